@@ -1,0 +1,65 @@
+"""Overtrain: given the traffic a language model will serve, how many parameters and training tokens should it have?
+
+The public API on one page:
+
+    from optimizer import load, solve
+
+    s = load("lecture-2026").update({"traffic.output_tokens": "500T"})
+    best = solve(s)
+    best.design.n_params, best.overtraining.vs_rule_of_20, best.band
+
+Names are imported on first use, so that `overtrain --help` does not wait for JAX.
+"""
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .assumptions.library import load, presets, sources
+    from .assumptions.problems import DataError, InputError
+    from .assumptions.scenario import Scenario
+    from .assumptions.tables import table
+    from .model.cost import Design, LifecycleCost, lifecycle_cost
+    from .optimum.solve import InfeasibleError, Solution, Status, solve
+
+__all__ = [
+    "DataError",
+    "Design",
+    "InfeasibleError",
+    "InputError",
+    "LifecycleCost",
+    "Scenario",
+    "Solution",
+    "Status",
+    "lifecycle_cost",
+    "load",
+    "presets",
+    "solve",
+    "sources",
+    "table",
+]
+
+_HOMES = {
+    "assumptions.library": ("load", "presets", "sources"),
+    "assumptions.problems": ("DataError", "InputError"),
+    "assumptions.scenario": ("Scenario",),
+    "assumptions.tables": ("table",),
+    "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
+    "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+try:
+    __version__ = metadata.version("overtrain")
+except metadata.PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0.0.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,54 @@
+"""What does a chip do in an hour, and what does the hour cost?
+
+Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `data/hardware_prices.csv` (dated offers).
+"""
+
+from typing import Any, Literal
+
+from .quantity import Citation, NamedAssumption, quantity, unknown_name
+from .tables import row, rows
+
+__all__ = ["Accelerator", "Precision"]
+
+Precision = Literal["bf16", "fp8", "fp4", "int8"]
+_PRECISIONS = ("bf16", "fp8", "fp4", "int8")
+
+
+class Accelerator(NamedAssumption):
+    """One accelerator chip at one precision. A name fills in the rest; values beside the name replace the table's.
+
+    >>> chip = Accelerator.model_validate({"name": "H100 SXM", "precision": "fp8"})
+    >>> chip.peak_flops, chip.hbm_bytes
+    (1979000000000000.0, 80000000000.0)
+    """
+
+    precision: Precision = "bf16"
+    peak_flops: float = quantity("FLOP/s", "dense peak of one chip at this precision", gt=0, low=1e14, high=1e16)
+    usd_per_chip_hour: float = quantity("USD/h", "price of one chip for one hour", gt=0, low=1, high=6)
+    hbm_bytes: float | None = quantity("B", "memory of one chip", gt=0, default=None)
+    hbm_bytes_per_second: float | None = quantity("B/s", "memory bandwidth of one chip", gt=0, default=None)
+
+    @classmethod
+    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
+        name, precision = given["name"], given.get("precision", "bf16")
+        chip = row("hardware", "chip", name)
+        if chip is None:
+            raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")])
+        values = {k: chip[k] for k in ("usd_per_chip_hour", "hbm_bytes", "hbm_bytes_per_second")}
+        if precision in _PRECISIONS:
+            values["peak_flops"] = chip[f"{precision}_flops_per_second"]
+        has = [p for p in _PRECISIONS if chip[f"{p}_flops_per_second"]]
+        if precision in _PRECISIONS and precision not in has and "peak_flops" not in given:
+            raise ValueError(f"names {name}, which has no published {precision} peak; take {' or '.join(has)}, or give peak_flops in FLOP/s")
+        if not chip["usd_per_chip_hour"] and "usd_per_chip_hour" not in given:
+            raise ValueError(f"names {name}, which has no published price; give usd_per_chip_hour in USD/h")
+        return {k: float(v) for k, v in values.items() if v}
+
+    @classmethod
+    def _cited(cls, name: str, field: str) -> Citation | None:
+        chip = row("hardware", "chip", name)
+        if chip is None:
+            return None
+        if field == "usd_per_chip_hour":
+            return Citation("list price", chip["price_source"], chip["price_as_of"])
+        return Citation(chip["kind"], chip["source"], chip["as_of"])

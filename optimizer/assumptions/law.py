@@ -1,0 +1,208 @@
+"""How good does a model get from its parameters and its training tokens?
+
+Scaling laws: loss in nat per token as a function of active parameters N and training tokens D. All of them have the form
+
+    L(N, D) = E + A N^-alpha + B D'^-beta,        A, B, alpha, beta > 0,
+
+where D' is D, or the number of fresh tokens that repeated data is worth. Coefficients keep the letters of their papers, and the
+sourced sets are in `data/laws.csv`. Fits end at 16B parameters and 341 tokens per parameter; beyond is extrapolation.
+
+References:
+    Hoffmann et al. 2022, arXiv 2203.15556, approach 3.
+    Besiroglu et al. 2024, arXiv 2404.10102 (replication with corrected fit).
+    Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6 (repeated data).
+    Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 (mixture of experts).
+"""
+
+from typing import Any, ClassVar, Literal, Self
+
+import jax.numpy as jnp
+from pydantic import model_validator
+
+from .quantity import Citation, NamedAssumption, Numeric, label, quantity, unknown_name
+from .tables import rows
+
+__all__ = ["ChinchillaLaw", "Law", "MoELaw", "RepetitionLaw", "law_kind", "law_names"]
+
+
+def law_names(*uses: str) -> list[str]:
+    """Names of the laws in data/laws.csv, in table order.
+
+    Args:
+        uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only).
+    """
+    found = {r["law"]: r["use"] for r in rows("laws") if r["use"] != "constant"}
+    return [law for law, use in found.items() if not uses or use in uses]
+
+
+def law_kind(name: str) -> str | None:
+    """"chinchilla" or "moe" for a law in data/laws.csv, None for a name it does not have."""
+    return next((r["law_kind"] for r in rows("laws") if r["law"] == name and r["use"] != "constant"), None)
+
+
+def _parameters(name: str) -> dict[str, float]:
+    return {r["parameter"]: float(r["value"]) for r in rows("laws") if r["law"] == name}
+
+
+class Law(NamedAssumption):
+    """What every scaling law offers. N and D may be arrays; all methods are elementwise and differentiable."""
+
+    tag: ClassVar[str] = "kind"
+    base_kind: ClassVar[str] = "chinchilla"
+
+    fitted_max_params: float | None = label("largest model of the fit, parameters", default=None)
+    fitted_max_tokens: float | None = label("longest run of the fit, tokens", default=None)
+    fitted_max_tokens_per_param: float | None = label("largest tokens per parameter of the fit", default=None)
+
+    @classmethod
+    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
+        name = given["name"]
+        known = [n for n in law_names() if law_kind(n) == cls.base_kind]
+        if name not in known:
+            raise unknown_name("scaling law", name, known)
+        return _parameters(name)
+
+    @classmethod
+    def _cited(cls, name: str, field: str) -> Citation | None:
+        found = next((r for r in rows("laws") if r["law"] == name and r["parameter"] == field), None)
+        return Citation(found["kind"], found["source"], found["as_of"]) if found else None
+
+    def _name_implies_tag(self) -> bool:
+        return getattr(self, self.tag) == self.base_kind
+
+    @property
+    def chinchilla(self) -> "ChinchillaLaw":
+        """The law for fresh data in the form E + A N^-alpha + B D^-beta."""
+        raise NotImplementedError
+
+    def effective_tokens(self, train_tokens: Numeric) -> Numeric:
+        """D': the fresh tokens that `train_tokens` are worth (tokens). D itself unless data repeats."""
+        return train_tokens
+
+    def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
+        """l = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
+
+        Args:
+            n_params: active parameters N (count).
+            train_tokens: pre-training tokens D (count); infinity is allowed.
+        """
+        c = self.chinchilla
+        return c.A * n_params**-c.alpha + c.B * self.effective_tokens(train_tokens) ** -c.beta
+
+    def loss(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
+        """L = E + l: cross-entropy on the law's own validation text (nat/token)."""
+        return self.chinchilla.E + self.reducible(n_params, train_tokens)
+
+    def train_optimal_tokens(self, n_params: Numeric) -> Numeric:
+        """D0(N): the tokens for which N is the best size when only training is paid for and data is fresh (tokens).
+
+        From d(ln l)/d(ln N) = d(ln l)/d(ln D) along 6 N D = constant: D0 = (beta B / (alpha A) N^alpha)^(1/beta).
+
+        References:
+            Hoffmann et al. 2022, equation 4.
+        """
+        c = self.chinchilla
+        return (c.beta * c.B / (c.alpha * c.A) * n_params**c.alpha) ** (1 / c.beta)
+
+
+class ChinchillaLaw(Law):
+    """L(N, D) = E + A N^-alpha + B D^-beta.
+
+    >>> law = ChinchillaLaw.model_validate("besiroglu")
+    >>> round(law.loss(70e9, 1.4e12), 3)
+    1.973
+    """
+
+    kind: Literal["chinchilla"] = "chinchilla"
+    E: float = quantity("nat/token", "irreducible loss", ge=0, low=1.45, high=1.9)
+    A: float = quantity("nat/token", "coefficient of the parameter term", gt=0, low=100, high=1000)
+    B: float = quantity("nat/token", "coefficient of the token term", gt=0, low=200, high=4000)
+    alpha: float = quantity("1", "exponent of parameters", gt=0, le=2, low=0.3, high=0.4)
+    beta: float = quantity("1", "exponent of tokens", gt=0, le=2, low=0.26, high=0.42)
+
+    @property
+    def chinchilla(self) -> "ChinchillaLaw":
+        return self
+
+
+_R_D = _parameters("repetition")["R_D"]
+
+
+class RepetitionLaw(ChinchillaLaw):
+    """A Chinchilla law whose data repeats once D exceeds U unique tokens.
+
+        D' = D for D <= U,        D' = U (1 + R_D (1 - exp(-(D/U - 1)/R_D))) above,
+
+    so D' stays below (1 + R_D) U = 16.4 U however long the run. Fitted on up to 44 epochs; loss rises again beyond, which
+    this form does not show.
+
+    References:
+        Muennighoff et al. 2023, arXiv 2305.16264, equation 5.
+    """
+
+    kind: Literal["repetition"] = "repetition"  # type: ignore[assignment]
+    unique_tokens: float = quantity("tokens", "unique training tokens U", gt=0, low=5e12, high=1e14)
+    R_D: float = quantity("1", "decay of the value of repeated tokens", gt=0, default=_R_D, low=10, high=20, source="arXiv 2305.16264")
+
+    @property
+    def chinchilla(self) -> ChinchillaLaw:
+        fresh = {k: getattr(self, k) for k in ("name", "E", "A", "B", "alpha", "beta")}
+        return ChinchillaLaw.model_construct(**fresh)
+
+    def effective_tokens(self, train_tokens: Numeric) -> Numeric:
+        repeats = jnp.maximum(train_tokens / self.unique_tokens - 1, 0)
+        repeated = -self.R_D * jnp.expm1(-repeats / self.R_D)
+        return jnp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
+
+
+class MoELaw(Law):
+    """Mixture of experts with top-1 routing, at a fixed number of experts E; N counts active parameters.
+
+        L = a Ê^delta N^(alpha + gamma ln Ê) + b Ê^omega D^(beta + zeta ln Ê) + c,
+        1/Ê = 1 / (E - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max.
+
+    Fitted for 1 to 32 experts, up to 5B total parameters. For fixed E it is a Chinchilla law: `chinchilla`.
+
+    References:
+        Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 and table 2.
+    """
+
+    base_kind: ClassVar[str] = "moe"
+    kind: Literal["moe"] = "moe"
+    experts: float = quantity("experts", "number of experts", ge=1, default=8.0, low=1, high=32, source="arXiv 2502.05172, middle of the fitted range")
+    a: float = quantity("nat/token", "coefficient of the parameter term", gt=0)
+    alpha: float = quantity("1", "exponent of parameters", lt=0)
+    delta: float = quantity("1", "exponent of experts in the parameter term")
+    gamma: float = quantity("1", "change of the parameter exponent with ln experts")
+    b: float = quantity("nat/token", "coefficient of the token term", gt=0)
+    beta: float = quantity("1", "exponent of tokens", lt=0)
+    omega: float = quantity("1", "exponent of experts in the token term")
+    zeta: float = quantity("1", "change of the token exponent with ln experts")
+    c: float = quantity("nat/token", "irreducible loss", ge=0)
+    E_start: float = quantity("experts", "effective experts of a dense model", gt=1)
+    E_max: float = quantity("experts", "effective experts when experts are unlimited", gt=1)
+
+    @property
+    def chinchilla(self) -> ChinchillaLaw:
+        start = 1 / (1 / self.E_start - 1 / self.E_max)
+        effective = 1 / (1 / (self.experts - 1 + start) + 1 / self.E_max)
+        ln_effective = jnp.log(effective)
+        return ChinchillaLaw.model_construct(
+            E=self.c,
+            A=self.a * effective**self.delta,
+            B=self.b * effective**self.omega,
+            alpha=-(self.alpha + self.gamma * ln_effective),
+            beta=-(self.beta + self.zeta * ln_effective),
+        )
+
+    @model_validator(mode="after")
+    def _exponents_keep_their_sign(self) -> Self:
+        if self.E_start >= self.E_max:
+            raise ValueError(f"needs E_start < E_max, got {self.E_start:g} and {self.E_max:g}")
+        c = self.chinchilla
+        if c.alpha <= 0 or c.beta <= 0:
+            raise ValueError(
+                f"with {self.experts:g} experts has exponents {-c.alpha:.3g} (parameters) and {-c.beta:.3g} (tokens); both must "
+                "be negative, or more parameters would make the model worse. Take fewer experts"
+            )
+        return self

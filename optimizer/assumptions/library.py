@@ -1,0 +1,80 @@
+"""What is there to start from, and where does each number come from? Presets, scenario files and sources."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .problems import DataError, near_miss, read_text
+from .quantity import Citation, NamedAssumption
+from .scenario import Scenario
+from .tables import data_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load", "presets", "sources"]
+
+MAX_TOML_BYTES = 1_000_000
+
+
+def presets() -> list[str]:
+    """Names of the scenarios that come with the package, the lecture first."""
+    found = sorted(f.name.removesuffix(".toml") for f in data_folder().joinpath("scenarios").iterdir())
+    return sorted(found, key=lambda name: name != "lecture-2026")
+
+
+def load(name: str | Path) -> Scenario:
+    """A scenario by preset name, or from a TOML file.
+
+    Args:
+        name: one of `presets()`, or the path of a TOML file. A `traffic.file` in it is looked up beside that file.
+
+    Raises:
+        DataError: there is no such preset or file, or the file is not readable.
+        InputError: the file's content is not a scenario; one sentence for every problem.
+
+    >>> load("lecture-2026").traffic.output_tokens
+    200000000000000.0
+    """
+    if str(name) in presets():
+        text = data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
+        return Scenario.from_toml(text, f"preset {name}")
+    path = Path(name)
+    if not path.exists() and path.suffix != ".toml":
+        hint = near_miss(str(name), presets())
+        raise DataError([f"{str(name)!r} is neither a preset nor a file{hint} Presets: {', '.join(presets())}."])
+    return Scenario.from_toml(read_text(path, MAX_TOML_BYTES, "scenario TOML file"), str(path), path.parent)
+
+
+def sources(scenario: Scenario) -> "pd.DataFrame":
+    """Every number of a scenario with its source: one row a number.
+
+    Returns:
+        columns path, value, unit, kind, source, as_of, about. `kind` is the table's (reported, derived, list price, ...) for numbers
+        of a named law, chip or published traffic; "scenario" where the scenario gives its own source; "default" for a
+        sourced default; "assumption" where nobody names one.
+    """
+    import pandas as pd
+
+    records = []
+    for path, declared, value in scenario.quantities():
+        cited = _origin(scenario, path, value)
+        records.append({"path": path, "value": value, "unit": declared.unit, **cited._asdict(), "about": declared.about})
+    return pd.DataFrame.from_records(records)
+
+
+def _origin(scenario: Scenario, path: str, value: float) -> Citation:
+    table, bracket, _ = path.partition("[")
+    if table in scenario.sources:
+        return Citation("scenario", scenario.sources[table], "")
+    if bracket:
+        return Citation("assumption", "", "")
+    *parents, field = path.split(".")
+    block: Any = scenario
+    for name in parents:
+        block = getattr(block, name)
+    cited = block.citation(field) if isinstance(block, NamedAssumption) else None
+    if cited:
+        return cited
+    declared = block.quantity(field)
+    by_default = declared.source and type(block).model_fields[field].default == value
+    return Citation("default", declared.source, "") if by_default else Citation("assumption", "", "")

@@ -1,0 +1,56 @@
+"""What can be wrong with an input? The errors that every room raises, each carrying sentences that say what to do."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+__all__ = ["DataError", "InputError", "near_miss", "read_text"]
+
+
+class InputError(ValueError):
+    """One or more problems of an input, all of them at once.
+
+    Attributes:
+        problems: one sentence each: what, the value with its unit, what is allowed, what to do.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(InputError):
+    """A bad file, row or cell. The sentence starts with the file, the row and the column."""
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown `name`: ", did you mean 'besiroglu'?", or "." when nothing is close."""
+    by_fold = {k.casefold(): k for k in known}
+    close = difflib.get_close_matches(name.casefold(), list(by_fold), n=1, cutoff=0.6)
+    return f", did you mean {by_fold[close[0]]!r}?" if close else "."
+
+
+def read_text(path: Path, max_bytes: int, what: str) -> str:
+    """The text of a file that a user named.
+
+    Raises:
+        DataError: there is no such file, it is a directory, too large, unreadable or not UTF-8 text.
+    """
+    try:
+        if path.is_dir():
+            raise DataError([f"{path} is a directory; give the path of a {what}"])
+        if not path.is_file():
+            raise DataError([f"{path} does not exist; give the path of a {what}"])
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise DataError(
+                [f"{path} has {size:,} bytes, a {what} has at most {max_bytes:,}; is it the file you meant?"]
+            )
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError([f"{path} is not UTF-8 text (byte {error.start}); save the {what} as UTF-8"]) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError([f"{path} cannot be read ({reason}); give the path of a {what}"]) from None

@@ -1,0 +1,250 @@
+"""What is an assumption? A frozen pydantic model that is also a JAX pytree.
+
+Every number is declared once, as a field made by `quantity(unit, about, ...)`; validation, units, ranges, documentation and
+widgets are read from that declaration. The float fields are the leaves of the tree, so that
+
+- `jax.grad(f)(scenario)` is a Scenario of derivatives,
+- `jax.vmap(f)(scenarios)` takes a Scenario whose leaves have a leading axis.
+
+Text and choices are static; labels (names, descriptions, sources) sit beside the tree: they neither take part in it nor
+survive a transformation. Unflattening does not validate, so tracers and batches pass.
+"""
+
+import typing
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Self
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from .numbers import parse_number
+from .problems import near_miss
+
+__all__ = ["Assumption", "Citation", "NamedAssumption", "Numeric", "Quantity", "blocks_in", "label", "quantity", "unknown_name"]
+
+Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
+"""A plain number, an array, or a number under a JAX transformation. Functions of these are elementwise."""
+
+
+class Quantity(NamedTuple):
+    """What the declaration of one number says about it."""
+
+    unit: str
+    about: str
+    low: float | None
+    high: float | None
+    source: str
+
+
+def quantity(
+    unit: str,
+    about: str,
+    *,
+    default: Any = ...,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    source: str = "",
+) -> Any:
+    """Declare a number: its unit ("1" for none), its meaning in one line, its bounds and its plausible range.
+
+    Args:
+        unit: unit of the stored value, the same in files, tables, widgets and URLs.
+        about: what the number is, without the unit.
+        default: value when it is left out; without one it must be given.
+        gt, ge, lt, le: bounds that validation enforces.
+        low, high: the plausible range, for sliders and for sensitivity analysis.
+        source: where the default comes from.
+    """
+    field: FieldInfo = Field(
+        default,
+        gt=gt,
+        ge=ge,
+        lt=lt,
+        le=le,
+        allow_inf_nan=False,
+        description=about,
+        json_schema_extra={"unit": unit, "low": low, "high": high, "source": source},
+    )
+    field.metadata.append(BeforeValidator(lambda value: None if value is None else parse_number(value)))
+    return field
+
+
+def label(about: str, *, default: Any = "") -> Any:
+    """Declare text that describes a block without being part of the problem (a name, a source)."""
+    return Field(default, description=about, json_schema_extra={"label": True})
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+def blocks_in(annotation: Any) -> tuple[type["Assumption"], ...]:
+    """The Assumption classes that an annotation mentions, in order: `A | B` gives (A, B)."""
+    if isinstance(annotation, type) and issubclass(annotation, Assumption):
+        return (annotation,)
+    found: tuple[type[Assumption], ...] = ()
+    for part in typing.get_args(annotation):
+        found += blocks_in(part)
+    return found
+
+
+class Assumption(BaseModel):
+    """Base of every block of a scenario. See the module docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    tag: ClassVar[str] = ""
+    """Name of the field that tells the members of a union apart (`kind`, `policy`), if this block is one."""
+
+    either: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of fields of which exactly one group is given; setting one replaces the other."""
+
+    also_reads: ClassVar[tuple[str, ...]] = ()
+    """Keys that input may hold and that are turned into fields (a file to read)."""
+
+    _children: ClassVar[tuple[str, ...]] = ()
+    _static: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        children, static = [], []
+        for name, info in cls.model_fields.items():
+            if "unit" in _extra(info) or blocks_in(info.annotation):
+                children.append(name)
+            elif not _extra(info).get("label"):
+                static.append(name)
+        cls._children, cls._static = tuple(children), tuple(static)
+        jax.tree_util.register_pytree_with_keys(
+            cls, cls._flatten_with_keys, lambda static, children: cls._unflatten(static, children), cls._flatten
+        )
+
+    @staticmethod
+    def _flatten(block: "Assumption") -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        values = block.__dict__
+        return tuple(values[k] for k in block._children), tuple(values[k] for k in block._static)
+
+    @staticmethod
+    def _flatten_with_keys(block: "Assumption") -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children, static = Assumption._flatten(block)
+        keys = (jax.tree_util.GetAttrKey(k) for k in block._children)
+        return tuple(zip(keys, children, strict=True)), static
+
+    @classmethod
+    def _unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> Self:
+        values = dict(zip(cls._static, static, strict=True)) | dict(zip(cls._children, children, strict=True))
+        return cls.model_construct(**values)
+
+    @classmethod
+    def quantity(cls, name: str) -> Quantity | None:
+        """The declaration of field `name`, or None if it is not a number."""
+        info = cls.model_fields.get(name)
+        if info is None or "unit" not in _extra(info):
+            return None
+        extra = _extra(info)
+        return Quantity(extra["unit"], info.description or "", extra["low"], extra["high"], extra["source"])
+
+    def quantities(self, prefix: str = "") -> Iterator[tuple[str, Quantity, float]]:
+        """(dotted path, declaration, value) of every number that is set, in the order of the tree's leaves."""
+        for name in self._children:
+            value, path = getattr(self, name), f"{prefix}{name}"
+            declared = self.quantity(name)
+            if declared is not None:
+                if value is not None:
+                    yield path, declared, value
+            elif isinstance(value, tuple):
+                for i, item in enumerate(value):
+                    yield from item.quantities(f"{path}[{i}].")
+            elif value is not None:
+                yield from value.quantities(f"{path}.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_each_choice(cls, given: Any) -> Any:
+        if cls.either and isinstance(given, dict):
+            groups = [[k for k in group if given.get(k) is not None] for group in cls.either]
+            if sum(map(bool, groups)) != 1:
+                choices = " or ".join(" and ".join(group) for group in cls.either)
+                got = ", ".join(k for group in groups for k in group) or "none of them"
+                raise ValueError(f"needs exactly one of {choices}, got {got}")
+        return given
+
+    def to_dict(self) -> Any:
+        """The block as plain dicts, lists, text and numbers; what is not set is left out."""
+        plain = {}
+        for name in sorted(type(self).model_fields, key=lambda k: k not in ("name", self.tag)):
+            value = getattr(self, name)
+            if isinstance(value, Assumption):
+                value = value.to_dict()
+            elif isinstance(value, tuple):
+                value = [item.to_dict() for item in value]
+            if value is not None and value != "" and value != {}:
+                plain[name] = value
+        return plain
+
+
+class Citation(NamedTuple):
+    """Where a number comes from."""
+
+    kind: str
+    source: str
+    as_of: str
+
+
+class NamedAssumption(Assumption):
+    """A block that a name out of a sourced table fills in; values given beside the name replace the table's."""
+
+    name: str = label("name of the row this block is based on")
+
+    @classmethod
+    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The table's values for `given["name"]`; raises ValueError with the closest matches for an unknown name."""
+        raise NotImplementedError
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_table(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"name": given}
+        if isinstance(given, dict) and given.get("name"):
+            if not isinstance(given["name"], str):
+                raise ValueError(f"name must be text, got {given['name']!r}")
+            return {**cls.named(given), **given}
+        return given
+
+    @classmethod
+    def _cited(cls, name: str, field: str) -> Citation | None:
+        """The citation of one number of a named row."""
+        raise NotImplementedError
+
+    def citation(self, field: str) -> Citation | None:
+        """The source of `field`, or None when the block has no name or the field differs from its row."""
+        if not self.name or self.named(self.model_dump()).get(field) != getattr(self, field):
+            return None
+        return self._cited(self.name, field)
+
+    def _name_implies_tag(self) -> bool:
+        return False
+
+    def to_dict(self) -> Any:
+        """The name alone, or the name with the fields that differ from its row."""
+        mine = super().to_dict()
+        if not self.name:
+            return mine
+        row = self.named(mine)
+        same = {k: row.get(k, info.default) for k, info in type(self).model_fields.items()}
+        keep = {"name"} if self._name_implies_tag() else {"name", self.tag}
+        differs = {k: v for k, v in mine.items() if k in keep or same[k] != v}
+        return self.name if len(differs) == 1 else differs
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> ValueError:
+    """The error for a name that no table has: what it is, the closest match, the names there are."""
+    return ValueError(f"names an unknown {what} {name!r}{near_miss(name, known)} Known: {', '.join(known)}")

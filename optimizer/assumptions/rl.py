@@ -1,0 +1,127 @@
+"""How much reinforcement learning does the model get, and what decides it?
+
+A rollout token costs (2 + 4 f) N FLOPs: 2 N to write it and 4 N more for the share f that gets a backward pass. The policy says
+how the number of RL tokens R follows from the design, and it matters: R tied to D makes training dearer and pushes against
+over-training, a fixed R acts like inference and pushes towards it, and RL fixed in FLOPs does not move the optimum.
+
+References:
+    ScaleRL, arXiv 2510.13786 (fixed compute). T^2, arXiv 2604.01411 (the form G R^-gamma, there for test-time samples).
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .law import Law
+from .quantity import Assumption, Numeric, quantity
+
+__all__ = ["RL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL", "CostShareRL"]
+
+LECTURE_RL_SHARE = 2 / 3
+"""R / D at the lecture's equal-cost point: 133.3T RL tokens beside 200T training tokens."""
+
+
+class _AnyRL(Assumption):
+    tag: ClassVar[str] = "policy"
+
+    trained_share: float = quantity(
+        "1", "share f of rollout tokens that get a backward pass; a token costs (2 + 4 f) N FLOPs",
+        ge=0, le=1, default=0.25, low=0.0, high=1.0, source="lecture: factor 3 = 2 + 4 x 0.25",
+    )
+    efficiency: float = quantity(
+        "1", "useful throughput of RL relative to pre-training", gt=0, le=2, default=1 / 3, low=0.15, high=1.0,
+        source="lecture: decode runs at about 0.3 of training throughput",
+    )
+
+    @property
+    def flops_per_param_token(self) -> Numeric:
+        """2 + 4 f: FLOPs per parameter and RL token."""
+        return 2 + 4 * self.trained_share
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        """RL tokens R that the policy gives a design (tokens). 'optimised' has none to give: there R is decided."""
+        raise NotImplementedError
+
+    def reducible(self, law: Law, rl_tokens: Numeric) -> Numeric:
+        """What is still missing from the loss for want of RL (nat/token): 0, or G R^-gamma when R is optimised."""
+        return 0.0
+
+
+class NoRL(_AnyRL):
+    """No reinforcement learning."""
+
+    policy: Literal["none"] = "none"
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        return 0.0 * n_params
+
+
+class FixedTokensRL(_AnyRL):
+    """R is given; it acts like inference."""
+
+    policy: Literal["tokens"] = "tokens"
+    tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15)
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        return self.tokens + 0.0 * n_params
+
+
+class RatioRL(_AnyRL):
+    """R = rho D; it makes training dearer."""
+
+    policy: Literal["ratio"] = "ratio"
+    ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0)
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        return self.ratio * train_tokens
+
+
+class FixedFlopsRL(_AnyRL):
+    """RL compute is given, so R = flops / ((2 + 4 f) N); it does not move the optimum.
+
+    A ScaleRL reward floor fixes compute too: flops = C_mid ((R - R0) / (A - R))^(1/B).
+    """
+
+    policy: Literal["flops"] = "flops"
+    flops: float = quantity("FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27)
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        return self.flops / (self.flops_per_param_token * n_params)
+
+
+class CostShareRL(_AnyRL):
+    """RL costs a fixed share of what pre-training costs, so R is a fixed ratio of D."""
+
+    policy: Literal["cost_share"] = "cost_share"
+    cost_share: float = quantity("1", "cost of RL as a share of the cost of pre-training", ge=0, low=0.05, high=2.0)
+
+    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+        ratio = self.cost_share * self.efficiency * pretraining_flops_per_param_token / self.flops_per_param_token
+        return ratio * train_tokens
+
+
+class OptimisedRL(_AnyRL):
+    """R is decided beside N and D; the loss gets the return term G R^-gamma.
+
+    No constants are published: G and gamma are your assumption. Left out, gamma = beta of the law, and G = B (R/D)^beta at the
+    lecture's point (200T, 133.3T), where D and R cost the same and the first-order condition between them then holds.
+    """
+
+    policy: Literal["optimised"] = "optimised"
+    G: float | None = quantity("nat/token", "coefficient of the RL return term; your assumption", gt=0, default=None, low=100, high=4000)
+    gamma: float | None = quantity("1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5)
+
+    def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
+        """(G, gamma), with the defaults described above where they are left out."""
+        base = law.chinchilla
+        G = base.B * LECTURE_RL_SHARE**base.beta if self.G is None else self.G
+        return G, base.beta if self.gamma is None else self.gamma
+
+    def reducible(self, law: Law, rl_tokens: Numeric) -> Numeric:
+        G, gamma = self.return_term(law)
+        return G * rl_tokens**-gamma
+
+
+RL = Annotated[
+    NoRL | FixedTokensRL | RatioRL | FixedFlopsRL | CostShareRL | OptimisedRL, Field(discriminator="policy")
+]

@@ -1,0 +1,259 @@
+"""What is the whole question? One Scenario: law, goal, the three bills, money and limits; one TOML file.
+
+Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--set`, tables and gradients.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from .goal import Goal, LossGoal
+from .hardware import Accelerator
+from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
+from .problems import InputError, near_miss
+from .quantity import Assumption, blocks_in, label, quantity
+from .rl import RL, NoRL, OptimisedRL
+from .traffic import TableTraffic, Traffic
+from .validation import validated
+
+__all__ = ["Limits", "Money", "Pretraining", "Scenario", "Serving"]
+
+
+class Pretraining(Assumption):
+    """The bill for pre-training."""
+
+    flops_per_param_token: float = quantity(
+        "FLOP", "FLOPs per parameter and training token", gt=0, le=100, default=6.0, low=6, high=8,
+        source="2 forward and 4 backward; arXiv 2001.08361",
+    )
+    mfu: float = quantity(
+        "1", "model FLOPs utilisation of pre-training", gt=0, le=1, default=0.4, low=0.2, high=0.6,
+        source="data/models.csv, mfu_6nd_bf16: 0.14 to 0.51",
+    )
+    overhead: float = quantity(
+        "1", "research multiplier on training, pre-training and RL alike; 1 is none", ge=1, le=100, default=1.0, low=1, high=5
+    )
+
+
+class Serving(Assumption):
+    """The bill for inference."""
+
+    method: Literal["efficiency"] = Field("efficiency", description="how the cost of serving is found")
+    flops_per_param_token: float = quantity(
+        "FLOP", "FLOPs per parameter and served token", gt=0, le=100, default=2.0, low=2, high=3, source="forward pass; arXiv 2001.08361"
+    )
+    prefill_efficiency: float = quantity(
+        "1", "useful throughput of prefill relative to pre-training", gt=0, le=10, default=1.0, low=0.5, high=1.5
+    )
+    decode_efficiency: float = quantity(
+        "1", "useful throughput of decode relative to pre-training", gt=0, le=10, default=1 / 3, low=0.1, high=1.0,
+        source="lecture: decode runs at about 0.3 of training throughput",
+    )
+    load_factor: float = quantity("1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0)
+
+
+class Money(Assumption):
+    """The unit of cost. In USD each phase runs on its own chip at pretraining.mfu times its relative efficiency."""
+
+    unit: Literal["flops", "usd"] = Field("flops", description="training-equivalent FLOPs, or US dollars")
+    train_chip: Accelerator = Field("H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
+    serve_chip: Accelerator = Field("H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
+
+
+class Limits(Assumption):
+    """What a design may not exceed. Every one keeps the problem log-log convex."""
+
+    min_params: float | None = quantity("parameters", "smallest model allowed", gt=0, default=None, low=1e8, high=1e12)
+    max_params: float | None = quantity("parameters", "largest model allowed", gt=0, default=None, low=1e9, high=1e13)
+    max_train_tokens: float | None = quantity("tokens", "longest training run allowed", gt=0, default=None, low=1e12, high=1e16)
+    unique_tokens: float | None = quantity(
+        "tokens", "unique training tokens, for max_epochs; a repetition law's own when left out", gt=0, default=None, low=1e12, high=1e14
+    )
+    max_epochs: float | None = quantity("epochs", "passes over the unique tokens allowed", gt=0, default=None, low=1, high=16)
+    max_training_days: float | None = quantity(
+        "days", "longest pre-training allowed on the fleet", gt=0, default=None, low=10, high=365
+    )
+    fleet_chips: float | None = quantity("chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6)
+    max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
+    bytes_per_param: float | None = quantity("B", "memory of one parameter as served", gt=0, default=None, low=0.5, high=4)
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        for one, other in (("max_training_days", "fleet_chips"), ("max_bytes", "bytes_per_param")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                given, missing = (one, other) if getattr(self, other) is None else (other, one)
+                raise ValueError(f"has {given} without {missing}; give both")
+        if self.unique_tokens is not None and self.max_epochs is None:
+            raise ValueError("has unique_tokens without max_epochs; give both")
+        return self
+
+
+class Scenario(Assumption):
+    """One complete question. Make one with `load`, or from plain data with `Scenario.from_dict`.
+
+    >>> Scenario.from_dict({"goal": {"kind": "params", "params": "8B"},
+    ...                     "traffic": {"kind": "total", "output_tokens": "10T"}}).goal.params
+    8000000000.0
+    """
+
+    name: str = label("short name")
+    description: str = label("what the scenario stands for")
+    sources: dict[str, str] = label("where the scenario's own numbers come from, by dotted path", default={})
+    law: ChinchillaLaw | RepetitionLaw | MoELaw = Field("besiroglu", discriminator="kind", description="scaling law")  # type: ignore[assignment]
+    goal: Goal = Field(description="what is asked")
+    pretraining: Pretraining = Pretraining()
+    rl: RL = NoRL()
+    traffic: Traffic = Field(description="the tokens the model will serve")
+    serving: Serving = Serving()
+    money: Money = Money()
+    limits: Limits = Limits()
+
+    @field_validator("law", mode="before")
+    @classmethod
+    def _law_kind_follows_from_its_name(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"name": given}
+        if isinstance(given, dict) and "kind" not in given:
+            given = {**given, "kind": law_kind(str(given.get("name", ""))) or "chinchilla"}
+        return given
+
+    @model_validator(mode="after")
+    def _blocks_agree(self) -> Self:
+        problems = []
+        optimised = isinstance(self.rl, OptimisedRL)
+        if isinstance(self.goal, LossGoal) and self.goal.loss is None and optimised != (self.goal.like_rl_tokens is not None):
+            problems.append(
+                "goal.like_rl_tokens is missing: with rl.policy = 'optimised' the loss depends on RL tokens too; give it, or goal.loss."
+                if optimised
+                else "goal.like_rl_tokens is used only with rl.policy = 'optimised'; remove it."
+            )
+        if self.limits.max_epochs is not None and self.limits.unique_tokens is None and not isinstance(self.law, RepetitionLaw):
+            problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
+        paths = self._values()
+        problems += [
+            f"sources names {path!r}, which is not a number of this scenario{near_miss(path, paths)}"
+            for path in self.sources
+            if path not in paths
+        ]
+        if problems:
+            raise InputError(problems)
+        return self
+
+    def _values(self) -> dict[str, object]:
+        """What `sources` may speak of: every number by dotted path, and the traffic table as a whole."""
+        values: dict[str, object] = {path: value for path, _, value in self.quantities()}
+        if isinstance(self.traffic, TableTraffic):
+            values["traffic.table"] = self.traffic.table
+        return values
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Scenario":
+        """The scenario that plain data describes (the shape of the TOML file).
+
+        Raises:
+            InputError: with one sentence for every problem.
+        """
+        return validated(cls, dict(plain))
+
+    @classmethod
+    def from_toml(cls, text: str, where: str = "the scenario", folder: Path | None = None) -> "Scenario":
+        """The scenario in TOML text. Raises InputError, as `from_dict`, also where the text is not TOML.
+
+        Args:
+            where: what to call the text in an error.
+            folder: where a relative `traffic.file` is looked up; the working directory by default.
+        """
+        try:
+            plain = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError([f"{where} is not valid TOML: {error}."]) from None
+        traffic = plain.get("traffic")
+        if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
+            traffic["file"] = str(folder / traffic["file"])
+        return cls.from_dict(plain)
+
+    def to_toml(self) -> str:
+        """The scenario as TOML; reading it back gives an equal scenario."""
+        return _toml(self.to_dict())
+
+    def update(self, changes: Mapping[str, object]) -> "Scenario":
+        """A new scenario with dotted paths replaced: `s.update({"traffic.growth": 0.05, "law": "hoffmann"})`.
+
+        Values may be numbers, human numbers ("100B") or, for a whole block, plain data. None leaves a field out. A new kind or
+        policy drops the fields that only the old one had; a changed number loses the source it had.
+
+        Raises:
+            InputError: with one sentence for every problem.
+        """
+        plain = self.to_dict()
+        tags = [p for p in changes if "." in p and p.rsplit(".", 1)[1] in {"kind", "policy"}]
+        for path in [*(p for p in changes if "." not in p), *tags, *(p for p in changes if "." in p and p not in tags)]:
+            self._replace(plain, path, changes[path], changes)
+        if "sources" in changes:
+            return self.from_dict(plain)
+        plain.pop("sources", None)
+        updated = self.from_dict(plain)
+        before, after = self._values(), updated._values()
+        kept = {path: text for path, text in self.sources.items() if before.get(path) == after.get(path)}
+        return updated.model_copy(update={"sources": kept})
+
+    def _replace(self, plain: dict[str, Any], path: str, value: object, changes: Mapping[str, object]) -> None:
+        *blocks, field = path.split(".")
+        inside: Any = plain
+        kinds: tuple[type[Assumption], ...] = (Scenario,)
+        for block in blocks:
+            kinds = tuple(c for k in kinds if block in k.model_fields for c in blocks_in(k.model_fields[block].annotation))
+            if not kinds:
+                raise InputError([f"{path} is not a field of a scenario{near_miss(path, self._values())}"])
+            if isinstance(inside.get(block), str):
+                inside[block] = {"name": inside[block]}
+            inside = inside.setdefault(block, {})
+            if not isinstance(inside, dict):
+                raise InputError([f"{path} cannot be set: {block} is {inside!r}, not a block of fields."])
+        if kinds[0].tag == field and inside.get(field) != value:
+            known = {f for k in kinds if value in _tag_values(k) for f in [*k.model_fields, *k.also_reads]}
+            for old in [f for f in inside if f not in known]:
+                del inside[old]
+        for group in (g for k in kinds for g in k.either if field not in g and any(field in h for h in k.either)):
+            for old in group:
+                if ".".join([*blocks, old]) not in changes:
+                    inside.pop(old, None)
+        if value is None:
+            inside.pop(field, None)
+        else:
+            inside[field] = value
+
+
+def _tag_values(block: type[Assumption]) -> tuple[Any, ...]:
+    return (block.model_fields[block.tag].default,)
+
+
+def _toml(plain: dict[str, Any], path: tuple[str, ...] = ()) -> str:
+    """TOML text of nested dicts; lists of dicts become inline tables, one a line."""
+    lines, tables = [], []
+    for key, value in plain.items():
+        if isinstance(value, dict):
+            inner = (*path, _key(key))
+            tables.append(f"\n[{'.'.join(inner)}]\n{_toml(value, inner)}")
+        elif isinstance(value, list):
+            items = (", ".join(f"{k} = {_scalar(v)}" for k, v in item.items()) for item in value)
+            lines.append(f"{_key(key)} = [\n" + "".join(f"  {{ {item} }},\n" for item in items) + "]\n")
+        else:
+            lines.append(f"{_key(key)} = {_scalar(value)}\n")
+    return "".join(lines + tables)
+
+
+def _key(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else json.dumps(key)
+
+
+def _scalar(value: Any) -> str:
+    """A TOML scalar that reads back exactly; large floats in scientific notation."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return np.format_float_scientific(value, trim="-", exp_digits=1) if abs(value) >= 1e6 else repr(float(value))

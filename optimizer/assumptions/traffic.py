@@ -1,0 +1,224 @@
+"""How many tokens will the model read and write over its life?
+
+A forecast is a total, a generator (start, growth, ramp, decay, lifetime) or a monthly table; each gives lifetime input and output
+tokens. `share` takes a part of a larger total, `ship_probability` turns it into an expectation (cost is linear in tokens, so the
+expectation is all that planning for expected cost needs), `cache_hit_share` is the share of input read from a prefix cache.
+"""
+
+import calendar
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field, model_validator
+
+from .numbers import parse_number
+from .problems import DataError, read_text
+from .quantity import Assumption, Citation, NamedAssumption, Numeric, quantity, unknown_name
+from .tables import row, rows
+
+__all__ = ["Demand", "GrowthTraffic", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth", "read_traffic"]
+
+MAX_MONTHS = 240
+MAX_CSV_BYTES = 1_000_000
+_COLUMNS = ("month", "input_tokens_per_day", "output_tokens_per_day")
+_MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+
+class Demand(NamedTuple):
+    """Expected tokens over the life of the model."""
+
+    input_tokens: Numeric
+    """tokens read, cached ones included"""
+    cached_tokens: Numeric
+    """input tokens found in a prefix cache; they are not computed again"""
+    output_tokens: Numeric
+    """tokens written"""
+
+
+def days_in_months(start: str, months: int) -> np.ndarray:
+    """Days of `months` consecutive calendar months from `start` ("2026-05"); leap years counted. Shape (months,)."""
+    year, month = int(start[:4]), int(start[5:])
+    following = (divmod(year * 12 + month - 1 + i, 12) for i in range(months))
+    return np.array([float(calendar.monthrange(y, m + 1)[1]) for y, m in following])
+
+
+def month_after(start: str, months: int) -> str:
+    """The month `months` after `start`: ("2026-12", 1) gives "2027-01"."""
+    year, month = divmod(int(start[:4]) * 12 + int(start[5:]) - 1 + months, 12)
+    return f"{year:04d}-{month + 1:02d}"
+
+
+class _AnyTraffic(Assumption):
+    tag: ClassVar[str] = "kind"
+
+    share: float = quantity("1", "share of the stated traffic that this model serves", gt=0, le=1, default=1.0, low=0.01, high=1)
+    ship_probability: float = quantity("1", "probability that the model ships at all", gt=0, le=1, default=1.0, low=0.3, high=1)
+    cache_hit_share: float = quantity(
+        "1", "share of input tokens found in a prefix cache", ge=0, le=1, default=0.0, low=0, high=0.9
+    )
+
+    def stated(self) -> tuple[Numeric, Numeric]:
+        """(input, output) tokens over the life as stated, before share and probability."""
+        raise NotImplementedError
+
+    def demand(self) -> Demand:
+        """Expected lifetime tokens: stated tokens times share times probability of shipping."""
+        read, written = self.stated()
+        expected = self.share * self.ship_probability
+        return Demand(read * expected, read * expected * self.cache_hit_share, written * expected)
+
+
+class TotalTraffic(_AnyTraffic):
+    """Lifetime tokens as two numbers."""
+
+    kind: Literal["total"] = "total"
+    input_tokens: float = quantity("tokens", "input tokens over the life", ge=0, default=0.0, low=1e12, high=1e16)
+    output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16)
+
+    def stated(self) -> tuple[Numeric, Numeric]:
+        return self.input_tokens, self.output_tokens
+
+
+class GrowthTraffic(_AnyTraffic, NamedAssumption):
+    """A forecast from a start, a growth rate and a lifetime.
+
+    Month i (0, 1, ...) runs at
+
+        tokens_per_day (1 + growth)^i  min(1, (i + 1/2) / ramp_months)  (1 - decay)^max(0, i - decay_from)
+
+    tokens a day for its calendar days; the last month counts for the part of it that `months` covers. A `name` is a published
+    total (a key of data/traffic.csv) and gives tokens_per_day; `share` then takes the model's part of it.
+    """
+
+    kind: Literal["growth"] = "growth"
+    start: str = Field("2026-01", pattern=_MONTH, description="first month of service, YYYY-MM")
+    tokens_per_day: float = quantity("tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14)
+    growth: float = quantity("1/month", "monthly growth of traffic", gt=-1, le=10, default=0.0, low=-0.05, high=0.2)
+    months: float = quantity("months", "lifetime of the model in service", gt=0, le=MAX_MONTHS, default=12.0, low=2, high=36)
+    input_share: float = quantity("1", "input tokens as a share of all tokens", ge=0, le=1, default=0.8, low=0.5, high=0.95)
+    ramp_months: float = quantity("months", "months until the launch ramp is complete", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=6)
+    decay: float = quantity("1/month", "monthly loss of traffic to successors", ge=0, lt=1, default=0.0, low=0, high=0.3)
+    decay_from: float = quantity("months", "months in service before the decay begins", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=24)
+
+    @classmethod
+    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
+        published = {r["key"]: r["tokens_per_day"] for r in rows("traffic") if r["tokens_per_day"]}
+        if given["name"] not in published:
+            raise unknown_name("published traffic total", given["name"], list(published))
+        return {"tokens_per_day": float(published[given["name"]])}
+
+    @classmethod
+    def _cited(cls, name: str, field: str) -> Citation | None:
+        found = row("traffic", "key", name)
+        return Citation(found["kind"], found["source"], found["as_of"]) if found else None
+
+    def monthly(self) -> tuple[np.ndarray, Numeric]:
+        """(days, tokens per day) of each month; both of shape (240,), zero tokens after the end of life."""
+        i = np.arange(float(MAX_MONTHS))
+        in_service = jnp.clip(self.months - i, 0, 1)
+        ramped = jnp.where(self.ramp_months > 0, jnp.minimum(1, (i + 0.5) / jnp.maximum(self.ramp_months, 1e-9)), 1.0)
+        faded = (1 - self.decay) ** jnp.maximum(0, i - self.decay_from)
+        rate = self.tokens_per_day * jnp.where(in_service > 0, (1 + self.growth) ** i * ramped * faded, 0.0)
+        return days_in_months(self.start, MAX_MONTHS), rate * in_service
+
+    def stated(self) -> tuple[Numeric, Numeric]:
+        days, rate = self.monthly()
+        tokens = jnp.sum(days * rate)
+        return tokens * self.input_share, tokens * (1 - self.input_share)
+
+
+class TrafficMonth(Assumption):
+    """One month of a traffic table."""
+
+    month: str = Field(pattern=_MONTH, description="calendar month, YYYY-MM")
+    input_tokens_per_day: float = quantity("tokens/day", "input tokens per day", ge=0)
+    output_tokens_per_day: float = quantity("tokens/day", "output tokens per day", ge=0)
+
+
+class TableTraffic(_AnyTraffic):
+    """A forecast month by month: consecutive calendar months with input and output tokens per day.
+
+    Input may give `file`, the path of a CSV file with the three columns, instead of `table`; it is read at once, so that a
+    scenario never depends on a file elsewhere.
+    """
+
+    also_reads: ClassVar[tuple[str, ...]] = ("file",)
+    either: ClassVar[tuple[tuple[str, ...], ...]] = (("table",), ("file",))
+
+    kind: Literal["table"] = "table"
+    table: Annotated[tuple[TrafficMonth, ...], Field(min_length=1, max_length=MAX_MONTHS, description="months in order")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("file") is not None and given.get("table") is None:
+            given = dict(given)
+            given["table"] = read_traffic(given.pop("file"))
+        return given
+
+    @model_validator(mode="after")
+    def _months_follow_each_other(self) -> "TableTraffic":
+        problems = []
+        for i, (before, after) in enumerate(zip(self.table, self.table[1:], strict=False), start=2):
+            if after.month == before.month:
+                problems.append(f"row {i} repeats month {after.month}; keep one row a month")
+            elif after.month < before.month:
+                problems.append(f"row {i} ({after.month}) comes before row {i - 1} ({before.month}); put months in order")
+            elif after.month != month_after(before.month, 1):
+                problems.append(f"row {i} jumps from {before.month} to {after.month}; add the months between, with 0 tokens if there are none")
+        if problems:
+            raise ValueError("table: " + "; ".join(problems))
+        return self
+
+    def stated(self) -> tuple[Numeric, Numeric]:
+        days = days_in_months(self.table[0].month, len(self.table))
+        read = jnp.stack([jnp.asarray(m.input_tokens_per_day) for m in self.table])
+        written = jnp.stack([jnp.asarray(m.output_tokens_per_day) for m in self.table])
+        return jnp.sum(days * read), jnp.sum(days * written)
+
+
+Traffic = Annotated[TotalTraffic | GrowthTraffic | TableTraffic, Field(discriminator="kind")]
+
+
+def read_traffic(path: object) -> list[dict[str, Any]]:
+    """The rows of a traffic CSV file: columns month, input_tokens_per_day, output_tokens_per_day, in any order.
+
+    Raises:
+        DataError: the file cannot be read, a column is missing, or a cell is not what it should be; every bad cell is named.
+    """
+    if not isinstance(path, (str, Path)):
+        raise DataError([f"file must be the path of a CSV file, got {path!r}"])
+    text = read_text(Path(path), MAX_CSV_BYTES, "traffic CSV file")
+    try:
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise DataError([f"{path} is not a CSV file ({error}); columns: {', '.join(_COLUMNS)}"]) from None
+    header = [h.strip() for h in lines[0]] if lines else []
+    missing = [c for c in _COLUMNS if c not in header]
+    if missing:
+        raise DataError([f"{path} has no column {', '.join(missing)}; its header must name {', '.join(_COLUMNS)}"])
+    found, problems = [], []
+    for number, line in enumerate(lines[1:], start=2):
+        if not any(cell.strip() for cell in line):
+            continue
+        cells = dict(zip(header, line, strict=False))
+        record: dict[str, Any] = {}
+        for column in _COLUMNS:
+            cell = cells.get(column, "").strip()
+            try:
+                record[column] = cell if column == "month" else parse_number(cell)
+            except ValueError as error:
+                problems.append(f"{path} row {number} column {column} {error}")
+            if column == "month" and not re.match(_MONTH, cell):
+                problems.append(f"{path} row {number} column month must look like 2026-05, got {cell!r}")
+        found.append(record)
+    if not found and not problems:
+        problems.append(f"{path} has a header but no rows; add one row a month")
+    if problems:
+        raise DataError(problems)
+    return found

@@ -1,0 +1,151 @@
+"""How is a bad input told to the person who wrote it?
+
+pydantic finds all problems at once; this file turns each into one sentence: the dotted path, the value with its unit, what is
+allowed, what to do. Library, command and app show these same sentences.
+"""
+
+import typing
+from typing import Any, TypeVar
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+
+from .numbers import human
+from .problems import InputError, near_miss
+from .quantity import Assumption, blocks_in
+
+__all__ = ["allowed", "field_at", "validated"]
+
+Block = TypeVar("Block", bound=Assumption)
+
+
+def validated(block: type[Block], given: Any) -> Block:
+    """`block` made of plain data.
+
+    Raises:
+        InputError: with one sentence for every problem found.
+    """
+    try:
+        return block.model_validate(given)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        inside = {e["loc"][:i] for e in errors for i in range(len(e["loc"]))}
+        sentences = [s for e in errors for s in _sentences(block, e) if e["type"] != "too_short" or e["loc"] not in inside]
+        raise InputError(list(dict.fromkeys(sentences))) from None
+
+
+def allowed(block: type[Assumption], name: str) -> str:
+    """The bounds of a number in interval notation, "" when there are none: "(0, 1]"."""
+    low, high, left, right = "-inf", "inf", "(", ")"
+    for bound in block.model_fields[name].metadata:
+        match bound:
+            case Gt(gt=b):
+                low, left = f"{b:g}", "("
+            case Ge(ge=b):
+                low, left = f"{b:g}", "["
+            case Lt(lt=b):
+                high, right = f"{b:g}", ")"
+            case Le(le=b):
+                high, right = f"{b:g}", "]"
+    return "" if (low, high) == ("-inf", "inf") else f"{left}{low}, {high}{right}"
+
+
+def field_at(root: type[Assumption], loc: tuple[int | str, ...]) -> tuple[str, type[Assumption] | None, str]:
+    """(dotted path, block, field) at a pydantic error location, which names union members that the path leaves out."""
+    path, candidates, block, field = "", (root,), None, ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part + 1}]"
+            continue
+        tagged = [c for c in candidates if c.tag and part in _tags(c)]
+        if len(candidates) > 1 and tagged:
+            candidates = (tagged[0],)
+            continue
+        path += f".{part}" if path else part
+        block = candidates[0] if candidates else None
+        field = part
+        info = block.model_fields.get(part) if block else None
+        candidates = blocks_in(info.annotation) if info else ()
+    return path, block, field
+
+
+def _tags(block: type[Assumption]) -> tuple[str, ...]:
+    return typing.get_args(block.model_fields[block.tag].annotation)
+
+
+def _sentences(root: type[Assumption], error: Any) -> tuple[str, ...]:
+    cause = error.get("ctx", {}).get("error")
+    return cause.problems if isinstance(cause, InputError) else (_sentence(root, error),)
+
+
+def _sentence(root: type[Assumption], error: Any) -> str:
+    path, block, field = field_at(root, error["loc"])
+    value, kind, context = error["input"], error["type"], error.get("ctx", {})
+    declared = block.quantity(field) if block else None
+    unit = f" {declared.unit}" if declared and declared.unit != "1" else ""
+    where = path or "the scenario"
+    if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"} and block:
+        return f"{where} must lie in {allowed(block, field)}{unit}, got {human(value)}{unit}.{_percent_hint(context, value)}"
+    if kind == "value_error":
+        return f"{where} {context['error']}."
+    if kind == "extra_forbidden":
+        owner = _owner(root, error["loc"])
+        known = [*owner.model_fields, *owner.also_reads] if owner else list(root.model_fields)
+        names = ", ".join(known)
+        case = f" with {owner.tag} = {owner.model_fields[owner.tag].default!r}" if owner and owner.tag else ""
+        return f"{where} is not a field{case}{near_miss(field, known)} Fields here: {names}."
+    if kind == "missing":
+        meaning = f" ({declared.about}{f', in{unit}' if unit else ''})" if declared else ""
+        return f"{where} is missing{meaning}; give it in the TOML file or with --set {where}=..."
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        tag = context["discriminator"].strip("'")
+        if kind == "union_tag_not_found":
+            return f"{where}.{tag} is missing; give one of {', '.join(_choices(root, error['loc']))}."
+        got = context["tag"]
+        if (tag, got) == ("policy", "free"):
+            return (
+                f"{where}.policy = 'free' has no answer: no published loss law has a term in RL tokens, so a free R would "
+                "optimise to zero. Fix R (policy tokens, ratio, flops or cost_share), or take policy 'optimised', which adds "
+                "the return term G R^-gamma as your own assumption."
+            )
+        known = _choices(root, error["loc"])
+        return f"{where}.{tag} must be one of {', '.join(known)}, got {got!r}{near_miss(got, known)}"
+    if kind == "literal_error":
+        return f"{where} must be one of {context['expected'].replace(chr(39), '')}, got {value!r}."
+    if kind in {"too_short", "too_long"}:
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"{where} must have {bound} rows, got {context['actual_length']}; give one row a month."
+    if kind == "string_pattern_mismatch":
+        return f"{where} must look like 2026-05 (year, month), got {value!r}."
+    if kind == "string_type":
+        return f"{where} must be text, got {value!r}."
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return f"{where} must be a block of fields ({_fields_of(root, error['loc'])}), got {value!r}."
+    return f"{where}: {error['msg']}, got {value!r}."
+
+
+def _percent_hint(context: dict[str, Any], value: float) -> str:
+    if context.get("le", context.get("lt")) == 1 and 1 < value <= 100:
+        return f" If you meant {value:g} %, write {value / 100:g}."
+    return ""
+
+
+def _owner(root: type[Assumption], loc: tuple[int | str, ...]) -> type[Assumption] | None:
+    return field_at(root, loc)[1]
+
+
+def _candidates(root: type[Assumption], loc: tuple[int | str, ...]) -> tuple[type[Assumption], ...]:
+    _, block, field = field_at(root, loc)
+    if block is None:
+        return (root,)
+    info = block.model_fields.get(field)
+    return blocks_in(info.annotation) if info else ()
+
+
+def _choices(root: type[Assumption], loc: tuple[int | str, ...]) -> list[str]:
+    return [t for c in _candidates(root, loc) for t in _tags(c)]
+
+
+def _fields_of(root: type[Assumption], loc: tuple[int | str, ...]) -> str:
+    blocks = _candidates(root, loc)
+    return ", ".join(blocks[0].model_fields) if blocks else "see the documentation"

@@ -1,0 +1,135 @@
+"""What does a design cost over its life?
+
+    C = price_pre k N D + price_rl (2 + 4 f) N R + s N (price_prefill T_in + price_decode T_out)
+
+with k = 6 FLOPs per parameter and training token, s = 2 per served token, f the share of rollouts that get a backward pass, T_in
+the input tokens that are computed (cache hits are not), and a price per FLOP for each phase: 1/u in training-equivalent FLOPs,
+USD per chip-hour / (3600 peak mfu u) in dollars, u being throughput relative to pre-training.
+
+References:
+    Kaplan et al. 2020, arXiv 2001.08361, section 2.1 (6 N D and 2 N). Sardana et al. 2024, arXiv 2401.00448, equation 6 (dollars).
+"""
+
+from typing import NamedTuple
+
+from ..assumptions.hardware import Accelerator
+from ..assumptions.numbers import SECONDS_PER_HOUR
+from ..assumptions.quantity import Numeric
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import Scenario
+
+__all__ = ["Design", "LifecycleCost", "PhasePrices", "design_of", "lifecycle_cost", "phase_prices", "pretraining_flops"]
+
+
+class Design(NamedTuple):
+    """What is decided: the size of the model and the length of its training."""
+
+    n_params: Numeric
+    """active parameters N"""
+    train_tokens: Numeric
+    """pre-training tokens D"""
+    rl_tokens: Numeric
+    """reinforcement-learning tokens R"""
+
+
+class LifecycleCost(NamedTuple):
+    """Cost by phase, in the scenario's unit. Research overhead is part of the phase that causes it."""
+
+    pretraining: Numeric
+    rl: Numeric
+    prefill: Numeric
+    decode: Numeric
+    research: Numeric
+    """of `pretraining` and `rl`, what goes to research runs rather than the final one"""
+
+    @property
+    def total(self) -> Numeric:
+        """pretraining + rl + prefill + decode."""
+        return self.pretraining + self.rl + self.prefill + self.decode
+
+
+class PhasePrices(NamedTuple):
+    """Price of one FLOP of each phase: training-equivalent FLOP, or USD. Research overhead is counted."""
+
+    pretraining: Numeric
+    rl: Numeric
+    prefill: Numeric
+    decode: Numeric
+
+
+def usd_per_flop(chip: Accelerator, mfu: Numeric) -> Numeric:
+    """USD per useful FLOP of a chip at utilisation `mfu`: price per hour / (3600 s peak mfu).
+
+    References:
+        Sardana et al. 2024, equation 6.
+    """
+    return chip.usd_per_chip_hour / (SECONDS_PER_HOUR * chip.peak_flops * mfu)
+
+
+def phase_prices(scenario: Scenario) -> PhasePrices:
+    """The price of one FLOP in each phase, in the scenario's unit.
+
+    Pre-training and RL run on money.train_chip, prefill and decode on money.serve_chip; RL, prefill and decode at
+    pretraining.mfu times their relative efficiency. pretraining.overhead multiplies both training phases.
+    """
+    s = scenario
+    train, serve = (
+        (usd_per_flop(s.money.train_chip, s.pretraining.mfu), usd_per_flop(s.money.serve_chip, s.pretraining.mfu))
+        if s.money.unit == "usd"
+        else (1.0, 1.0)
+    )
+    return PhasePrices(
+        pretraining=train * s.pretraining.overhead,
+        rl=train * s.pretraining.overhead / s.rl.efficiency,
+        prefill=serve / (s.serving.prefill_efficiency * s.serving.load_factor),
+        decode=serve / (s.serving.decode_efficiency * s.serving.load_factor),
+    )
+
+
+def pretraining_flops(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
+    """k N D: FLOPs of the final pre-training run, without research overhead."""
+    return scenario.pretraining.flops_per_param_token * n_params * train_tokens
+
+
+def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_tokens: Numeric | None = None) -> Design:
+    """The design with N and D whose R the scenario's RL policy gives; policy 'optimised' takes `rl_tokens`.
+
+    Raises:
+        ValueError: policy 'optimised' without `rl_tokens`, or another policy with it.
+    """
+    if isinstance(scenario.rl, OptimisedRL) != (rl_tokens is not None):
+        raise ValueError(f"rl_tokens is given for rl.policy = 'optimised' and for no other; the policy is {scenario.rl.policy!r}")
+    if rl_tokens is None:
+        rl_tokens = scenario.rl.rl_tokens(n_params, train_tokens, scenario.pretraining.flops_per_param_token)
+    return Design(n_params, train_tokens, rl_tokens)
+
+
+def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
+    """Cost of a design over its life, by phase; pure JAX, so it can be mapped and differentiated by any assumption.
+
+    Args:
+        scenario: the assumptions; money.unit decides between training-equivalent FLOPs and USD.
+        design: N, D and R (counts).
+
+    Returns:
+        Cost by phase in the unit of the scenario; `total` is their sum.
+
+    Limits: no cost of data, staff, storage or idle fleets; serving at one efficiency whatever the size of the model.
+
+    >>> from optimizer.assumptions.library import load
+    >>> cost = lifecycle_cost(load("lecture-2026"), Design(100e9, 200e12, 200e12 / 1.5))
+    >>> [f"{phase:.1e}" for phase in cost[:4]]
+    ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
+    """
+    s, price = scenario, phase_prices(scenario)
+    demand = s.traffic.demand()
+    pretraining = price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens)
+    rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
+    served = s.serving.flops_per_param_token * design.n_params
+    return LifecycleCost(
+        pretraining=pretraining,
+        rl=rl,
+        prefill=price.prefill * served * (demand.input_tokens - demand.cached_tokens),
+        decode=price.decode * served * demand.output_tokens,
+        research=(pretraining + rl) * (1 - 1 / s.pretraining.overhead),
+    )

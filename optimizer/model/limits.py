@@ -1,0 +1,46 @@
+"""Which limits does a design keep? Each limit is linear in ln N and ln D, so the optimum under limits stays certified.
+
+    max_params           N <= bound                    max_train_tokens     D <= bound
+    min_params           N >= bound                    max_epochs           D <= epochs x unique tokens
+    max_bytes            N bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
+"""
+
+import jax.numpy as jnp
+
+from ..assumptions.law import RepetitionLaw
+from ..assumptions.numbers import SECONDS_PER_DAY
+from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
+from .cost import Design, pretraining_flops
+
+__all__ = ["limit_excess", "limit_names"]
+
+
+def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
+    """ln(quantity / bound) of every limit that is set, by dotted path; a design is allowed where none is above 0."""
+    limits, n_params, train_tokens = scenario.limits, design.n_params, design.train_tokens
+    excess: dict[str, Numeric] = {}
+    if limits.min_params is not None:
+        excess["limits.min_params"] = jnp.log(limits.min_params / n_params)
+    if limits.max_params is not None:
+        excess["limits.max_params"] = jnp.log(n_params / limits.max_params)
+    if limits.max_bytes is not None and limits.bytes_per_param is not None:
+        excess["limits.max_bytes"] = jnp.log(n_params * limits.bytes_per_param / limits.max_bytes)
+    if limits.max_train_tokens is not None:
+        excess["limits.max_train_tokens"] = jnp.log(train_tokens / limits.max_train_tokens)
+    if limits.max_epochs is not None:
+        unique = limits.unique_tokens
+        if unique is None and isinstance(scenario.law, RepetitionLaw):
+            unique = scenario.law.unique_tokens
+        assert unique is not None
+        excess["limits.max_epochs"] = jnp.log(train_tokens / (limits.max_epochs * unique))
+    if limits.max_training_days is not None and limits.fleet_chips is not None:
+        flops_per_day = SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * scenario.pretraining.mfu
+        days = pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
+        excess["limits.max_training_days"] = jnp.log(days / limits.max_training_days)
+    return excess
+
+
+def limit_names(scenario: Scenario) -> list[str]:
+    """Dotted paths of the limits that are set, in the order of `limit_excess`."""
+    return list(limit_excess(scenario, Design(1.0, 1.0, 1.0)))

@@ -1,0 +1,165 @@
+"""Which questions have no answer? Known impossibilities are recognised before the solver runs, each with its fix."""
+
+import math
+
+from scipy.optimize import minimize_scalar
+
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.law import RepetitionLaw
+from ..assumptions.numbers import human
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import Scenario
+from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.limits import limit_excess
+from ..model.quality import target_reducible_loss
+from .solution import InfeasibleError
+
+__all__ = ["Room", "check", "room"]
+
+SMALLEST_USEFUL = 1e6
+"""Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
+
+_PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
+_TOKEN_CAPS = ("limits.max_train_tokens", "limits.max_epochs")
+_COMPUTE_CAPS = ("limits.max_training_days",)
+
+
+class Room:
+    """The range that the limits leave: bounds on ln N, ln D and ln N D, each with the dotted path of the limit that sets it."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        # Every limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
+        at_one = {path: float(v) for path, v in limit_excess(scenario, Design(1.0, 1.0, 1.0)).items()}
+        self.least_params = at_one.get("limits.min_params", -math.inf)
+        self.params_by, self.most_params = _tightest(at_one, _PARAM_CAPS)
+        self.tokens_by, self.most_tokens = _tightest(at_one, _TOKEN_CAPS)
+        self.compute_by, self.most_compute = _tightest(at_one, _COMPUTE_CAPS)
+
+    def tokens_at(self, ln_params: float) -> float:
+        """The largest ln D at ln N."""
+        return min(self.most_tokens, self.most_compute - ln_params)
+
+
+def _tightest(at_one: dict[str, float], caps: tuple[str, ...]) -> tuple[str, float]:
+    bounds = [(-at_one[path], path) for path in caps if path in at_one]
+    bound, path = min(bounds, default=(math.inf, ""))
+    return path, bound
+
+
+def room(scenario: Scenario) -> Room:
+    """The range of designs inside the scenario's limits.
+
+    Raises:
+        InfeasibleError: the limits contradict each other; both are named.
+    """
+    found = Room(scenario)
+    if found.least_params > found.most_params:
+        raise InfeasibleError(
+            f"limits.min_params = {human(math.exp(found.least_params))} contradicts {found.params_by}, which allows at most "
+            f"{human(math.exp(found.most_params))} parameters. Lower the one or raise the other."
+        )
+    return found
+
+
+def check(scenario: Scenario) -> Room:
+    """The range of designs inside the limits, after every impossibility known in advance is excluded.
+
+    Raises:
+        InfeasibleError: with a sentence that says what is impossible and what to change.
+    """
+    found = room(scenario)
+    match scenario.goal:
+        case LossGoal():
+            _check_loss(scenario, found)
+        case BudgetGoal():
+            _check_budget(scenario, found)
+        case ParamsGoal():
+            _check_params(scenario, found)
+    return found
+
+
+def _check_loss(scenario: Scenario, found: Room) -> None:
+    law, goal = scenario.law, scenario.goal
+    E = float(law.chinchilla.E)
+    target = float(target_reducible_loss(scenario))
+    if target <= 0:
+        raise InfeasibleError(
+            f"target loss {human(E + target, 5)} nat/token does not lie above the irreducible loss E = {human(E, 5)}; no compute "
+            f"reaches it. Set goal.loss above {human(E, 5)}."
+        )
+    best = _best_reachable(scenario, found)
+    if target > best * (1 + 1e-12):
+        return
+    reason = [f"{path} = {human(math.exp(bound))} {unit}" for path, bound, unit in (
+        (found.params_by, found.most_params, "parameters"),
+        (found.tokens_by, found.most_tokens, "tokens"),
+        (found.compute_by, found.most_compute, "parameters x tokens"),
+    ) if path]
+    asked = f"target loss {human(E + target, 6)} nat/token" if getattr(goal, "loss", None) else (
+        f"the quality asked for (as good as {human(goal.like_params)} on {human(goal.like_tokens)}, loss {human(E + target, 6)} nat/token)"  # type: ignore[union-attr,arg-type]
+    )
+    if isinstance(law, RepetitionLaw) and float(law.chinchilla.B) * _most_effective(law) ** -float(law.beta) >= target:
+        raise InfeasibleError(
+            f"{asked} needs more data than repetition can give: {human(law.unique_tokens)} unique tokens are never worth more than "
+            f"{1 + law.R_D:.3g} times as many, so the loss stays above {human(E + best, 6)}. Raise law.unique_tokens or the target."
+        )
+    raise InfeasibleError(
+        f"{asked} cannot be reached within {' and '.join(reason)}: the best loss there is {human(E + best, 6)}. "
+        f"Raise a limit, or set goal.loss above {human(E + best, 6)}."
+    )
+
+
+def _most_effective(law: RepetitionLaw) -> float:
+    return float(law.unique_tokens * (1 + law.R_D))
+
+
+def _best_reachable(scenario: Scenario, found: Room) -> float:
+    """The lowest reducible loss inside the limits; 0 where nothing bounds N and D."""
+    law = scenario.law
+
+    def reducible(ln_params: float) -> float:
+        tokens, params = found.tokens_at(ln_params), ln_params
+        return float(law.reducible(_exp(params), _exp(tokens)))
+
+    if math.isinf(found.most_compute):
+        return reducible(found.most_params)
+    low = max(found.least_params, found.most_compute - min(found.most_tokens, 700.0), -700.0)
+    high = min(found.most_params, 700.0)
+    if low >= high:
+        return reducible(min(low, high))
+    inside = minimize_scalar(lambda n: math.log(reducible(n)), bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    return min(reducible(float(inside.x)), reducible(low), reducible(high))
+
+
+def _exp(ln: float) -> float:
+    return math.inf if ln > 700 else math.exp(ln)
+
+
+def _check_budget(scenario: Scenario, found: Room) -> None:
+    assert isinstance(scenario.goal, BudgetGoal)
+    params = max(SMALLEST_USEFUL, math.exp(found.least_params))
+    rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
+    design = design_of(scenario, params, SMALLEST_USEFUL, *rl_tokens)
+    cost = lifecycle_cost(scenario, design)
+    least, unit = float(cost.total), "FLOP" if scenario.money.unit == "flops" else "USD"
+    if scenario.goal.budget < least:
+        running = least - float(cost.pretraining)
+        raise InfeasibleError(
+            f"goal.budget = {human(scenario.goal.budget)} {unit} lies below the cheapest useful run: {human(params)} parameters on "
+            f"{human(SMALLEST_USEFUL)} tokens cost {human(least)} {unit} over their life, {human(running)} of it RL and serving. "
+            f"Raise goal.budget above {human(least)} {unit}, or plan for less traffic or RL."
+        )
+
+
+def _check_params(scenario: Scenario, found: Room) -> None:
+    assert isinstance(scenario.goal, ParamsGoal)
+    params = scenario.goal.params
+    bound, path = (
+        (found.most_params, found.params_by)
+        if math.log(params) > found.most_params + 1e-12
+        else (found.least_params, "limits.min_params")
+    )
+    if math.log(params) > found.most_params + 1e-12 or math.log(params) < found.least_params - 1e-12:
+        raise InfeasibleError(
+            f"goal.params = {human(params)} contradicts {path}, which sets {human(math.exp(bound))} parameters. Change the one or the other."
+        )

@@ -1,0 +1,262 @@
+"""How is a convex program in logarithms solved, and how is the answer certified?
+
+In x = (ln N, ln D) or, when RL tokens are decided too, (ln N, ln D, ln R), every quantity of interest is a log-sum-exp of affine
+functions: convex, so a point that satisfies the Karush-Kuhn-Tucker conditions is the global optimum. Each program here is
+
+    minimise w . f(x)    subject to    f_i(x) <= b_i,
+
+with the rows f of `Rows`, evaluated in one compiled call with exact gradients and Hessians from JAX. scipy finds the active rows
+(SLSQP; trust-constr where that fails) and Newton steps then solve the KKT equations of those rows to machine precision.
+
+References:
+    Boyd, Kim, Vandenberghe, Hassibi 2007, A tutorial on geometric programming, section 2. Nocedal and Wright 2006, chapter 12.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.optimize import minimize, nnls
+
+from ..assumptions.goal import BudgetGoal
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import Scenario
+from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.limits import limit_excess, limit_names
+from ..model.quality import reducible_loss
+
+__all__ = ["COST", "LOSS", "Point", "Rows", "ln_design"]
+
+COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
+_FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
+_ACTIVE = 1e-8
+_SOLVED = 1e-10
+_NEWTON_STEPS = 25
+_LONGEST_STEP = 2.0
+
+
+class Point(NamedTuple):
+    """A point with its certificate."""
+
+    x: np.ndarray
+    """ln N, ln D and, when it is decided, ln R"""
+    multipliers: dict[str, float]
+    """of every bounded row, not negative; 0 where the row is slack"""
+    kkt_residual: float
+    """the largest of stationarity (relative to the objective's gradient) and violation, both in logarithms"""
+
+
+def _design(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
+    decided = [jnp.exp(x[i]) for i in range(x.shape[0])]
+    return design_of(scenario, *decided)
+
+
+def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
+    """x of a design: (ln N, ln D), and ln R when RL tokens are decided."""
+    decided = design if isinstance(scenario.rl, OptimisedRL) else design[:2]
+    return np.log(np.array([float(v) for v in decided]))
+
+
+def _values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
+    design = _design(scenario, x)
+    rows = [
+        jnp.log(lifecycle_cost(scenario, design).total),
+        jnp.log(reducible_loss(scenario, design)),
+        jnp.log(scenario.law.reducible(design.n_params, design.train_tokens)),
+        x[0] + x[1],
+        x[0],
+        *limit_excess(scenario, design).values(),
+    ]
+    return jnp.stack([jnp.asarray(r, float) for r in rows])
+
+
+@partial(jax.jit, static_argnums=0)
+def _evaluate(
+    tree: jax.tree_util.PyTreeDef, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]
+) -> Float[Array, " row derivative"]:
+    """Values, gradients and Hessians of all rows, side by side. The scenario comes flattened: that is done once per solve."""
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    jacobian = jax.jacfwd(_values, argnums=1)
+    parts = _values(scenario, x)[:, None], jacobian(scenario, x), jax.jacfwd(jacobian, argnums=1)(scenario, x)
+    return jnp.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
+
+
+class Rows:
+    """The rows of one scenario: ln cost, ln reducible loss (with and without the RL term), ln N D, ln N and every limit.
+
+    `names` gives their order; limits carry their dotted path and are bounded by 0.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.limits = limit_names(scenario)
+        self.names = [*_FIXED, *self.limits]
+        # The rows do not depend on the goal; one stand-in for all goals shares one compilation.
+        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update={"goal": BudgetGoal(budget=1.0)}))
+        self._leaves = np.array(leaves, float)
+        self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(values, gradients, Hessians) of all rows at x."""
+        key = x.tobytes()
+        if self._last is None or self._last[0] != key:
+            all_parts = np.asarray(_evaluate(self._tree, self._leaves, x))
+            rows, size = all_parts.shape[0], x.size
+            hessians = all_parts[:, 1 + size :].reshape(rows, size, size)
+            self._last = key, (all_parts[:, 0], all_parts[:, 1 : 1 + size], hessians)
+        return self._last[1]
+
+    def value(self, row: str, x: np.ndarray) -> float:
+        """One row at x."""
+        return float(self.at(x)[0][self.names.index(row)])
+
+    def gradient(self, row: str, x: np.ndarray) -> np.ndarray:
+        """The gradient of one row at x."""
+        return self.at(x)[1][self.names.index(row)]
+
+    def minimise(
+        self,
+        objective: Mapping[str, float],
+        bounds: Mapping[str, float],
+        start: np.ndarray,
+        *,
+        free: Sequence[int] | None = None,
+        limits: bool = True,
+        close: bool = False,
+    ) -> Point:
+        """The point that minimises the weighted rows of `objective` below `bounds`.
+
+        Args:
+            objective: weight of each row in the objective.
+            bounds: upper bound of rows, expected to be active.
+            start: where to begin; the answer does not depend on it.
+            free: indices of the variables that move; all by default.
+            limits: whether the scenario's limits are bounds too.
+            close: the start is a good guess, so Newton steps alone are tried before scipy searches.
+
+        Returns:
+            The point with its multipliers and KKT residual. The caller judges the residual.
+        """
+        index = np.arange(len(start)) if free is None else np.array(free)
+        upper = {**bounds, **dict.fromkeys(self.limits, 0.0)} if limits else dict(bounds)
+        program = _Program(self, objective, upper, np.array(start, float), index)
+        best: Point | None = None
+        searches = [program.slsqp, program.trust_constr]
+        for search in [lambda: program.start, *searches] if close else searches:
+            found = search()
+            for x in (program.newton(found, bounds), found):
+                point = program.certify(x)
+                if best is None or not best.kkt_residual <= point.kkt_residual:
+                    best = point
+                if best.kkt_residual < _SOLVED:
+                    return best
+        assert best is not None
+        return best
+
+
+class _Program:
+    """One program: an objective and bounded rows, in the variables that are free."""
+
+    def __init__(
+        self, rows: Rows, objective: Mapping[str, float], upper: Mapping[str, float], start: np.ndarray, free: np.ndarray
+    ) -> None:
+        self.rows, self.free, self.base, self.names = rows, free, start, list(upper)
+        self.weights = np.array([objective.get(n, 0.0) for n in rows.names])
+        self.index = np.array([rows.names.index(n) for n in self.names], int)
+        self.bounds = np.array([upper[n] for n in self.names])
+        self.start = start[free]
+
+    def full(self, x: np.ndarray) -> np.ndarray:
+        whole = self.base.copy()
+        whole[self.free] = x
+        return whole
+
+    def objective(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        values, gradients, hessians = self.rows.at(self.full(x))
+        hessian = np.tensordot(self.weights, hessians, 1)
+        return float(self.weights @ values), (self.weights @ gradients)[self.free], hessian[np.ix_(self.free, self.free)]
+
+    def excess(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values, gradients, hessians = (part[self.index] for part in self.rows.at(self.full(x)))
+        return values - self.bounds, gradients[:, self.free], hessians[:, self.free][:, :, self.free]
+
+    def slsqp(self) -> np.ndarray:
+        constraint = {
+            "type": "ineq",
+            "fun": lambda x: -self.excess(x)[0],
+            "jac": lambda x: -self.excess(x)[1],
+        }
+        with np.errstate(all="ignore"):
+            return minimize(
+                lambda x: self.objective(x)[:2],
+                self.start,
+                jac=True,
+                method="SLSQP",
+                constraints=[constraint],
+                options={"ftol": 1e-14, "maxiter": 200},
+            ).x
+
+    def trust_constr(self) -> np.ndarray:
+        constraint = {
+            "type": "ineq",
+            "fun": lambda x: -self.excess(x)[0],
+            "jac": lambda x: -self.excess(x)[1],
+            "hess": lambda x, v: -np.tensordot(v, self.excess(x)[2], 1),
+        }
+        with np.errstate(all="ignore"):
+            return minimize(
+                lambda x: self.objective(x)[:2],
+                self.start,
+                jac=True,
+                hess=lambda x: self.objective(x)[2],
+                method="trust-constr",
+                constraints=[constraint],
+                options={"gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12, "maxiter": 1000},
+            ).x
+
+    def multipliers(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """The non-negative multipliers of the rows in `near` that bring the gradient of the Lagrangian closest to zero."""
+        _, gradients, _ = self.excess(x)
+        _, gradient, _ = self.objective(x)
+        found = np.zeros(len(self.names))
+        if near.any() and np.isfinite(gradients).all() and np.isfinite(gradient).all():
+            found[near] = nnls(gradients[near].T, -gradient)[0]
+        return found
+
+    def newton(self, x: np.ndarray, expected: Collection[str]) -> np.ndarray:
+        """x moved by Newton steps on the KKT equations of the rows that hold it, the expected ones among them."""
+        wanted = np.array([n in expected for n in self.names])
+        multipliers = self.multipliers(x, wanted | (self.excess(x)[0] > -1e-5))
+        active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(x)]
+        rows, size = self.index[active], len(x)
+        z = np.concatenate([x, multipliers[active]])
+        for _ in range(_NEWTON_STEPS):
+            values, gradients, hessians = self.rows.at(self.full(z[:size]))
+            weights = self.weights.copy()
+            weights[rows] += z[size:]
+            matrix = np.zeros((len(z), len(z)))
+            matrix[:size, :size] = np.tensordot(weights, hessians, 1)[np.ix_(self.free, self.free)]
+            matrix[size:, :size] = gradients[rows][:, self.free]
+            matrix[:size, size:] = matrix[size:, :size].T
+            residual = np.concatenate([(weights @ gradients)[self.free], values[rows] - self.bounds[active]])
+            if not (np.isfinite(matrix).all() and np.isfinite(residual).all()):
+                return x
+            step = np.linalg.lstsq(matrix, -residual, rcond=None)[0]
+            z += step * min(1.0, _LONGEST_STEP / max(np.abs(step[:size]).max(), 1e-300))
+            if np.abs(step[:size]).max() < 1e-15 * max(1.0, np.abs(z[:size]).max()):
+                break
+        return z[:size]
+
+    def certify(self, x: np.ndarray) -> Point:
+        excess, gradients, _ = self.excess(x)
+        _, gradient, _ = self.objective(x)
+        multipliers = self.multipliers(x, excess > -_ACTIVE)
+        stationarity = np.abs(gradient + multipliers @ gradients).max() / max(np.abs(gradient).max(), 1e-300)
+        residual = max(float(stationarity), float(excess.max(initial=0.0)))
+        residual = residual if np.isfinite(residual) else np.inf
+        return Point(self.full(x), dict(zip(self.names, multipliers.tolist(), strict=True)), residual)
+
+

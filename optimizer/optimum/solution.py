@@ -1,0 +1,231 @@
+"""What is an answer? The optimal design with its cost, its band, its baseline and its certificate."""
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..assumptions.scenario import Scenario
+from ..model.cost import Design, LifecycleCost
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Band", "Baseline", "Certificate", "Extrapolation", "InfeasibleError", "Overtraining", "Solution", "Status"]
+
+
+class Status(enum.Enum):
+    """How a solve ended, as a sentence."""
+
+    OPTIMAL = "The design is optimal: it satisfies the KKT conditions."
+    INFEASIBLE = "No design meets the goal within the limits."
+    NOT_CONVERGED = "The solver stopped before the KKT conditions held; do not use the numbers."
+
+
+class InfeasibleError(ValueError):
+    """The question has no answer; the sentence says why and what to change.
+
+    Attributes:
+        status: INFEASIBLE, or NOT_CONVERGED when the solver is to blame.
+    """
+
+    def __init__(self, sentence: str, status: Status = Status.INFEASIBLE) -> None:
+        self.status = status
+        super().__init__(sentence)
+
+
+class Overtraining(NamedTuple):
+    """Training tokens per parameter, as a multiple of two yardsticks."""
+
+    vs_rule_of_20: float
+    """D / (20 N)"""
+    vs_law: float
+    """D / D0(N), D0 being the law's own train-optimal tokens for that N with fresh data"""
+
+
+class Baseline(NamedTuple):
+    """The Chinchilla plan: the same loss with the least pre-training compute, billed for the same life. Limits do not bind it."""
+
+    design: Design
+    cost: LifecycleCost
+
+
+class Band(NamedTuple):
+    """Designs of the same loss that cost at most (1 + tolerance) times the optimum, between two ends."""
+
+    tolerance: float
+    smallest: Design
+    """the end with the fewest parameters"""
+    largest: Design
+    """the end with the most parameters"""
+
+    @property
+    def n_params(self) -> tuple[float, float]:
+        """N at both ends (parameters)."""
+        return float(self.smallest.n_params), float(self.largest.n_params)
+
+    @property
+    def train_tokens(self) -> tuple[float, float]:
+        """D over the band, low to high (tokens)."""
+        return float(self.largest.train_tokens), float(self.smallest.train_tokens)
+
+    @property
+    def overtraining_vs_rule_of_20(self) -> tuple[float, float]:
+        """D / (20 N) over the band, low to high."""
+        return _rule_of_20(self.largest), _rule_of_20(self.smallest)
+
+
+class Certificate(NamedTuple):
+    """Why the answer can be believed."""
+
+    kkt_residual: float
+    """largest violation of the KKT conditions in logarithms, relative to the objective's gradient"""
+    certified_global: bool
+    """the problem is log-log convex and the residual is small, so no better design exists"""
+    active_limits: tuple[str, ...]
+    """dotted paths of the limits that hold the optimum"""
+    multipliers: dict[str, float]
+    """d ln(objective) / d ln(bound) by dotted path, sign such that positive means: relaxing it helps"""
+
+
+class Extrapolation(NamedTuple):
+    """How far the design lies outside the runs the law was fitted on: 1 is the edge, None where the fit's range is unknown."""
+
+    n_params: float | None
+    train_tokens: float | None
+    tokens_per_param: float | None
+
+    @property
+    def outside(self) -> bool:
+        """Whether any known edge is passed."""
+        return any(factor is not None and factor > 1 for factor in self)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The answer to one scenario. Costs are in `unit`; counts are plain numbers."""
+
+    scenario: Scenario
+    status: Status
+    design: Design
+    loss: float
+    unit: str
+    cost: LifecycleCost
+    overtraining: Overtraining
+    baseline: Baseline
+    band: Band
+    certificate: Certificate
+    extrapolation: Extrapolation
+    message: str = ""
+    """why there is no answer, when there is none"""
+
+    @property
+    def savings(self) -> float:
+        """1 - cost / baseline cost; negative where limits make the plan dearer than the unlimited Chinchilla plan."""
+        return 1 - float(self.cost.total) / float(self.baseline.cost.total)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data, the shape that `overtrain solve --json` prints."""
+        from .. import __version__
+
+        band, baseline = self.band, self.baseline
+        return _finite(
+            {
+                "status": self.status.name.lower(),
+                "design": self.design._asdict(),
+                "loss": self.loss,
+                "cost": {"unit": self.unit, **_phases(self.cost), "total": self.cost.total},
+                "overtraining": self.overtraining._asdict(),
+                "baseline": {
+                    "n_params": baseline.design.n_params,
+                    "train_tokens": baseline.design.train_tokens,
+                    "cost": baseline.cost.total,
+                },
+                "savings": self.savings,
+                "band": {
+                    "tolerance": band.tolerance,
+                    "n_params": list(band.n_params),
+                    "overtraining_vs_rule_of_20": list(band.overtraining_vs_rule_of_20),
+                },
+                "certificate": {
+                    "kkt_residual": self.certificate.kkt_residual,
+                    "certified_global": self.certificate.certified_global,
+                    "active_limits": list(self.certificate.active_limits),
+                    "multipliers": self.certificate.multipliers,
+                },
+                "scenario": self.scenario.to_dict(),
+                "version": __version__,
+            }
+        )
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The answer as one row; `attrs["units"]` maps each column to its unit."""
+        import pandas as pd
+
+        columns = {name: (value, unit) for name, value, unit in self._numbers()}
+        frame = pd.DataFrame({name: [value] for name, (value, _) in columns.items()})
+        frame.insert(0, "status", [self.status.name.lower()])
+        frame.insert(0, "scenario", [self.scenario.name])
+        frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
+        return frame
+
+    def _numbers(self) -> list[tuple[str, float, str]]:
+        n, d, r = (float(v) for v in self.design)
+        band, base, far = self.band, self.baseline, self.extrapolation
+        money = "FLOP" if self.unit == "flops" else "USD"
+        return [
+            ("n_params", n, "parameters"),
+            ("train_tokens", d, "tokens"),
+            ("rl_tokens", r, "tokens"),
+            ("tokens_per_param", d / n, "tokens/parameter"),
+            ("overtraining_vs_rule_of_20", self.overtraining.vs_rule_of_20, "1"),
+            ("overtraining_vs_law", self.overtraining.vs_law, "1"),
+            ("loss", self.loss, "nat/token"),
+            *((f"cost_{phase}", value, money) for phase, value in _phases(self.cost).items()),
+            ("cost_total", float(self.cost.total), money),
+            ("baseline_n_params", float(base.design.n_params), "parameters"),
+            ("baseline_train_tokens", float(base.design.train_tokens), "tokens"),
+            ("baseline_cost_total", float(base.cost.total), money),
+            ("savings", self.savings, "1"),
+            ("band_tolerance", band.tolerance, "1"),
+            ("band_n_params_low", band.n_params[0], "parameters"),
+            ("band_n_params_high", band.n_params[1], "parameters"),
+            ("band_overtraining_vs_rule_of_20_low", band.overtraining_vs_rule_of_20[0], "1"),
+            ("band_overtraining_vs_rule_of_20_high", band.overtraining_vs_rule_of_20[1], "1"),
+            ("extrapolation_n_params", _or_nan(far.n_params), "1"),
+            ("extrapolation_train_tokens", _or_nan(far.train_tokens), "1"),
+            ("extrapolation_tokens_per_param", _or_nan(far.tokens_per_param), "1"),
+            ("kkt_residual", self.certificate.kkt_residual, "1"),
+        ]
+
+    def _repr_html_(self) -> str:
+        """A table of quantity, value and unit for notebooks."""
+        import pandas as pd
+
+        from ..assumptions.numbers import human
+
+        rows = [{"quantity": name, "value": human(value), "unit": unit} for name, value, unit in self._numbers()]
+        return f"<p>{self.message or self.status.value}</p>" + pd.DataFrame(rows).to_html(index=False)
+
+
+def _rule_of_20(design: Design) -> float:
+    return float(design.train_tokens) / (20 * float(design.n_params))
+
+
+def _phases(cost: LifecycleCost) -> dict[str, float]:
+    return {phase: float(getattr(cost, phase)) for phase in ("pretraining", "rl", "prefill", "decode")}
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _finite(value: Any) -> Any:
+    """Plain data that JSON can hold: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    if isinstance(value, (str, bool)) or value is None:
+        return value
+    return float(value) if math.isfinite(value) else None
