@@ -12,6 +12,7 @@ References:
     Boyd, Kim, Vandenberghe, Hassibi 2007, A tutorial on geometric programming, section 2. Nocedal and Wright 2006, chapter 12.
 """
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -147,7 +148,7 @@ class Rows:
         searches = [program.slsqp, program.trust_constr]
         for search in [lambda: program.start, *searches] if close else searches:
             found = search()
-            for x in (program.newton(found, bounds), found):
+            for x in (program.newton(found, ()), program.newton(found, bounds), found):
                 point = program.certify(x)
                 if best is None or not best.kkt_residual <= point.kkt_residual:
                     best = point
@@ -206,7 +207,8 @@ class _Program:
             "jac": lambda x: -self.excess(x)[1],
             "hess": lambda x, v: -np.tensordot(v, self.excess(x)[2], 1),
         }
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # parallel constraint gradients, which the KKT residual judges
             return minimize(
                 lambda x: self.objective(x)[:2],
                 self.start,
@@ -227,7 +229,7 @@ class _Program:
         return found
 
     def newton(self, x: np.ndarray, expected: Collection[str]) -> np.ndarray:
-        """x moved by Newton steps on the KKT equations of the rows that hold it, the expected ones among them."""
+        """x moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
         wanted = np.array([n in expected for n in self.names])
         multipliers = self.multipliers(x, wanted | (self.excess(x)[0] > -1e-5))
         active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(x)]

@@ -1,0 +1,222 @@
+"""The `overtrain` command. Each command imports what it needs when it runs, so that help does not wait for JAX.
+
+Exit status: 0 solved, 1 infeasible or not converged, 2 bad input.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .assumptions.scenario import Scenario
+    from .optimum.solution import Solution
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="overtrain",
+    help="How many parameters, and how many training tokens, for the traffic a language model will serve?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_Scenario = Annotated[str, typer.Argument(help="Preset name or path of a TOML file.", metavar="[SCENARIO]")]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace one assumption, as in traffic.output_tokens=500T. Repeatable."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        from . import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def solve(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    band: Annotated[str, typer.Option(help="Tolerance of the near-optimal band, as 0.05 or 5%.")] = "5%",
+    json_: _Json = False,
+) -> None:
+    """Find the optimal design of a scenario."""
+    with _told():
+        from .assumptions.numbers import parse_number
+        from .assumptions.problems import InputError
+        from .optimum.solve import Status
+        from .optimum.solve import solve as solve_scenario
+
+        problems = []
+        try:
+            tolerance = parse_number(band)
+            if tolerance <= 0:
+                raise ValueError(f"must be above 0, got {band}; for 5 % write 0.05 or 5%")
+        except ValueError as error:
+            problems.append(f"--band {error}.")
+            tolerance = 0.05
+        question = _scenario(scenario, set_ or [], problems)
+        if question is None:
+            raise InputError(problems)
+        best = solve_scenario(question, band=tolerance, throw=False)
+        if json_:
+            _print_json(_as_json(best))
+        elif best.status is Status.OPTIMAL:
+            from .report.text import solution_text
+
+            _print(solution_text(best))
+        if best.status is not Status.OPTIMAL:
+            if not json_:
+                _complain(best.status.name.lower().replace("_", " "), [best.message])
+            raise typer.Exit(1)
+
+
+def _as_json(best: "Solution") -> dict[str, Any]:
+    return best.to_dict() | ({"message": best.message} if best.message else {})
+
+
+def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scenario | None":
+    """The scenario with --set applied; None, with the sentences added to `problems`, where anything is wrong."""
+    from .assumptions.library import load
+    from .assumptions.problems import InputError
+
+    changes: dict[str, str | None] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not equals or not path.strip():
+            problems.append(f"--set {setting!r} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
+        changes[path.strip()] = value.strip() or None
+    try:
+        found = load(name)
+        return found.update(changes) if not problems else None
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+
+
+@app.command()
+def reproduce(json_: _Json = False) -> None:
+    """Check the lecture's "100x over-trained": its arithmetic, the exact optimum under every law, and what carries the result."""
+    with _told():
+        from .report import lecture
+
+        steps, frame, waterfall = lecture.arithmetic(), lecture.ensemble(), lecture.waterfall()
+        elasticities, sentence = lecture.carries()
+        means = {
+            tokens: {name: lecture.geometric_mean(frame[column], same_fit_once=once) for name, once in (("all", False), ("same_fit_once", True))}
+            for tokens, column in (("200T", "pinned_vs_rule_of_20"), ("259.2T", "pinned_exact_vs_rule_of_20"))
+        }
+        if json_:
+            laws = json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
+            stairs = json.loads(waterfall.reset_index().to_json(orient="records", double_precision=15))
+            _print_json(
+                {
+                    "arithmetic": [step._asdict() for step in steps],
+                    "laws": laws,
+                    "units": frame.attrs["units"],
+                    "geometric_mean": means,
+                    "waterfall": stairs,
+                    "elasticities": elasticities,
+                    "sentence": sentence,
+                }
+            )
+            return
+        from .report.text import reproduction_text
+
+        _print(reproduction_text(steps, frame, waterfall, means, sentence))
+
+
+@app.command()
+def presets(name: Annotated[str, typer.Argument(help="A preset to print as TOML.", metavar="[NAME]")] = "") -> None:
+    """List the scenarios that come with the package, or print one as TOML to start your own."""
+    with _told():
+        from .assumptions.library import load
+        from .assumptions.library import presets as names
+
+        if name:
+            typer.echo(load(name).to_toml(), nl=False)
+            return
+        from .report.text import grid
+
+        found = [load(preset) for preset in names()]
+        _print(grid(["preset", "what it stands for"], [(s.name, s.description) for s in found], text_columns=2))
+        typer.echo("Solve one with: overtrain solve NAME. Start your own with: overtrain presets NAME > my.toml")
+
+
+@app.command()
+def sources(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    table: Annotated[str, typer.Option(help="Print this table of sourced data instead.", metavar="TABLE")] = "",
+    json_: _Json = False,
+) -> None:
+    """Show where every number of a scenario comes from, or print a table of sourced data."""
+    with _told():
+        from .assumptions.library import sources as sources_of
+        from .assumptions.problems import InputError
+        from .assumptions.tables import rows, table_names
+        from .report.text import grid, source_rows
+
+        if table:
+            records = [dict(r) for r in rows(table)]
+        else:
+            problems: list[str] = []
+            question = _scenario(scenario, set_ or [], problems)
+            if question is None:
+                raise InputError(problems)
+            frame = sources_of(question)
+            records = json.loads(frame.to_json(orient="records", double_precision=15))
+        if json_:
+            _print_json(records)
+            return
+        if table:
+            for record in records:
+                typer.echo("; ".join(f"{k} {v}" for k, v in record.items() if v))
+        else:
+            _print(grid(["assumption", "value", "unit", "kind", "source"], source_rows(records), text_columns=1))
+            typer.echo(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Bad input as one block of sentences on standard error and exit status 2."""
+    from .assumptions.problems import InputError
+
+    try:
+        yield
+    except InputError as error:
+        _complain("bad input", error.problems)
+        raise typer.Exit(2) from None
+
+
+def _complain(what: str, sentences: Sequence[str]) -> None:
+    count = f" ({len(sentences)} problems)" if len(sentences) > 1 else ""
+    typer.echo(f"overtrain: {what}{count}", err=True)
+    for sentence in sentences:
+        typer.echo(f"  - {sentence}", err=True)
+
+
+def _print(what: "RenderableType") -> None:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 140
+    Console(width=width, highlight=False, soft_wrap=False).print(what)
+
+
+def _print_json(plain: object) -> None:
+    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+if __name__ == "__main__":
+    app()

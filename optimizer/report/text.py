@@ -1,0 +1,174 @@
+"""How is an answer put on a terminal? rich renderables of solutions, tables and problems."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.numbers import human, percent
+from ..optimum.solution import Extrapolation, Solution
+from .lecture import Step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times"]
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it: 52.43 -> "52.4x"."""
+    return f"{human(ratio, 3)}x"
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
+    """A table with numbers to the right; the first `text_columns` columns are text."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < text_columns or name == "unit" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def reach(far: Extrapolation) -> str:
+    """One sentence on how far the design lies outside the runs its law was fitted on."""
+    named = {"parameters": far.n_params, "tokens": far.train_tokens, "tokens per parameter": far.tokens_per_param}
+    outside = [f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1]
+    if outside:
+        return f"Extrapolation: {', '.join(outside)}. The law is a guess there; the band does not include its error."
+    if all(factor is None for factor in far):
+        return "The range of the law's fit is not on record: treat the answer as extrapolation."
+    return "Inside the range of the law's fit, as far as it is on record."
+
+
+def _question(best: Solution) -> str:
+    goal = best.scenario.goal
+    if isinstance(goal, LossGoal):
+        if goal.loss is not None:
+            return f"least cost at loss {human(goal.loss, 5)} nat/token"
+        rl = f" and {human(goal.like_rl_tokens)} RL tokens" if goal.like_rl_tokens else ""
+        return f"least cost, as good as {human(goal.like_params or 0)} parameters on {human(goal.like_tokens or 0)} tokens{rl}"
+    if isinstance(goal, BudgetGoal):
+        return f"least loss for {_money(goal.budget, best.unit)}"
+    return f"training tokens for which {human(goal.params)} parameters are the best size"
+
+
+def _amount(amount: float, unit: str) -> str:
+    return human(amount) if unit == "flops" else f"{amount:,.0f}"
+
+
+def _money(amount: float, unit: str) -> str:
+    return f"{_amount(amount, unit)} {'FLOP' if unit == 'flops' else 'USD'}"
+
+
+def solution_text(best: Solution) -> RenderableType:
+    """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
+    n, d, r = (float(v) for v in best.design)
+    band, base, unit = best.band, best.baseline, best.unit
+    law = best.scenario.law
+    low, high = band.n_params
+    ratio_low, ratio_high = band.overtraining_vs_rule_of_20
+    answer = [
+        ("parameters N*", human(n), "active parameters", f"{human(low)} to {human(high)}"),
+        ("training tokens D*", human(d), "tokens", f"{human(band.train_tokens[0])} to {human(band.train_tokens[1])}"),
+        ("RL tokens R*", human(r), "tokens", ""),
+        ("tokens per parameter", f"{d / n:,.0f}", "tokens/parameter", f"{20 * ratio_low:,.0f} to {20 * ratio_high:,.0f}"),
+        ("over-training against 20:1", times(best.overtraining.vs_rule_of_20), "D / 20 N", f"{times(ratio_low)} to {times(ratio_high)}"),
+        ("over-training against the law", times(best.overtraining.vs_law), "D / D0(N)", ""),
+        ("loss", human(best.loss, 5), "nat/token", ""),
+    ]
+    total = float(best.cost.total)
+    phases = {"pre-training": best.cost.pretraining, "RL": best.cost.rl, "prefill": best.cost.prefill, "decode": best.cost.decode}
+    phases["total"] = total
+    if float(best.cost.research) > 0:
+        phases["of it research runs"] = best.cost.research
+    costs = [(name, _amount(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
+    certificate = best.certificate
+    held = f"; held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
+    proof = "certified global optimum" if certificate.certified_global else "a local optimum; no certificate that it is global"
+    saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
+    base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
+    lines = [
+        f"Chinchilla's plan for the same loss, {base_n} on {base_d} tokens, costs {_money(float(base.cost.total), unit)}: this one costs {saved}.",
+        f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
+        reach(best.extrapolation),
+    ]
+    name = best.scenario.name or "scenario"
+    return Group(
+        Text(f"{name}: {_question(best)}", style="bold"),
+        Text(f"law {law.name or 'given by coefficients'} ({law.kind}), goal {best.scenario.goal.kind}"),
+        grid(["", "optimum", "unit", f"within {percent(band.tolerance)} of the cost"], answer),
+        grid(["cost over the life", "training-equivalent FLOP" if unit == "flops" else "USD", "share"], costs),
+        Text("\n".join(lines)),
+    )
+
+
+def source_rows(records: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+    """Rows for a terminal of what `sources` returns; the day of a fact follows its source."""
+    return [
+        (
+            record["path"],
+            human(record["value"], 6),
+            record["unit"],
+            record["kind"],
+            " ".join(filter(None, [record["source"] or "none given", record["as_of"] and f"({record['as_of']})"])),
+        )
+        for record in records
+    ]
+
+
+def reproduction_text(
+    steps: Sequence[Step], frame: "pd.DataFrame", waterfall: "pd.DataFrame", means: dict[str, dict[str, float]], sentence: str
+) -> RenderableType:
+    """The lecture beside the exact answers: arithmetic, laws, waterfall, verdict."""
+    pinned = [
+        (
+            str(law),
+            human(row["D0_100B"], 3),
+            human(row["pinned_train_tokens"]),
+            times(row["pinned_vs_rule_of_20"]),
+            times(row["pinned_vs_law"]),
+            human(row["pinned_exact_train_tokens"]),
+            times(row["pinned_exact_vs_rule_of_20"]),
+        )
+        for law, row in frame.iterrows()
+    ]
+    optima = [
+        (
+            str(law),
+            human(row["n_params"]),
+            human(row["train_tokens"]),
+            times(row["vs_rule_of_20"]),
+            f"{human(row['band_n_params_low'], 3)} to {human(row['band_n_params_high'], 3)}",
+            f"{times(row['band_vs_rule_of_20_low'])} to {times(row['band_vs_rule_of_20_high'])}",
+            "yes" if row["claim_in_band"] else "no",
+            f"+{percent(row['lecture_point_excess_cost'], 2)}",
+        )
+        for law, row in frame.iterrows()
+    ]
+    pinned_header = ["law", "D0", "D*, 200T", "D*/20N", "D*/D0", "D*, 259.2T", "D*/20N"]
+    optima_header = ["law", "N*", "D*", "D*/20N", "N within 5 %", "D/20N within 5 %", "100x inside", "lecture's point"]
+    stairs = [
+        (str(step), *(times(v) for v in row.drop("factor")), "" if row.isna()["factor"] else f"x {human(row['factor'], 3)}")
+        for step, row in waterfall.iterrows()
+    ]
+    inside = int(frame["claim_in_band"].sum())
+    verdict = [
+        f"Geometric mean of the {len(frame)} laws, N at 100B: " + ", ".join(f"{m['all']:.0f}x at {tokens}" for tokens, m in means.items())
+        + "; with the two readings of the Hoffmann fit counted once: "
+        + ", ".join(f"{m['same_fit_once']:.0f}x at {tokens}" for tokens, m in means.items()) + ".",
+        f"100x lies inside the 5 % band of {inside} of {len(frame)} laws: the valley is flat, so read the band, not the point.",
+        sentence,
+    ]  # fmt: skip
+    return Group(
+        grid(["quantity", "working", "result"], steps, title="The lecture's arithmetic", text_columns=3),
+        grid(pinned_header, pinned, title="Exact, N pinned at 100B parameters: optimal training tokens, when 200T and 259.2T are served"),
+        grid(optima_header, optima, title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point"),
+        grid(["over-training D*/20N, N at 100B", *waterfall.columns.drop("factor"), "factor"], stairs, title="How the ratio builds up"),
+        Text("\n".join(verdict)),
+    )
