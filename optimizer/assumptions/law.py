@@ -14,7 +14,7 @@ References:
     Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 (mixture of experts).
 """
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 from pydantic import model_validator
@@ -196,7 +196,7 @@ class MoELaw(Law):
         )
 
     @model_validator(mode="after")
-    def _exponents_keep_their_sign(self) -> Self:
+    def _exponents_keep_their_sign(self) -> "MoELaw":
         if self.E_start >= self.E_max:
             raise ValueError(f"needs E_start < E_max, got {self.E_start:g} and {self.E_max:g}")
         c = self.chinchilla

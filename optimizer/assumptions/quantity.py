@@ -12,7 +12,7 @@ survive a transformation. Unflattening does not validate, so tracers and batches
 
 import typing
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -138,7 +138,7 @@ class Assumption(BaseModel):
         return tuple(zip(keys, children, strict=True)), static
 
     @classmethod
-    def _unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> Self:
+    def _unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> "Assumption":
         values = dict(zip(cls._static, static, strict=True)) | dict(zip(cls._children, children, strict=True))
         return cls.model_construct(**values)
 

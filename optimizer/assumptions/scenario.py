@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -83,7 +83,7 @@ class Limits(Assumption):
     bytes_per_param: float | None = quantity("B", "memory of one parameter as served", gt=0, default=None, low=0.5, high=4)
 
     @model_validator(mode="after")
-    def _pairs(self) -> Self:
+    def _pairs(self) -> "Limits":
         for one, other in (("max_training_days", "fleet_chips"), ("max_bytes", "bytes_per_param")):
             if (getattr(self, one) is None) != (getattr(self, other) is None):
                 given, missing = (one, other) if getattr(self, other) is None else (other, one)
@@ -123,7 +123,7 @@ class Scenario(Assumption):
         return given
 
     @model_validator(mode="after")
-    def _blocks_agree(self) -> Self:
+    def _blocks_agree(self) -> "Scenario":
         problems = []
         optimised = isinstance(self.rl, OptimisedRL)
         if isinstance(self.goal, LossGoal) and self.goal.loss is None and optimised != (self.goal.like_rl_tokens is not None):
