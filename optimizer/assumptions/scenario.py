@@ -172,6 +172,8 @@ class Scenario(Assumption):
             plain = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError([f"{where} is not valid TOML: {error}."]) from None
+        except RecursionError:
+            raise InputError([f"{where} is not valid TOML for a scenario: it nests too deeply."]) from None
         traffic = plain.get("traffic")
         if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
             traffic["file"] = str(folder / traffic["file"])

@@ -77,7 +77,7 @@ class TotalTraffic(_AnyTraffic):
     """Lifetime tokens as two numbers."""
 
     kind: Literal["total"] = "total"
-    input_tokens: float = quantity("tokens", "input tokens over the life", ge=0, default=0.0, low=1e12, high=1e16)
+    input_tokens: float = quantity("tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16)
     output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16)
 
     def stated(self) -> tuple[Numeric, Numeric]:

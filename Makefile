@@ -1,0 +1,39 @@
+# Every target does its own set-up from a bare python3: it makes .venv and installs what it needs into it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench clean
+
+run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
+	$(BIN)/overtrain reproduce
+	$(BIN)/overtrain solve lecture-2026
+
+test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv build dist
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+.venv/run.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/test.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@ .venv/run.stamp
+
+.venv/dev.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@ .venv/test.stamp .venv/run.stamp

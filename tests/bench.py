@@ -1,0 +1,49 @@
+"""How long does one answer take? `make bench` measures; nothing asserts on it.
+
+Times `solve` (optimum, band, baseline, certificate) warm, beside scipy's SLSQP with finite differences on the bare problem of the
+same scenario, in turns, and prints medians and their ratio.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import minimize
+
+from optimizer import load, presets, solve
+from optimizer.assumptions.goal import LossGoal
+from optimizer.model.cost import design_of, lifecycle_cost
+from optimizer.model.quality import reducible_loss, target_reducible_loss
+
+
+def seconds(call: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def main(rounds: int = 30) -> None:
+    for name in presets():
+        s = load(name)
+        if not isinstance(s.goal, LossGoal):
+            continue
+        target = np.log(float(target_reducible_loss(s)))
+        start = np.log([float(v) for v in solve(s).baseline.design[:2]])
+
+        def ln_cost(x: np.ndarray, s=s) -> float:
+            return float(np.log(lifecycle_cost(s, design_of(s, *np.exp(x))).total))
+
+        def slack(x: np.ndarray, s=s, target=target) -> float:
+            return target - float(np.log(reducible_loss(s, design_of(s, *np.exp(x)))))
+
+        def bare(ln_cost=ln_cost, slack=slack, start=start) -> object:
+            return minimize(ln_cost, start, method="SLSQP", constraints=[{"type": "ineq", "fun": slack}], options={"ftol": 1e-12})
+
+        pairs = [(seconds(lambda s=s: solve(s)), seconds(bare)) for _ in range(rounds)]
+        ours, theirs = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+        print(f"{name:20} solve {1e3 * ours:6.1f} ms   SLSQP alone {1e3 * theirs:6.1f} ms   ratio {theirs / ours:.1f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
