@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import RenderableType
 
     from .assumptions.scenario import Scenario
@@ -30,7 +31,9 @@ app = typer.Typer(
 _Scenario = Annotated[str, typer.Argument(help="Preset name or path of a TOML file.", metavar="[SCENARIO]")]
 _Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Replace one assumption, as in traffic.output_tokens=500T. Repeatable."),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Replace one assumption, as in traffic.output_tokens=500T. Repeatable."
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -114,12 +117,15 @@ def reproduce(json_: _Json = False) -> None:
         steps, frame, waterfall = lecture.arithmetic(), lecture.ensemble(), lecture.waterfall()
         elasticities, sentence = lecture.carries()
         means = {
-            tokens: {name: lecture.geometric_mean(frame[column], same_fit_once=once) for name, once in (("all", False), ("same_fit_once", True))}
+            tokens: {
+                name: lecture.geometric_mean(frame[column].to_dict(), same_fit_once=once)
+                for name, once in (("all", False), ("same_fit_once", True))
+            }
             for tokens, column in (("200T", "pinned_vs_rule_of_20"), ("259.2T", "pinned_exact_vs_rule_of_20"))
         }
         if json_:
-            laws = json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
-            stairs = json.loads(waterfall.reset_index().to_json(orient="records", double_precision=15))
+            laws = _plain(frame)
+            stairs = _plain(waterfall)
             _print_json(
                 {
                     "arithmetic": [step._asdict() for step in steps],
@@ -176,7 +182,7 @@ def sources(
             if question is None:
                 raise InputError(problems)
             frame = sources_of(question)
-            records = json.loads(frame.to_json(orient="records", double_precision=15))
+            records = frame.to_dict("records")
         if json_:
             _print_json(records)
             return
@@ -186,6 +192,11 @@ def sources(
         else:
             _print(grid(["assumption", "value", "unit", "kind", "source"], source_rows(records), text_columns=1))
             typer.echo(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.")
+
+
+def _plain(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows of a frame that JSON can hold: what is not a number becomes null."""
+    return [{k: None if v != v else v for k, v in row.items()} for row in frame.reset_index().to_dict("records")]
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def main(rounds: int = 30) -> None:
             return target - float(np.log(reducible_loss(s, design_of(s, *np.exp(x)))))
 
         def bare(ln_cost=ln_cost, slack=slack, start=start) -> object:
-            return minimize(ln_cost, start, method="SLSQP", constraints=[{"type": "ineq", "fun": slack}], options={"ftol": 1e-12})
+            return minimize(
+                ln_cost, start, method="SLSQP", constraints=[{"type": "ineq", "fun": slack}], options={"ftol": 1e-12}
+            )
 
         pairs = [(seconds(lambda s=s: solve(s)), seconds(bare)) for _ in range(rounds)]
         ours, theirs = (statistics.median(p[i] for p in pairs) for i in (0, 1))

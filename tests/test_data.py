@@ -90,13 +90,21 @@ def test_frames_know_their_units():
 
 def test_prices_name_their_source():
     for r in rows("hardware"):
-        assert bool(r["usd_per_chip_hour"]) == bool(r["price_source"]) == bool(r["price_as_of"]) == bool(r["price_offer"])
+        assert (
+            bool(r["usd_per_chip_hour"]) == bool(r["price_source"]) == bool(r["price_as_of"]) == bool(r["price_offer"])
+        )
 
 
 def test_chips_of_prices_are_chips():
     known = {r["chip"] for r in rows("hardware")}
     # Offers for chips whose figures are not on record stay, as facts about prices.
-    assert {r["chip"] for r in rows("hardware_prices")} - known == {"A100-40GB SXM", "A100-80GB", "A100-80GB PCIe", "H800", "Trainium1"}
+    assert {r["chip"] for r in rows("hardware_prices")} - known == {
+        "A100-40GB SXM",
+        "A100-80GB",
+        "A100-80GB PCIe",
+        "H800",
+        "Trainium1",
+    }
 
 
 def test_posterior_is_a_covariance_near_the_published_point():

@@ -63,7 +63,13 @@ def test_shadow_price(lecture, name):
 
 @pytest.mark.parametrize("policy", ["none", "tokens", "ratio", "flops", "cost_share"])
 def test_rl_policy_pushes_as_the_mathematics_says(lecture, policy):
-    values = {"none": {}, "tokens": {"tokens": 1e14}, "ratio": {"ratio": 1.0}, "flops": {"flops": 1e26}, "cost_share": {"cost_share": 1.0}}
+    values = {
+        "none": {},
+        "tokens": {"tokens": 1e14},
+        "ratio": {"ratio": 1.0},
+        "flops": {"flops": 1e26},
+        "cost_share": {"cost_share": 1.0},
+    }
     goal = {"goal": {"kind": "params", "params": 1e11}}
     without = solve(lecture.update({"rl": {"policy": "none"}, **goal})).design.train_tokens
     with_rl = solve(lecture.update({"rl": {"policy": policy, **values[policy]}, **goal})).design.train_tokens
@@ -107,7 +113,9 @@ def as_geometric_program(s: Scenario, scale: Design, cost_scale: float) -> float
     n, d, r = (cvxpy.Variable(pos=True) for _ in range(3))
     c, price, demand = s.law.chinchilla, phase_prices(s), s.traffic.demand()
     optimised = isinstance(s.rl, OptimisedRL)
-    fixed = float(price.prefill * 2 * (demand.input_tokens - demand.cached_tokens) + price.decode * 2 * demand.output_tokens)
+    fixed = float(
+        price.prefill * 2 * (demand.input_tokens - demand.cached_tokens) + price.decode * 2 * demand.output_tokens
+    )
     per_rl = float(price.rl) * (2 + 4 * s.rl.trained_share)
     total = 6 * n * d * (scale.n_params * scale.train_tokens / cost_scale) + n * (fixed * scale.n_params / cost_scale)
     if optimised:
@@ -174,7 +182,9 @@ def test_limits_against_a_grid(lecture, limit, goal):
     allowed = np.asarray(limit_excess(s, design)[limit]) <= 1e-12
     best_reducible = float(reducible_loss(s, best.design))
     if goal == "loss":
-        found = np.where(allowed & (reducible <= best_reducible * (1 + 1e-12)), cost, np.inf).min() / float(best.cost.total)
+        found = np.where(allowed & (reducible <= best_reducible * (1 + 1e-12)), cost, np.inf).min() / float(
+            best.cost.total
+        )
     else:
         found = np.where(allowed & (cost <= s.goal.budget * (1 + 1e-12)), reducible, np.inf).min() / best_reducible
     # no grid point is better, and the best one is as close as the grid is fine
@@ -182,7 +192,9 @@ def test_limits_against_a_grid(lecture, limit, goal):
     assert found < 1.003
 
 
-@pytest.mark.parametrize("preset", ["lecture-2026", "frontier-moe-chat", "data-limited-lab", "open-weights-8b", "on-device"])
+@pytest.mark.parametrize(
+    "preset", ["lecture-2026", "frontier-moe-chat", "data-limited-lab", "open-weights-8b", "on-device"]
+)
 def test_gradients_by_every_assumption_against_finite_differences(preset):
     from optimizer import load
 
@@ -190,7 +202,11 @@ def test_gradients_by_every_assumption_against_finite_differences(preset):
     design = Design(3e10, 2e13, 1e13)
 
     def outputs(scenario):
-        made = design if isinstance(scenario.rl, OptimisedRL) else design_of(scenario, design.n_params, design.train_tokens)
+        made = (
+            design
+            if isinstance(scenario.rl, OptimisedRL)
+            else design_of(scenario, design.n_params, design.train_tokens)
+        )
         return jax.numpy.log(lifecycle_cost(scenario, made).total), jax.numpy.log(reducible_loss(scenario, made))
 
     leaves, tree = jax.tree.flatten(s)
@@ -207,9 +223,11 @@ def test_gradients_by_every_assumption_against_finite_differences(preset):
         up[i] += step
         down[i] -= step
         differences = (np.array(value(up)) - np.array(value(down))) / (2 * step)
-        if leaf == 0 and "share" in paths[i] or paths[i] in ("traffic.ramp_months", "traffic.decay_from"):
+        if (leaf == 0 and "share" in paths[i]) or paths[i] in ("traffic.ramp_months", "traffic.decay_from"):
             continue  # a corner too: ramps and decays begin between months
-        assert exact[:, i] * max(abs(leaf), 1e-3) == pytest.approx(differences * max(abs(leaf), 1e-3), rel=1e-4, abs=1e-8), paths[i]
+        assert exact[:, i] * max(abs(leaf), 1e-3) == pytest.approx(
+            differences * max(abs(leaf), 1e-3), rel=1e-4, abs=1e-8
+        ), paths[i]
 
 
 def test_fifty_digits_agree():

@@ -128,7 +128,13 @@ def test_loss_falls_in_parameters_and_tokens(s, n, d, factor):
 
 
 PRICES = ("money.train_chip.usd_per_chip_hour", "money.serve_chip.usd_per_chip_hour", "pretraining.overhead")
-RELIEFS = ("pretraining.mfu", "rl.efficiency", "serving.prefill_efficiency", "serving.decode_efficiency", "serving.load_factor")
+RELIEFS = (
+    "pretraining.mfu",
+    "rl.efficiency",
+    "serving.prefill_efficiency",
+    "serving.decode_efficiency",
+    "serving.load_factor",
+)
 
 
 @settings(max_examples=40)
@@ -160,7 +166,10 @@ def test_doubling_all_prices_doubles_the_bill_and_moves_nothing(s, factor):
 @settings(max_examples=40)
 @given(scenarios(goal="loss"), st.floats(1.1, 100))
 def test_more_demand_never_makes_the_model_larger(s, factor):
-    more = {"traffic.input_tokens": s.traffic.input_tokens * factor, "traffic.output_tokens": s.traffic.output_tokens * factor}
+    more = {
+        "traffic.input_tokens": s.traffic.input_tokens * factor,
+        "traffic.output_tokens": s.traffic.output_tokens * factor,
+    }
     little, much = solve(s, throw=False), solve(s.update(more), throw=False)
     if little.status.name == "OPTIMAL":
         assert much.design.n_params <= little.design.n_params * (1 + 1e-9)
@@ -188,7 +197,13 @@ def test_a_batch_of_scenarios_is_a_loop(lecture):
     # The cost is pure JAX: a Scenario whose leaves have a leading axis maps like any tree.
     rng = np.random.default_rng(3)
     many = [
-        lecture.update({"traffic.output_tokens": rng.uniform(1e12, 1e15), "law.beta": rng.uniform(0.25, 0.4), "rl.tokens": rng.uniform(1e12, 1e14)})
+        lecture.update(
+            {
+                "traffic.output_tokens": rng.uniform(1e12, 1e15),
+                "law.beta": rng.uniform(0.25, 0.4),
+                "rl.tokens": rng.uniform(1e12, 1e14),
+            }
+        )
         for _ in range(7)
     ]
     stacked = jax.tree.map(lambda *leaves: np.array(leaves), *many)

@@ -96,7 +96,11 @@ def test_sardana_dollar_example():
 @pytest.mark.parametrize(("experts", "n", "d"), [(1, 5.7e9, 29.3e9), (8, 3.8e9, 44.3e9)])
 def test_ludziejewski_training_optimum(experts, n, d):
     # Ludziejewski et al. 2025, arXiv 2502.05172, table 3: training optimum at 1e21 FLOPs; 2 % because its coefficients are printed to 4 digits.
-    s = plain_scenario(law={"name": "ludziejewski", "experts": experts}, goal={"kind": "budget", "budget": 1e21}, traffic__output_tokens=0)
+    s = plain_scenario(
+        law={"name": "ludziejewski", "experts": experts},
+        goal={"kind": "budget", "budget": 1e21},
+        traffic__output_tokens=0,
+    )
     best = solve(s)
     assert best.design.n_params == pytest.approx(n, rel=0.02)
     assert best.design.train_tokens == pytest.approx(d, rel=0.02)
@@ -145,7 +149,19 @@ def three_digits(value: float, expected: float) -> bool:
 LECTURE_TABLE = {
     # law: D0(100B), pinned D*, D*/20N, D*/D0, N*, D*, D*/20N, band N, band D/20N, pinned D* and D*/20N at 259.2T
     "besiroglu": (1.81e12, 113.1e12, 56.5, 62.5, 111.4e9, 116.9e12, 52.4, (99.1e9, 130.4e9), (25, 106), 135.0e12, 67.5),
-    "muennighoff": (1.96e12, 121.7e12, 60.8, 62.0, 110.6e9, 125.6e12, 56.8, (97.9e9, 130.0e9), (27, 114), 145.4e12, 72.7),
+    "muennighoff": (
+        1.96e12,
+        121.7e12,
+        60.8,
+        62.0,
+        110.6e9,
+        125.6e12,
+        56.8,
+        (97.9e9, 130.0e9),
+        (27, 114),
+        145.4e12,
+        72.7,
+    ),
     "de-vries": (6.50e12, 229.6e12, 114.8, 35.3, 95.6e9, 225.8e12, 118, (80.9e9, 117.2e9), (58, 233), 274.9e12, 137.4),
     "hoffmann": (7.00e12, 233.3e12, 116.6, 33.3, 95.1e9, 228.9e12, 120, (80.4e9, 116.7e9), (59, 237), 279.1e12, 139.6),
 }

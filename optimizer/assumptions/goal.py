@@ -20,8 +20,12 @@ class LossGoal(_AnyGoal):
 
     kind: Literal["loss"] = "loss"
     loss: float | None = quantity("nat/token", "loss to reach", gt=0, default=None, low=1.83, high=2.4)
-    like_params: float | None = quantity("parameters", "as good as this many active parameters", gt=0, default=None, low=1e9, high=1e12)
-    like_tokens: float | None = quantity("tokens", "... on this many training tokens", gt=0, default=None, low=1e12, high=1e15)
+    like_params: float | None = quantity(
+        "parameters", "as good as this many active parameters", gt=0, default=None, low=1e9, high=1e12
+    )
+    like_tokens: float | None = quantity(
+        "tokens", "... on this many training tokens", gt=0, default=None, low=1e12, high=1e15
+    )
     like_rl_tokens: float | None = quantity(
         "tokens", "... and this many RL tokens, when RL is optimised", gt=0, default=None, low=1e12, high=1e15
     )

@@ -39,7 +39,9 @@ class Accelerator(NamedAssumption):
             values["peak_flops"] = chip[f"{precision}_flops_per_second"]
         has = [p for p in _PRECISIONS if chip[f"{p}_flops_per_second"]]
         if precision in _PRECISIONS and precision not in has and "peak_flops" not in given:
-            raise ValueError(f"names {name}, which has no published {precision} peak; take {' or '.join(has)}, or give peak_flops in FLOP/s")
+            raise ValueError(
+                f"names {name}, which has no published {precision} peak; take {' or '.join(has)}, or give peak_flops in FLOP/s"
+            )
         if not chip["usd_per_chip_hour"] and "usd_per_chip_hour" not in given:
             raise ValueError(f"names {name}, which has no published price; give usd_per_chip_hour in USD/h")
         return {k: float(v) for k, v in values.items() if v}

@@ -12,6 +12,7 @@ References:
     Besiroglu et al. 2024, arXiv 2404.10102 (replication with corrected fit).
     Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6 (repeated data).
     Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 (mixture of experts).
+
 """
 
 from typing import Any, ClassVar, Literal
@@ -30,13 +31,14 @@ def law_names(*uses: str) -> list[str]:
 
     Args:
         uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only).
+
     """
     found = {r["law"]: r["use"] for r in rows("laws") if r["use"] != "constant"}
     return [law for law, use in found.items() if not uses or use in uses]
 
 
 def law_kind(name: str) -> str | None:
-    """"chinchilla" or "moe" for a law in data/laws.csv, None for a name it does not have."""
+    """The kind of a law in data/laws.csv, chinchilla or moe; None for a name it does not have."""
     return next((r["law_kind"] for r in rows("laws") if r["law"] == name and r["use"] != "constant"), None)
 
 
@@ -80,11 +82,12 @@ class Law(NamedAssumption):
         return train_tokens
 
     def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-        """l = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
+        """L = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
 
         Args:
             n_params: active parameters N (count).
             train_tokens: pre-training tokens D (count); infinity is allowed.
+
         """
         c = self.chinchilla
         return c.A * n_params**-c.alpha + c.B * self.effective_tokens(train_tokens) ** -c.beta
@@ -100,6 +103,7 @@ class Law(NamedAssumption):
 
         References:
             Hoffmann et al. 2022, equation 4.
+
         """
         c = self.chinchilla
         return (c.beta * c.B / (c.alpha * c.A) * n_params**c.alpha) ** (1 / c.beta)
@@ -138,11 +142,14 @@ class RepetitionLaw(ChinchillaLaw):
 
     References:
         Muennighoff et al. 2023, arXiv 2305.16264, equation 5.
+
     """
 
     kind: Literal["repetition"] = "repetition"  # type: ignore[assignment]
     unique_tokens: float = quantity("tokens", "unique training tokens U", gt=0, low=5e12, high=1e14)
-    R_D: float = quantity("1", "decay of the value of repeated tokens", gt=0, default=_R_D, low=10, high=20, source="arXiv 2305.16264")
+    R_D: float = quantity(
+        "1", "decay of the value of repeated tokens", gt=0, default=_R_D, low=10, high=20, source="arXiv 2305.16264"
+    )
 
     @property
     def chinchilla(self) -> ChinchillaLaw:
@@ -165,11 +172,20 @@ class MoELaw(Law):
 
     References:
         Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 and table 2.
+
     """
 
     base_kind: ClassVar[str] = "moe"
     kind: Literal["moe"] = "moe"
-    experts: float = quantity("experts", "number of experts", ge=1, default=8.0, low=1, high=32, source="arXiv 2502.05172, middle of the fitted range")
+    experts: float = quantity(
+        "experts",
+        "number of experts",
+        ge=1,
+        default=8.0,
+        low=1,
+        high=32,
+        source="arXiv 2502.05172, middle of the fitted range",
+    )
     a: float = quantity("nat/token", "coefficient of the parameter term", gt=0)
     alpha: float = quantity("1", "exponent of parameters", lt=0)
     delta: float = quantity("1", "exponent of experts in the parameter term")

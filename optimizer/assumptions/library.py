@@ -34,6 +34,7 @@ def load(name: str | Path) -> Scenario:
 
     >>> load("lecture-2026").traffic.output_tokens
     200000000000000.0
+
     """
     if str(name) in presets():
         text = data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
@@ -52,13 +53,16 @@ def sources(scenario: Scenario) -> "pd.DataFrame":
         columns path, value, unit, kind, source, as_of, about. `kind` is the table's (reported, derived, list price, ...) for numbers
         of a named law, chip or published traffic; "scenario" where the scenario gives its own source; "default" for a
         sourced default; "assumption" where nobody names one.
+
     """
     import pandas as pd
 
     records = []
     for path, declared, value in scenario.quantities():
         cited = _origin(scenario, path, value)
-        records.append({"path": path, "value": value, "unit": declared.unit, **cited._asdict(), "about": declared.about})
+        records.append(
+            {"path": path, "value": value, "unit": declared.unit, **cited._asdict(), "about": declared.about}
+        )
     return pd.DataFrame.from_records(records)
 
 
@@ -76,5 +80,6 @@ def _origin(scenario: Scenario, path: str, value: float) -> Citation:
     if cited:
         return cited
     declared = block.quantity(field)
-    by_default = declared.source and type(block).model_fields[field].default == value
-    return Citation("default", declared.source, "") if by_default else Citation("assumption", "", "")
+    if declared and declared.source and type(block).model_fields[field].default == value:
+        return Citation("default", declared.source, "")
+    return Citation("assumption", "", "")

@@ -42,6 +42,7 @@ def parse_number(value: object) -> float:
 
     >>> parse_number("100B"), parse_number("1_000"), parse_number("0.3%")
     (100000000000.0, 1000.0, 0.003)
+
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"must be a number, got {_shown(value)}; {_HOW}")

@@ -12,6 +12,7 @@ class InputError(ValueError):
 
     Attributes:
         problems: one sentence each: what, the value with its unit, what is allowed, what to do.
+
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -35,6 +36,7 @@ def read_text(path: Path, max_bytes: int, what: str) -> str:
 
     Raises:
         DataError: there is no such file, it is a directory, too large, unreadable or not UTF-8 text.
+
     """
     try:
         if path.is_dir():

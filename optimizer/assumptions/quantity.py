@@ -23,7 +23,17 @@ from pydantic.fields import FieldInfo
 from .numbers import parse_number
 from .problems import near_miss
 
-__all__ = ["Assumption", "Citation", "NamedAssumption", "Numeric", "Quantity", "blocks_in", "label", "quantity", "unknown_name"]
+__all__ = [
+    "Assumption",
+    "Citation",
+    "NamedAssumption",
+    "Numeric",
+    "Quantity",
+    "blocks_in",
+    "label",
+    "quantity",
+    "unknown_name",
+]
 
 Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
 """A plain number, an array, or a number under a JAX transformation. Functions of these are elementwise."""
@@ -58,9 +68,14 @@ def quantity(
         unit: unit of the stored value, the same in files, tables, widgets and URLs.
         about: what the number is, without the unit.
         default: value when it is left out; without one it must be given.
-        gt, ge, lt, le: bounds that validation enforces.
-        low, high: the plausible range, for sliders and for sensitivity analysis.
+        gt: lower bound, excluded.
+        ge: lower bound, allowed.
+        lt: upper bound, excluded.
+        le: upper bound, allowed.
+        low: lower end of the plausible range, for sliders and for sensitivity analysis.
+        high: its upper end.
         source: where the default comes from.
+
     """
     field: FieldInfo = Field(
         default,
@@ -123,7 +138,7 @@ class Assumption(BaseModel):
                 static.append(name)
         cls._children, cls._static = tuple(children), tuple(static)
         jax.tree_util.register_pytree_with_keys(
-            cls, cls._flatten_with_keys, lambda static, children: cls._unflatten(static, children), cls._flatten
+            cls, cls._flatten_with_keys, lambda static, children: cls._unflatten(static, tuple(children)), cls._flatten
         )
 
     @staticmethod

@@ -6,6 +6,7 @@ over-training, a fixed R acts like inference and pushes towards it, and RL fixed
 
 References:
     ScaleRL, arXiv 2510.13786 (fixed compute). T^2, arXiv 2604.01411 (the form G R^-gamma, there for test-time samples).
+
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -15,7 +16,7 @@ from pydantic import Field
 from .law import Law
 from .quantity import Assumption, Numeric, quantity
 
-__all__ = ["RL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL", "CostShareRL"]
+__all__ = ["RL", "CostShareRL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL"]
 
 LECTURE_RL_SHARE = 2 / 3
 """R / D at the lecture's equal-cost point: 133.3T RL tokens beside 200T training tokens."""
@@ -25,11 +26,23 @@ class _AnyRL(Assumption):
     tag: ClassVar[str] = "policy"
 
     trained_share: float = quantity(
-        "1", "share f of rollout tokens that get a backward pass; a token costs (2 + 4 f) N FLOPs",
-        ge=0, le=1, default=0.25, low=0.0, high=1.0, source="lecture: factor 3 = 2 + 4 x 0.25",
+        "1",
+        "share f of rollout tokens that get a backward pass; a token costs (2 + 4 f) N FLOPs",
+        ge=0,
+        le=1,
+        default=0.25,
+        low=0.0,
+        high=1.0,
+        source="lecture: factor 3 = 2 + 4 x 0.25",
     )
     efficiency: float = quantity(
-        "1", "useful throughput of RL relative to pre-training", gt=0, le=2, default=1 / 3, low=0.15, high=1.0,
+        "1",
+        "useful throughput of RL relative to pre-training",
+        gt=0,
+        le=2,
+        default=1 / 3,
+        low=0.15,
+        high=1.0,
         source="lecture: decode runs at about 0.3 of training throughput",
     )
 
@@ -38,7 +51,9 @@ class _AnyRL(Assumption):
         """2 + 4 f: FLOPs per parameter and RL token."""
         return 2 + 4 * self.trained_share
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         """RL tokens R that the policy gives a design (tokens). 'optimised' has none to give: there R is decided."""
         raise NotImplementedError
 
@@ -52,7 +67,9 @@ class NoRL(_AnyRL):
 
     policy: Literal["none"] = "none"
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         return 0.0 * n_params
 
 
@@ -62,7 +79,9 @@ class FixedTokensRL(_AnyRL):
     policy: Literal["tokens"] = "tokens"
     tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15)
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         return self.tokens + 0.0 * n_params
 
 
@@ -72,7 +91,9 @@ class RatioRL(_AnyRL):
     policy: Literal["ratio"] = "ratio"
     ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0)
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         return self.ratio * train_tokens
 
 
@@ -85,7 +106,9 @@ class FixedFlopsRL(_AnyRL):
     policy: Literal["flops"] = "flops"
     flops: float = quantity("FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27)
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         return self.flops / (self.flops_per_param_token * n_params)
 
 
@@ -95,7 +118,9 @@ class CostShareRL(_AnyRL):
     policy: Literal["cost_share"] = "cost_share"
     cost_share: float = quantity("1", "cost of RL as a share of the cost of pre-training", ge=0, low=0.05, high=2.0)
 
-    def rl_tokens(self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric) -> Numeric:
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
         ratio = self.cost_share * self.efficiency * pretraining_flops_per_param_token / self.flops_per_param_token
         return ratio * train_tokens
 
@@ -108,8 +133,12 @@ class OptimisedRL(_AnyRL):
     """
 
     policy: Literal["optimised"] = "optimised"
-    G: float | None = quantity("nat/token", "coefficient of the RL return term; your assumption", gt=0, default=None, low=100, high=4000)
-    gamma: float | None = quantity("1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5)
+    G: float | None = quantity(
+        "nat/token", "coefficient of the RL return term; your assumption", gt=0, default=None, low=100, high=4000
+    )
+    gamma: float | None = quantity(
+        "1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5
+    )
 
     def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
         """(G, gamma), with the defaults described above where they are left out."""
@@ -122,6 +151,4 @@ class OptimisedRL(_AnyRL):
         return G * rl_tokens**-gamma
 
 
-RL = Annotated[
-    NoRL | FixedTokensRL | RatioRL | FixedFlopsRL | CostShareRL | OptimisedRL, Field(discriminator="policy")
-]
+RL = Annotated[NoRL | FixedTokensRL | RatioRL | FixedFlopsRL | CostShareRL | OptimisedRL, Field(discriminator="policy")]

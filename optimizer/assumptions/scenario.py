@@ -28,41 +28,74 @@ class Pretraining(Assumption):
     """The bill for pre-training."""
 
     flops_per_param_token: float = quantity(
-        "FLOP", "FLOPs per parameter and training token", gt=0, le=100, default=6.0, low=6, high=8,
+        "FLOP",
+        "FLOPs per parameter and training token",
+        gt=0,
+        le=100,
+        default=6.0,
+        low=6,
+        high=8,
         source="2 forward and 4 backward; arXiv 2001.08361",
     )
     mfu: float = quantity(
-        "1", "model FLOPs utilisation of pre-training", gt=0, le=1, default=0.4, low=0.2, high=0.6,
+        "1",
+        "model FLOPs utilisation of pre-training",
+        gt=0,
+        le=1,
+        default=0.4,
+        low=0.2,
+        high=0.6,
         source="data/models.csv, mfu_6nd_bf16: 0.14 to 0.51",
     )
     overhead: float = quantity(
-        "1", "research multiplier on training, pre-training and RL alike; 1 is none", ge=1, le=100, default=1.0, low=1, high=5
+        "1",
+        "research multiplier on training, pre-training and RL alike; 1 is none",
+        ge=1,
+        le=100,
+        default=1.0,
+        low=1,
+        high=5,
     )
 
 
 class Serving(Assumption):
     """The bill for inference."""
 
-    method: Literal["efficiency"] = Field("efficiency", description="how the cost of serving is found")
+    method: Literal["efficiency"] = Field(default="efficiency", description="how the cost of serving is found")
     flops_per_param_token: float = quantity(
-        "FLOP", "FLOPs per parameter and served token", gt=0, le=100, default=2.0, low=2, high=3, source="forward pass; arXiv 2001.08361"
+        "FLOP",
+        "FLOPs per parameter and served token",
+        gt=0,
+        le=100,
+        default=2.0,
+        low=2,
+        high=3,
+        source="forward pass; arXiv 2001.08361",
     )
     prefill_efficiency: float = quantity(
         "1", "useful throughput of prefill relative to pre-training", gt=0, le=10, default=1.0, low=0.5, high=1.5
     )
     decode_efficiency: float = quantity(
-        "1", "useful throughput of decode relative to pre-training", gt=0, le=10, default=1 / 3, low=0.1, high=1.0,
+        "1",
+        "useful throughput of decode relative to pre-training",
+        gt=0,
+        le=10,
+        default=1 / 3,
+        low=0.1,
+        high=1.0,
         source="lecture: decode runs at about 0.3 of training throughput",
     )
-    load_factor: float = quantity("1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0)
+    load_factor: float = quantity(
+        "1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0
+    )
 
 
 class Money(Assumption):
     """The unit of cost. In USD each phase runs on its own chip at pretraining.mfu times its relative efficiency."""
 
-    unit: Literal["flops", "usd"] = Field("flops", description="training-equivalent FLOPs, or US dollars")
-    train_chip: Accelerator = Field("H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
-    serve_chip: Accelerator = Field("H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
+    unit: Literal["flops", "usd"] = Field(default="flops", description="training-equivalent FLOPs, or US dollars")
+    train_chip: Accelerator = Field(default="H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
+    serve_chip: Accelerator = Field(default="H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
 
 
 class Limits(Assumption):
@@ -70,17 +103,30 @@ class Limits(Assumption):
 
     min_params: float | None = quantity("parameters", "smallest model allowed", gt=0, default=None, low=1e8, high=1e12)
     max_params: float | None = quantity("parameters", "largest model allowed", gt=0, default=None, low=1e9, high=1e13)
-    max_train_tokens: float | None = quantity("tokens", "longest training run allowed", gt=0, default=None, low=1e12, high=1e16)
-    unique_tokens: float | None = quantity(
-        "tokens", "unique training tokens, for max_epochs; a repetition law's own when left out", gt=0, default=None, low=1e12, high=1e14
+    max_train_tokens: float | None = quantity(
+        "tokens", "longest training run allowed", gt=0, default=None, low=1e12, high=1e16
     )
-    max_epochs: float | None = quantity("epochs", "passes over the unique tokens allowed", gt=0, default=None, low=1, high=16)
+    unique_tokens: float | None = quantity(
+        "tokens",
+        "unique training tokens, for max_epochs; a repetition law's own when left out",
+        gt=0,
+        default=None,
+        low=1e12,
+        high=1e14,
+    )
+    max_epochs: float | None = quantity(
+        "epochs", "passes over the unique tokens allowed", gt=0, default=None, low=1, high=16
+    )
     max_training_days: float | None = quantity(
         "days", "longest pre-training allowed on the fleet", gt=0, default=None, low=10, high=365
     )
-    fleet_chips: float | None = quantity("chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6)
+    fleet_chips: float | None = quantity(
+        "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
+    )
     max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
-    bytes_per_param: float | None = quantity("B", "memory of one parameter as served", gt=0, default=None, low=0.5, high=4)
+    bytes_per_param: float | None = quantity(
+        "B", "memory of one parameter as served", gt=0, default=None, low=0.5, high=4
+    )
 
     @model_validator(mode="after")
     def _pairs(self) -> "Limits":
@@ -126,13 +172,21 @@ class Scenario(Assumption):
     def _blocks_agree(self) -> "Scenario":
         problems = []
         optimised = isinstance(self.rl, OptimisedRL)
-        if isinstance(self.goal, LossGoal) and self.goal.loss is None and optimised != (self.goal.like_rl_tokens is not None):
+        if (
+            isinstance(self.goal, LossGoal)
+            and self.goal.loss is None
+            and optimised != (self.goal.like_rl_tokens is not None)
+        ):
             problems.append(
                 "goal.like_rl_tokens is missing: with rl.policy = 'optimised' the loss depends on RL tokens too; give it, or goal.loss."
                 if optimised
                 else "goal.like_rl_tokens is used only with rl.policy = 'optimised'; remove it."
             )
-        if self.limits.max_epochs is not None and self.limits.unique_tokens is None and not isinstance(self.law, RepetitionLaw):
+        if (
+            self.limits.max_epochs is not None
+            and self.limits.unique_tokens is None
+            and not isinstance(self.law, RepetitionLaw)
+        ):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
         paths = self._values()
         problems += [
@@ -157,6 +211,7 @@ class Scenario(Assumption):
 
         Raises:
             InputError: with one sentence for every problem.
+
         """
         return validated(cls, dict(plain))
 
@@ -165,8 +220,10 @@ class Scenario(Assumption):
         """The scenario in TOML text. Raises InputError, as `from_dict`, also where the text is not TOML.
 
         Args:
+            text: the file's content.
             where: what to call the text in an error.
             folder: where a relative `traffic.file` is looked up; the working directory by default.
+
         """
         try:
             plain = tomllib.loads(text)
@@ -191,6 +248,7 @@ class Scenario(Assumption):
 
         Raises:
             InputError: with one sentence for every problem.
+
         """
         plain = self.to_dict()
         tags = [p for p in changes if "." in p and p.rsplit(".", 1)[1] in {"kind", "policy"}]
@@ -209,7 +267,9 @@ class Scenario(Assumption):
         inside: Any = plain
         kinds: tuple[type[Assumption], ...] = (Scenario,)
         for block in blocks:
-            kinds = tuple(c for k in kinds if block in k.model_fields for c in blocks_in(k.model_fields[block].annotation))
+            kinds = tuple(
+                c for k in kinds if block in k.model_fields for c in blocks_in(k.model_fields[block].annotation)
+            )
             if not kinds:
                 raise InputError([f"{path} is not a field of a scenario{near_miss(path, self._values())}"])
             if isinstance(inside.get(block), str):

@@ -5,6 +5,7 @@ Each row of a table carries `source`, `as_of` and `kind` (measured, list price, 
 """
 
 import csv
+import io
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -39,11 +40,13 @@ def rows(name: str) -> tuple[Mapping[str, str], ...]:
 
     Raises:
         InputError: there is no such table.
+
     """
     if name not in table_names():
-        raise InputError([f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."])
-    with data_folder().joinpath(f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(MappingProxyType(r) for r in csv.DictReader(file))
+        raise InputError(
+            [f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."]
+        )
+    return tuple(MappingProxyType(r) for r in csv.DictReader(_text(name)))
 
 
 def row(name: str, key: str, value: str) -> Mapping[str, str] | None:
@@ -55,8 +58,13 @@ def table(name: str) -> "pd.DataFrame":
     """Table `name` as a DataFrame; `attrs["units"]` maps its numeric columns to their units."""
     import pandas as pd
 
-    rows(name)
-    with data_folder().joinpath(f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        frame = pd.read_csv(file)
-    frame.attrs["units"] = {c["column"]: c["unit"] for c in rows("columns") if c["table"] == name}
+    units = {c["column"]: c["unit"] for c in rows("columns") if c["table"] == name}
+    frame = pd.read_csv(_text(name))
+    frame.attrs["units"] = units
     return frame
+
+
+def _text(name: str) -> io.StringIO:
+    if name not in table_names():
+        raise InputError([f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."])
+    return io.StringIO(data_folder().joinpath(f"{name}.csv").read_text(encoding="utf-8"))

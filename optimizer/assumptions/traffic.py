@@ -9,6 +9,7 @@ import calendar
 import csv
 import io
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -40,6 +41,7 @@ class Demand(NamedTuple):
     """tokens written"""
 
 
+@cache
 def days_in_months(start: str, months: int) -> np.ndarray:
     """Days of `months` consecutive calendar months from `start` ("2026-05"); leap years counted. Shape (months,)."""
     year, month = int(start[:4]), int(start[5:])
@@ -56,8 +58,12 @@ def month_after(start: str, months: int) -> str:
 class _AnyTraffic(Assumption):
     tag: ClassVar[str] = "kind"
 
-    share: float = quantity("1", "share of the stated traffic that this model serves", gt=0, le=1, default=1.0, low=0.01, high=1)
-    ship_probability: float = quantity("1", "probability that the model ships at all", gt=0, le=1, default=1.0, low=0.3, high=1)
+    share: float = quantity(
+        "1", "share of the stated traffic that this model serves", gt=0, le=1, default=1.0, low=0.01, high=1
+    )
+    ship_probability: float = quantity(
+        "1", "probability that the model ships at all", gt=0, le=1, default=1.0, low=0.3, high=1
+    )
     cache_hit_share: float = quantity(
         "1", "share of input tokens found in a prefix cache", ge=0, le=1, default=0.0, low=0, high=0.9
     )
@@ -97,13 +103,25 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 
     kind: Literal["growth"] = "growth"
     start: str = Field("2026-01", pattern=_MONTH, description="first month of service, YYYY-MM")
-    tokens_per_day: float = quantity("tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14)
+    tokens_per_day: float = quantity(
+        "tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14
+    )
     growth: float = quantity("1/month", "monthly growth of traffic", gt=-1, le=10, default=0.0, low=-0.05, high=0.2)
-    months: float = quantity("months", "lifetime of the model in service", gt=0, le=MAX_MONTHS, default=12.0, low=2, high=36)
-    input_share: float = quantity("1", "input tokens as a share of all tokens", ge=0, le=1, default=0.8, low=0.5, high=0.95)
-    ramp_months: float = quantity("months", "months until the launch ramp is complete", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=6)
-    decay: float = quantity("1/month", "monthly loss of traffic to successors", ge=0, lt=1, default=0.0, low=0, high=0.3)
-    decay_from: float = quantity("months", "months in service before the decay begins", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=24)
+    months: float = quantity(
+        "months", "lifetime of the model in service", gt=0, le=MAX_MONTHS, default=12.0, low=2, high=36
+    )
+    input_share: float = quantity(
+        "1", "input tokens as a share of all tokens", ge=0, le=1, default=0.8, low=0.5, high=0.95
+    )
+    ramp_months: float = quantity(
+        "months", "months until the launch ramp is complete", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=6
+    )
+    decay: float = quantity(
+        "1/month", "monthly loss of traffic to successors", ge=0, lt=1, default=0.0, low=0, high=0.3
+    )
+    decay_from: float = quantity(
+        "months", "months in service before the decay begins", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=24
+    )
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +131,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
         return {"tokens_per_day": float(published[given["name"]])}
 
     @classmethod
-    def _cited(cls, name: str, field: str) -> Citation | None:
+    def _cited(cls, name: str, field: str) -> Citation | None:  # noqa: ARG003
         found = row("traffic", "key", name)
         return Citation(found["kind"], found["source"], found["as_of"]) if found else None
 
@@ -151,7 +169,9 @@ class TableTraffic(_AnyTraffic):
     either: ClassVar[tuple[tuple[str, ...], ...]] = (("table",), ("file",))
 
     kind: Literal["table"] = "table"
-    table: Annotated[tuple[TrafficMonth, ...], Field(min_length=1, max_length=MAX_MONTHS, description="months in order")]
+    table: Annotated[
+        tuple[TrafficMonth, ...], Field(min_length=1, max_length=MAX_MONTHS, description="months in order")
+    ]
 
     @model_validator(mode="before")
     @classmethod
@@ -168,9 +188,13 @@ class TableTraffic(_AnyTraffic):
             if after.month == before.month:
                 problems.append(f"row {i} repeats month {after.month}; keep one row a month")
             elif after.month < before.month:
-                problems.append(f"row {i} ({after.month}) comes before row {i - 1} ({before.month}); put months in order")
+                problems.append(
+                    f"row {i} ({after.month}) comes before row {i - 1} ({before.month}); put months in order"
+                )
             elif after.month != month_after(before.month, 1):
-                problems.append(f"row {i} jumps from {before.month} to {after.month}; add the months between, with 0 tokens if there are none")
+                problems.append(
+                    f"row {i} jumps from {before.month} to {after.month}; add the months between, with 0 tokens if there are none"
+                )
         if problems:
             raise ValueError("table: " + "; ".join(problems))
         return self
@@ -190,6 +214,7 @@ def read_traffic(path: object) -> list[dict[str, Any]]:
 
     Raises:
         DataError: the file cannot be read, a column is missing, or a cell is not what it should be; every bad cell is named.
+
     """
     if not isinstance(path, (str, Path)):
         raise DataError([f"file must be the path of a CSV file, got {path!r}"])

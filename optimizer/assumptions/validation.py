@@ -24,13 +24,16 @@ def validated(block: type[Block], given: Any) -> Block:
 
     Raises:
         InputError: with one sentence for every problem found.
+
     """
     try:
         return block.model_validate(given)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         inside = {e["loc"][:i] for e in errors for i in range(len(e["loc"]))}
-        sentences = [s for e in errors for s in _sentences(block, e) if e["type"] != "too_short" or e["loc"] not in inside]
+        sentences = [
+            s for e in errors for s in _sentences(block, e) if e["type"] != "too_short" or e["loc"] not in inside
+        ]
         raise InputError(list(dict.fromkeys(sentences))) from None
 
 

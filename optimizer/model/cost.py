@@ -8,6 +8,7 @@ USD per chip-hour / (3600 peak mfu u) in dollars, u being throughput relative to
 
 References:
     Kaplan et al. 2020, arXiv 2001.08361, section 2.1 (6 N D and 2 N). Sardana et al. 2024, arXiv 2401.00448, equation 6 (dollars).
+
 """
 
 from typing import NamedTuple
@@ -44,7 +45,7 @@ class LifecycleCost(NamedTuple):
 
     @property
     def total(self) -> Numeric:
-        """pretraining + rl + prefill + decode."""
+        """Pretraining + rl + prefill + decode."""
         return self.pretraining + self.rl + self.prefill + self.decode
 
 
@@ -62,6 +63,7 @@ def usd_per_flop(chip: Accelerator, mfu: Numeric) -> Numeric:
 
     References:
         Sardana et al. 2024, equation 6.
+
     """
     return chip.usd_per_chip_hour / (SECONDS_PER_HOUR * chip.peak_flops * mfu)
 
@@ -87,7 +89,7 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
 
 
 def pretraining_flops(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-    """k N D: FLOPs of the final pre-training run, without research overhead."""
+    """K N D: FLOPs of the final pre-training run, without research overhead."""
     return scenario.pretraining.flops_per_param_token * n_params * train_tokens
 
 
@@ -96,9 +98,12 @@ def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_t
 
     Raises:
         ValueError: policy 'optimised' without `rl_tokens`, or another policy with it.
+
     """
     if isinstance(scenario.rl, OptimisedRL) != (rl_tokens is not None):
-        raise ValueError(f"rl_tokens is given for rl.policy = 'optimised' and for no other; the policy is {scenario.rl.policy!r}")
+        raise ValueError(
+            f"rl_tokens is given for rl.policy = 'optimised' and for no other; the policy is {scenario.rl.policy!r}"
+        )
     if rl_tokens is None:
         rl_tokens = scenario.rl.rl_tokens(n_params, train_tokens, scenario.pretraining.flops_per_param_token)
     return Design(n_params, train_tokens, rl_tokens)
@@ -120,6 +125,7 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     >>> cost = lifecycle_cost(load("lecture-2026"), Design(100e9, 200e12, 200e12 / 1.5))
     >>> [f"{phase:.1e}" for phase in cost[:4]]
     ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
+
     """
     s, price = scenario, phase_prices(scenario)
     demand = s.traffic.demand()

@@ -1,8 +1,8 @@
 """Which limits does a design keep? Each limit is linear in ln N and ln D, so the optimum under limits stays certified.
 
-    max_params           N <= bound                    max_train_tokens     D <= bound
-    min_params           N >= bound                    max_epochs           D <= epochs x unique tokens
-    max_bytes            N bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
+max_params           N <= bound                    max_train_tokens     D <= bound
+min_params           N >= bound                    max_epochs           D <= epochs x unique tokens
+max_bytes            N bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
 """
 
 import jax.numpy as jnp
@@ -35,7 +35,9 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
         assert unique is not None
         excess["limits.max_epochs"] = jnp.log(train_tokens / (limits.max_epochs * unique))
     if limits.max_training_days is not None and limits.fleet_chips is not None:
-        flops_per_day = SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * scenario.pretraining.mfu
+        flops_per_day = (
+            SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * scenario.pretraining.mfu
+        )
         days = pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
         excess["limits.max_training_days"] = jnp.log(days / limits.max_training_days)
     return excess

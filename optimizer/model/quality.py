@@ -26,16 +26,18 @@ def loss(scenario: Scenario, design: Design) -> Numeric:
 
 
 def target_reducible_loss(scenario: Scenario) -> Numeric:
-    """l that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names.
+    """L that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names.
 
     Raises:
         TypeError: the scenario's goal is not a loss goal.
+
     """
     goal = scenario.goal
     if not isinstance(goal, LossGoal):
         raise TypeError(f"goal.kind must be 'loss', got {goal.kind!r}")
     if goal.loss is not None:
         return goal.loss - scenario.law.chinchilla.E
-    assert goal.like_params is not None and goal.like_tokens is not None
+    assert goal.like_params is not None
+    assert goal.like_tokens is not None
     rl_tokens = goal.like_params * 0.0 if goal.like_rl_tokens is None else goal.like_rl_tokens
     return reducible_loss(scenario, Design(goal.like_params, goal.like_tokens, rl_tokens))

@@ -19,6 +19,7 @@ __all__ = ["Room", "check", "room"]
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
+_ROUNDING = 1e-12
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _TOKEN_CAPS = ("limits.max_train_tokens", "limits.max_epochs")
 _COMPUTE_CAPS = ("limits.max_training_days",)
@@ -51,6 +52,7 @@ def room(scenario: Scenario) -> Room:
 
     Raises:
         InfeasibleError: the limits contradict each other; both are named.
+
     """
     found = Room(scenario)
     if found.least_params > found.most_params:
@@ -66,20 +68,21 @@ def check(scenario: Scenario) -> Room:
 
     Raises:
         InfeasibleError: with a sentence that says what is impossible and what to change.
+
     """
     found = room(scenario)
     match scenario.goal:
-        case LossGoal():
-            _check_loss(scenario, found)
-        case BudgetGoal():
-            _check_budget(scenario, found)
-        case ParamsGoal():
-            _check_params(scenario, found)
+        case LossGoal() as goal:
+            _check_loss(scenario, goal, found)
+        case BudgetGoal() as goal:
+            _check_budget(scenario, goal, found)
+        case ParamsGoal() as goal:
+            _check_params(goal, found)
     return found
 
 
-def _check_loss(scenario: Scenario, found: Room) -> None:
-    law, goal = scenario.law, scenario.goal
+def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
+    law = scenario.law
     E = float(law.chinchilla.E)
     target = float(target_reducible_loss(scenario))
     if target <= 0:
@@ -88,29 +91,34 @@ def _check_loss(scenario: Scenario, found: Room) -> None:
             f"reaches it. Set goal.loss above {human(E, 5)}."
         )
     best = _best_reachable(scenario, found)
-    if target > best * (1 + 1e-12):
+    if target > best * (1 + _ROUNDING):
         return
-    reason = [f"{path} = {human(math.exp(bound))} {unit}" for path, bound, unit in (
-        (found.params_by, found.most_params, "parameters"),
-        (found.tokens_by, found.most_tokens, "tokens"),
-        (found.compute_by, found.most_compute, "parameters x tokens"),
-    ) if path]
-    asked = f"target loss {human(E + target, 6)} nat/token" if getattr(goal, "loss", None) else (
-        f"the quality asked for (as good as {human(goal.like_params)} on {human(goal.like_tokens)}, loss {human(E + target, 6)} nat/token)"  # type: ignore[union-attr,arg-type]
-    )
-    if isinstance(law, RepetitionLaw) and float(law.chinchilla.B) * _most_effective(law) ** -float(law.beta) >= target:
+    asked = f"target loss {human(E + target, 6)} nat/token"
+    if goal.like_params is not None and goal.like_tokens is not None:
+        asked += f" (as good as {human(goal.like_params)} parameters on {human(goal.like_tokens)} tokens)"
+    if isinstance(law, RepetitionLaw) and float(law.reducible(math.inf, math.inf)) >= target:
         raise InfeasibleError(
             f"{asked} needs more data than repetition can give: {human(law.unique_tokens)} unique tokens are never worth more than "
             f"{1 + law.R_D:.3g} times as many, so the loss stays above {human(E + best, 6)}. Raise law.unique_tokens or the target."
         )
     raise InfeasibleError(
-        f"{asked} cannot be reached within {' and '.join(reason)}: the best loss there is {human(E + best, 6)}. "
+        f"{asked} cannot be reached within {' and '.join(_reasons(scenario, found))}: the best loss there is {human(E + best, 6)}. "
         f"Raise a limit, or set goal.loss above {human(E + best, 6)}."
     )
 
 
-def _most_effective(law: RepetitionLaw) -> float:
-    return float(law.unique_tokens * (1 + law.R_D))
+def _reasons(scenario: Scenario, found: Room) -> list[str]:
+    reasons = []
+    if found.params_by:
+        reasons.append(f"{found.params_by} = {human(math.exp(found.most_params))} parameters")
+    if found.tokens_by:
+        reasons.append(f"{found.tokens_by} = {human(math.exp(found.most_tokens))} tokens")
+    if found.compute_by:
+        limits = scenario.limits
+        reasons.append(
+            f"{found.compute_by} = {limits.max_training_days:g} days on {human(limits.fleet_chips or 0)} chips"
+        )
+    return reasons
 
 
 def _best_reachable(scenario: Scenario, found: Room) -> float:
@@ -127,7 +135,9 @@ def _best_reachable(scenario: Scenario, found: Room) -> float:
     high = min(found.most_params, 700.0)
     if low >= high:
         return reducible(min(low, high))
-    inside = minimize_scalar(lambda n: math.log(reducible(n)), bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    inside = minimize_scalar(
+        lambda n: math.log(reducible(n)), bounds=(low, high), method="bounded", options={"xatol": 1e-10}
+    )
     return min(reducible(float(inside.x)), reducible(low), reducible(high))
 
 
@@ -135,31 +145,28 @@ def _exp(ln: float) -> float:
     return math.inf if ln > 700 else math.exp(ln)
 
 
-def _check_budget(scenario: Scenario, found: Room) -> None:
-    assert isinstance(scenario.goal, BudgetGoal)
+def _check_budget(scenario: Scenario, goal: BudgetGoal, found: Room) -> None:
     params = max(SMALLEST_USEFUL, math.exp(found.least_params))
     rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
     design = design_of(scenario, params, SMALLEST_USEFUL, *rl_tokens)
     cost = lifecycle_cost(scenario, design)
     least, unit = float(cost.total), "FLOP" if scenario.money.unit == "flops" else "USD"
-    if scenario.goal.budget < least:
+    if goal.budget < least:
         running = least - float(cost.pretraining)
         raise InfeasibleError(
-            f"goal.budget = {human(scenario.goal.budget)} {unit} lies below the cheapest useful run: {human(params)} parameters on "
+            f"goal.budget = {human(goal.budget)} {unit} lies below the cheapest useful run: {human(params)} parameters on "
             f"{human(SMALLEST_USEFUL)} tokens cost {human(least)} {unit} over their life, {human(running)} of it RL and serving. "
             f"Raise goal.budget above {human(least)} {unit}, or plan for less traffic or RL."
         )
 
 
-def _check_params(scenario: Scenario, found: Room) -> None:
-    assert isinstance(scenario.goal, ParamsGoal)
-    params = scenario.goal.params
-    bound, path = (
-        (found.most_params, found.params_by)
-        if math.log(params) > found.most_params + 1e-12
-        else (found.least_params, "limits.min_params")
+def _check_params(goal: ParamsGoal, found: Room) -> None:
+    ln_params = math.log(goal.params)
+    if found.least_params - _ROUNDING <= ln_params <= found.most_params + _ROUNDING:
+        return
+    above = ln_params > found.most_params
+    bound, path = (found.most_params, found.params_by) if above else (found.least_params, "limits.min_params")
+    raise InfeasibleError(
+        f"goal.params = {human(goal.params)} contradicts {path}, which allows {'at most' if above else 'at least'} "
+        f"{human(math.exp(bound))} parameters. Change the one or the other."
     )
-    if math.log(params) > found.most_params + 1e-12 or math.log(params) < found.least_params - 1e-12:
-        raise InfeasibleError(
-            f"goal.params = {human(params)} contradicts {path}, which sets {human(math.exp(bound))} parameters. Change the one or the other."
-        )

@@ -10,10 +10,11 @@ with the rows f of `Rows`, evaluated in one compiled call with exact gradients a
 
 References:
     Boyd, Kim, Vandenberghe, Hassibi 2007, A tutorial on geometric programming, section 2. Nocedal and Wright 2006, chapter 12.
+
 """
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ _ACTIVE = 1e-8
 _SOLVED = 1e-10
 _NEWTON_STEPS = 25
 _LONGEST_STEP = 2.0
+_LAST_STEP = 1e-10  # Newton steps square the error, so what is left after one this short is rounding
 
 
 class Point(NamedTuple):
@@ -57,7 +59,7 @@ def _design(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
 
 
 def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
-    """x of a design: (ln N, ln D), and ln R when RL tokens are decided."""
+    """X of a design: (ln N, ln D), and ln R when RL tokens are decided."""
     decided = design if isinstance(scenario.rl, OptimisedRL) else design[:2]
     return np.log(np.array([float(v) for v in decided]))
 
@@ -77,7 +79,7 @@ def _values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " 
 
 @partial(jax.jit, static_argnums=0)
 def _evaluate(
-    tree: jax.tree_util.PyTreeDef, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]
+    tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]
 ) -> Float[Array, " row derivative"]:
     """Values, gradients and Hessians of all rows, side by side. The scenario comes flattened: that is done once per solve."""
     scenario = jax.tree.unflatten(tree, list(leaves))
@@ -140,16 +142,17 @@ class Rows:
 
         Returns:
             The point with its multipliers and KKT residual. The caller judges the residual.
+
         """
         index = np.arange(len(start)) if free is None else np.array(free)
         upper = {**bounds, **dict.fromkeys(self.limits, 0.0)} if limits else dict(bounds)
         program = _Program(self, objective, upper, np.array(start, float), index)
         best: Point | None = None
-        searches = [program.slsqp, program.trust_constr]
-        for search in [lambda: program.start, *searches] if close else searches:
+        expected, none = tuple(bounds), ()
+        searches = [(program.slsqp, (none, expected)), (program.trust_constr, (none, expected))]
+        for search, holding in [(lambda: program.start, (expected,)), *searches] if close else searches:
             found = search()
-            for x in (program.newton(found, ()), program.newton(found, bounds), found):
-                point = program.certify(x)
+            for point in (program.certify(x) for x in _candidates(program, found, holding)):
                 if best is None or not best.kkt_residual <= point.kkt_residual:
                     best = point
                 if best.kkt_residual < _SOLVED:
@@ -158,11 +161,23 @@ class Rows:
         return best
 
 
+def _candidates(program: "_Program", found: np.ndarray, holding: Collection[tuple[str, ...]]) -> Iterator[np.ndarray]:
+    """`found` after Newton steps with different guesses of the rows that hold it, and as it is."""
+    for expected in holding:
+        yield program.newton(found, expected)
+    yield found
+
+
 class _Program:
     """One program: an objective and bounded rows, in the variables that are free."""
 
     def __init__(
-        self, rows: Rows, objective: Mapping[str, float], upper: Mapping[str, float], start: np.ndarray, free: np.ndarray
+        self,
+        rows: Rows,
+        objective: Mapping[str, float],
+        upper: Mapping[str, float],
+        start: np.ndarray,
+        free: np.ndarray,
     ) -> None:
         self.rows, self.free, self.base, self.names = rows, free, start, list(upper)
         self.weights = np.array([objective.get(n, 0.0) for n in rows.names])
@@ -178,7 +193,11 @@ class _Program:
     def objective(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         values, gradients, hessians = self.rows.at(self.full(x))
         hessian = np.tensordot(self.weights, hessians, 1)
-        return float(self.weights @ values), (self.weights @ gradients)[self.free], hessian[np.ix_(self.free, self.free)]
+        return (
+            float(self.weights @ values),
+            (self.weights @ gradients)[self.free],
+            hessian[np.ix_(self.free, self.free)],
+        )
 
     def excess(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values, gradients, hessians = (part[self.index] for part in self.rows.at(self.full(x)))
@@ -229,7 +248,7 @@ class _Program:
         return found
 
     def newton(self, x: np.ndarray, expected: Collection[str]) -> np.ndarray:
-        """x moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
+        """X moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
         wanted = np.array([n in expected for n in self.names])
         multipliers = self.multipliers(x, wanted | (self.excess(x)[0] > -1e-5))
         active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(x)]
@@ -248,7 +267,7 @@ class _Program:
                 return x
             step = np.linalg.lstsq(matrix, -residual, rcond=None)[0]
             z += step * min(1.0, _LONGEST_STEP / max(np.abs(step[:size]).max(), 1e-300))
-            if np.abs(step[:size]).max() < 1e-15 * max(1.0, np.abs(z[:size]).max()):
+            if np.abs(step[:size]).max() < _LAST_STEP:
                 break
         return z[:size]
 
@@ -260,5 +279,3 @@ class _Program:
         residual = max(float(stationarity), float(excess.max(initial=0.0)))
         residual = residual if np.isfinite(residual) else np.inf
         return Point(self.full(x), dict(zip(self.names, multipliers.tolist(), strict=True)), residual)
-
-

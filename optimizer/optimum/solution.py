@@ -27,6 +27,7 @@ class InfeasibleError(ValueError):
 
     Attributes:
         status: INFEASIBLE, or NOT_CONVERGED when the solver is to blame.
+
     """
 
     def __init__(self, sentence: str, status: Status = Status.INFEASIBLE) -> None:

@@ -13,6 +13,7 @@ The optimum is flat, so an answer always carries its band; the band's ends are s
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import brentq
@@ -24,7 +25,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.quality import loss, target_reducible_loss
 from .feasibility import Room, check
-from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows, ln_design
+from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
 
 __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
@@ -50,6 +51,7 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
 
     Limiting cases: without traffic and RL the optimum is the law's own (Chinchilla's closed form); with r = 2 and limits slack it is
     trained 3^(1/beta) times longer than that.
+
     """
     if not 0 < band < math.inf:
         raise ValueError(f"band must lie in (0, inf), got {band}. For 5 % write 0.05.")
@@ -108,6 +110,7 @@ def _start(rows: Rows, scenario: Scenario, ln_loss: float, limits: Room) -> np.n
 def _within_budget(rows: Rows, scenario: Scenario, ln_budget: float, limits: Room) -> Point:
     """The design of least loss whose cost is at most the budget."""
     law = scenario.law.chinchilla
+
     # Start from equal shares of the two loss terms at the size where the budget is spent.
     def excess(ln_loss: float) -> float:
         return rows.value(COST, _start(rows, scenario, ln_loss, limits)) - ln_budget
@@ -120,7 +123,7 @@ def _within_budget(rows: Rows, scenario: Scenario, ln_budget: float, limits: Roo
         high *= 2
     near = 0.5 * (low + high)
     if excess(reference + low) > 0 > excess(reference + high):
-        near = float(brentq(lambda v: excess(reference + v), low, high, xtol=1e-3))
+        near = _root(lambda v: excess(reference + v), low, high, 1e-3)
     return rows.minimise({LOSS: 1.0}, {COST: ln_budget}, _start(rows, scenario, reference + near, limits))
 
 
@@ -149,7 +152,7 @@ def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -
     step = 1.0
     while imbalance(high) < 0 and high < 600:
         high, step = high + step, step * 2
-    ln_tokens = low if low == high else float(brentq(imbalance, low, high, xtol=1e-15, rtol=1e-15))
+    ln_tokens = low if low == high else _root(imbalance, low, high, 1e-15)
     x = x_at(min(ln_tokens, limits.tokens_at(ln_params)))
     found = rows.minimise({COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x)
     if abs(found.x[0] - ln_params) > 1e-9:
@@ -161,8 +164,12 @@ def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -
     return found
 
 
+def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    return float(brentq(function, low, high, xtol=tolerance, rtol=np.float64(tolerance)))  # pyright: ignore[reportArgumentType]
+
+
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
-    """ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
+    """Ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
     assert isinstance(scenario.rl, OptimisedRL)
     G, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
     values, gradients, _ = rows.at(np.append(x, x[1]))
@@ -185,7 +192,7 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         overtraining=_overtraining(scenario, design),
         baseline=_baseline(scenario, rows, found.x),
         band=_band(scenario, rows, found.x, tolerance),
-        certificate=_certificate(scenario, rows, found),
+        certificate=_certificate(rows, found),
         extrapolation=_extrapolation(scenario, design),
     )
 
@@ -204,7 +211,7 @@ def _overtraining(scenario: Scenario, design: Design) -> Overtraining:
     return Overtraining(d / (20 * n), d / float(scenario.law.train_optimal_tokens(n)))
 
 
-def _certificate(scenario: Scenario, rows: Rows, found: Point) -> Certificate:
+def _certificate(rows: Rows, found: Point) -> Certificate:
     goal = {LOSS: "goal.loss", COST: "goal.budget"}
     multipliers = {goal.get(name, name): value for name, value in found.multipliers.items()}
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)

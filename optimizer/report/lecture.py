@@ -5,12 +5,15 @@ sees about 100 times more tokens than Chinchilla's 20 per parameter.
 """
 
 import math
+from collections.abc import Mapping
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..assumptions.law import law_names
 from ..assumptions.library import load
 from ..assumptions.numbers import SECONDS_PER_DAY, human
 from ..assumptions.scenario import Scenario
+from ..model.cost import design_of, lifecycle_cost
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
 
@@ -49,28 +52,38 @@ def arithmetic() -> list[Step]:
     per_served = s.serving.flops_per_param_token / s.serving.decode_efficiency
     k = s.pretraining.flops_per_param_token
     return [
-        Step("traffic of one model", f"{human(TOTAL_TOKENS_PER_SECOND)} tokens/s x {FAMILY_SHARE:g}", f"{human(rate)} tokens/s"),
+        Step(
+            "traffic of one model",
+            f"{human(TOTAL_TOKENS_PER_SECOND)} tokens/s x {FAMILY_SHARE:g}",
+            f"{human(rate)} tokens/s",
+        ),
         Step(
             "inference over two months",
             f"{human(rate)} tokens/s x {human(LIFE_DAYS * SECONDS_PER_DAY)} s",
             f"{human(EXACT_TOKENS)} tokens, quoted as {human(ROUNDED_TOKENS)}",
         ),
         Step("Chinchilla for 100B active", f"20 x {human(ACTIVE_PARAMS)}", f"{human(chinchilla)} tokens"),
-        Step("over-training at D = T", f"{human(ROUNDED_TOKENS)} / {human(chinchilla)}", f"{ROUNDED_TOKENS / chinchilla:g}x"),
+        Step(
+            "over-training at D = T",
+            f"{human(ROUNDED_TOKENS)} / {human(chinchilla)}",
+            f"{ROUNDED_TOKENS / chinchilla:g}x",
+        ),
         Step(
             "with the rumoured corpus",
             f"{human(RUMOURED_CORPUS)} / {human(chinchilla)}",
             f"{human(RUMOURED_CORPUS)} and {RUMOURED_CORPUS / chinchilla:g}x",
         ),
-        Step("equal cost of the three bills", f"{k:g} N D = {per_rl:g} N R = {per_served:g} N T", f"D = {per_rl / k:g} R = {'' if per_served == k else f'{per_served / k:g} '}T"),
+        Step(
+            "equal cost of the three bills",
+            f"{k:g} N D = {per_rl:g} N R = {per_served:g} N T",
+            f"D = {per_rl / k:g} R = {'' if per_served == k else f'{per_served / k:g} '}T",
+        ),
     ]
 
 
 def lecture(law: str = "besiroglu", tokens: float = ROUNDED_TOKENS) -> Scenario:
     """The lecture preset under a law, with `tokens` served and RL tokens at the lecture's equal cost, tokens / 1.5."""
-    return load("lecture-2026").update(
-        {"law": law, "traffic.output_tokens": tokens, "rl.tokens": tokens / 1.5}
-    )
+    return load("lecture-2026").update({"law": law, "traffic.output_tokens": tokens, "rl.tokens": tokens / 1.5})
 
 
 def pinned(scenario: Scenario) -> Scenario:
@@ -78,15 +91,12 @@ def pinned(scenario: Scenario) -> Scenario:
     return scenario.update({"goal": {"kind": "params", "params": ACTIVE_PARAMS}})
 
 
-def geometric_mean(by_law: "pd.Series[float]", *, same_fit_once: bool = False) -> float:
+def geometric_mean(by_law: Mapping[str, float], *, same_fit_once: bool = False) -> float:
     """Geometric mean over laws; with `same_fit_once` the two readings of the Hoffmann fit enter as one."""
-    logs = by_law.map(math.log)
+    logs = {law: math.log(value) for law, value in by_law.items()}
     if same_fit_once:
-        twins = [law for law in SAME_FIT if law in logs.index]
-        once = logs.drop(twins)
-        once["one fit"] = logs[twins].mean()
-        logs = once
-    return math.exp(logs.mean())
+        logs["one fit"] = fmean(logs.pop(law) for law in SAME_FIT)
+    return math.exp(fmean(logs.values()))
 
 
 def ensemble() -> "pd.DataFrame":
@@ -95,6 +105,7 @@ def ensemble() -> "pd.DataFrame":
     Returns:
         Index law; D0(100B), D* with N pinned at 100B for both traffic figures, optimum and 5 % band of the loss goal, cost of the
         lecture's own point (100B on 200T) above the optimum, and whether 100x lies in the band. `attrs["units"]` gives the units.
+
     """
     import pandas as pd
 
@@ -129,8 +140,6 @@ def ensemble() -> "pd.DataFrame":
 
 
 def _excess_of_lecture_point(best: Solution) -> float:
-    from ..model.cost import design_of, lifecycle_cost
-
     point = design_of(best.scenario, ACTIVE_PARAMS, ROUNDED_TOKENS)
     return float(lifecycle_cost(best.scenario, point).total) / float(best.cost.total) - 1
 
@@ -140,6 +149,7 @@ def waterfall() -> "pd.DataFrame":
 
     Returns:
         One row a step: D*/(20 N) under every law, their geometric mean, and the factor by which the step raises that mean.
+
     """
     import pandas as pd
 
@@ -156,7 +166,7 @@ def waterfall() -> "pd.DataFrame":
     }
     frame = pd.DataFrame.from_dict(ratios, orient="index", columns=pd.Index(laws))
     frame.index.name = "step"
-    mean = frame.apply(geometric_mean, axis=1)
+    mean = pd.Series({step: geometric_mean(dict(zip(laws, found, strict=True))) for step, found in ratios.items()})
     frame["geometric_mean"] = mean
     frame["factor"] = mean / mean.shift(1)
     return frame
@@ -167,6 +177,7 @@ def carries() -> tuple[dict[str, float], str]:
 
     Returns:
         d ln(ratio) / d ln(assumption) by dotted path, from central differences of re-solved optima, and the sentence.
+
     """
     s, step = pinned(lecture()), 1e-4
     values = {path: value for path, _, value in s.quantities()}
@@ -180,9 +191,9 @@ def carries() -> tuple[dict[str, float], str]:
     r = float(best.cost.total) / float(best.cost.pretraining) - 1
     beta = float(s.law.chinchilla.beta)
     sentence = (
-        f"What carries the result is the law's token exponent beta: 1 % less of it alone means {-found['law.beta']:.1f} % more over-training, "
-        f"beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and {found['rl.tokens']:.2f} % for 1 % more RL tokens, "
-        f"because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under {s.law.name}, and every law is "
+        f"What carries the result is the law's token exponent beta: 1 % less of it alone means {-found['law.beta']:.1f} % more "
+        f"over-training, beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and {found['rl.tokens']:.2f} % for 1 % "
+        f"more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under {s.law.name}, and every law is "
         "extrapolated here beyond the runs it was fitted on."
     )
     return found, sentence

@@ -1,5 +1,6 @@
 """How is an answer put on a terminal? rich renderables of solutions, tables and problems."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,9 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "
 def reach(far: Extrapolation) -> str:
     """One sentence on how far the design lies outside the runs its law was fitted on."""
     named = {"parameters": far.n_params, "tokens": far.train_tokens, "tokens per parameter": far.tokens_per_param}
-    outside = [f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1]
+    outside = [
+        f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1
+    ]
     if outside:
         return f"Extrapolation: {', '.join(outside)}. The law is a guess there; the band does not include its error."
     if all(factor is None for factor in far):
@@ -77,24 +80,44 @@ def solution_text(best: Solution) -> RenderableType:
         ("parameters N*", human(n), "active parameters", f"{human(low)} to {human(high)}"),
         ("training tokens D*", human(d), "tokens", f"{human(band.train_tokens[0])} to {human(band.train_tokens[1])}"),
         ("RL tokens R*", human(r), "tokens", ""),
-        ("tokens per parameter", f"{d / n:,.0f}", "tokens/parameter", f"{20 * ratio_low:,.0f} to {20 * ratio_high:,.0f}"),
-        ("over-training against 20:1", times(best.overtraining.vs_rule_of_20), "D / 20 N", f"{times(ratio_low)} to {times(ratio_high)}"),
+        (
+            "tokens per parameter",
+            f"{d / n:,.0f}",
+            "tokens/parameter",
+            f"{20 * ratio_low:,.0f} to {20 * ratio_high:,.0f}",
+        ),
+        (
+            "over-training against 20:1",
+            times(best.overtraining.vs_rule_of_20),
+            "D / 20 N",
+            f"{times(ratio_low)} to {times(ratio_high)}",
+        ),
         ("over-training against the law", times(best.overtraining.vs_law), "D / D0(N)", ""),
         ("loss", human(best.loss, 5), "nat/token", ""),
     ]
     total = float(best.cost.total)
-    phases = {"pre-training": best.cost.pretraining, "RL": best.cost.rl, "prefill": best.cost.prefill, "decode": best.cost.decode}
+    phases = {
+        "pre-training": best.cost.pretraining,
+        "RL": best.cost.rl,
+        "prefill": best.cost.prefill,
+        "decode": best.cost.decode,
+    }
     phases["total"] = total
     if float(best.cost.research) > 0:
         phases["of it research runs"] = best.cost.research
     costs = [(name, _amount(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
     certificate = best.certificate
     held = f"; held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
-    proof = "certified global optimum" if certificate.certified_global else "a local optimum; no certificate that it is global"
+    proof = (
+        "certified global optimum"
+        if certificate.certified_global
+        else "a local optimum; no certificate that it is global"
+    )
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
     lines = [
-        f"Chinchilla's plan for the same loss, {base_n} on {base_d} tokens, costs {_money(float(base.cost.total), unit)}: this one costs {saved}.",
+        f"Chinchilla's plan for the same loss, {base_n} on {base_d} tokens, costs {_money(float(base.cost.total), unit)}: "
+        f"this one costs {saved}.",
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
         reach(best.extrapolation),
     ]
@@ -123,12 +146,17 @@ def source_rows(records: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, 
 
 
 def reproduction_text(
-    steps: Sequence[Step], frame: "pd.DataFrame", waterfall: "pd.DataFrame", means: dict[str, dict[str, float]], sentence: str
+    steps: Sequence[Step],
+    frame: "pd.DataFrame",
+    waterfall: "pd.DataFrame",
+    means: dict[str, dict[str, float]],
+    sentence: str,
 ) -> RenderableType:
     """The lecture beside the exact answers: arithmetic, laws, waterfall, verdict."""
+    laws: list[tuple[str, dict[str, Any]]] = [(row["law"], row) for row in frame.reset_index().to_dict("records")]
     pinned = [
         (
-            str(law),
+            law,
             human(row["D0_100B"], 3),
             human(row["pinned_train_tokens"]),
             times(row["pinned_vs_rule_of_20"]),
@@ -136,11 +164,11 @@ def reproduction_text(
             human(row["pinned_exact_train_tokens"]),
             times(row["pinned_exact_vs_rule_of_20"]),
         )
-        for law, row in frame.iterrows()
+        for law, row in laws
     ]
     optima = [
         (
-            str(law),
+            law,
             human(row["n_params"]),
             human(row["train_tokens"]),
             times(row["vs_rule_of_20"]),
@@ -149,15 +177,21 @@ def reproduction_text(
             "yes" if row["claim_in_band"] else "no",
             f"+{percent(row['lecture_point_excess_cost'], 2)}",
         )
-        for law, row in frame.iterrows()
+        for law, row in laws
     ]
     pinned_header = ["law", "D0", "D*, 200T", "D*/20N", "D*/D0", "D*, 259.2T", "D*/20N"]
     optima_header = ["law", "N*", "D*", "D*/20N", "N within 5 %", "D/20N within 5 %", "100x inside", "lecture's point"]
+    steps_up: list[dict[str, Any]] = waterfall.reset_index().to_dict("records")
+    columns = [name for name in waterfall.columns if name != "factor"]
     stairs = [
-        (str(step), *(times(v) for v in row.drop("factor")), "" if row.isna()["factor"] else f"x {human(row['factor'], 3)}")
-        for step, row in waterfall.iterrows()
+        (
+            row["step"],
+            *(times(row[name]) for name in columns),
+            "" if math.isnan(row["factor"]) else f"x {human(row['factor'], 3)}",
+        )
+        for row in steps_up
     ]
-    inside = int(frame["claim_in_band"].sum())
+    inside = sum(bool(row["claim_in_band"]) for _, row in laws)
     verdict = [
         f"Geometric mean of the {len(frame)} laws, N at 100B: " + ", ".join(f"{m['all']:.0f}x at {tokens}" for tokens, m in means.items())
         + "; with the two readings of the Hoffmann fit counted once: "
@@ -167,8 +201,20 @@ def reproduction_text(
     ]  # fmt: skip
     return Group(
         grid(["quantity", "working", "result"], steps, title="The lecture's arithmetic", text_columns=3),
-        grid(pinned_header, pinned, title="Exact, N pinned at 100B parameters: optimal training tokens, when 200T and 259.2T are served"),
-        grid(optima_header, optima, title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point"),
-        grid(["over-training D*/20N, N at 100B", *waterfall.columns.drop("factor"), "factor"], stairs, title="How the ratio builds up"),
+        grid(
+            pinned_header,
+            pinned,
+            title="Exact, N pinned at 100B parameters: optimal training tokens, when 200T and 259.2T are served",
+        ),
+        grid(
+            optima_header,
+            optima,
+            title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point",
+        ),
+        grid(
+            ["over-training D*/20N, N at 100B", *columns, "factor"],
+            stairs,
+            title="How the ratio builds up",
+        ),
         Text("\n".join(verdict)),
     )

@@ -30,7 +30,9 @@ def test_train_optimal_tokens_are_where_both_elasticities_agree():
         law = (MoELaw if law_kind(name) == "moe" else ChinchillaLaw).model_validate(name)
         n = 3e10
         d = law.train_optimal_tokens(n)
-        by = jax.grad(lambda x, law=law: jnp.log(law.reducible(jnp.exp(x[0]), jnp.exp(x[1]))))(jnp.log(jnp.array([n, d])))
+        by = jax.grad(lambda x, law=law: jnp.log(law.reducible(jnp.exp(x[0]), jnp.exp(x[1]))))(
+            jnp.log(jnp.array([n, d]))
+        )
         assert float(by[0]) == pytest.approx(float(by[1]), rel=1e-12)
 
 
@@ -59,5 +61,8 @@ def test_without_repetition_the_law_is_its_base():
 
 
 def test_experts_help_up_to_saturation():
-    losses = [float(MoELaw.model_validate({"name": "ludziejewski", "kind": "moe", "experts": e}).loss(2e9, 1e11)) for e in (1, 2, 4, 8, 16, 32)]
+    losses = [
+        float(MoELaw.model_validate({"name": "ludziejewski", "kind": "moe", "experts": e}).loss(2e9, 1e11))
+        for e in (1, 2, 4, 8, 16, 32)
+    ]
     assert losses == sorted(losses, reverse=True)

@@ -36,7 +36,9 @@ def test_parsing_rounds_once(text, value):
         assert parse_number(text) == value
 
 
-@pytest.mark.parametrize("bad", ["", "B", "1e", "1,000", "0x10", "1..2", "12Q", "one", "--1", "1/0", None, True, [1], "1e5 tokens"])
+@pytest.mark.parametrize(
+    "bad", ["", "B", "1e", "1,000", "0x10", "1..2", "12Q", "one", "--1", "1/0", None, True, [1], "1e5 tokens"]
+)
 def test_what_is_no_number(bad):
     with pytest.raises(ValueError, match="must be a number"):
         parse_number(bad)
@@ -62,7 +64,16 @@ def test_what_python_prints_is_read_exactly(value):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (999.96, "1K"), (1e3, "1K"), (1.2345e22, "1.234e22"), (-5e12, "-5T"), (1e18, "1e18"), (3e-7, "3e-7"), (999.94e9, "999.9B")],
+    [
+        (0, "0"),
+        (999.96, "1K"),
+        (1e3, "1K"),
+        (1.2345e22, "1.234e22"),
+        (-5e12, "-5T"),
+        (1e18, "1e18"),
+        (3e-7, "3e-7"),
+        (999.94e9, "999.9B"),
+    ],
 )
 def test_human_at_its_edges(value, text):
     assert human(value) == text

@@ -76,7 +76,12 @@ def every_block(block: type[Assumption]) -> set[type[Assumption]]:
 
 
 def within(metadata: list[object], value: float) -> bool:
-    tests = {Gt: lambda b: value > b.gt, Ge: lambda b: value >= b.ge, Lt: lambda b: value < b.lt, Le: lambda b: value <= b.le}
+    tests = {
+        Gt: lambda b: value > b.gt,
+        Ge: lambda b: value >= b.ge,
+        Lt: lambda b: value < b.lt,
+        Le: lambda b: value <= b.le,
+    }
     return all(tests[type(bound)](bound) for bound in metadata if type(bound) in tests)
 
 

@@ -35,8 +35,12 @@ def test_partial_months_count_in_part():
 
 
 def test_growth_ramp_and_decay_by_hand():
-    assert total(growth(start="2026-01", months=3, growth=0.1)) == pytest.approx((31 + 28 * 1.1 + 31 * 1.21) * 1e9, rel=1e-14)
-    assert total(growth(start="2026-01", months=3, ramp_months=2)) == pytest.approx((31 * 0.25 + 28 * 0.75 + 31) * 1e9, rel=1e-14)
+    assert total(growth(start="2026-01", months=3, growth=0.1)) == pytest.approx(
+        (31 + 28 * 1.1 + 31 * 1.21) * 1e9, rel=1e-14
+    )
+    assert total(growth(start="2026-01", months=3, ramp_months=2)) == pytest.approx(
+        (31 * 0.25 + 28 * 0.75 + 31) * 1e9, rel=1e-14
+    )
     faded = growth(start="2026-01", months=4, decay=0.5, decay_from=1)
     assert total(faded) == pytest.approx((31 + 28 + 31 * 0.5 + 30 * 0.25) * 1e9, rel=1e-14)
 
@@ -65,7 +69,15 @@ def test_longer_life_and_more_growth_mean_more_tokens():
 def test_published_total_as_starting_point():
     # Google, all surfaces, May 2026: 3.2e15 tokens a month; 1/100 of it.
     s = load("lecture-2026").update(
-        {"traffic": {"kind": "growth", "name": "google-all-surfaces-2026-05-19", "share": 0.01, "start": "2026-06", "months": 1}}
+        {
+            "traffic": {
+                "kind": "growth",
+                "name": "google-all-surfaces-2026-05-19",
+                "share": 0.01,
+                "start": "2026-06",
+                "months": 1,
+            }
+        }
     )
     assert total(s.traffic) == pytest.approx(3.2e15 / 30 * 30 * 0.01, rel=1e-3)
     assert Scenario.from_toml(s.to_toml()) == s
@@ -84,9 +96,19 @@ def test_table_inline_from_file_and_from_the_generator_agree(tmp_path):
     inline = TableTraffic.model_validate({"kind": "table", "table": TABLE})
     assert total(inline) == pytest.approx(29 * 4e9 + 31 * 4e9)
     path = tmp_path / "traffic.csv"
-    path.write_text("output_tokens_per_day,month,input_tokens_per_day,remark\n1e9,2028-02,3e9,launch\n0,2028-03,4B,\n\n")
+    path.write_text(
+        "output_tokens_per_day,month,input_tokens_per_day,remark\n1e9,2028-02,3e9,launch\n0,2028-03,4B,\n\n"
+    )
     assert TableTraffic.model_validate({"kind": "table", "file": str(path)}) == inline
-    flat = TableTraffic.model_validate({"kind": "table", "table": [{"month": m, "input_tokens_per_day": 7.5e8, "output_tokens_per_day": 2.5e8} for m in ("2026-01", "2026-02", "2026-03")]})
+    flat = TableTraffic.model_validate(
+        {
+            "kind": "table",
+            "table": [
+                {"month": m, "input_tokens_per_day": 7.5e8, "output_tokens_per_day": 2.5e8}
+                for m in ("2026-01", "2026-02", "2026-03")
+            ],
+        }
+    )
     assert total(flat) == pytest.approx(total(growth(start="2026-01", months=3)))
 
 

@@ -1,0 +1,103 @@
+import jax
+import numpy as np
+import pytest
+
+from optimizer import Design, lifecycle_cost, load
+from optimizer.model.cost import design_of, phase_prices
+
+from ..conftest import plain_scenario
+
+DESIGN = Design(7e10, 1.5e13, 0.0)
+
+
+def test_plain_problem_is_6nd_plus_2nt(plain):
+    cost = lifecycle_cost(plain, DESIGN)
+    assert float(cost.pretraining) == 6 * 7e10 * 1.5e13
+    assert float(cost.decode) == pytest.approx(2 * 7e10 * 2e12, rel=1e-15)
+    assert float(cost.rl) == float(cost.prefill) == float(cost.research) == 0
+
+
+def test_a_third_of_the_efficiency_costs_three_times_as_much():
+    slow = plain_scenario(serving__decode_efficiency=1 / 3)
+    assert float(lifecycle_cost(slow, DESIGN).decode) == pytest.approx(3 * 2 * 7e10 * 2e12, rel=1e-15)
+
+
+def test_rollouts_cost_2_to_6():
+    for share, per_token in ((0.0, 2), (0.25, 3), (1.0, 6)):
+        s = plain_scenario(rl={"policy": "tokens", "tokens": 1e12, "trained_share": share, "efficiency": 1.0})
+        assert float(lifecycle_cost(s, design_of(s, 7e10, 1.5e13)).rl) == per_token * 7e10 * 1e12
+
+
+def test_research_multiplies_training_only():
+    one, three = plain_scenario(), plain_scenario(pretraining__overhead=3)
+    cheap, dear = lifecycle_cost(one, DESIGN), lifecycle_cost(three, DESIGN)
+    assert float(dear.pretraining) == 3 * float(cheap.pretraining)
+    assert float(dear.decode) == float(cheap.decode)
+    assert float(dear.research) == pytest.approx(2 * float(cheap.pretraining), rel=1e-15)
+
+
+def test_cached_input_is_not_computed_again():
+    s = plain_scenario(traffic__input_tokens=1e13, traffic__cache_hit_share=0.6)
+    assert float(lifecycle_cost(s, DESIGN).prefill) == pytest.approx(2 * 7e10 * 4e12, rel=1e-15)
+
+
+def test_idle_serving_is_paid():
+    s = plain_scenario(serving__load_factor=0.5)
+    assert float(lifecycle_cost(s, DESIGN).decode) == pytest.approx(2 * 2 * 7e10 * 2e12, rel=1e-15)
+
+
+def test_dollars_by_hand():
+    # H100 at 2.29 USD/h, 9.89e14 FLOP/s, 40 % MFU: 2.29 / (3600 x 9.89e14 x 0.4) USD per FLOP.
+    s = plain_scenario(money__unit="usd")
+    per_flop = 2.29 / (3600 * 9.89e14 * 0.4)
+    assert float(phase_prices(s).pretraining) == pytest.approx(per_flop, rel=1e-15)
+    assert float(lifecycle_cost(s, DESIGN).total) == pytest.approx(
+        per_flop * (6 * 7e10 * 1.5e13 + 2 * 7e10 * 2e12), rel=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    ("rl", "tokens"),
+    [
+        ({"policy": "none"}, 0),
+        ({"policy": "tokens", "tokens": 3e12}, 3e12),
+        ({"policy": "ratio", "ratio": 0.2}, 3e12),
+        ({"policy": "flops", "flops": 3 * 7e10 * 3e12}, 3e12),
+        ({"policy": "cost_share", "cost_share": 0.3, "efficiency": 0.5}, 0.3 * 0.5 * 6 * 1.5e13 / 3),
+    ],
+)
+def test_policies_give_rl_tokens(rl, tokens):
+    s = plain_scenario(rl=rl)
+    design = design_of(s, 7e10, 1.5e13)
+    assert float(design.rl_tokens) == pytest.approx(tokens, rel=1e-14)
+    if rl["policy"] == "cost_share":
+        cost = lifecycle_cost(s, design)
+        assert float(cost.rl) == pytest.approx(0.3 * float(cost.pretraining), rel=1e-14)
+
+
+def test_decided_rl_tokens_must_be_given():
+    s = plain_scenario(rl={"policy": "optimised"}, goal={"kind": "params", "params": 1e10})
+    with pytest.raises(ValueError, match=r"rl_tokens is given for rl\.policy = 'optimised' and for no other"):
+        design_of(s, 1e10, 1e12)
+    with pytest.raises(ValueError, match="the policy is 'none'"):
+        design_of(plain_scenario(), 1e10, 1e12, 1e12)
+
+
+def test_default_return_term_is_first_order_optimal_at_the_lectures_point(lecture):
+    # beta B D^-beta / (cost share of D) = gamma G R^-gamma / (cost share of R); 6 N D and 9 N R are equal at D = 1.5 R.
+    s = lecture.update({"rl.policy": "optimised", "goal": {"kind": "params", "params": 1e11}})
+    G, gamma = (float(v) for v in s.rl.return_term(s.law))
+    beta, B = s.law.beta, s.law.B
+    d, r = 200e12, 200e12 / 1.5
+    assert beta * B * d**-beta == pytest.approx(gamma * G * r**-gamma, rel=1e-12)
+    assert pytest.approx(float(lifecycle_cost(s, Design(1e11, d, r)).pretraining)) == float(
+        lifecycle_cost(s, Design(1e11, d, r)).rl
+    )
+
+
+def test_a_gradient_is_a_scenario():
+    slope = jax.jit(jax.grad(lambda s: lifecycle_cost(s, DESIGN).total))(load("frontier-moe-chat"))
+    assert float(slope.traffic.growth) > 0
+    assert float(slope.money.train_chip.peak_flops) < 0
+    assert float(slope.law.alpha) == 0
+    assert all(np.isfinite(v) for v in jax.tree.leaves(slope))

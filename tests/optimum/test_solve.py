@@ -1,0 +1,227 @@
+import itertools
+import json
+import math
+
+import pytest
+
+from optimizer import InfeasibleError, Status, load, solve
+from optimizer.optimum.solve import KKT_TOLERANCE
+
+from ..conftest import plain_scenario
+
+
+def test_a_solution_has_everything(lecture):
+    best = solve(lecture)
+    assert best.status is Status.OPTIMAL
+    assert best.design.rl_tokens == pytest.approx(200e12 / 1.5)
+    assert best.certificate.kkt_residual < KKT_TOLERANCE
+    assert best.certificate.certified_global
+    assert best.certificate.active_limits == ()
+    assert best.savings == pytest.approx(1 - float(best.cost.total) / float(best.baseline.cost.total))
+    assert best.band.tolerance == 0.05
+    assert best.extrapolation.outside
+    assert best.extrapolation.n_params == pytest.approx(best.design.n_params / 16e9)
+
+
+def test_json_is_the_documented_object(lecture):
+    plain = json.loads(json.dumps(solve(lecture).to_dict(), allow_nan=False))
+    assert list(plain) == [
+        "status",
+        "design",
+        "loss",
+        "cost",
+        "overtraining",
+        "baseline",
+        "savings",
+        "band",
+        "certificate",
+        "scenario",
+        "version",
+    ]
+    assert list(plain["design"]) == ["n_params", "train_tokens", "rl_tokens"]
+    assert list(plain["cost"]) == ["unit", "pretraining", "rl", "prefill", "decode", "total"]
+    assert list(plain["overtraining"]) == ["vs_rule_of_20", "vs_law"]
+    assert list(plain["baseline"]) == ["n_params", "train_tokens", "cost"]
+    assert list(plain["band"]) == ["tolerance", "n_params", "overtraining_vs_rule_of_20"]
+    assert list(plain["certificate"]) == ["kkt_residual", "certified_global", "active_limits", "multipliers"]
+    assert plain["status"] == "optimal"
+    assert plain["cost"]["total"] == pytest.approx(
+        sum(plain["cost"][p] for p in ("pretraining", "rl", "prefill", "decode"))
+    )
+    low, high = plain["band"]["n_params"]
+    assert low < plain["design"]["n_params"] < high
+    low, high = plain["band"]["overtraining_vs_rule_of_20"]
+    assert low < plain["overtraining"]["vs_rule_of_20"] < high
+
+
+def test_frame_has_one_row_and_units(lecture):
+    frame = solve(lecture).to_frame()
+    assert len(frame) == 1
+    numbers = set(frame.columns) - {"scenario", "status"}
+    assert numbers == set(frame.attrs["units"])
+    assert frame["cost_total"].item() == pytest.approx(float(solve(lecture).cost.total))
+    assert "tokens/parameter" in solve(lecture)._repr_html_()
+
+
+def test_a_wider_band_is_wider(lecture):
+    bands = [solve(lecture, band=b).band.n_params for b in (0.001, 0.01, 0.05, 0.2)]
+    for (low, high), (wider_low, wider_high) in itertools.pairwise(bands):
+        assert wider_low < low < high < wider_high
+
+
+@pytest.mark.parametrize("band", [0, -0.1, math.nan, math.inf])
+def test_bands_that_are_none(lecture, band):
+    with pytest.raises(ValueError, match="band must lie in"):
+        solve(lecture, band=band)
+
+
+def test_rl_decided_too(lecture):
+    # At the optimum a dollar buys as much loss through R as through D.
+    s = lecture.update({"rl.policy": "optimised", "goal.like_rl_tokens": 133e12})
+    best = solve(s)
+    G, gamma = (float(v) for v in s.rl.return_term(s.law))
+    n, d, r = best.design
+    by_d = s.law.beta * s.law.B * d**-s.law.beta / float(best.cost.pretraining)
+    by_r = gamma * G * r**-gamma / float(best.cost.rl)
+    assert by_d == pytest.approx(by_r, rel=1e-9)
+    assert best.certificate.certified_global
+    at_n = solve(s.update({"goal": {"kind": "params", "params": n}}))
+    assert at_n.design.train_tokens == pytest.approx(d, rel=1e-9)
+    assert at_n.design.rl_tokens == pytest.approx(r, rel=1e-9)
+    in_budget = solve(s.update({"goal": {"kind": "budget", "budget": best.cost.total}}))
+    assert in_budget.design.rl_tokens == pytest.approx(r, rel=1e-8)
+
+
+def test_multipliers_are_shadow_prices():
+    # The multiplier of a limit is what a 1 % wider limit saves, in percent.
+    s = plain_scenario(limits__max_params=2e10)
+    best = solve(s)
+    wider = solve(s.update({"limits.max_params": 2e10 * 1.0001}))
+    slope = -math.log(float(wider.cost.total) / float(best.cost.total)) / math.log(1.0001)
+    assert best.certificate.multipliers["limits.max_params"] == pytest.approx(slope, rel=1e-3)
+
+
+def test_a_slack_limit_changes_nothing(lecture):
+    free = solve(lecture)
+    slack = solve(lecture.update({"limits.max_params": 1e13, "limits.max_train_tokens": 1e16}))
+    assert slack.design.n_params == pytest.approx(free.design.n_params, rel=1e-9)
+    assert slack.certificate.active_limits == ()
+    assert slack.certificate.multipliers["limits.max_params"] == 0
+
+
+def test_a_budget_that_limits_leave_unspent():
+    s = plain_scenario(goal={"kind": "budget", "budget": 1e26}, limits__max_params=1e9, limits__max_train_tokens=1e12)
+    best = solve(s)
+    assert best.design.n_params == pytest.approx(1e9)
+    assert best.design.train_tokens == pytest.approx(1e12)
+    assert float(best.cost.total) < 1e26
+    assert set(best.certificate.active_limits) == {"limits.max_params", "limits.max_train_tokens"}
+
+
+def test_params_goal_under_a_cap_on_tokens(lecture):
+    s = lecture.update({"goal": {"kind": "params", "params": 1e11}, "limits.max_train_tokens": 5e13})
+    best = solve(s)
+    assert best.design.train_tokens == pytest.approx(5e13)
+    assert best.certificate.active_limits == ("limits.max_train_tokens",)
+    again = solve(lecture.update({"goal": {"kind": "loss", "loss": best.loss}, "limits.max_train_tokens": 5e13}))
+    assert again.design.n_params == pytest.approx(1e11, rel=1e-8)
+
+
+def test_the_band_stops_at_a_limit():
+    s = plain_scenario(limits__max_params=2.45e10)
+    assert solve(s).band.n_params[1] == pytest.approx(2.45e10, rel=1e-9)
+    held = solve(s.update({"limits.max_params": 2e10}))
+    assert held.band.n_params[1] == pytest.approx(2e10, rel=1e-9)
+    assert held.band.largest.train_tokens == pytest.approx(held.design.train_tokens, rel=1e-6)
+
+
+IMPOSSIBLE = {
+    "below E": (
+        {"goal.loss": 1.0},
+        "target loss 1 nat/token does not lie above the irreducible loss E = 1.8172; no compute reaches it.",
+    ),
+    "at E": ({"goal.loss": 1.8172}, "does not lie above the irreducible loss"),
+    "few parameters": (
+        {"limits.max_params": "1B"},
+        "cannot be reached within limits.max_params = 1B parameters: the best loss there is",
+    ),
+    "few tokens": ({"limits.max_train_tokens": "1T"}, "cannot be reached within limits.max_train_tokens = 1T tokens"),
+    "few days": (
+        {"limits.max_training_days": 1, "limits.fleet_chips": 100},
+        "cannot be reached within limits.max_training_days",
+    ),
+    "little memory": ({"limits.max_bytes": 1e9, "limits.bytes_per_param": 1}, "limits.max_bytes = 1B parameters"),
+    "few epochs": ({"limits.max_epochs": 2, "limits.unique_tokens": "0.5T"}, "limits.max_epochs = 1T tokens"),
+    "few unique tokens": (
+        {"law": {"name": "besiroglu", "kind": "repetition", "unique_tokens": 1e11}, "goal.loss": 1.85},
+        "unique tokens are never worth more than 16.4 times as many",
+    ),
+    "a budget too small": ({"goal": {"kind": "budget", "budget": 1e20}}, "goal.budget = 100e18"),
+    "limits that contradict": (
+        {"limits.min_params": "20B", "limits.max_params": "10B"},
+        "limits.min_params = 20B contradicts limits.max_params, which allows at most 10B",
+    ),
+    "memory that contradicts": (
+        {"limits.min_params": "20B", "limits.max_bytes": 1e10, "limits.bytes_per_param": 1},
+        "contradicts limits.max_bytes",
+    ),
+    "a size above its limit": (
+        {"goal": {"kind": "params", "params": 1e11}, "limits.max_params": 1e10},
+        "goal.params = 100B contradicts limits.max_params",
+    ),
+    "a size below its limit": (
+        {"goal": {"kind": "params", "params": 1e9}, "limits.min_params": 1e10},
+        "goal.params = 1B contradicts limits.min_params",
+    ),
+    "a size no fleet can justify": (
+        {"goal": {"kind": "params", "params": 1e12}, "limits.max_training_days": 10, "limits.fleet_chips": 1000},
+        "is not the best size for any quality within the limits",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_impossibilities_are_told_with_their_fix(lecture, case):
+    changes, sentence = IMPOSSIBLE[case]
+    if case == "a budget too small":
+        sentence = "lies below the cheapest useful run: 1M parameters on 1M tokens cost"
+    s = lecture.update(changes)
+    with pytest.raises(InfeasibleError) as caught:
+        solve(s)
+    assert sentence in str(caught.value)
+    assert caught.value.status is Status.INFEASIBLE
+    assert any(word in str(caught.value) for word in ("Raise", "Set", "Lower", "Change"))
+    quiet = solve(s, throw=False)
+    assert quiet.status is Status.INFEASIBLE
+    assert quiet.message == str(caught.value)
+    assert math.isnan(quiet.design.n_params)
+    json.dumps(quiet.to_dict(), allow_nan=False)
+
+
+def test_the_edge_of_the_possible_is_solved(lecture):
+    # Just above the best reachable loss, where the limits leave almost no room.
+    s = lecture.update({"limits.max_params": 1e10, "limits.max_train_tokens": 1e13})
+    best_loss = float(s.law.loss(1e10, 1e13))
+    best = solve(s.update({"goal": {"kind": "loss", "loss": best_loss * (1 + 1e-9)}}))
+    assert best.design.n_params == pytest.approx(1e10, rel=1e-6)
+    with pytest.raises(InfeasibleError, match="cannot be reached"):
+        solve(s.update({"goal": {"kind": "loss", "loss": best_loss * (1 - 1e-9)}}))
+
+
+def test_no_traffic_at_all():
+    best = solve(plain_scenario(traffic__output_tokens=0))
+    assert best.overtraining.vs_law == pytest.approx(1, rel=1e-9)
+    assert best.savings == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("served", [1e-3, 1e3, 1e9, 1e20, 1e30])
+def test_absurd_traffic_is_still_certified(served):
+    best = solve(plain_scenario(traffic__output_tokens=served))
+    assert best.certificate.kkt_residual < KKT_TOLERANCE
+
+
+def test_repeated_data_costs_more_than_fresh(lecture):
+    s = load("data-limited-lab")
+    fresh = s.update({"law": "muennighoff", "goal": {"kind": "loss", "loss": solve(s).loss}, "limits": {}})
+    assert float(solve(fresh).cost.total) < float(solve(s).cost.total)
+    assert solve(s).certificate.certified_global

@@ -1,0 +1,109 @@
+"""The command as a stranger runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer import Scenario, load, presets, solve
+from optimizer.cli import app
+
+
+def run(*arguments: str, status: int = 0) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == status, done.output + repr(done.exception)
+    return done.stdout
+
+
+def test_solve_without_arguments_is_the_lecture():
+    out = run("solve")
+    assert "lecture-2026: least cost, as good as 100B parameters on 200T tokens" in out
+    for text in ("111.4B", "116.9T", "99.14B to 130.4B", "52.4x", "certified global optimum", "Extrapolation"):
+        assert text in out
+
+
+@pytest.mark.parametrize("name", presets())
+def test_json_is_what_the_library_says(name):
+    plain = json.loads(run("solve", name, "--json"))
+    assert plain == json.loads(json.dumps(solve(load(name)).to_dict()))
+    assert Scenario.from_dict(plain["scenario"]) == load(name)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_text_of_every_preset(name):
+    out = run("solve", name)
+    assert "nan" not in out.lower().replace("tenant", "")
+    assert "within 5 % of the cost" in out
+
+
+def test_overrides_reach_the_answer():
+    plain = json.loads(
+        run("solve", "--json", "--set", "traffic.output_tokens=500T", "--set", "law=hoffmann", "--band", "10%")
+    )
+    best = solve(load("lecture-2026").update({"traffic.output_tokens": 5e14, "law": "hoffmann"}), band=0.1)
+    assert plain["design"]["n_params"] == best.design.n_params
+    assert plain["band"]["tolerance"] == 0.1
+
+
+def test_infeasible_is_status_1():
+    done = CliRunner().invoke(app, ["solve", "--set", "goal.loss=1.0"])
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "overtrain: infeasible" in done.stderr
+    assert "no compute reaches it" in done.stderr
+    plain = json.loads(run("solve", "--json", "--set", "goal.loss=1.0", status=1))
+    assert plain["status"] == "infeasible"
+    assert plain["design"]["n_params"] is None
+    assert "no compute reaches it" in plain["message"]
+
+
+def test_reproduce_prints_the_lecture_and_the_answer():
+    out = run("reproduce")
+    for text in ("259.2T", "quoted as 200T", "2T tokens", "100x", "150T and 75x", "D = 1.5 R = T"):
+        assert text in out
+    for text in (
+        "82x at 200T, 98x at 259.2T",
+        "74x at 200T",
+        "88x at 259.2T",
+        "inside the 5 % band of 4 of 4 laws",
+        "What carries the result",
+    ):
+        assert text in " ".join(out.split())
+    plain = json.loads(run("reproduce", "--json"))
+    assert [round(plain["geometric_mean"][t]["all"]) for t in ("200T", "259.2T")] == [82, 98]
+    assert len(plain["laws"]) == 4
+
+
+def test_a_preset_printed_is_a_scenario_to_start_from(tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text(run("presets", "on-device"))
+    assert load(path) == load("on-device")
+    assert run("solve", str(path)) == run("solve", "on-device")
+    for name in presets():
+        assert name in run("presets")
+
+
+def test_sources():
+    out = run("sources", "open-weights-8b")
+    for text in ("law.alpha", "arxiv.org/abs/2404.10102", "list price", "goal.params"):
+        assert text in out
+    rows = json.loads(run("sources", "--json"))
+    assert {"path", "value", "unit", "kind", "source", "as_of", "about"} == set(rows[0])
+    assert "H100 SXM" in run("sources", "--table", "hardware")
+    assert len(json.loads(run("sources", "--table", "laws", "--json"))) > 60
+
+
+def test_version_and_help():
+    import optimizer
+
+    assert run("--version").strip() == optimizer.__version__
+    for command in ("solve", "reproduce", "presets", "sources"):
+        assert command in run("--help")
+        run(command, "--help")
+
+
+def test_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("solve")
+    assert list(Path.cwd().iterdir()) == []

@@ -1,0 +1,71 @@
+"""What the documents say is true: commands run, code runs, numbers are the ones computed."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer import load, solve
+from optimizer.assumptions.numbers import human
+from optimizer.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("console") for line in block.splitlines() if line.startswith("overtrain")]
+
+
+def test_the_readme_shows_every_command():
+    shown = {line.split()[1] for line in commands()}
+    assert shown == {"solve", "reproduce", "presets", "sources"}
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_of_the_readme_run(line):
+    arguments = shlex.split(line.split(">")[0])[1:]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+
+
+def test_python_of_the_readme_runs():
+    (code,) = blocks("python")
+    assert len(code.strip().splitlines()) < 10
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("title", "law"),
+    [("Besiroglu", "besiroglu"), ("Muennighoff", "muennighoff"), ("De Vries", "de-vries"), ("Hoffmann", "hoffmann")],
+)
+def test_the_table_of_the_readme_is_computed(title, law):
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| {title}")]
+    best = solve(load("lecture-2026").update({"law": law}))
+    _, _, optimum, ratio, band, _ = (cell.strip() for cell in row.split("|"))
+    n, d = best.design.n_params, best.design.train_tokens
+    assert optimum == f"{human(n, 3)} on {human(d, 3)}"
+    assert ratio == f"{best.overtraining.vs_rule_of_20:.0f}x"
+    ends = [f"{v / 1e9:.0f}B" for v in best.band.n_params] + [f"{v:.0f}x" for v in best.band.overtraining_vs_rule_of_20]
+    assert band == f"{ends[0]} to {ends[1]}, {ends[2]} to {ends[3]}"
+
+
+def test_make_targets_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_project_speaks_of_itself_alone():
+    for path in [ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *(ROOT / "optimizer").rglob("*.py")]:
+        assert "/work/" not in path.read_text()
