@@ -66,5 +66,7 @@ def table(name: str) -> "pd.DataFrame":
 
 def _text(name: str) -> io.StringIO:
     if name not in table_names():
-        raise InputError([f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."])
+        raise InputError(
+            [f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."]
+        )
     return io.StringIO(data_folder().joinpath(f"{name}.csv").read_text(encoding="utf-8"))
