@@ -114,7 +114,7 @@ class ChinchillaLaw(Law):
 
     >>> law = ChinchillaLaw.model_validate("besiroglu")
     >>> round(law.loss(70e9, 1.4e12), 3)
-    1.973
+    1.974
     """
 
     kind: Literal["chinchilla"] = "chinchilla"
