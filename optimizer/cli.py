@@ -147,11 +147,11 @@ def reproduce(json_: _Json = False) -> None:
 def presets(name: Annotated[str, typer.Argument(help="A preset to print as TOML.", metavar="[NAME]")] = "") -> None:
     """List the scenarios that come with the package, or print one as TOML to start your own."""
     with _told():
-        from .assumptions.library import load
+        from .assumptions.library import load, preset_text
         from .assumptions.library import presets as names
 
         if name:
-            typer.echo(load(name).to_toml(), nl=False)
+            typer.echo(preset_text(name), nl=False)
             return
         from .report.text import grid
 

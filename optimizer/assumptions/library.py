@@ -11,7 +11,7 @@ from .tables import data_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load", "presets", "sources"]
+__all__ = ["load", "preset_text", "presets", "sources"]
 
 MAX_TOML_BYTES = 1_000_000
 
@@ -20,6 +20,17 @@ def presets() -> list[str]:
     """Names of the scenarios that come with the package, the lecture first."""
     found = sorted(f.name.removesuffix(".toml") for f in data_folder().joinpath("scenarios").iterdir())
     return sorted(found, key=lambda name: name != "lecture-2026")
+
+
+def preset_text(name: str) -> str:
+    """The TOML of a preset as it was written, to start one's own from.
+
+    Raises:
+        DataError: there is no such preset.
+    """
+    if name not in presets():
+        raise DataError([f"{name!r} is not a preset{near_miss(name, presets())} Presets: {', '.join(presets())}."])
+    return data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load(name: str | Path) -> Scenario:
@@ -37,8 +48,7 @@ def load(name: str | Path) -> Scenario:
 
     """
     if str(name) in presets():
-        text = data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
-        return Scenario.from_toml(text, f"preset {name}")
+        return Scenario.from_toml(preset_text(str(name)), f"preset {name}")
     path = Path(name)
     if not path.exists() and path.suffix != ".toml":
         hint = near_miss(str(name), presets())

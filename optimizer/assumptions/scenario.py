@@ -3,13 +3,12 @@
 Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--set`, tables and gradients.
 """
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+import tomli_w
 from pydantic import Field, field_validator, model_validator
 
 from .goal import Goal, LossGoal
@@ -149,7 +148,6 @@ class Scenario(Assumption):
 
     name: str = label("short name")
     description: str = label("what the scenario stands for")
-    sources: dict[str, str] = label("where the scenario's own numbers come from, by dotted path", default={})
     law: ChinchillaLaw | RepetitionLaw | MoELaw = Field("besiroglu", discriminator="kind", description="scaling law")  # type: ignore[assignment]
     goal: Goal = Field(description="what is asked")
     pretraining: Pretraining = Pretraining()
@@ -158,6 +156,7 @@ class Scenario(Assumption):
     serving: Serving = Serving()
     money: Money = Money()
     limits: Limits = Limits()
+    sources: dict[str, str] = label("where the scenario's own numbers come from, by dotted path", default={})
 
     @field_validator("law", mode="before")
     @classmethod
@@ -238,7 +237,7 @@ class Scenario(Assumption):
 
     def to_toml(self) -> str:
         """The scenario as TOML; reading it back gives an equal scenario."""
-        return _toml(self.to_dict())
+        return tomli_w.dumps(self.to_dict())
 
     def update(self, changes: Mapping[str, object]) -> "Scenario":
         """A new scenario with dotted paths replaced: `s.update({"traffic.growth": 0.05, "law": "hoffmann"})`.
@@ -293,29 +292,3 @@ class Scenario(Assumption):
 
 def _tag_values(block: type[Assumption]) -> tuple[Any, ...]:
     return (block.model_fields[block.tag].default,)
-
-
-def _toml(plain: dict[str, Any], path: tuple[str, ...] = ()) -> str:
-    """TOML text of nested dicts; lists of dicts become inline tables, one a line."""
-    lines, tables = [], []
-    for key, value in plain.items():
-        if isinstance(value, dict):
-            inner = (*path, _key(key))
-            tables.append(f"\n[{'.'.join(inner)}]\n{_toml(value, inner)}")
-        elif isinstance(value, list):
-            items = (", ".join(f"{k} = {_scalar(v)}" for k, v in item.items()) for item in value)
-            lines.append(f"{_key(key)} = [\n" + "".join(f"  {{ {item} }},\n" for item in items) + "]\n")
-        else:
-            lines.append(f"{_key(key)} = {_scalar(value)}\n")
-    return "".join(lines + tables)
-
-
-def _key(key: str) -> str:
-    return key if key.isidentifier() and key.isascii() else json.dumps(key)
-
-
-def _scalar(value: Any) -> str:
-    """A TOML scalar that reads back exactly; large floats in scientific notation."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return np.format_float_scientific(value, trim="-", exp_digits=1) if abs(value) >= 1e6 else repr(float(value))
