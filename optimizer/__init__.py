@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .assumptions.scenario import Scenario
     from .assumptions.tables import table
     from .model.cost import Design, LifecycleCost, lifecycle_cost
+    from .optimum.batch import solve_batch
+    from .optimum.sensitivity import elasticities
     from .optimum.solve import InfeasibleError, Solution, Status, solve
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "Scenario",
     "Solution",
     "Status",
+    "elasticities",
     "lifecycle_cost",
     "load",
     "presets",
     "solve",
+    "solve_batch",
     "sources",
     "table",
 ]
@@ -45,6 +49,8 @@ _HOMES = {
     "assumptions.scenario": ("Scenario",),
     "assumptions.tables": ("table",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
+    "optimum.batch": ("solve_batch",),
+    "optimum.sensitivity": ("elasticities",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

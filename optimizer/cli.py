@@ -1,12 +1,14 @@
 """The `overtrain` command. Each command imports what it needs when it runs, so that help does not wait for JAX.
 
-Exit status: 0 solved, 1 infeasible or not converged, 2 bad input.
+Exit status: 0 solved, 1 infeasible or not converged, 2 bad input, 74 where the answer cannot be written.
 """
 
+import contextlib
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,8 +66,8 @@ def solve(
         problems = []
         try:
             tolerance = parse_number(band)
-            if tolerance <= 0:
-                raise ValueError(f"must be above 0, got {band}; for 5 % write 0.05 or 5%")
+            if not 0 < tolerance <= 1:
+                raise ValueError(f"must lie in (0, 1], got {band}; for 5 % write 0.05 or 5%")
         except ValueError as error:
             problems.append(f"--band {error}.")
             tolerance = 0.05
@@ -99,10 +101,11 @@ def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scena
         path, equals, value = setting.partition("=")
         if not equals or not path.strip():
             problems.append(f"--set {setting!r} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
-        changes[path.strip()] = value.strip() or None
+        else:
+            changes[path.strip()] = value.strip() or None
     try:
-        found = load(name)
-        return found.update(changes) if not problems else None
+        found = load(name, changes)
+        return found if not problems else None
     except InputError as error:
         problems.extend(error.problems)
         return None
@@ -151,13 +154,13 @@ def presets(name: Annotated[str, typer.Argument(help="A preset to print as TOML.
         from .assumptions.library import presets as names
 
         if name:
-            typer.echo(preset_text(name), nl=False)
+            _write(preset_text(name))
             return
         from .report.text import grid
 
         found = [load(preset) for preset in names()]
         _print(grid(["preset", "what it stands for"], [(s.name, s.description) for s in found], text_columns=2))
-        typer.echo("Solve one with: overtrain solve NAME. Start your own with: overtrain presets NAME > my.toml")
+        _write("Solve one with: overtrain solve NAME. Start your own with: overtrain presets NAME > my.toml\n")
 
 
 @app.command()
@@ -175,7 +178,8 @@ def sources(
         from .report.text import grid, source_rows
 
         if table:
-            records = [dict(r) for r in rows(table)]
+            numeric = {c["column"] for c in rows("columns") if c["table"] == table}
+            records = [{k: float(v) if v and k in numeric else v or None for k, v in r.items()} for r in rows(table)]
         else:
             problems: list[str] = []
             question = _scenario(scenario, set_ or [], problems)
@@ -187,11 +191,10 @@ def sources(
             _print_json(records)
             return
         if table:
-            for record in records:
-                typer.echo("; ".join(f"{k} {v}" for k, v in record.items() if v))
+            _write("".join("; ".join(f"{k} {v}" for k, v in record.items() if v) + "\n" for record in records))
         else:
             _print(grid(["assumption", "value", "unit", "kind", "source"], source_rows(records), text_columns=1))
-            typer.echo(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.")
+            _write(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.\n")
 
 
 def _plain(frame: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -199,7 +202,7 @@ def _plain(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return [{k: None if v != v else v for k, v in row.items()} for row in frame.reset_index().to_dict("records")]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _told() -> Iterator[None]:
     """Bad input as one block of sentences on standard error and exit status 2."""
     from .assumptions.problems import InputError
@@ -221,12 +224,37 @@ def _complain(what: str, sentences: Sequence[str]) -> None:
 def _print(what: "RenderableType") -> None:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 140
-    Console(width=width, highlight=False, soft_wrap=False).print(what)
+    # A pipe has no width of its own: wide enough for every table, unless COLUMNS says otherwise.
+    wide = None if "COLUMNS" in os.environ or (sys.stdout and sys.stdout.isatty()) else 140
+    console = Console(width=wide, highlight=False, file=io.StringIO(), force_terminal=bool(sys.stdout and sys.stdout.isatty()))
+    with console.capture() as captured:
+        console.print(what)
+    _write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
 def _print_json(plain: object) -> None:
-    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
+    _write(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _write(text: str) -> None:
+    """Text on standard output; where nobody reads it or it cannot be written, an end without a traceback."""
+    try:
+        typer.echo(text, nl=False)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        _complain("the answer cannot be written", [f"standard output: {error.strerror}; write to another place."])
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_CANNOT_WRITE) from None
+
+
+_BROKEN_PIPE = 141
+_CANNOT_WRITE = 74
 
 
 if __name__ == "__main__":

@@ -59,9 +59,10 @@ class Law(NamedAssumption):
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
         name = given["name"]
-        known = [n for n in law_names() if law_kind(n) == cls.base_kind]
-        if name not in known:
-            raise unknown_name("scaling law", name, known)
+        if name not in law_names():
+            raise unknown_name("scaling law", name, law_names())
+        if law_kind(name) != cls.base_kind:
+            raise ValueError(f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind")
         return _parameters(name)
 
     @classmethod

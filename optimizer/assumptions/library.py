@@ -1,5 +1,6 @@
 """What is there to start from, and where does each number come from? Presets, scenario files and sources."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,12 @@ def preset_text(name: str) -> str:
     return data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
 
 
-def load(name: str | Path) -> Scenario:
+def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scenario:
     """A scenario by preset name, or from a TOML file.
 
     Args:
         name: one of `presets()`, or the path of a TOML file. A `traffic.file` in it is looked up beside that file.
+        changes: dotted paths to replace, as in `Scenario.update`; they may supply what the file leaves out.
 
     Raises:
         DataError: there is no such preset or file, or the file is not readable.
@@ -48,12 +50,22 @@ def load(name: str | Path) -> Scenario:
 
     """
     if str(name) in presets():
-        return Scenario.from_toml(preset_text(str(name)), f"preset {name}")
+        return Scenario.from_toml(preset_text(str(name)), changes, where=f"preset {name}")
     path = Path(name)
-    if not path.exists() and path.suffix != ".toml":
+    if not str(name).strip():
+        raise DataError([f"the scenario has an empty name; give a preset or the path of a TOML file. Presets: {', '.join(presets())}."])
+    if path.suffix != ".toml" and not _exists(path):
         hint = near_miss(str(name), presets())
         raise DataError([f"{str(name)!r} is neither a preset nor a file{hint} Presets: {', '.join(presets())}."])
-    return Scenario.from_toml(read_text(path, MAX_TOML_BYTES, "scenario TOML file"), str(path), path.parent)
+    text = read_text(path, MAX_TOML_BYTES, "scenario TOML file")
+    return Scenario.from_toml(text, changes, where=str(path), folder=path.parent)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return True  # let reading it say what is wrong
 
 
 def sources(scenario: Scenario) -> "pd.DataFrame":

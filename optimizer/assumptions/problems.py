@@ -40,19 +40,17 @@ def read_text(path: Path, max_bytes: int, what: str) -> str:
     """
     try:
         if path.is_dir():
-            raise DataError([f"{path} is a directory; give the path of a {what}"])
-        if not path.is_file():
-            raise DataError([f"{path} does not exist; give the path of a {what}"])
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise DataError(
-                [f"{path} has {size:,} bytes, a {what} has at most {max_bytes:,}; is it the file you meant?"]
-            )
-        return path.read_text(encoding="utf-8-sig")
+            raise DataError([f"{path} is a directory; give the path of a {what}."])
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise DataError([f"{path} has more than {max_bytes:,} bytes, the most a {what} may have; is it the file you meant?"])
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError([f"{path} does not exist; give the path of a {what}."]) from None
     except UnicodeDecodeError as error:
-        raise DataError([f"{path} is not UTF-8 text (byte {error.start}); save the {what} as UTF-8"]) from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError([f"{path} cannot be read ({reason}); give the path of a {what}"]) from None
+        raise DataError([f"{path} is not UTF-8 text (byte {error.start}); save the {what} as UTF-8."]) from None
+    except OSError as error:
+        raise DataError([f"{path} cannot be read ({error.strerror}); give the path of a {what}."]) from None
+    except ValueError as error:
+        raise error if isinstance(error, DataError) else DataError([f"{str(path)!r} is not a path ({error})."]) from None

@@ -176,7 +176,7 @@ class Assumption(BaseModel):
                     yield path, declared, value
             elif isinstance(value, tuple):
                 for i, item in enumerate(value):
-                    yield from item.quantities(f"{path}[{i}].")
+                    yield from item.quantities(f"{path}[{i + 1}].")
             elif value is not None:
                 yield from value.quantities(f"{path}.")
 
@@ -246,7 +246,8 @@ class NamedAssumption(Assumption):
         return self._cited(self.name, field)
 
     def _name_implies_tag(self) -> bool:
-        return False
+        """Whether the name alone says what kind of block this is, so that it can stand for the whole block."""
+        return not self.tag
 
     def to_dict(self) -> Any:
         """The name alone, or the name with the fields that differ from its row."""
@@ -254,10 +255,13 @@ class NamedAssumption(Assumption):
         if not self.name:
             return mine
         row = self.named(mine)
-        same = {k: row.get(k, info.default) for k, info in type(self).model_fields.items()}
-        keep = {"name"} if self._name_implies_tag() else {"name", self.tag}
-        differs = {k: v for k, v in mine.items() if k in keep or same[k] != v}
-        return self.name if len(differs) == 1 else differs
+        own = {k: v for k, v in mine.items() if k not in row or row[k] != v}
+        if self._name_implies_tag():
+            own.pop(self.tag, None)
+            fields = type(self).model_fields
+            if all(fields[k].default == v for k, v in own.items() if k != "name"):
+                return self.name
+        return own
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> ValueError:

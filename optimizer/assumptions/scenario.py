@@ -11,11 +11,12 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from .changes import changed, is_touched, schema_paths
 from .goal import Goal, LossGoal
 from .hardware import Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
 from .problems import InputError, near_miss
-from .quantity import Assumption, blocks_in, label, quantity
+from .quantity import Assumption, label, quantity
 from .rl import RL, NoRL, OptimisedRL
 from .traffic import TableTraffic, Traffic
 from .validation import validated
@@ -117,14 +118,14 @@ class Limits(Assumption):
         "epochs", "passes over the unique tokens allowed", gt=0, default=None, low=1, high=16
     )
     max_training_days: float | None = quantity(
-        "days", "longest pre-training allowed on the fleet", gt=0, default=None, low=10, high=365
+        "days", "longest pre-training allowed on the fleet; RL comes on top", gt=0, default=None, low=10, high=365
     )
     fleet_chips: float | None = quantity(
         "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
     )
     max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
     bytes_per_param: float | None = quantity(
-        "B", "memory of one parameter as served", gt=0, default=None, low=0.5, high=4
+        "B", "memory per active parameter as served; for a mixture of experts, bytes of one weight x total over active parameters", gt=0, default=None, low=0.5, high=4
     )
 
     @model_validator(mode="after")
@@ -187,9 +188,9 @@ class Scenario(Assumption):
             and not isinstance(self.law, RepetitionLaw)
         ):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
-        paths = self._values()
+        paths = [*schema_paths(type(self)), *self._values()]
         problems += [
-            f"sources names {path!r}, which is not a number of this scenario{near_miss(path, paths)}"
+            f"sources names {path!r}, which is not a number of a scenario{near_miss(path, paths)}"
             for path in self.sources
             if path not in paths
         ]
@@ -205,21 +206,36 @@ class Scenario(Assumption):
         return values
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Scenario":
-        """The scenario that plain data describes (the shape of the TOML file).
+    def from_dict(cls, plain: Mapping[str, Any], changes: Mapping[str, object] | None = None) -> "Scenario":
+        """The scenario that plain data describes (the shape of the TOML file), with dotted changes applied first.
 
         Raises:
             InputError: with one sentence for every problem.
 
         """
-        return validated(cls, dict(plain))
+        if not changes:
+            return validated(cls, dict(plain))
+        scenario = validated(cls, changed(plain, changes, cls))
+        if "sources" in changes:
+            return scenario
+        values = scenario._values()
+        kept = {p: text for p, text in scenario.sources.items() if p in values and not is_touched(p, changes)}
+        return scenario.model_copy(update={"sources": kept})
 
     @classmethod
-    def from_toml(cls, text: str, where: str = "the scenario", folder: Path | None = None) -> "Scenario":
+    def from_toml(
+        cls,
+        text: str,
+        changes: Mapping[str, object] | None = None,
+        *,
+        where: str = "the scenario",
+        folder: Path | None = None,
+    ) -> "Scenario":
         """The scenario in TOML text. Raises InputError, as `from_dict`, also where the text is not TOML.
 
         Args:
             text: the file's content.
+            changes: dotted paths to replace before anything is checked, so that they may supply what the text leaves out.
             where: what to call the text in an error.
             folder: where a relative `traffic.file` is looked up; the working directory by default.
 
@@ -233,7 +249,7 @@ class Scenario(Assumption):
         traffic = plain.get("traffic")
         if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
             traffic["file"] = str(folder / traffic["file"])
-        return cls.from_dict(plain)
+        return cls.from_dict(plain, changes)
 
     def to_toml(self) -> str:
         """The scenario as TOML; reading it back gives an equal scenario."""
@@ -249,46 +265,4 @@ class Scenario(Assumption):
             InputError: with one sentence for every problem.
 
         """
-        plain = self.to_dict()
-        tags = [p for p in changes if "." in p and p.rsplit(".", 1)[1] in {"kind", "policy"}]
-        for path in [*(p for p in changes if "." not in p), *tags, *(p for p in changes if "." in p and p not in tags)]:
-            self._replace(plain, path, changes[path], changes)
-        if "sources" in changes:
-            return self.from_dict(plain)
-        plain.pop("sources", None)
-        updated = self.from_dict(plain)
-        before, after = self._values(), updated._values()
-        kept = {path: text for path, text in self.sources.items() if before.get(path) == after.get(path)}
-        return updated.model_copy(update={"sources": kept})
-
-    def _replace(self, plain: dict[str, Any], path: str, value: object, changes: Mapping[str, object]) -> None:
-        *blocks, field = path.split(".")
-        inside: Any = plain
-        kinds: tuple[type[Assumption], ...] = (Scenario,)
-        for block in blocks:
-            kinds = tuple(
-                c for k in kinds if block in k.model_fields for c in blocks_in(k.model_fields[block].annotation)
-            )
-            if not kinds:
-                raise InputError([f"{path} is not a field of a scenario{near_miss(path, self._values())}"])
-            if isinstance(inside.get(block), str):
-                inside[block] = {"name": inside[block]}
-            inside = inside.setdefault(block, {})
-            if not isinstance(inside, dict):
-                raise InputError([f"{path} cannot be set: {block} is {inside!r}, not a block of fields."])
-        if kinds[0].tag == field and inside.get(field) != value:
-            known = {f for k in kinds if value in _tag_values(k) for f in [*k.model_fields, *k.also_reads]}
-            for old in [f for f in inside if f not in known]:
-                del inside[old]
-        for group in (g for k in kinds for g in k.either if field not in g and any(field in h for h in k.either)):
-            for old in group:
-                if ".".join([*blocks, old]) not in changes:
-                    inside.pop(old, None)
-        if value is None:
-            inside.pop(field, None)
-        else:
-            inside[field] = value
-
-
-def _tag_values(block: type[Assumption]) -> tuple[Any, ...]:
-    return (block.model_fields[block.tag].default,)
+        return type(self).from_dict(self.to_dict(), changes)

@@ -106,7 +106,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     tokens_per_day: float = quantity(
         "tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14
     )
-    growth: float = quantity("1/month", "monthly growth of traffic", gt=-1, le=10, default=0.0, low=-0.05, high=0.2)
+    growth: float = quantity("1/month", "monthly growth of traffic", gt=-1, le=1, default=0.0, low=-0.05, high=0.2)
     months: float = quantity(
         "months", "lifetime of the model in service", gt=0, le=MAX_MONTHS, default=12.0, low=2, high=36
     )
@@ -125,7 +125,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
-        published = {r["key"]: r["tokens_per_day"] for r in rows("traffic") if r["tokens_per_day"]}
+        published = {r["key"]: r["tokens_per_day"] for r in rows("traffic") if r["tokens_per_day"] and r["counts"] == "input+output"}
         if given["name"] not in published:
             raise unknown_name("published traffic total", given["name"], list(published))
         return {"tokens_per_day": float(published[given["name"]])}
@@ -225,11 +225,19 @@ def read_traffic(path: object) -> list[dict[str, Any]]:
         raise DataError([f"{path} is not a CSV file ({error}); columns: {', '.join(_COLUMNS)}"]) from None
     header = [h.strip() for h in lines[0]] if lines else []
     missing = [c for c in _COLUMNS if c not in header]
+    twice = sorted({c for c in _COLUMNS if header.count(c) > 1})
+    if twice:
+        raise DataError([f"{path} has column {', '.join(twice)} more than once; keep one."])
     if missing:
         raise DataError([f"{path} has no column {', '.join(missing)}; its header must name {', '.join(_COLUMNS)}"])
     found, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in line):
+            continue
+        if len(line) > len(header):
+            problems.append(
+                f"{path} row {number} has {len(line)} cells, the header has {len(header)}; write numbers without thousands separators."
+            )
             continue
         cells = dict(zip(header, line, strict=False))
         record: dict[str, Any] = {}

@@ -95,6 +95,10 @@ def _sentence(root: type[Assumption], error: Any) -> str:
         owner = _owner(root, error["loc"])
         known = [*owner.model_fields, *owner.also_reads] if owner else list(root.model_fields)
         names = ", ".join(known)
+        elsewhere = _kinds_with(root, error["loc"], field)
+        if owner and owner.tag and elsewhere:
+            tag_path = f"{where.rpartition('.')[0]}.{owner.tag}"
+            return f"{where} belongs to {tag_path} = {' or '.join(map(repr, elsewhere))}; set {tag_path} too, or remove it."
         case = f" with {owner.tag} = {owner.model_fields[owner.tag].default!r}" if owner and owner.tag else ""
         return f"{where} is not a field{case}{near_miss(field, known)} Fields here: {names}."
     if kind == "missing":
@@ -122,6 +126,8 @@ def _sentence(root: type[Assumption], error: Any) -> str:
         return f"{where} must look like 2026-05 (year, month), got {value!r}."
     if kind == "string_type":
         return f"{where} must be text, got {value!r}."
+    if kind in {"tuple_type", "list_type"}:
+        return f"{where} must be a list of rows, one a month, got {value!r}."
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return f"{where} must be a block of fields ({_fields_of(root, error['loc'])}), got {value!r}."
     return f"{where}: {error['msg']}, got {value!r}."
@@ -149,6 +155,17 @@ def _choices(root: type[Assumption], loc: tuple[int | str, ...]) -> list[str]:
     return [t for c in _candidates(root, loc) for t in _tags(c)]
 
 
+def _kinds_with(root: type[Assumption], loc: tuple[int | str, ...], field: str) -> list[str]:
+    """The kinds of the union at `loc` that have a field of this name."""
+    owner = _owner(root, loc)
+    if owner is None or not owner.tag:
+        return []
+    _, above, name = field_at(root, loc[:-2])
+    info = above.model_fields.get(name) if above else None
+    members = blocks_in(info.annotation) if info else ()
+    return [t for member in members if field in (*member.model_fields, *member.also_reads) for t in _tags(member)]
+
+
 def _fields_of(root: type[Assumption], loc: tuple[int | str, ...]) -> str:
     blocks = _candidates(root, loc)
-    return ", ".join(blocks[0].model_fields) if blocks else "see the documentation"
+    return ", ".join(blocks[0].model_fields) if blocks else ", ".join(root.model_fields)

@@ -31,7 +31,7 @@ from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss
 
-__all__ = ["COST", "LOSS", "Point", "Rows", "ln_design"]
+__all__ = ["COST", "LOSS", "OutOfRangeError", "Point", "Rows", "design_at", "ln_design", "row_values"]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
 _FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
@@ -40,6 +40,10 @@ _SOLVED = 1e-10
 _NEWTON_STEPS = 25
 _LONGEST_STEP = 2.0
 _LAST_STEP = 1e-10  # Newton steps square the error, so what is left after one this short is rounding
+
+
+class OutOfRangeError(ArithmeticError):
+    """A row that must be finite to begin with is not."""
 
 
 class Point(NamedTuple):
@@ -53,7 +57,7 @@ class Point(NamedTuple):
     """the largest of stationarity (relative to the objective's gradient) and violation, both in logarithms"""
 
 
-def _design(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
+def design_at(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
     decided = [jnp.exp(x[i]) for i in range(x.shape[0])]
     return design_of(scenario, *decided)
 
@@ -64,8 +68,8 @@ def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
     return np.log(np.array([float(v) for v in decided]))
 
 
-def _values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
-    design = _design(scenario, x)
+def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
+    design = design_at(scenario, x)
     rows = [
         jnp.log(lifecycle_cost(scenario, design).total),
         jnp.log(reducible_loss(scenario, design)),
@@ -83,8 +87,8 @@ def _evaluate(
 ) -> Float[Array, " row derivative"]:
     """Values, gradients and Hessians of all rows, side by side. The scenario comes flattened: that is done once per solve."""
     scenario = jax.tree.unflatten(tree, list(leaves))
-    jacobian = jax.jacfwd(_values, argnums=1)
-    parts = _values(scenario, x)[:, None], jacobian(scenario, x), jax.jacfwd(jacobian, argnums=1)(scenario, x)
+    jacobian = jax.jacfwd(row_values, argnums=1)
+    parts = row_values(scenario, x)[:, None], jacobian(scenario, x), jax.jacfwd(jacobian, argnums=1)(scenario, x)
     return jnp.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
 
 
@@ -146,6 +150,8 @@ class Rows:
         """
         index = np.arange(len(start)) if free is None else np.array(free)
         upper = {**bounds, **dict.fromkeys(self.limits, 0.0)} if limits else dict(bounds)
+        if not all(np.isfinite(part).all() for part in (start, *self.at(np.array(start, float)))):
+            raise OutOfRangeError(f"ln N, ln D start at {np.array2string(np.asarray(start), precision=4)}")
         program = _Program(self, objective, upper, np.array(start, float), index)
         best: Point | None = None
         expected, none = tuple(bounds), ()
@@ -243,7 +249,9 @@ class _Program:
         _, gradients, _ = self.excess(x)
         _, gradient, _ = self.objective(x)
         found = np.zeros(len(self.names))
-        if near.any() and np.isfinite(gradients).all() and np.isfinite(gradient).all():
+        if not (np.isfinite(gradients).all() and np.isfinite(gradient).all()):
+            return found
+        if near.any():
             found[near] = nnls(gradients[near].T, -gradient)[0]
         return found
 

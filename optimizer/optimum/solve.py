@@ -47,20 +47,33 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
 
     Raises:
         InfeasibleError: the question has no answer (unless `throw` is False); the sentence says what to change.
-        ValueError: `band` is not positive.
+        ValueError: `band` does not lie in (0, 1].
 
     Limiting cases: without traffic and RL the optimum is the law's own (Chinchilla's closed form); with r = 2 and limits slack it is
     trained 3^(1/beta) times longer than that.
 
     """
-    if not 0 < band < math.inf:
-        raise ValueError(f"band must lie in (0, inf), got {band}. For 5 % write 0.05.")
+    if not isinstance(scenario, Scenario):
+        raise TypeError(f"solve takes a Scenario, got {type(scenario).__name__}; make one with load(...) or Scenario.from_dict(...)")
+    if not 0 < band <= 1:
+        raise ValueError(f"band must lie in (0, 1], got {band}. For 5 % write 0.05.")
     try:
-        return _solve(scenario, band)
+        return _within_range(scenario, band)
     except InfeasibleError as error:
         if throw:
             raise
         return _no_answer(scenario, band, error)
+
+
+def _within_range(scenario: Scenario, band: float) -> Solution:
+    try:
+        return _solve(scenario, band)
+    except (ArithmeticError, np.linalg.LinAlgError, OutOfRangeError) as error:
+        raise InfeasibleError(
+            f"the numbers leave the range that 64-bit floats hold ({error}); look for amounts or exponents far outside their plausible "
+            "ranges, growth and lifetime of the traffic first.",
+            Status.NOT_CONVERGED,
+        ) from None
 
 
 def _solve(scenario: Scenario, band: float) -> Solution:
