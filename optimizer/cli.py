@@ -226,7 +226,9 @@ def _print(what: "RenderableType") -> None:
 
     # A pipe has no width of its own: wide enough for every table, unless COLUMNS says otherwise.
     wide = None if "COLUMNS" in os.environ or (sys.stdout and sys.stdout.isatty()) else 140
-    console = Console(width=wide, highlight=False, file=io.StringIO(), force_terminal=bool(sys.stdout and sys.stdout.isatty()))
+    console = Console(
+        width=wide, highlight=False, file=io.StringIO(), force_terminal=bool(sys.stdout and sys.stdout.isatty())
+    )
     with console.capture() as captured:
         console.print(what)
     _write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")

@@ -84,7 +84,10 @@ SETTINGS = {
     "unknown goal": (["goal.kind=cost"], ["goal.kind must be one of loss, budget, params, got 'cost'"]),
     "goal without its number": (["goal.kind=budget"], ["goal.budget is missing (lifecycle budget"]),
     "half a quality": (["goal.like_tokens="], ["goal needs like_params and like_tokens together; give like_tokens"]),
-    "a field of another goal": (["goal.params=8B"], ["goal.params belongs to goal.kind = 'params'; set goal.kind too, or remove it."]),
+    "a field of another goal": (
+        ["goal.params=8B"],
+        ["goal.params belongs to goal.kind = 'params'; set goal.kind too, or remove it."],
+    ),
     "free RL": (
         ["rl.policy=free"],
         ["rl.policy = 'free' has no answer: no published loss law has a term in RL tokens"],
@@ -257,7 +260,10 @@ def test_a_file_of_50_megabytes(tmp_path):
     path = tmp_path / "scenario.toml"
     with path.open("wb") as file:
         file.truncate(50_000_000)
-    refused(["solve", str(path)], "has more than 1,000,000 bytes, the most a scenario TOML file may have; is it the file you meant?")
+    refused(
+        ["solve", str(path)],
+        "has more than 1,000,000 bytes, the most a scenario TOML file may have; is it the file you meant?",
+    )
 
 
 def test_deeply_nested_toml(tmp_path):

@@ -58,7 +58,7 @@ def test_shadow_price(lecture, name):
     n, d = best.design.n_params, best.design.train_tokens
     c = best.scenario.law.chinchilla
     eN = c.alpha * c.A * n**-c.alpha / float(best.scenario.law.reducible(n, d))
-    assert best.certificate.multipliers["goal.loss"] == pytest.approx(1 / eN, rel=1e-9)
+    assert best.certificate.multipliers["reducible_loss"] == pytest.approx(1 / eN, rel=1e-9)
 
 
 @pytest.mark.parametrize("policy", ["none", "tokens", "ratio", "flops", "cost_share"])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import InfeasibleError, Scenario, lifecycle_cost, load, presets, solve
-from optimizer.model.cost import design_of
+from optimizer.model.cost import design_of, research_cost
 from optimizer.model.quality import loss
 
 LAWS = ["besiroglu", "hoffmann", "hoffmann-rounded", "de-vries", "muennighoff", "sardana-all", "ludziejewski"]
@@ -113,7 +113,8 @@ def test_cost_is_a_sum_of_parts_that_are_not_negative(s, n, d, r):
     parts = [float(v) for v in (cost.pretraining, cost.rl, cost.prefill, cost.decode)]
     assert min(parts) >= 0
     assert float(cost.total) == pytest.approx(sum(parts), rel=1e-15)
-    assert 0 <= float(cost.research) <= parts[0] + parts[1]
+    assert float(cost.total) == pytest.approx(float(sum(cost)), rel=1e-15)
+    assert 0 <= float(research_cost(s, cost)) <= parts[0] + parts[1]
 
 
 @settings(max_examples=60)

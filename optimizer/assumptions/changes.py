@@ -39,6 +39,7 @@ def changed(plain: Mapping[str, Any], changes: Mapping[str, object], root: type[
 
     Raises:
         InputError: a path leads nowhere; all such paths at once.
+
     """
     result, problems = copy.deepcopy(dict(plain)), []
     tags = {block.tag for block in _all_blocks(root) if block.tag}
@@ -89,7 +90,11 @@ def _replace(
         known = {f for k in kinds if k.model_fields[field].default == value for f in [*k.model_fields, *k.also_reads]}
         for old in [f for f in inside if f not in known]:
             del inside[old]
-    for group in (g for k in kinds for g in k.either if field not in g and any(field in h for h in k.either)):
+    for group in (
+        ()
+        if value is None
+        else (g for k in kinds for g in k.either if field not in g and any(field in h for h in k.either))
+    ):
         for old in group:
             if ".".join([*blocks, old]) not in changes:
                 inside.pop(old, None)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 import jax.numpy as jnp
 from pydantic import model_validator
 
-from .quantity import Citation, NamedAssumption, Numeric, label, quantity, unknown_name
+from .quantity import Citation, NamedAssumption, Numeric, edge, quantity, unknown_name
 from .tables import rows
 
 __all__ = ["ChinchillaLaw", "Law", "MoELaw", "RepetitionLaw", "law_kind", "law_names"]
@@ -52,9 +52,9 @@ class Law(NamedAssumption):
     tag: ClassVar[str] = "kind"
     base_kind: ClassVar[str] = "chinchilla"
 
-    fitted_max_params: float | None = label("largest model of the fit, parameters", default=None)
-    fitted_max_tokens: float | None = label("longest run of the fit, tokens", default=None)
-    fitted_max_tokens_per_param: float | None = label("largest tokens per parameter of the fit", default=None)
+    fitted_max_params: float | None = edge("parameters", "largest model of the fit")
+    fitted_max_tokens: float | None = edge("tokens", "longest run of the fit")
+    fitted_max_tokens_per_param: float | None = edge("tokens/parameter", "most tokens per parameter of the fit")
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,9 @@ class Law(NamedAssumption):
         if name not in law_names():
             raise unknown_name("scaling law", name, law_names())
         if law_kind(name) != cls.base_kind:
-            raise ValueError(f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind")
+            raise ValueError(
+                f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind"
+            )
         return _parameters(name)
 
     @classmethod

@@ -28,6 +28,7 @@ def preset_text(name: str) -> str:
 
     Raises:
         DataError: there is no such preset.
+
     """
     if name not in presets():
         raise DataError([f"{name!r} is not a preset{near_miss(name, presets())} Presets: {', '.join(presets())}."])
@@ -53,7 +54,11 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
         return Scenario.from_toml(preset_text(str(name)), changes, where=f"preset {name}")
     path = Path(name)
     if not str(name).strip():
-        raise DataError([f"the scenario has an empty name; give a preset or the path of a TOML file. Presets: {', '.join(presets())}."])
+        raise DataError(
+            [
+                f"the scenario has an empty name; give a preset or the path of a TOML file. Presets: {', '.join(presets())}."
+            ]
+        )
     if path.suffix != ".toml" and not _exists(path):
         hint = near_miss(str(name), presets())
         raise DataError([f"{str(name)!r} is neither a preset nor a file{hint} Presets: {', '.join(presets())}."])
@@ -90,8 +95,9 @@ def sources(scenario: Scenario) -> "pd.DataFrame":
 
 def _origin(scenario: Scenario, path: str, value: float) -> Citation:
     table, bracket, _ = path.partition("[")
-    if table in scenario.sources:
-        return Citation("scenario", scenario.sources[table], "")
+    for named in (path, table):
+        if named in scenario.sources:
+            return Citation("scenario", scenario.sources[named], "")
     if bracket:
         return Citation("assumption", "", "")
     *parents, field = path.split(".")

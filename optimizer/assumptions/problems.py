@@ -44,7 +44,9 @@ def read_text(path: Path, max_bytes: int, what: str) -> str:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise DataError([f"{path} has more than {max_bytes:,} bytes, the most a {what} may have; is it the file you meant?"])
+            raise DataError(
+                [f"{path} has more than {max_bytes:,} bytes, the most a {what} may have; is it the file you meant?"]
+            )
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError([f"{path} does not exist; give the path of a {what}."]) from None
@@ -53,4 +55,6 @@ def read_text(path: Path, max_bytes: int, what: str) -> str:
     except OSError as error:
         raise DataError([f"{path} cannot be read ({error.strerror}); give the path of a {what}."]) from None
     except ValueError as error:
-        raise error if isinstance(error, DataError) else DataError([f"{str(path)!r} is not a path ({error})."]) from None
+        raise (
+            error if isinstance(error, DataError) else DataError([f"{str(path)!r} is not a path ({error})."])
+        ) from None

@@ -30,6 +30,7 @@ __all__ = [
     "Numeric",
     "Quantity",
     "blocks_in",
+    "edge",
     "label",
     "quantity",
     "unknown_name",
@@ -37,6 +38,9 @@ __all__ = [
 
 Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
 """A plain number, an array, or a number under a JAX transformation. Functions of these are elementwise."""
+
+
+_READ_NUMBER = BeforeValidator(lambda value: None if value is None else parse_number(value))
 
 
 class Quantity(NamedTuple):
@@ -87,13 +91,22 @@ def quantity(
         description=about,
         json_schema_extra={"unit": unit, "low": low, "high": high, "source": source},
     )
-    field.metadata.append(BeforeValidator(lambda value: None if value is None else parse_number(value)))
+    field.metadata.append(_READ_NUMBER)
     return field
 
 
 def label(about: str, *, default: Any = "") -> Any:
     """Declare text that describes a block without being part of the problem (a name, a source)."""
     return Field(default, description=about, json_schema_extra={"label": True})
+
+
+def edge(unit: str, about: str) -> Any:
+    """Declare an edge of what a block is known to hold for: a positive number beside the tree, None where it is not on record."""
+    field: FieldInfo = Field(
+        None, gt=0, allow_inf_nan=False, description=f"{about}, {unit}", json_schema_extra={"label": True}
+    )
+    field.metadata.append(_READ_NUMBER)
+    return field
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:
@@ -200,6 +213,8 @@ class Assumption(BaseModel):
                 value = value.to_dict()
             elif isinstance(value, tuple):
                 value = [item.to_dict() for item in value]
+            elif isinstance(value, dict):
+                value = dict(value)
             if value is not None and value != "" and value != {}:
                 plain[name] = value
         return plain

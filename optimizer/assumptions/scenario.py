@@ -125,7 +125,12 @@ class Limits(Assumption):
     )
     max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
     bytes_per_param: float | None = quantity(
-        "B", "memory per active parameter as served; for a mixture of experts, bytes of one weight x total over active parameters", gt=0, default=None, low=0.5, high=4
+        "B",
+        "memory per active parameter as served (experts: times total over active)",
+        gt=0,
+        default=None,
+        low=0.5,
+        high=4,
     )
 
     @model_validator(mode="after")
@@ -188,6 +193,17 @@ class Scenario(Assumption):
             and not isinstance(self.law, RepetitionLaw)
         ):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
+        if self.money.unit == "usd":
+            efficiencies = {
+                "rl.efficiency": self.rl.efficiency,
+                "serving.prefill_efficiency": self.serving.prefill_efficiency,
+                "serving.decode_efficiency": self.serving.decode_efficiency,
+            }
+            problems += [
+                f"{path} = {value:g} times pretraining.mfu = {self.pretraining.mfu:g} is a utilisation above 1; lower one of them."
+                for path, value in efficiencies.items()
+                if value * self.pretraining.mfu > 1
+            ]
         paths = [*schema_paths(type(self)), *self._values()]
         problems += [
             f"sources names {path!r}, which is not a number of a scenario{near_miss(path, paths)}"

@@ -97,7 +97,8 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 
         tokens_per_day (1 + growth)^i  min(1, (i + 1/2) / ramp_months)  (1 - decay)^max(0, i - decay_from)
 
-    tokens a day for its calendar days; the last month counts for the part of it that `months` covers. A `name` is a published
+    tokens a day for its calendar days: growth and decay step from month to month, the ramp counts at mid-month, and the last month
+    counts for the part of it that `months` covers. A `name` is a published
     total (a key of data/traffic.csv) and gives tokens_per_day; `share` then takes the model's part of it.
     """
 
@@ -125,7 +126,11 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
-        published = {r["key"]: r["tokens_per_day"] for r in rows("traffic") if r["tokens_per_day"] and r["counts"] == "input+output"}
+        published = {
+            r["key"]: r["tokens_per_day"]
+            for r in rows("traffic")
+            if r["tokens_per_day"] and r["counts"] == "input+output"
+        }
         if given["name"] not in published:
             raise unknown_name("published traffic total", given["name"], list(published))
         return {"tokens_per_day": float(published[given["name"]])}
@@ -138,7 +143,8 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     def monthly(self) -> tuple[np.ndarray, Numeric]:
         """(days, tokens per day) of each month; both of shape (240,), zero tokens after the end of life."""
         i = np.arange(float(MAX_MONTHS))
-        in_service = jnp.clip(self.months - i, 0, 1)
+        # Not clip: at whole months its derivative would be half of that from either side.
+        in_service = jnp.where(self.months > i + 1, 1.0, jnp.where(self.months > i, self.months - i, 0.0))
         ramped = jnp.where(self.ramp_months > 0, jnp.minimum(1, (i + 0.5) / jnp.maximum(self.ramp_months, 1e-9)), 1.0)
         faded = (1 - self.decay) ** jnp.maximum(0, i - self.decay_from)
         rate = self.tokens_per_day * jnp.where(in_service > 0, (1 + self.growth) ** i * ramped * faded, 0.0)

@@ -16,10 +16,19 @@ from typing import NamedTuple
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import OptimisedRL
+from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 
-__all__ = ["Design", "LifecycleCost", "PhasePrices", "design_of", "lifecycle_cost", "phase_prices", "pretraining_flops"]
+__all__ = [
+    "Design",
+    "LifecycleCost",
+    "PhasePrices",
+    "design_of",
+    "lifecycle_cost",
+    "phase_prices",
+    "pretraining_flops",
+    "research_cost",
+]
 
 
 class Design(NamedTuple):
@@ -40,8 +49,6 @@ class LifecycleCost(NamedTuple):
     rl: Numeric
     prefill: Numeric
     decode: Numeric
-    research: Numeric
-    """of `pretraining` and `rl`, what goes to research runs rather than the final one"""
 
     @property
     def total(self) -> Numeric:
@@ -123,7 +130,7 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
 
     >>> from optimizer.assumptions.library import load
     >>> cost = lifecycle_cost(load("lecture-2026"), Design(100e9, 200e12, 200e12 / 1.5))
-    >>> [f"{phase:.1e}" for phase in cost[:4]]
+    >>> [f"{phase:.1e}" for phase in cost]
     ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
 
     """
@@ -137,5 +144,16 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
         rl=rl,
         prefill=price.prefill * served * (demand.input_tokens - demand.cached_tokens),
         decode=price.decode * served * demand.output_tokens,
-        research=(pretraining + rl) * (1 - 1 / s.pretraining.overhead),
     )
+
+
+def fixed_cost(scenario: Scenario) -> Numeric:
+    """The part of the lifecycle cost that no design moves: RL when its compute is given, otherwise nothing."""
+    if not isinstance(scenario.rl, FixedFlopsRL):
+        return 0.0
+    return phase_prices(scenario).rl * scenario.rl.flops
+
+
+def research_cost(scenario: Scenario, cost: LifecycleCost) -> Numeric:
+    """Of a design's pre-training and RL, what goes to research runs rather than the final one: (1 - 1 / overhead) of both."""
+    return (cost.pretraining + cost.rl) * (1 - 1 / scenario.pretraining.overhead)

@@ -65,6 +65,7 @@ def optimum(scenario: Scenario) -> Optimum:
 
     Raises:
         TypeError: RL tokens are decided too; there the problem has no single equation.
+
     """
     if isinstance(scenario.rl, OptimisedRL):
         raise TypeError("rl.policy = 'optimised' decides R beside N and D; use solve")
@@ -120,7 +121,7 @@ def optimum(scenario: Scenario) -> Optimum:
         loss=loss(scenario, design),
         kkt_residual=jnp.maximum(jnp.abs(balance), jnp.abs(goal_miss)),
         in_class=~jnp.any(jnp.stack([jnp.asarray(e) for e in (repeats, *excess)])),
-        possible=jnp.asarray(possible),
+        possible=jnp.asarray(possible) & (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL),
     )
 
 
@@ -156,7 +157,7 @@ def _optima(tree: Hashable, leaves: Float[Array, " leaf row"]) -> Float[Array, "
             d / (20 * n),
             d / scenario.law.train_optimal_tokens(n),
             best.loss,
-            *best.cost[:4],
+            *best.cost,
             best.cost.total,
             best.kkt_residual,
             best.in_class,
@@ -188,6 +189,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame") -> "pd.DataFrame":
     >>> answers = solve_batch(load("lecture-2026"), pd.DataFrame({"traffic.output_tokens": [2e13, 2e14, 2e15]}))
     >>> [f"{ratio:.0f}x" for ratio in answers["overtraining_vs_rule_of_20"]]
     ['33x', '52x', '196x']
+
     """
     import pandas as pd
 
@@ -196,7 +198,9 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame") -> "pd.DataFrame":
     keys = pd.DataFrame({c: frame[c].astype(object).where(given[c], None) if c in kinds else given[c] for c in frame})
     answers = np.full((len(frame), len(_NUMBERS)), np.nan)
     texts = {name: np.full(len(frame), "", dtype=object) for name in ("status", "message", "active_limits")}
-    groups = keys.groupby(list(keys), dropna=False, sort=False).indices if len(keys.columns) else {(): np.arange(len(frame))}
+    groups = (
+        keys.groupby(list(keys), dropna=False, sort=False).indices if len(keys.columns) else {(): np.arange(len(frame))}
+    )
     for rows in groups.values():
         columns = [c for c in frame if given[c].iloc[rows[0]]]
         shared = {c: frame[c].iloc[rows[0]] for c in columns if c in kinds}
@@ -290,4 +294,6 @@ def _declaration(path: str) -> tuple[type[Assumption], str]:
     for block in blocks:
         if block.quantity(field) is not None:
             return block, field
-    raise InputError([f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."])
+    raise InputError(
+        [f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."]
+    )

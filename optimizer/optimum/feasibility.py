@@ -91,7 +91,7 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
             f"reaches it. Set goal.loss above {human(E, 5)}."
         )
     best = _best_reachable(scenario, found)
-    if target > best * (1 + _ROUNDING):
+    if target >= best * (1 - _ROUNDING):
         return
     asked = f"target loss {human(E + target, 6)} nat/token"
     if goal.like_params is not None and goal.like_tokens is not None:
@@ -102,22 +102,25 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
             f"{1 + law.R_D:.3g} times as many, so the loss stays above {human(E + best, 6)}. Raise law.unique_tokens or the target."
         )
     raise InfeasibleError(
-        f"{asked} cannot be reached within {' and '.join(_reasons(scenario, found))}: the best loss there is {human(E + best, 6)}. "
-        f"Raise a limit, or set goal.loss above {human(E + best, 6)}."
+        f"{asked} cannot be reached within {' and '.join(_reasons(scenario, found))}: the best loss there is {human(E + best, 6)}, "
+        f"however much else is spent. {'Loosen' if scenario.limits.min_params else 'Raise'} a limit, or ask for a loss well above {human(E + best, 6)}: cost grows without bound towards it."
     )
 
 
 def _reasons(scenario: Scenario, found: Room) -> list[str]:
-    reasons = []
-    if found.params_by:
-        reasons.append(f"{found.params_by} = {human(math.exp(found.most_params))} parameters")
-    if found.tokens_by:
-        reasons.append(f"{found.tokens_by} = {human(math.exp(found.most_tokens))} tokens")
-    if found.compute_by:
-        limits = scenario.limits
-        reasons.append(
-            f"{found.compute_by} = {limits.max_training_days:g} days on {human(limits.fleet_chips or 0)} chips"
-        )
+    limits, reasons = scenario.limits, []
+    for path in filter(None, (found.params_by, found.tokens_by, found.compute_by)):
+        value = getattr(limits, path.removeprefix("limits."))
+        meaning = {
+            "limits.max_params": f"{human(value)} parameters",
+            "limits.max_bytes": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_train_tokens": f"{human(value)} tokens",
+            "limits.max_epochs": f"{value:g} epochs ({human(math.exp(found.most_tokens))} tokens)",
+            "limits.max_training_days": f"{value:g} days on {human(limits.fleet_chips or 0)} chips",
+        }[path]
+        reasons.append(f"{path} = {meaning}")
+    if limits.min_params is not None and found.compute_by:
+        reasons.append(f"limits.min_params = {human(limits.min_params)} parameters")
     return reasons
 
 

@@ -13,6 +13,7 @@ References:
 
 """
 
+import math
 import warnings
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import partial
@@ -25,9 +26,10 @@ from jaxtyping import Array, Float
 from scipy.optimize import minimize, nnls
 
 from ..assumptions.goal import BudgetGoal
-from ..assumptions.rl import OptimisedRL
+from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, design_of, lifecycle_cost
+from ..assumptions.traffic import TotalTraffic
+from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss
 
@@ -63,15 +65,19 @@ def design_at(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
 
 
 def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
-    """X of a design: (ln N, ln D), and ln R when RL tokens are decided."""
+    """The point of a design: (ln N, ln D), and ln R when RL tokens are decided."""
     decided = design if isinstance(scenario.rl, OptimisedRL) else design[:2]
     return np.log(np.array([float(v) for v in decided]))
 
 
 def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
+    """The rows at a point: see `Rows`. The cost is the part that the design moves, which a large fixed part would drown in rounding."""
     design = design_at(scenario, x)
+    cost = lifecycle_cost(scenario, design)
     rows = [
-        jnp.log(lifecycle_cost(scenario, design).total),
+        jnp.log(
+            cost.total if not isinstance(scenario.rl, FixedFlopsRL) else cost.pretraining + cost.prefill + cost.decode
+        ),
         jnp.log(reducible_loss(scenario, design)),
         jnp.log(scenario.law.reducible(design.n_params, design.train_tokens)),
         x[0] + x[1],
@@ -92,6 +98,11 @@ def _evaluate(
     return jnp.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
 
 
+def _as_total(scenario: Scenario) -> TotalTraffic:
+    read, cached, written = (float(v) for v in scenario.traffic.demand())
+    return TotalTraffic(input_tokens=read, output_tokens=written, cache_hit_share=cached / read if read else 0.0)
+
+
 class Rows:
     """The rows of one scenario: ln cost, ln reducible loss (with and without the RL term), ln N D, ln N and every limit.
 
@@ -101,8 +112,10 @@ class Rows:
     def __init__(self, scenario: Scenario) -> None:
         self.limits = limit_names(scenario)
         self.names = [*_FIXED, *self.limits]
-        # The rows do not depend on the goal; one stand-in for all goals shares one compilation.
-        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update={"goal": BudgetGoal(budget=1.0)}))
+        self.fixed_cost = float(fixed_cost(scenario))
+        # The rows depend neither on the goal nor on how a forecast is written down: stand-ins for both share one compilation.
+        stand_ins = {"goal": BudgetGoal(budget=1.0), "traffic": _as_total(scenario)}
+        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins))
         self._leaves = np.array(leaves, float)
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
@@ -115,6 +128,10 @@ class Rows:
             hessians = all_parts[:, 1 + size :].reshape(rows, size, size)
             self._last = key, (all_parts[:, 0], all_parts[:, 1 : 1 + size], hessians)
         return self._last[1]
+
+    def ln_moving(self, total_cost: float) -> float:
+        """The cost row's value at which the whole cost is `total_cost`."""
+        return math.log(total_cost - self.fixed_cost)
 
     def value(self, row: str, x: np.ndarray) -> float:
         """One row at x."""

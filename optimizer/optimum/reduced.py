@@ -43,6 +43,7 @@ def softplus_root(p: Numeric, q: Numeric) -> Numeric:
     >>> u = softplus_root(2.0, 3.0)
     >>> round(float(u + 2 * jnp.logaddexp(u, 0)), 12)
     3.0
+
     """
     u = jnp.minimum(q, q / (1 + p))
     for _ in range(NEWTON_STEPS):

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.scenario import Scenario
-from ..model.cost import lifecycle_cost
+from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.quality import target_reducible_loss
 from .program import COST, LOSS, Rows, design_at, ln_design, row_values
 from .solve import solve
@@ -31,7 +31,7 @@ OUTPUTS = ("n_params", "train_tokens", "rl_tokens", "cost_total", "overtraining_
 
 
 def elasticities(scenario: Scenario) -> "pd.DataFrame":
-    """d ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
+    """D ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
 
     Returns:
         One row a number, on its dotted path: value, unit, and the elasticity of N*, D*, R*, cost and both over-training ratios. An
@@ -48,6 +48,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     >>> frame = elasticities(load("lecture-2026"))
     >>> round(frame.loc["serving.decode_efficiency", "cost_total"], 3)
     -0.387
+
     """
     import pandas as pd
 
@@ -108,7 +109,9 @@ def _slopes(
         d0 = scenario.law.train_optimal_tokens(design.n_params)
         ratio = x[1] - x[0]
         rl_tokens = jnp.log(jnp.maximum(design.rl_tokens, 1e-300))
-        return jnp.stack([x[0], x[1], rl_tokens, jnp.log(lifecycle_cost(scenario, design).total), ratio, x[1] - jnp.log(d0)])
+        return jnp.stack(
+            [x[0], x[1], rl_tokens, jnp.log(lifecycle_cost(scenario, design).total), ratio, x[1] - jnp.log(d0)]
+        )
 
     by_theta, by_z = jax.jacfwd(conditions, argnums=(0, 1))(theta, z)
     moves = -jnp.linalg.solve(by_z, by_theta)
@@ -123,6 +126,6 @@ def _goal_miss(
         case LossGoal():
             return ln_loss - jnp.log(target_reducible_loss(scenario))
         case BudgetGoal(budget=budget):
-            return ln_cost - jnp.log(budget)
+            return ln_cost - jnp.log(budget - fixed_cost(scenario))
         case ParamsGoal(params=params):
             return x[0] - jnp.log(params)

@@ -3,10 +3,11 @@
 import enum
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, LifecycleCost
+from ..model.cost import Design, LifecycleCost, research_cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,28 +53,22 @@ class Baseline(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Designs of the same loss that cost at most (1 + tolerance) times the optimum, between two ends."""
+    """Designs of the same loss, inside the limits, that cost at most (1 + tolerance) times the optimum: the range of each quantity."""
 
     tolerance: float
     smallest: Design
-    """the end with the fewest parameters"""
+    """the design with the fewest parameters"""
     largest: Design
-    """the end with the most parameters"""
+    """the design with the most parameters"""
+    train_tokens: tuple[float, float]
+    """least and most D (tokens)"""
+    overtraining_vs_rule_of_20: tuple[float, float]
+    """least and most D / (20 N)"""
 
     @property
     def n_params(self) -> tuple[float, float]:
-        """N at both ends (parameters)."""
+        """Least and most N (parameters)."""
         return float(self.smallest.n_params), float(self.largest.n_params)
-
-    @property
-    def train_tokens(self) -> tuple[float, float]:
-        """D over the band, low to high (tokens)."""
-        return float(self.largest.train_tokens), float(self.smallest.train_tokens)
-
-    @property
-    def overtraining_vs_rule_of_20(self) -> tuple[float, float]:
-        """D / (20 N) over the band, low to high."""
-        return _rule_of_20(self.largest), _rule_of_20(self.smallest)
 
 
 class Certificate(NamedTuple):
@@ -86,7 +81,8 @@ class Certificate(NamedTuple):
     active_limits: tuple[str, ...]
     """dotted paths of the limits that hold the optimum"""
     multipliers: dict[str, float]
-    """d ln(objective) / d ln(bound) by dotted path, sign such that positive means: relaxing it helps"""
+    """d ln(objective) / d ln(bound), positive where relaxing the bound helps: by dotted path for a budget and for limits, and
+    `reducible_loss` for l = L - E, where it is -d ln C* / d ln l = 1 / eN"""
 
 
 class Extrapolation(NamedTuple):
@@ -184,6 +180,7 @@ class Solution:
             ("loss", self.loss, "nat/token"),
             *((f"cost_{phase}", value, money) for phase, value in _phases(self.cost).items()),
             ("cost_total", float(self.cost.total), money),
+            ("cost_research", float(research_cost(self.scenario, self.cost)), money),
             ("baseline_n_params", float(base.design.n_params), "parameters"),
             ("baseline_train_tokens", float(base.design.train_tokens), "tokens"),
             ("baseline_cost_total", float(base.cost.total), money),
@@ -205,16 +202,14 @@ class Solution:
 
         from ..assumptions.numbers import human
 
-        rows = [{"quantity": name, "value": human(value), "unit": unit} for name, value, unit in self._numbers()]
-        return f"<p>{self.message or self.status.value}</p>" + pd.DataFrame(rows).to_html(index=False)
-
-
-def _rule_of_20(design: Design) -> float:
-    return float(design.train_tokens) / (20 * float(design.n_params))
+        title = f"<p><b>{escape(self.scenario.name or 'scenario')}</b>: {escape(self.message or self.status.value)}</p>"
+        known = [(name, value, unit) for name, value, unit in self._numbers() if not math.isnan(value)]
+        rows = [{"quantity": name, "value": human(value), "unit": unit} for name, value, unit in known]
+        return title + (pd.DataFrame(rows).to_html(index=False) if self.status is Status.OPTIMAL else "")
 
 
 def _phases(cost: LifecycleCost) -> dict[str, float]:
-    return {phase: float(getattr(cost, phase)) for phase in ("pretraining", "rl", "prefill", "decode")}
+    return {phase: float(value) for phase, value in cost._asdict().items()}
 
 
 def _or_nan(value: float | None) -> float:

@@ -15,21 +15,26 @@ The optimum is flat, so an answer always carries its band; the band's ends are s
 import math
 from collections.abc import Callable
 
+import jax
 import numpy as np
 from scipy.optimize import brentq
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.quality import loss, target_reducible_loss
-from .feasibility import Room, check
+from .feasibility import SMALLEST_USEFUL, Room, check
 from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
+from .reduced import softplus_root
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
 
 __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
 
+_softplus_root = jax.jit(softplus_root)
 KKT_TOLERANCE = 1e-8
 """KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
 
@@ -54,7 +59,9 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
 
     """
     if not isinstance(scenario, Scenario):
-        raise TypeError(f"solve takes a Scenario, got {type(scenario).__name__}; make one with load(...) or Scenario.from_dict(...)")
+        raise TypeError(
+            f"solve takes a Scenario, got {type(scenario).__name__}; make one with load(...) or Scenario.from_dict(...)"
+        )
     if not 0 < band <= 1:
         raise ValueError(f"band must lie in (0, 1], got {band}. For 5 % write 0.05.")
     try:
@@ -67,8 +74,11 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
 
 def _within_range(scenario: Scenario, band: float) -> Solution:
     try:
-        return _solve(scenario, band)
-    except (ArithmeticError, np.linalg.LinAlgError, OutOfRangeError) as error:
+        with np.errstate(all="ignore"):
+            return _solve(scenario, band)
+    except (InfeasibleError, InputError):
+        raise
+    except (ArithmeticError, np.linalg.LinAlgError, ValueError) as error:
         raise InfeasibleError(
             f"the numbers leave the range that 64-bit floats hold ({error}); look for amounts or exponents far outside their plausible "
             "ranges, growth and lifetime of the traffic first.",
@@ -82,9 +92,10 @@ def _solve(scenario: Scenario, band: float) -> Solution:
     match scenario.goal:
         case LossGoal():
             target = math.log(float(target_reducible_loss(scenario)))
-            found = rows.minimise({COST: 1.0}, {LOSS: target}, _start(rows, scenario, target, limits))
+            found = rows.minimise({COST: 1.0}, {LOSS: target}, _start(rows, scenario, limits, ln_loss=target))
         case BudgetGoal(budget=budget):
-            found = _within_budget(rows, scenario, math.log(budget), limits)
+            ln_budget = rows.ln_moving(budget)
+            found = rows.minimise({LOSS: 1.0}, {COST: ln_budget}, _start(rows, scenario, limits, ln_budget=ln_budget))
         case ParamsGoal(params=params):
             found = _at_params(rows, scenario, math.log(params), limits)
     if not found.kkt_residual < KKT_TOLERANCE:
@@ -105,39 +116,34 @@ def _chinchilla(scenario: Scenario, ln_reducible: float) -> tuple[float, float]:
     return ln_params, ln_tokens
 
 
-def _start(rows: Rows, scenario: Scenario, ln_loss: float, limits: Room) -> np.ndarray:
-    """A first guess for the design of least cost at a loss: Chinchilla's, moved by its own (1 + r)^(1/beta), inside the limits."""
+def _start(
+    rows: Rows, scenario: Scenario, limits: Room, *, ln_loss: float | None = None, ln_budget: float = 0.0
+) -> np.ndarray:
+    """A first guess for the design at a loss or at a budget: the exact answer for fresh data without limits and RL decisions."""
     law = scenario.law.chinchilla
+    A, B, alpha, beta = (float(v) for v in (law.A, law.B, law.alpha, law.beta))
     optimised = isinstance(scenario.rl, OptimisedRL)
-    params, tokens = _chinchilla(scenario, ln_loss - (math.log(2) if optimised else 0))
-    x = np.array([params, tokens, tokens] if optimised else [params, tokens])
-    share = rows.gradient(COST, x)[1]
-    ratio = max(1 / share - 1, 0.0) if share > 0 else 0.0
-    y = min(ratio, 1e6)
-    x[1] += math.log1p(y) / float(law.beta) / 2
-    x[0] = min(max(x[0] - math.log1p(y) / float(law.alpha) / 8, limits.least_params), limits.most_params)
-    x[1] = min(x[1], limits.tokens_at(x[0]))
-    return x
-
-
-def _within_budget(rows: Rows, scenario: Scenario, ln_budget: float, limits: Room) -> Point:
-    """The design of least loss whose cost is at most the budget."""
-    law = scenario.law.chinchilla
-
-    # Start from equal shares of the two loss terms at the size where the budget is spent.
-    def excess(ln_loss: float) -> float:
-        return rows.value(COST, _start(rows, scenario, ln_loss, limits)) - ln_budget
-
-    low, high = -1.0, 1.0
-    reference = math.log(float(law.A)) - float(law.alpha) * math.log(1e9)
-    while excess(reference + low) < 0 and low > -60:
-        low *= 2
-    while excess(reference + high) > 0 and high < 60:
-        high *= 2
-    near = 0.5 * (low + high)
-    if excess(reference + low) > 0 > excess(reference + high):
-        near = _root(lambda v: excess(reference + v), low, high, 1e-3)
-    return rows.minimise({LOSS: 1.0}, {COST: ln_budget}, _start(rows, scenario, reference + near, limits))
+    at = np.array([23.0, 30.0, 0.0] if optimised else [23.0, 30.0])
+    share = min(max(float(rows.gradient(COST, at)[1]), 1e-300), 1.0)
+    ln_k = rows.value(COST, at) + math.log(share) - at[0] - at[1]
+    ln_ratio = at[1] + math.log(max(1 / share - 1, 1e-300))
+    half = math.log(2) if optimised else 0.0  # leave half of what is scarce to RL
+    if ln_loss is not None:
+        ln_l = ln_loss - half
+        k0, k1 = math.log1p(beta / alpha), math.log(beta / alpha) + ln_ratio + (ln_l - math.log(B)) / beta
+        u = float(_softplus_root(1 / beta, (k1 - k0) - k0 / beta))
+        ln_y = -(k0 + np.logaddexp(u, 0.0))
+        tokens = (math.log(B) - ln_l - ln_y) / beta
+        params = (math.log(A) - ln_l - math.log(-math.expm1(ln_y))) / alpha
+    else:
+        ln_c = ln_budget - half - ln_k
+        x, p = (math.log(alpha * A) - alpha * ln_c - math.log(beta * B)) / (alpha + beta), (1 - alpha) / (alpha + beta)
+        u = float(_softplus_root(max(p, 0.0), ln_ratio + x))
+        tokens = -x + max(p, 0.0) * np.logaddexp(u, 0.0)
+        params = ln_c - np.logaddexp(tokens, ln_ratio)
+    params = min(max(params, limits.least_params), limits.most_params)
+    tokens = min(tokens, limits.tokens_at(params))
+    return np.array([params, tokens, tokens] if optimised else [params, tokens])
 
 
 def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
@@ -146,55 +152,90 @@ def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -
     eN / eD - (dC/dn) / (dC/dd) rises with D from below to above zero; a cap on D that comes first takes its place, and the KKT
     conditions decide whether N is then still the best size.
     """
-
-    def x_at(ln_tokens: float) -> np.ndarray:
-        x = np.array([ln_params, ln_tokens])
-        return x if not isinstance(scenario.rl, OptimisedRL) else np.append(x, _paired_rl(rows, scenario, x))
+    optimised = isinstance(scenario.rl, OptimisedRL)
 
     def imbalance(ln_tokens: float) -> float:
-        x = x_at(ln_tokens)
+        x = np.array([ln_params, ln_tokens, ln_tokens] if optimised else [ln_params, ln_tokens])
+        if not rows.gradient(LOSS, x)[1] < 0:
+            return math.inf  # repeated data is exhausted: more of it buys nothing
+        if optimised:
+            x[2] = _paired_rl(rows, scenario, x)
         by_loss, by_cost = rows.gradient(LOSS, x), rows.gradient(COST, x)
-        if by_loss[1] == 0:
-            return math.inf
         return math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1])
 
-    low = high = math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params))))
-    step = 1.0
-    while imbalance(low) > 0 and low > -600:
-        low, step = low - step, step * 2
-    step = 1.0
-    while imbalance(high) < 0 and high < 600:
-        high, step = high + step, step * 2
-    ln_tokens = low if low == high else _root(imbalance, low, high, 1e-15)
-    x = x_at(min(ln_tokens, limits.tokens_at(ln_params)))
+    ln_tokens = _rising_root(imbalance, math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params)))))
+    cap = limits.tokens_at(ln_params)
+    x = np.array([ln_params, min(ln_tokens, cap)])
+    if optimised:
+        x = np.append(x, x[1])
+        x[2] = _paired_rl(rows, scenario, x) if ln_tokens <= cap else _capped_rl(rows, x, limits)
     found = rows.minimise({COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x)
-    if abs(found.x[0] - ln_params) > 1e-9:
+    if abs(found.x[0] - ln_params) > 1e-9 and ln_tokens > cap:
         raise InfeasibleError(
             f"goal.params = {human(math.exp(ln_params))} is not the best size for any quality within the limits: with at most "
-            f"{human(math.exp(limits.tokens_at(ln_params)))} training tokens, {human(math.exp(found.x[0]))} parameters reach the same "
+            f"{human(math.exp(cap))} training tokens, {human(math.exp(found.x[0]))} parameters reach the same "
             f"loss for less. Raise {limits.compute_by or limits.tokens_by}, or plan a smaller model."
         )
+    if abs(found.x[0] - ln_params) > 1e-9:
+        raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
     return found
 
 
+def _rising_root(function: Callable[[float], float], start: float) -> float:
+    """The root of an increasing function, searched outwards from `start`."""
+    low = high = start
+    step = 1.0
+    while function(low) > 0 and low > start - 600:
+        low, step = low - step, step * 2
+    step = 1.0
+    while function(high) < 0 and high < start + 600:
+        high, step = high + step, step * 2
+    while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) < 0 else (low, middle)
+    return high if high - low <= 1e-12 else _root(function, low, high, 1e-15)
+
+
 def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
-    return float(brentq(function, low, high, xtol=tolerance, rtol=np.float64(tolerance)))  # pyright: ignore[reportArgumentType]
+    return float(brentq(function, low, high, xtol=tolerance, rtol=np.float64(max(tolerance, 1e-15))))  # pyright: ignore[reportArgumentType]
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
     """Ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
     assert isinstance(scenario.rl, OptimisedRL)
     G, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
-    values, gradients, _ = rows.at(np.append(x, x[1]))
-    cost, reducible = math.exp(values[0]), math.exp(values[1])
-    ln_cost_per_token = math.log(gradients[0][2] * cost) - x[1]
-    gained, paid = -gradients[1][1] * reducible, gradients[0][1] * cost
-    return (math.log(gamma * G) + math.log(paid) - math.log(gained) - ln_cost_per_token) / (1 + gamma)
+    values, gradients, _ = rows.at(x)
+    cost, level = rows.names.index(COST), rows.names.index(LOSS)
+    ln_price = math.log(gradients[cost][2]) + values[cost] - x[2]
+    ln_gained = math.log(-gradients[level][1]) + values[level]
+    ln_paid = math.log(gradients[cost][1]) + values[cost]
+    return (math.log(gamma * G) + ln_paid - ln_gained - ln_price) / (1 + gamma)
+
+
+def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float:
+    """Ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too."""
+    shared = 1.0 if limits.most_compute - x[0] <= limits.most_tokens else 0.0
+
+    def imbalance(ln_rl: float) -> float:
+        at = np.array([x[0], x[1], ln_rl])
+        by_loss, by_cost = rows.gradient(LOSS, at), rows.gradient(COST, at)
+        gained, paid = shared * by_loss[1] - by_loss[0], by_cost[0] - shared * by_cost[1]
+        if gained <= 0:
+            return -math.inf
+        return math.log(gained / -by_loss[2]) - math.log(paid / by_cost[2])
+
+    return _rising_root(imbalance, x[1])
 
 
 def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) -> Solution:
     design = _design(scenario, found.x)
     cost = _floats(lifecycle_cost(scenario, design))
+    if min(design[:2]) < SMALLEST_USEFUL:
+        raise InfeasibleError(
+            f"the best design has {human(float(design.n_params))} parameters and {human(float(design.train_tokens))} training tokens: "
+            f"below {human(SMALLEST_USEFUL)} of either no scaling law says anything. Raise the budget or the limits, or ask for a "
+            "lower loss."
+        )
     return Solution(
         scenario=scenario,
         status=Status.OPTIMAL,
@@ -205,7 +246,7 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         overtraining=_overtraining(scenario, design),
         baseline=_baseline(scenario, rows, found.x),
         band=_band(scenario, rows, found.x, tolerance),
-        certificate=_certificate(rows, found),
+        certificate=_certificate(rows, found, float(cost.total)),
         extrapolation=_extrapolation(scenario, design),
     )
 
@@ -224,9 +265,15 @@ def _overtraining(scenario: Scenario, design: Design) -> Overtraining:
     return Overtraining(d / (20 * n), d / float(scenario.law.train_optimal_tokens(n)))
 
 
-def _certificate(rows: Rows, found: Point) -> Certificate:
-    goal = {LOSS: "goal.loss", COST: "goal.budget"}
-    multipliers = {goal.get(name, name): value for name, value in found.multipliers.items()}
+def _certificate(rows: Rows, found: Point, total_cost: float) -> Certificate:
+    # The programs bound or minimise the part of the cost that moves; the multipliers speak of the whole.
+    moving = 1 - rows.fixed_cost / total_cost
+    spends = COST in found.multipliers
+    names = {LOSS: "reducible_loss", COST: "goal.budget"}
+    multipliers = {
+        names.get(name, name): value / moving if name == COST else value if spends else value * moving
+        for name, value in found.multipliers.items()
+    }
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)
     # Every law, RL policy and limit of this serving method is log-log convex, so a KKT point is the global optimum.
     return Certificate(found.kkt_residual, found.kkt_residual < KKT_TOLERANCE, active, multipliers)
@@ -243,15 +290,32 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
 
 
 def _band(scenario: Scenario, rows: Rows, x: np.ndarray, tolerance: float) -> Band:
-    """Both ends of the designs of the same loss, inside the limits, that cost at most 1 + tolerance times the optimum."""
-    bounds = {COST: rows.value(COST, x) + math.log1p(tolerance), LOSS: rows.value(LOSS, x)}
-    ends = []
-    for sign in (1.0, -1.0):
-        end = rows.minimise({PARAMS: sign}, bounds, _towards_end(rows, x, tolerance, -sign), close=True)
-        # Where a limit on N stops the band, other tokens may do as well: take the cheapest.
-        cheapest = rows.minimise({COST: 1.0}, {LOSS: bounds[LOSS]}, end.x, free=range(1, len(x)), close=True)
-        ends.append(_design(scenario, cheapest.x))
-    return Band(tolerance, *ends)
+    """The range of N, D and D/N over designs of the same loss, inside the limits, that cost at most 1 + tolerance times the optimum."""
+    total = math.exp(rows.value(COST, x)) + rows.fixed_cost
+    bounds = {COST: rows.ln_moving(total * (1 + tolerance)), LOSS: rows.value(LOSS, x)}
+
+    def end(objective: dict[str, float], sign: float) -> np.ndarray:
+        weights = {row: sign * weight for row, weight in objective.items()}
+        return rows.minimise(weights, bounds, _towards_end(rows, x, tolerance, -sign), close=True).x
+
+    # Where a limit on N stops the band, other tokens may do as well: take the cheapest.
+    small, large = (
+        rows.minimise({COST: 1.0}, {LOSS: bounds[LOSS]}, end({PARAMS: 1.0}, sign), free=range(1, len(x)), close=True).x
+        for sign in (1.0, -1.0)
+    )
+    least, most = large, small
+    fewest, longest = large, small
+    if isinstance(scenario.rl, OptimisedRL) or isinstance(scenario.law, RepetitionLaw):
+        # The designs of equal loss are more than a curve, or one that bends back: each quantity has ends of its own.
+        least, most = (end({PRETRAINING: 1.0, PARAMS: -2.0}, sign) for sign in (1.0, -1.0))
+        fewest, longest = (end({PRETRAINING: 1.0, PARAMS: -1.0}, sign) for sign in (1.0, -1.0))
+    return Band(
+        tolerance,
+        smallest=_design(scenario, small),
+        largest=_design(scenario, large),
+        train_tokens=(math.exp(fewest[1]), math.exp(longest[1])),
+        overtraining_vs_rule_of_20=(math.exp(least[1] - least[0]) / 20, math.exp(most[1] - most[0]) / 20),
+    )
 
 
 def _towards_end(rows: Rows, x: np.ndarray, tolerance: float, sign: float) -> np.ndarray:
@@ -265,6 +329,8 @@ def _towards_end(rows: Rows, x: np.ndarray, tolerance: float, sign: float) -> np
     system[:size, :size] = curvature
     system[size, :size] = system[:size, size] = gradients[level]
     system[size + 1, 0] = system[0, size + 1] = 1.0
+    if not np.isfinite(system).all():
+        return x
     step = np.linalg.lstsq(system, np.append(np.zeros(size + 1), 1.0), rcond=None)[0][:size]
     bend = float(step @ curvature @ step)
     return x + sign * math.sqrt(2 * math.log1p(tolerance) / max(bend, 1e-3)) * step
@@ -278,7 +344,7 @@ def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:
 
 def _no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> Solution:
     nan = math.nan
-    design, cost = Design(nan, nan, nan), LifecycleCost(nan, nan, nan, nan, nan)
+    design, cost = Design(nan, nan, nan), LifecycleCost(nan, nan, nan, nan)
     return Solution(
         scenario=scenario,
         status=error.status,
@@ -288,7 +354,7 @@ def _no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> 
         cost=cost,
         overtraining=Overtraining(nan, nan),
         baseline=Baseline(design, cost),
-        band=Band(tolerance, design, design),
+        band=Band(tolerance, design, design, (nan, nan), (nan, nan)),
         certificate=Certificate(nan, False, (), {}),
         extrapolation=Extrapolation(None, None, None),
         message=str(error),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.numbers import human, percent
+from ..model.cost import research_cost
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
 
@@ -103,8 +104,9 @@ def solution_text(best: Solution) -> RenderableType:
         "decode": best.cost.decode,
     }
     phases["total"] = total
-    if float(best.cost.research) > 0:
-        phases["of it research runs"] = best.cost.research
+    research = float(research_cost(best.scenario, best.cost))
+    if research > 0:
+        phases["of it research runs"] = research
     costs = [(name, _amount(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
     certificate = best.certificate
     held = f"; held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""

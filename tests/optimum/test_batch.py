@@ -23,7 +23,17 @@ POLICIES = {
     "cost_share": {"policy": "cost_share", "cost_share": 0.5},
     "optimised": {"policy": "optimised"},
 }
-COLUMNS = ("n_params", "train_tokens", "rl_tokens", "overtraining_vs_law", "loss", "cost_pretraining", "cost_rl", "cost_decode", "cost_total")
+COLUMNS = (
+    "n_params",
+    "train_tokens",
+    "rl_tokens",
+    "overtraining_vs_law",
+    "loss",
+    "cost_pretraining",
+    "cost_rl",
+    "cost_decode",
+    "cost_total",
+)
 
 
 def draws(count: int, seed: int) -> pd.DataFrame:
@@ -125,7 +135,9 @@ def test_derivatives_of_the_root_forwards_and_backwards():
         step = 1e-6
         by_p = (softplus_root(p + step, q) - softplus_root(p - step, q)) / (2 * step)
         by_q = (softplus_root(p, q + step) - softplus_root(p, q - step)) / (2 * step)
-        assert [float(v) for v in jax.grad(softplus_root, (0, 1))(p, q)] == pytest.approx([float(by_p), float(by_q)], rel=1e-6, abs=1e-9)
+        assert [float(v) for v in jax.grad(softplus_root, (0, 1))(p, q)] == pytest.approx(
+            [float(by_p), float(by_q)], rel=1e-6, abs=1e-9
+        )
         assert float(jax.jacfwd(softplus_root)(p, q)) == pytest.approx(float(by_p), rel=1e-6, abs=1e-9)
 
 

@@ -36,7 +36,12 @@ def test_elasticities_against_central_differences_of_solves(lecture, case):
         if value == 0:
             assert (frame.loc[path, list(READ)] == 0).all()
             continue
-        if path.startswith("money.") or path in ("traffic.share", "traffic.ship_probability", "serving.load_factor", "pretraining.overhead"):
+        if path.startswith("money.") or path in (
+            "traffic.share",
+            "traffic.ship_probability",
+            "serving.load_factor",
+            "pretraining.overhead",
+        ):
             continue  # unused here, or at a bound
         up, down = (solve(s.update({path: value * f})) for f in (1 + step, 1 - step))
         for output, read in READ.items():
@@ -49,7 +54,9 @@ def test_the_envelope_theorem(lecture):
     best, frame = solve(lecture), elasticities(lecture)
     total = float(best.cost.total)
     assert frame.loc["rl.efficiency", "cost_total"] == pytest.approx(-float(best.cost.rl) / total, rel=1e-9)
-    assert frame.loc["serving.decode_efficiency", "cost_total"] == pytest.approx(-float(best.cost.decode) / total, rel=1e-9)
+    assert frame.loc["serving.decode_efficiency", "cost_total"] == pytest.approx(
+        -float(best.cost.decode) / total, rel=1e-9
+    )
     assert frame.loc["traffic.output_tokens", "cost_total"] == pytest.approx(float(best.cost.decode) / total, rel=1e-9)
 
 
@@ -82,7 +89,9 @@ def test_elasticities_of_the_lecture_are_kept():
 
 
 def test_a_budget_that_limits_leave_unspent(lecture):
-    s = lecture.update({"goal": {"kind": "budget", "budget": 1e29}, "limits.max_params": 1e10, "limits.max_train_tokens": 1e13})
+    s = lecture.update(
+        {"goal": {"kind": "budget", "budget": 1e29}, "limits.max_params": 1e10, "limits.max_train_tokens": 1e13}
+    )
     frame = elasticities(s)
     assert frame.loc["goal.budget", "n_params"] == 0
     assert frame.loc["limits.max_params", "n_params"] == pytest.approx(1)
