@@ -140,6 +140,56 @@ def test_settings(case):
     refused(["solve", *(part for s in settings for part in ("--set", s))], *sentences)
 
 
+def test_a_setting_may_supply_what_a_file_leaves_out(tmp_path):
+    path = tmp_path / "part.toml"
+    path.write_text('[goal]\nkind = "params"\n[traffic]\nkind = "total"\n')
+    refused(["solve", str(path)], "goal.params is missing", "traffic.output_tokens is missing")
+    code, _, err = run("solve", str(path), "--set", "goal.params=8B", "--set", "traffic.output_tokens=1T")
+    assert code == 0, err
+
+
+def test_a_cell_of_a_table_has_a_path(tmp_path):
+    path = tmp_path / "table.toml"
+    row = "input_tokens_per_day = 1e12, output_tokens_per_day = 1e11 }"
+    path.write_text(TABLE + f'table = [{{ month = "2026-01", {row}, {{ month = "2026-02", {row}]')
+    cell = "traffic.table[2].output_tokens_per_day"
+    assert load(path, {cell: 5}).traffic.table[1].output_tokens_per_day == 5
+    refused(["solve", str(path), "--set", f"{cell}=-1"], f"{cell} must lie in [0, inf) tokens/day, got -1 tokens/day.")
+    refused(
+        ["solve", str(path), "--set", "traffic.table[3].month=2026-03"],
+        "names a row that is not there; rows of table count from 1",
+    )
+
+
+def test_a_slip_of_percent_is_named():
+    growth = ["--set", "traffic.kind=growth", "--set", "traffic.tokens_per_day=1T"]
+    refused(
+        ["solve", *growth, "--set", "traffic.growth=15"],
+        "traffic.growth must lie in (-1, 1] 1/month, got 15 1/month. If you meant 15 %, write 0.15.",
+    )
+    refused(["solve", "--band", "5"], "--band must lie in (0, 1], got 5; for 5 % write 0.05 or 5%")
+
+
+def test_a_pipe_is_a_file():
+    text = load("on-device").to_toml()
+    command = [sys.executable, "-m", "optimizer.cli", "solve", "/dev/stdin", "--json"]
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"on-device"' in done.stdout
+
+
+@pytest.mark.parametrize(("shell", "status"), [("| (exec 0<&-; sleep 6)", 141), ("> /dev/full", 74)])
+def test_output_that_nobody_takes(shell, status):
+    command = f"set -o pipefail; {sys.executable} -m optimizer.cli sources --table models {shell}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+
+
 def test_all_problems_are_told_at_once():
     code, _, err = run(
         "solve",
@@ -221,6 +271,14 @@ TRAFFIC = {
     ),
     "a short row": (CSV_HEADER + "2026-01,1\n", ["row 2 column output_tokens_per_day must be a number, got ''"]),
     "an open quote": (CSV_HEADER + '2026-01,"1,1\n', ["is not a CSV file"]),
+    "thousands separators": (
+        CSV_HEADER + "2026-01,1,000,000,2,000\n",
+        ["row 2 has 6 cells, the header has 3; write numbers without thousands separators"],
+    ),
+    "a column twice": (
+        "month,input_tokens_per_day,input_tokens_per_day,output_tokens_per_day\n2026-01,1,2,3\n",
+        ["has column input_tokens_per_day more than once"],
+    ),
     "241 months": (
         CSV_HEADER + "".join(f"{2026 + i // 12}-{i % 12 + 1:02d},1,1\n" for i in range(241)),
         ["traffic.table must have at most 240 rows"],
@@ -289,7 +347,7 @@ def test_flags_that_are_none(arguments):
 
 @pytest.mark.parametrize("band", ["0", "-1", "wide", "nan"])
 def test_bands(band):
-    refused(["solve", "--band", band], "--band must be")
+    refused(["solve", "--band", band], "--band must")
 
 
 def test_json_stays_clean_when_input_is_bad():

@@ -69,3 +69,15 @@ def test_make_targets_of_the_readme_exist():
 def test_the_project_speaks_of_itself_alone():
     for path in [ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *(ROOT / "optimizer").rglob("*.py")]:
         assert "/work/" not in path.read_text()
+
+
+def test_the_reference_of_assumptions_is_fresh():
+    from optimizer.report.reference import reference
+
+    page = (ROOT / "docs" / "assumptions.md").read_text()
+    assert page == reference(), "renew it: python -m optimizer.report.reference > docs/assumptions.md"
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target

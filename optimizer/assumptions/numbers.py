@@ -44,8 +44,8 @@ def parse_number(value: object) -> float:
     (100000000000.0, 1000.0, 0.003)
 
     """
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()  # numpy and JAX scalars
+    if getattr(value, "ndim", None) == 0:
+        value = getattr(value, "item", lambda: value)()  # numpy and JAX scalars
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"must be a number, got {_shown(value)}; {_HOW}")
     if isinstance(value, str):

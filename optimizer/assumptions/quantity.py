@@ -102,8 +102,8 @@ def label(about: str, *, default: Any = "") -> Any:
 
 def edge(unit: str, about: str) -> Any:
     """Declare an edge of what a block is known to hold for: a positive number beside the tree, None where it is not on record."""
-    field: FieldInfo = Field(
-        None, gt=0, allow_inf_nan=False, description=f"{about}, {unit}", json_schema_extra={"label": True}
+    field: Any = Field(
+        default=None, gt=0, allow_inf_nan=False, description=f"{about}, {unit}", json_schema_extra={"label": True}
     )
     field.metadata.append(_READ_NUMBER)
     return field

@@ -204,7 +204,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame") -> "pd.DataFrame":
     for rows in groups.values():
         columns = [c for c in frame if given[c].iloc[rows[0]]]
         shared = {c: frame[c].iloc[rows[0]] for c in columns if c in kinds}
-        numbers = frame[[c for c in columns if c not in kinds]].iloc[rows]
+        numbers = frame.loc[:, [c for c in columns if c not in kinds]].iloc[rows]
         _solve_group(scenario, shared, numbers, rows, answers, texts)
     result = pd.DataFrame(answers, index=frame.index, columns=pd.Index(_NUMBERS))
     result.insert(0, "status", texts["status"])

@@ -333,7 +333,8 @@ def _towards_end(rows: Rows, x: np.ndarray, tolerance: float, sign: float) -> np
         return x
     step = np.linalg.lstsq(system, np.append(np.zeros(size + 1), 1.0), rcond=None)[0][:size]
     bend = float(step @ curvature @ step)
-    return x + sign * math.sqrt(2 * math.log1p(tolerance) / max(bend, 1e-3)) * step
+    guess = x + sign * math.sqrt(2 * math.log1p(tolerance) / max(bend, 1e-3)) * step
+    return guess if np.abs(guess - x).max() < 10 else x
 
 
 def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:

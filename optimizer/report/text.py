@@ -12,7 +12,9 @@ from rich.text import Text
 
 from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.numbers import human, percent
+from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
+from ..model.limits import limit_excess
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
 
@@ -24,14 +26,16 @@ __all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows",
 
 def times(ratio: float) -> str:
     """A ratio as people say it: 52.43 -> "52.4x"."""
-    return f"{human(ratio, 3)}x"
+    return f"{ratio:,.0f}x" if 1e3 <= ratio < 1e9 else f"{human(ratio, 3)}x"
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
     """A table with numbers to the right; the first `text_columns` columns are text."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < text_columns or name == "unit" else "right", overflow="fold")
+        table.add_column(
+            name, justify="left" if i < text_columns or name in ("unit", "source") else "right", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
@@ -63,7 +67,7 @@ def _question(best: Solution) -> str:
 
 
 def _amount(amount: float, unit: str) -> str:
-    return human(amount) if unit == "flops" else f"{amount:,.0f}"
+    return human(amount) if unit == "flops" or amount >= 1e15 else f"{amount:,.0f}"
 
 
 def _money(amount: float, unit: str) -> str:
@@ -118,16 +122,26 @@ def solution_text(best: Solution) -> RenderableType:
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
     lines = [
-        f"Chinchilla's plan for the same loss, {base_n} on {base_d} tokens, costs {_money(float(base.cost.total), unit)}: "
+        f"The compute-optimal (Chinchilla) plan for the same loss, {base_n} on {base_d} tokens, costs "
+        f"{_money(float(base.cost.total), unit)}: "
         f"this one costs {saved}.",
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
         reach(best.extrapolation),
     ]
+    if isinstance(best.scenario.rl, OptimisedRL):
+        G, gamma = (float(v) for v in best.scenario.rl.return_term(best.scenario.law))
+        lines.append(
+            f"RL tokens are decided by an assumed return term G R^-gamma with G = {human(G)} and gamma = {gamma:.4g}; no constants are "
+            "published, and the answer rests on them. Set rl.G and rl.gamma."
+        )
+    forbidden = [path for path, excess in limit_excess(best.scenario, base.design).items() if float(excess) > 0]
+    if forbidden:
+        lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
     name = best.scenario.name or "scenario"
     return Group(
         Text(f"{name}: {_question(best)}", style="bold"),
         Text(f"law {law.name or 'given by coefficients'} ({law.kind}), goal {best.scenario.goal.kind}"),
-        grid(["", "optimum", "unit", f"within {percent(band.tolerance)} of the cost"], answer),
+        grid(["", "optimum", "unit", f"same loss, at most {percent(band.tolerance)} dearer"], answer),
         grid(["cost over the life", "training-equivalent FLOP" if unit == "flops" else "USD", "share"], costs),
         Text("\n".join(lines)),
     )

@@ -137,3 +137,17 @@ def test_byte_order_mark_and_windows_lines(tmp_path):
 def test_either_table_or_file():
     with pytest.raises(InputError, match="needs exactly one of table or file, got table, file"):
         load("lecture-2026").update({"traffic": {"kind": "table", "table": TABLE, "file": "x.csv"}})
+
+
+def test_whole_months_have_the_derivative_of_the_month_that_ends():
+    slope = jax.grad(lambda t: t.demand().output_tokens)(growth(start="2026-01", months=12.0))
+    assert float(slope.months) == pytest.approx(31 * 0.25e9)
+    inside = jax.grad(lambda t: t.demand().output_tokens)(growth(start="2026-01", months=1.5))
+    assert float(inside.months) == pytest.approx(28 * 0.25e9)
+
+
+def test_one_sided_figures_are_no_total():
+    with pytest.raises(InputError, match="unknown published traffic total"):
+        load("lecture-2026").update(
+            {"traffic": {"kind": "growth", "name": "deepseek-v3-r1-production-output-one-day-2025-02-27"}}
+        )

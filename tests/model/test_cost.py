@@ -101,3 +101,21 @@ def test_a_gradient_is_a_scenario():
     assert float(slope.money.train_chip.peak_flops) < 0
     assert float(slope.law.alpha) == 0
     assert all(np.isfinite(v) for v in jax.tree.leaves(slope))
+
+
+def test_dollars_of_every_phase_by_hand():
+    # Pre-training and RL on an H100 at 2.29 USD/h, serving on an A100 at 1.29 USD/h; research triples training; load 0.5.
+    s = plain_scenario(
+        money={"unit": "usd", "train_chip": "H100 SXM", "serve_chip": "A100-80GB SXM"},
+        pretraining={"mfu": 0.5, "overhead": 3},
+        rl={"policy": "tokens", "tokens": 4e12, "trained_share": 0.5, "efficiency": 0.25},
+        traffic__input_tokens=8e12,
+        serving={"prefill_efficiency": 0.8, "decode_efficiency": 0.4, "load_factor": 0.5},
+    )
+    cost = lifecycle_cost(s, design_of(s, 7e10, 1.5e13))
+    train, serve = 2.29 / (3600 * 9.89e14 * 0.5), 1.29 / (3600 * 3.12e14 * 0.5)
+    assert float(cost.pretraining) == pytest.approx(3 * 6 * 7e10 * 1.5e13 * train, rel=1e-14)
+    assert float(cost.rl) == pytest.approx(3 * 4 * 7e10 * 4e12 / 0.25 * train, rel=1e-14)
+    assert float(cost.prefill) == pytest.approx(2 * 7e10 * 8e12 / (0.8 * 0.5) * serve, rel=1e-14)
+    assert float(cost.decode) == pytest.approx(2 * 7e10 * 2e12 / (0.4 * 0.5) * serve, rel=1e-14)
+    assert float(research_cost(s, cost)) == pytest.approx(2 / 3 * float(cost.pretraining + cost.rl), rel=1e-14)

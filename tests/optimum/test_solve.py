@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 
+import numpy as np
 import pytest
 
 from optimizer import InfeasibleError, Status, load, solve
@@ -150,13 +151,22 @@ IMPOSSIBLE = {
         {"limits.max_training_days": 1, "limits.fleet_chips": 100},
         "cannot be reached within limits.max_training_days",
     ),
-    "little memory": ({"limits.max_bytes": 1e9, "limits.bytes_per_param": 1}, "limits.max_bytes = 1B parameters"),
-    "few epochs": ({"limits.max_epochs": 2, "limits.unique_tokens": "0.5T"}, "limits.max_epochs = 1T tokens"),
+    "little memory": (
+        {"limits.max_bytes": 1e9, "limits.bytes_per_param": 1},
+        "limits.max_bytes = 1B bytes (1B parameters)",
+    ),
+    "few epochs": (
+        {"limits.max_epochs": 2, "limits.unique_tokens": "0.5T"},
+        "limits.max_epochs = 2 epochs (1T tokens)",
+    ),
     "few unique tokens": (
         {"law": {"name": "besiroglu", "kind": "repetition", "unique_tokens": 1e11}, "goal.loss": 1.85},
         "unique tokens are never worth more than 16.4 times as many",
     ),
-    "a budget too small": ({"goal": {"kind": "budget", "budget": 1e20}}, "goal.budget = 100e18"),
+    "a budget too small": (
+        {"goal": {"kind": "budget", "budget": 1e20}},
+        "lies below the cheapest useful run: 1M parameters on 1M tokens cost",
+    ),
     "limits that contradict": (
         {"limits.min_params": "20B", "limits.max_params": "10B"},
         "limits.min_params = 20B contradicts limits.max_params, which allows at most 10B",
@@ -183,8 +193,6 @@ IMPOSSIBLE = {
 @pytest.mark.parametrize("case", IMPOSSIBLE)
 def test_impossibilities_are_told_with_their_fix(lecture, case):
     changes, sentence = IMPOSSIBLE[case]
-    if case == "a budget too small":
-        sentence = "lies below the cheapest useful run: 1M parameters on 1M tokens cost"
     s = lecture.update(changes)
     with pytest.raises(InfeasibleError) as caught:
         solve(s)
@@ -225,3 +233,97 @@ def test_repeated_data_costs_more_than_fresh(lecture):
     fresh = s.update({"law": "muennighoff", "goal": {"kind": "loss", "loss": solve(s).loss}, "limits": {}})
     assert float(solve(fresh).cost.total) < float(solve(s).cost.total)
     assert solve(s).certificate.certified_global
+
+
+def test_a_goal_at_the_corner_of_the_limits_is_answered(lecture):
+    best = solve(lecture.update({"limits.max_params": 1e11, "limits.max_train_tokens": 2e14}))
+    assert best.design.n_params == pytest.approx(1e11, rel=1e-9)
+    assert best.design.train_tokens == pytest.approx(2e14, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [{"limits.max_train_tokens": 5e13}, {"limits.max_training_days": 100.0, "limits.fleet_chips": 1e4}],
+)
+def test_a_decided_size_with_decided_rl_under_a_cap_on_data(lecture, limit):
+    s = lecture.update({"rl.policy": "optimised", "goal": {"kind": "params", "params": 1e11}, **limit})
+    best = solve(s)
+    assert best.certificate.active_limits == (next(iter(limit)),)
+    again = solve(s.update({"goal": {"kind": "loss", "loss": best.loss}}))
+    assert again.design.n_params == pytest.approx(1e11, rel=1e-7)
+    assert again.design.rl_tokens == pytest.approx(best.design.rl_tokens, rel=1e-6)
+
+
+@pytest.mark.parametrize("flops", [1e20, 1e24, 1e27])
+def test_rl_fixed_in_flops_moves_nothing_however_large(flops):
+    goal = {"kind": "loss", "like_params": 1e9, "like_tokens": 2e10}
+    without = solve(plain_scenario(goal=goal, traffic__output_tokens=1e10))
+    with_rl = solve(plain_scenario(goal=goal, traffic__output_tokens=1e10, rl={"policy": "flops", "flops": flops}))
+    assert with_rl.design.n_params == pytest.approx(without.design.n_params, rel=1e-11)
+    assert with_rl.design.train_tokens == pytest.approx(without.design.train_tokens, rel=1e-11)
+
+
+def test_the_band_of_decided_rl_holds_every_design_of_the_band(lecture):
+    # Brute force over N and R at the optimum's loss: no design within 5 % lies outside the band, and some come close to each end.
+    s = lecture.update({"rl.policy": "optimised", "goal.like_rl_tokens": 1.33e14})
+    best = solve(s)
+    G, gamma = (float(v) for v in s.rl.return_term(s.law))
+    c = s.law
+    reducible = best.loss - c.E
+    n = best.design.n_params * np.exp(np.linspace(-0.3, 0.4, 700))[:, None]
+    r = best.design.rl_tokens * np.exp(np.linspace(-1.5, 1.5, 700))[None, :]
+    left = reducible - c.A * n**-c.alpha - G * r**-gamma
+    d = np.where(left > 0, (np.maximum(left, 1e-9) / c.B) ** (-1 / c.beta), np.inf)
+    k = 6 * n * d + 9 * n * r + 6 * n * s.traffic.output_tokens
+    inside = k <= float(best.cost.total) * 1.05
+    for values, (low, high) in (
+        (n + 0 * r, best.band.n_params),
+        (d, best.band.train_tokens),
+        (d / n / 20, best.band.overtraining_vs_rule_of_20),
+    ):
+        assert low <= values[inside].min() <= low * 1.02
+        assert high * 0.98 <= values[inside].max() <= high
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"traffic.output_tokens": 1e40},
+        {"rl.tokens": 1e45},
+        {"traffic.output_tokens": 1e300},
+        {"goal": {"kind": "budget", "budget": 1e300}},
+        {"goal": {"kind": "params", "params": 1e300}},
+        {"law.beta": 2},
+        {"law.alpha": 0.001},
+        {"law.beta": 0.001, "goal": {"kind": "params", "params": 1e11}},
+        {"goal": {"kind": "budget", "budget": 1e27}, "limits.max_params": 10},
+        {"law.alpha": 2, "limits.max_training_days": 10, "limits.fleet_chips": 10},
+        {"rl.policy": "optimised", "rl.G": 1e300, "goal": {"kind": "params", "params": 1e11}},
+        {"goal.loss": 19},
+        {"goal.loss": 1900},
+    ],
+)
+def test_extremes_end_in_an_answer_or_a_sentence(lecture, changes):
+    quiet = solve(lecture.update(changes), throw=False)
+    assert quiet.status in Status
+    assert (quiet.message == "") == (quiet.status is Status.OPTIMAL)
+    if quiet.status is Status.OPTIMAL:
+        assert quiet.certificate.kkt_residual < KKT_TOLERANCE
+
+
+@pytest.mark.parametrize("unique", [1e12, 15e12])
+@pytest.mark.parametrize("params", [1e9, 1e11])
+def test_a_decided_size_when_data_runs_dry(lecture, unique, params):
+    law = {"name": "muennighoff", "kind": "repetition", "unique_tokens": unique}
+    for rl in ({"policy": "optimised"}, {"policy": "none"}):
+        s = lecture.update(
+            {"law": law, "rl": rl, "goal": {"kind": "params", "params": params}, "traffic.output_tokens": 1e16}
+        )
+        best = solve(s)
+        assert best.design.n_params == pytest.approx(params, rel=1e-9)
+        assert best.certificate.certified_global
+
+
+def test_only_a_scenario_can_be_solved():
+    with pytest.raises(TypeError, match="Scenario"):
+        solve("lecture-2026")

@@ -1,0 +1,91 @@
+"""Which numbers can a scenario hold? The reference of every dotted path, written from the declarations themselves.
+
+`python -m optimizer.report.reference > docs/assumptions.md` renews the page; a test fails when it is stale.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from ..assumptions.law import law_names
+from ..assumptions.numbers import human
+from ..assumptions.quantity import Assumption, blocks_in
+from ..assumptions.scenario import Scenario
+from ..assumptions.tables import rows
+from ..assumptions.validation import allowed
+
+__all__ = ["reference"]
+
+_HEAD = """# Every assumption
+
+One scenario is one TOML file. `overtrain presets NAME > my.toml` gives one to start from; `--set PATH=VALUE` replaces a number by its path.
+This page is written from the code: `python -m optimizer.report.reference > docs/assumptions.md`.
+
+Numbers may be written as text: "100B", "150T", "1.3e15", "1_000", "38%", "1/3". A law, a chip or a published traffic total is a name, or a
+block with a `name` and the values that differ:
+
+    law = "besiroglu"
+
+    [money]
+    serve_chip = { name = "H100 SXM", precision = "fp8", usd_per_chip_hour = 2.0 }
+
+A monthly forecast is a list of consecutive months, or `file`, a CSV file with the same three columns:
+
+    [traffic]
+    kind = "table"
+    table = [
+      { month = "2026-06", input_tokens_per_day = 8e11, output_tokens_per_day = 2e11 },
+      { month = "2026-07", input_tokens_per_day = 9e11, output_tokens_per_day = 2e11 },
+    ]
+
+A table `[sources]` maps dotted paths to where your own numbers come from; `overtrain sources my.toml` shows them beside the others.
+"""
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    lines = [_HEAD]
+    for name, info in Scenario.model_fields.items():
+        blocks = tuple(dict.fromkeys(blocks_in(info.annotation)))
+        if not blocks:
+            continue
+        lines.append(f"\n## {name}\n\n{info.description or _first_line(blocks[0])}\n")
+        for block in blocks:
+            if block.tag:
+                lines.append(
+                    f'\n### {name}.{block.tag} = "{block.model_fields[block.tag].default}"\n\n{_first_line(block)}\n'
+                )
+            table = [*_rows(block, f"{name}.")]
+            if table:
+                lines.append("\n| path | unit | default | allowed | plausible | meaning |\n|---|---|---|---|---|---|\n")
+                lines += table
+    chips = ", ".join(r["chip"] for r in rows("hardware"))
+    totals = ", ".join(r["key"] for r in rows("traffic") if r["counts"] == "input+output")
+    lines.append(
+        f"\n## Names\n\nLaws: {', '.join(law_names())}.\n\nChips: {chips}.\n\nPublished traffic totals: {totals}.\n"
+    )
+    return "".join(lines)
+
+
+def _first_line(block: type[Assumption]) -> str:
+    return (block.__doc__ or "").strip().splitlines()[0]
+
+
+def _rows(block: type[Assumption], prefix: str) -> Iterator[str]:
+    for name, info in block.model_fields.items():
+        declared = block.quantity(name)
+        if declared is not None:
+            default = "required" if info.is_required() else "" if info.default is None else human(info.default)
+            span = (
+                ""
+                if declared.low is None or declared.high is None
+                else f"{human(declared.low)} to {human(declared.high)}"
+            )
+            bounds = allowed(block, name)
+            yield f"| `{prefix}{name}` | {declared.unit} | {default} | {bounds} | {span} | {declared.about} |\n"
+        else:
+            for inner in dict.fromkeys(blocks_in(info.annotation)):
+                yield from _rows(inner, f"{prefix}{name}{'[1]' if 'tuple' in str(info.annotation).lower() else ''}.")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
