@@ -227,7 +227,7 @@ def _solve_group(
     good = np.array([not sentence for sentence in sentences], bool)
     for row, sentence in zip(rows[~good], (s for s in sentences if s), strict=True):
         texts["status"][row], texts["message"][row] = "bad_input", sentence
-    rows, numbers = rows[good], numbers[good]
+    rows, numbers = rows[good], numbers.loc[good]
     if not len(rows):
         return
     base = scenario.update({**shared, **numbers.iloc[0].to_dict()})
