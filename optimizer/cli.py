@@ -101,6 +101,8 @@ def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scena
         path, equals, value = setting.partition("=")
         if not equals or not path.strip():
             problems.append(f"--set {setting!r} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
+        elif path.strip() in changes:
+            problems.append(f"--set {path.strip()} is given twice; keep one.")
         else:
             changes[path.strip()] = value.strip() or None
     try:

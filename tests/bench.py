@@ -1,4 +1,4 @@
-"""How long does one answer take? `make bench` measures; nothing asserts on it.
+"""How long do answers take? `make bench` measures; nothing asserts on it.
 
 Times `solve` (optimum, band, baseline, certificate) warm, beside scipy's SLSQP with finite differences on the bare problem of the
 same scenario, in turns, and prints medians and their ratio.
@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
 
-from optimizer import load, presets, solve
+from optimizer import load, presets, solve, solve_batch
 from optimizer.assumptions.goal import LossGoal
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.quality import reducible_loss, target_reducible_loss
@@ -21,6 +22,22 @@ def seconds(call: Callable[[], object]) -> float:
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
+
+
+def many(count: int = 1_000_000) -> None:
+    """Optima per second of a batch, in units of one elementwise exp over as many numbers, and of a loop of single solves."""
+    s, rng = load("lecture-2026"), np.random.default_rng(0)
+    columns = {"traffic.output_tokens": 10 ** rng.uniform(11, 17, count), "law.beta": rng.uniform(0.25, 0.5, count)}
+    frame = pd.DataFrame(columns)
+    few = frame.iloc[:50]
+    solve_batch(s, frame)
+    batch = min(seconds(lambda: solve_batch(s, frame)) for _ in range(3))
+    exp = min(seconds(lambda: np.exp(columns["law.beta"])) for _ in range(10))
+    loop = seconds(lambda: [solve(s.update(row)) for row in few.to_dict("records")]) / len(few)
+    print(  # noqa: T201
+        f"solve_batch          {count / batch / 1e6:6.2f} M optima/s from DataFrame to DataFrame, {batch / exp:.0f} numpy exp passes, "
+        f"{loop * count / batch:,.0f} x a loop of solve"
+    )
 
 
 def main(rounds: int = 30) -> None:
@@ -49,3 +66,4 @@ def main(rounds: int = 30) -> None:
 
 if __name__ == "__main__":
     main()
+    many()

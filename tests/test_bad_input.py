@@ -118,6 +118,7 @@ SETTINGS = {
     "a block for a number": (["pretraining.mfu.x=1"], ["pretraining.mfu.x is not a field of a scenario"]),
     "a number for a block": (["goal=3"], ["goal must be a block of fields"]),
     "no equals sign": (["traffic.output_tokens"], ["--set 'traffic.output_tokens' is not PATH=VALUE"]),
+    "twice": (["rl.tokens=1T", "rl.tokens=2T"], ["--set rl.tokens is given twice; keep one."]),
     "no path": (["=3"], ["--set '=3' is not PATH=VALUE"]),
     "too many experts": (
         ["law=ludziejewski", "law.experts=0"],

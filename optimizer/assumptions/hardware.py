@@ -35,8 +35,8 @@ class Accelerator(NamedAssumption):
         if chip is None:
             raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")])
         values = {k: chip[k] for k in ("usd_per_chip_hour", "hbm_bytes", "hbm_bytes_per_second")}
-        if precision in _PRECISIONS:
-            values["peak_flops"] = chip[f"{precision}_flops_per_second"]
+        # An unknown precision is refused by its own field; bf16 here keeps that the only complaint.
+        values["peak_flops"] = chip[f"{precision if precision in _PRECISIONS else 'bf16'}_flops_per_second"]
         has = [p for p in _PRECISIONS if chip[f"{p}_flops_per_second"]]
         if precision in _PRECISIONS and precision not in has and "peak_flops" not in given:
             raise ValueError(
