@@ -42,10 +42,6 @@ def rows(name: str) -> tuple[Mapping[str, str], ...]:
         InputError: there is no such table.
 
     """
-    if name not in table_names():
-        raise InputError(
-            [f"table {name!r} is unknown{near_miss(name, table_names())} Tables: {', '.join(table_names())}."]
-        )
     return tuple(MappingProxyType(r) for r in csv.DictReader(_text(name)))
 
 

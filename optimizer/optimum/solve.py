@@ -34,9 +34,10 @@ from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleErro
 
 __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
 
-_softplus_root = jax.jit(softplus_root)
 KKT_TOLERANCE = 1e-8
 """KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
+
+_softplus_root = jax.jit(softplus_root)
 
 
 def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solution:

@@ -21,6 +21,8 @@ from .lecture import Step
 if TYPE_CHECKING:
     import pandas as pd
 
+_LONGEST_WORD = 13
+
 __all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times"]
 
 
@@ -32,10 +34,13 @@ def times(ratio: float) -> str:
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
     """A table with numbers to the right; the first `text_columns` columns are text."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = list(rows)
     for i, name in enumerate(header):
-        table.add_column(
-            name, justify="left" if i < text_columns or name in ("unit", "source") else "right", overflow="fold"
-        )
+        text = i < text_columns or name in ("unit", "source")
+        words = " ".join([name, *(row[i] for row in rows)]).split()
+        # The names of rows stay whole on narrow terminals; numbers give way first.
+        longest = min(max(map(len, words), default=1), _LONGEST_WORD) if i == 0 else None
+        table.add_column(name, justify="left" if text else "right", overflow="fold", min_width=longest)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
@@ -196,7 +201,7 @@ def reproduction_text(
         for law, row in laws
     ]
     pinned_header = ["law", "D0", "D*, 200T", "D*/20N", "D*/D0", "D*, 259.2T", "D*/20N"]
-    optima_header = ["law", "N*", "D*", "D*/20N", "N within 5 %", "D/20N within 5 %", "100x inside", "lecture's point"]
+    optima_header = ["law", "N*", "D*", "D*/20N", "N within 5 %", "D/20N within 5 %", "100x in", "extra"]
     steps_up: list[dict[str, Any]] = waterfall.reset_index().to_dict("records")
     columns = [name for name in waterfall.columns if name != "factor"]
     stairs = [
@@ -228,7 +233,7 @@ def reproduction_text(
             title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point",
         ),
         grid(
-            ["over-training D*/20N, N at 100B", *columns, "factor"],
+            ["D*/20N, N at 100B", *(name.replace("_", " ") for name in columns), "factor"],
             stairs,
             title="How the ratio builds up",
         ),
