@@ -21,8 +21,6 @@ from .lecture import Step
 if TYPE_CHECKING:
     import pandas as pd
 
-_LONGEST_WORD = 13
-
 __all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times"]
 
 
@@ -34,13 +32,9 @@ def times(ratio: float) -> str:
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
     """A table with numbers to the right; the first `text_columns` columns are text."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = list(rows)
     for i, name in enumerate(header):
         text = i < text_columns or name in ("unit", "source")
-        words = " ".join([name, *(row[i] for row in rows)]).split()
-        # The names of rows stay whole on narrow terminals; numbers give way first.
-        longest = min(max(map(len, words), default=1), _LONGEST_WORD) if i == 0 else None
-        table.add_column(name, justify="left" if text else "right", overflow="fold", min_width=longest)
+        table.add_column(name, justify="left" if text else "right", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
