@@ -46,7 +46,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
 
     >>> from optimizer.assumptions.library import load
     >>> frame = elasticities(load("lecture-2026"))
-    >>> round(frame.loc["serving.decode_efficiency", "cost_total"], 3)
+    >>> round(float(frame.loc["serving.decode_efficiency", "cost_total"]), 3)
     -0.387
 
     """
