@@ -26,7 +26,7 @@ from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import loss, target_reducible_loss
 from .feasibility import SMALLEST_USEFUL
-from .reduced import softplus_root
+from .reduced import design_at_budget, design_at_loss, softplus_root
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -93,35 +93,30 @@ def optimum(scenario: Scenario) -> Optimum:
             ln_n = jnp.log(params) + 0.0 * ln_d
             goal_miss, possible = 0.0 * ln_d, True
         case BudgetGoal(budget=budget):
-            x = (jnp.log(alpha * A) - alpha * jnp.log((budget - fixed) / k) - jnp.log(beta * B)) / (alpha + beta)
-            p = (1 - alpha) / (alpha + beta)
-            u = softplus_root(p, ln_ratio + x)
-            ln_d = -x + p * jnp.logaddexp(u, 0.0)
-            ln_n = jnp.log((budget - fixed) / k) - jnp.logaddexp(ln_d, ln_ratio)
+            ln_c = jnp.log((budget - fixed) / k)
+            ln_n, ln_d = design_at_budget(law, ln_ratio, ln_c)
             smallest = design_of(scenario, SMALLEST_USEFUL, SMALLEST_USEFUL)
             possible = budget >= lifecycle_cost(scenario, smallest).total
-            goal_miss = ln_n + jnp.log(k) + jnp.logaddexp(ln_d, ln_ratio) - jnp.log(budget - fixed)
+            goal_miss = ln_n + jnp.logaddexp(ln_d, ln_ratio) - ln_c
         case LossGoal():
             target = target_reducible_loss(scenario)
             ln_l, possible = jnp.log(target), target > 0
-            k0, k1 = jnp.log1p(beta / alpha), jnp.log(beta / alpha) + ln_ratio + (ln_l - jnp.log(B)) / beta
-            u = softplus_root(1 / beta, (k1 - k0) - k0 / beta)
-            ln_y = -(k0 + jnp.logaddexp(u, 0.0))
-            ln_d = (jnp.log(B) - ln_l - ln_y) / beta
-            ln_n = (jnp.log(A) - ln_l - jnp.log(-jnp.expm1(ln_y))) / alpha
+            ln_n, ln_d = design_at_loss(law, ln_ratio, ln_l)
             goal_miss = jnp.log(law.reducible(jnp.exp(ln_n), jnp.exp(ln_d))) - ln_l
     n, d = jnp.exp(ln_n), jnp.exp(ln_d)
     design = design_of(scenario, n, d)
     balance = jnp.log(alpha * A) - alpha * ln_n - jnp.log(beta * B) + beta * ln_d - jnp.logaddexp(0.0, ln_ratio - ln_d)
     excess = [e > 1e-12 for e in limit_excess(scenario, design).values()]
     repeats = scenario.law.effective_tokens(d) < d * (1 - 1e-15)
+    in_class = ~jnp.any(jnp.stack([jnp.asarray(e) for e in (repeats, *excess)]))
+    useful = (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL)
     return Optimum(
         design=design,
         cost=lifecycle_cost(scenario, design),
         loss=loss(scenario, design),
         kkt_residual=jnp.maximum(jnp.abs(balance), jnp.abs(goal_miss)),
-        in_class=~jnp.any(jnp.stack([jnp.asarray(e) for e in (repeats, *excess)])),
-        possible=jnp.asarray(possible) & (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL),
+        in_class=in_class,
+        possible=jnp.asarray(possible) & (useful | ~in_class),  # a limit may lift a design that is too small
     )
 
 

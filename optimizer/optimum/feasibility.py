@@ -14,7 +14,7 @@ from ..model.limits import limit_excess
 from ..model.quality import target_reducible_loss
 from .solution import InfeasibleError
 
-__all__ = ["Room", "check", "room"]
+__all__ = ["SMALLEST_USEFUL", "Room", "check"]
 
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
@@ -47,11 +47,11 @@ def _tightest(at_one: dict[str, float], caps: tuple[str, ...]) -> tuple[str, flo
     return path, bound
 
 
-def room(scenario: Scenario) -> Room:
-    """The range of designs inside the scenario's limits.
+def check(scenario: Scenario) -> Room:
+    """The range of designs inside the limits, after every impossibility known in advance is excluded.
 
     Raises:
-        InfeasibleError: the limits contradict each other; both are named.
+        InfeasibleError: with a sentence that says what is impossible and what to change.
 
     """
     found = Room(scenario)
@@ -60,17 +60,6 @@ def room(scenario: Scenario) -> Room:
             f"limits.min_params = {human(math.exp(found.least_params))} contradicts {found.params_by}, which allows at most "
             f"{human(math.exp(found.most_params))} parameters. Lower the one or raise the other."
         )
-    return found
-
-
-def check(scenario: Scenario) -> Room:
-    """The range of designs inside the limits, after every impossibility known in advance is excluded.
-
-    Raises:
-        InfeasibleError: with a sentence that says what is impossible and what to change.
-
-    """
-    found = room(scenario)
     match scenario.goal:
         case LossGoal() as goal:
             _check_loss(scenario, goal, found)

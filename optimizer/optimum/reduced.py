@@ -21,9 +21,10 @@ alternative, Newton steps on logit(1 - y), cycles for ever on a tenth of such pr
 import jax
 import jax.numpy as jnp
 
+from ..assumptions.law import ChinchillaLaw
 from ..assumptions.quantity import Numeric
 
-__all__ = ["softplus_root"]
+__all__ = ["design_at_budget", "design_at_loss", "softplus_root"]
 
 NEWTON_STEPS = 8
 """Two more than the slowest of two million random problems needed (exponents 0.03 to 1.5, demand over 45 decades)."""
@@ -65,3 +66,37 @@ def _softplus_root_jvp(primals: tuple[Numeric, Numeric], tangents: tuple[Numeric
     u = softplus_root(p, q)
     soft, slope = _softplus(u)
     return u, (dq - soft * dp) / (1 + p * slope)
+
+
+def design_at_loss(law: ChinchillaLaw, ln_ratio: Numeric, ln_reducible: Numeric) -> tuple[Numeric, Numeric]:
+    """(ln N, ln D) of least cost at a reducible loss: row `loss` of the table above.
+
+    Args:
+        law: coefficients; data is fresh.
+        ln_ratio: ln(K/k) of the cost N (k D + K).
+        ln_reducible: ln l (l in nat/token).
+
+    """
+    A, B, alpha, beta = law.A, law.B, law.alpha, law.beta
+    k0, k1 = jnp.log1p(beta / alpha), jnp.log(beta / alpha) + ln_ratio + (ln_reducible - jnp.log(B)) / beta
+    u = softplus_root(1 / beta, (k1 - k0) - k0 / beta)
+    ln_y = -(k0 + jnp.logaddexp(u, 0.0))
+    ln_d = (jnp.log(B) - ln_reducible - ln_y) / beta
+    return (jnp.log(A) - ln_reducible - jnp.log(-jnp.expm1(ln_y))) / alpha, ln_d
+
+
+def design_at_budget(law: ChinchillaLaw, ln_ratio: Numeric, ln_c: Numeric) -> tuple[Numeric, Numeric]:
+    """(ln N, ln D) of least loss at a budget: row `budget` of the table above.
+
+    Args:
+        law: coefficients; data is fresh.
+        ln_ratio: ln(K/k) of the cost N (k D + K).
+        ln_c: ln(C/k), C being what the budget leaves for the part of the cost that the design moves.
+
+    """
+    A, B, alpha, beta = law.A, law.B, law.alpha, law.beta
+    x = (jnp.log(alpha * A) - alpha * ln_c - jnp.log(beta * B)) / (alpha + beta)
+    p = (1 - alpha) / (alpha + beta)
+    u = softplus_root(p, ln_ratio + x)
+    ln_d = -x + p * jnp.logaddexp(u, 0.0)
+    return ln_c - jnp.logaddexp(ln_d, ln_ratio), ln_d

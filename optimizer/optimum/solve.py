@@ -29,7 +29,7 @@ from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.quality import loss, target_reducible_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
 from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
-from .reduced import softplus_root
+from .reduced import design_at_budget, design_at_loss
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
 
 __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
@@ -37,7 +37,7 @@ __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
 KKT_TOLERANCE = 1e-8
 """KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
 
-_softplus_root = jax.jit(softplus_root)
+_design_at_budget, _design_at_loss = jax.jit(design_at_budget), jax.jit(design_at_loss)
 
 
 def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solution:
@@ -122,7 +122,6 @@ def _start(
 ) -> np.ndarray:
     """A first guess for the design at a loss or at a budget: the exact answer for fresh data without limits and RL decisions."""
     law = scenario.law.chinchilla
-    A, B, alpha, beta = (float(v) for v in (law.A, law.B, law.alpha, law.beta))
     optimised = isinstance(scenario.rl, OptimisedRL)
     at = np.array([23.0, 30.0, 0.0] if optimised else [23.0, 30.0])
     share = min(max(float(rows.gradient(COST, at)[1]), 1e-300), 1.0)
@@ -130,18 +129,10 @@ def _start(
     ln_ratio = at[1] + math.log(max(1 / share - 1, 1e-300))
     half = math.log(2) if optimised else 0.0  # leave half of what is scarce to RL
     if ln_loss is not None:
-        ln_l = ln_loss - half
-        k0, k1 = math.log1p(beta / alpha), math.log(beta / alpha) + ln_ratio + (ln_l - math.log(B)) / beta
-        u = float(_softplus_root(1 / beta, (k1 - k0) - k0 / beta))
-        ln_y = -(k0 + np.logaddexp(u, 0.0))
-        tokens = (math.log(B) - ln_l - ln_y) / beta
-        params = (math.log(A) - ln_l - math.log(-math.expm1(ln_y))) / alpha
+        found = _design_at_loss(law, ln_ratio, ln_loss - half)
     else:
-        ln_c = ln_budget - half - ln_k
-        x, p = (math.log(alpha * A) - alpha * ln_c - math.log(beta * B)) / (alpha + beta), (1 - alpha) / (alpha + beta)
-        u = float(_softplus_root(max(p, 0.0), ln_ratio + x))
-        tokens = -x + max(p, 0.0) * np.logaddexp(u, 0.0)
-        params = ln_c - np.logaddexp(tokens, ln_ratio)
+        found = _design_at_budget(law, ln_ratio, ln_budget - half - ln_k)
+    params, tokens = (float(v) for v in found)
     params = min(max(params, limits.least_params), limits.most_params)
     tokens = min(tokens, limits.tokens_at(params))
     return np.array([params, tokens, tokens] if optimised else [params, tokens])
@@ -194,11 +185,9 @@ def _rising_root(function: Callable[[float], float], start: float) -> float:
     while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < 0 else (low, middle)
-    return high if high - low <= 1e-12 else _root(function, low, high, 1e-15)
-
-
-def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
-    return float(brentq(function, low, high, xtol=tolerance, rtol=np.float64(max(tolerance, 1e-15))))  # pyright: ignore[reportArgumentType]
+    if high - low <= 1e-12:
+        return high
+    return float(brentq(function, low, high, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
