@@ -8,10 +8,18 @@ from typing import Any, Literal
 from .quantity import Citation, NamedAssumption, quantity, unknown_name
 from .tables import row, rows
 
-__all__ = ["Accelerator", "Precision"]
+__all__ = ["Accelerator", "CacheTier", "Precision"]
 
 Precision = Literal["bf16", "fp8", "fp4", "int8"]
 _PRECISIONS = ("bf16", "fp8", "fp4", "int8")
+_FROM_TABLE = (
+    "usd_per_chip_hour",
+    "hbm_bytes",
+    "hbm_bytes_per_second",
+    "scaleup_domain_chips",
+    "scaleup_bytes_per_second",
+    "scaleout_bytes_per_second",
+)
 
 
 class Accelerator(NamedAssumption):
@@ -27,6 +35,15 @@ class Accelerator(NamedAssumption):
     usd_per_chip_hour: float = quantity("USD/h", "price of one chip for one hour", gt=0, low=1, high=6)
     hbm_bytes: float | None = quantity("B", "memory of one chip", gt=0, default=None)
     hbm_bytes_per_second: float | None = quantity("B/s", "memory bandwidth of one chip", gt=0, default=None)
+    scaleup_domain_chips: float | None = quantity(
+        "chips", "chips that reach each other at scale-up bandwidth", ge=1, default=None
+    )
+    scaleup_bytes_per_second: float | None = quantity(
+        "B/s", "one-way scale-up bandwidth of one chip", gt=0, default=None
+    )
+    scaleout_bytes_per_second: float | None = quantity(
+        "B/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
+    )
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +51,7 @@ class Accelerator(NamedAssumption):
         chip = row("hardware", "chip", name)
         if chip is None:
             raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")])
-        values = {k: chip[k] for k in ("usd_per_chip_hour", "hbm_bytes", "hbm_bytes_per_second")}
+        values = {k: chip[k] for k in _FROM_TABLE}
         # An unknown precision is refused by its own field; bf16 here keeps that the only complaint.
         values["peak_flops"] = chip[f"{precision if precision in _PRECISIONS else 'bf16'}_flops_per_second"]
         has = [p for p in _PRECISIONS if chip[f"{p}_flops_per_second"]]
@@ -54,3 +71,27 @@ class Accelerator(NamedAssumption):
         if field == "usd_per_chip_hour":
             return Citation("list price", chip["price_source"], chip["price_as_of"])
         return Citation(chip["kind"], chip["source"], chip["as_of"])
+
+
+class CacheTier(NamedAssumption):
+    """One kind of device that keeps prefixes for later requests. A name fills in the rest from data/storage_tiers.csv.
+
+    >>> CacheTier.model_validate("flash").capacity_bytes
+    1000000000000.0
+    """
+
+    capacity_bytes: float = quantity("B", "what one device holds", gt=0, low=1e11, high=1e14)
+    bytes_per_second: float = quantity("B/s", "read rate of one device", gt=0, low=1e8, high=1e12)
+    usd_per_device_hour: float = quantity("USD/h", "price of one device for one hour", gt=0, low=1e-3, high=10)
+
+    @classmethod
+    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
+        tier = row("storage_tiers", "tier", given["name"])
+        if tier is None:
+            raise unknown_name("cache tier", given["name"], [r["tier"] for r in rows("storage_tiers")])
+        return {k: float(tier[k]) for k in ("capacity_bytes", "bytes_per_second", "usd_per_device_hour")}
+
+    @classmethod
+    def _cited(cls, name: str, field: str) -> Citation | None:
+        tier = row("storage_tiers", "tier", name)
+        return Citation(tier["kind"], tier["source"], tier["as_of"]) if tier and tier[field] else None

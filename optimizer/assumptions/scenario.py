@@ -12,6 +12,7 @@ import tomli_w
 from pydantic import Field, field_validator, model_validator
 
 from .changes import changed, is_touched, schema_paths
+from .deployment import Deployment
 from .goal import Goal, LossGoal
 from .hardware import Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
@@ -56,12 +57,45 @@ class Pretraining(Assumption):
         low=1,
         high=5,
     )
+    state_bytes_per_param: float = quantity(
+        "B",
+        "training memory per total parameter: weights, gradients, optimizer state",
+        gt=0,
+        le=64,
+        default=18.0,
+        low=6,
+        high=20,
+        source="2 weights, 4 gradients, 12 master copy and two moments; arXiv 1910.02054, section 3.1, with fp32 gradients",
+    )
+    shard_chips: float = quantity(
+        "chips",
+        "chips that share one copy of weights, gradients and optimizer state",
+        ge=1,
+        default=512.0,
+        low=8,
+        high=4096,
+    )
+    tokens_per_chip: float = quantity(
+        "tokens",
+        "tokens of one micro-batch per chip, context shared between chips",
+        ge=1,
+        default=4096.0,
+        low=512,
+        high=16384,
+    )
+    recomputation: Literal["none", "selective", "full"] = Field(
+        default="selective",
+        description="activations computed again in the backward pass: none, those of attention, all of a layer",
+    )
 
 
 class Serving(Assumption):
     """The bill for inference."""
 
-    method: Literal["efficiency"] = Field(default="efficiency", description="how the cost of serving is found")
+    method: Literal["efficiency", "roofline"] = Field(
+        default="efficiency",
+        description="how the cost of serving and of RL rollouts is found: FLOPs at an assumed efficiency, or step times of the deployment",
+    )
     flops_per_param_token: float = quantity(
         "FLOP",
         "FLOPs per parameter and served token",
@@ -124,6 +158,17 @@ class Limits(Assumption):
         "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
     )
     max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
+    min_tokens_per_second_per_user: float | None = quantity(
+        "tokens/s",
+        "speed that every user must see; needs serving.method = 'roofline'",
+        gt=0,
+        default=None,
+        low=10,
+        high=200,
+    )
+    max_training_bytes_per_chip: float | None = quantity(
+        "B", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11
+    )
     bytes_per_param: float | None = quantity(
         "B",
         "memory per active parameter as served (experts: times total over active)",
@@ -160,6 +205,7 @@ class Scenario(Assumption):
     rl: RL = NoRL()
     traffic: Traffic = Field(description="the tokens the model will serve")
     serving: Serving = Serving()
+    deployment: Deployment = Deployment()
     money: Money = Money()
     limits: Limits = Limits()
     sources: dict[str, str] = label("where the scenario's own numbers come from, by dotted path", default={})
@@ -204,6 +250,7 @@ class Scenario(Assumption):
                 for path, value in efficiencies.items()
                 if value * self.pretraining.mfu > 1
             ]
+        problems += self._roofline_problems()
         paths = [*schema_paths(type(self)), *self._values()]
         problems += [
             f"sources names {path!r}, which is not a number of a scenario{near_miss(path, paths)}"
@@ -213,6 +260,26 @@ class Scenario(Assumption):
         if problems:
             raise InputError(problems)
         return self
+
+    def _roofline_problems(self) -> list[str]:
+        if self.serving.method != "roofline":
+            return [
+                f"{path} is used only with serving.method = 'roofline'; set it, or remove {path}."
+                for path, value in {
+                    "limits.min_tokens_per_second_per_user": self.limits.min_tokens_per_second_per_user,
+                    "deployment.batch": None if self.deployment.batch == "optimal" else self.deployment.batch,
+                }.items()
+                if value is not None
+            ]
+        problems, chip = [], self.money.serve_chip
+        if self.money.unit != "usd":
+            problems.append("serving.method = 'roofline' prices time on a chip in USD; set money.unit = 'usd'.")
+        problems += [
+            f"serving.method = 'roofline' needs money.serve_chip.{field}, which {chip.name or 'the chip'} has not on record; give it."
+            for field in ("hbm_bytes", "hbm_bytes_per_second")
+            if getattr(chip, field) is None
+        ]
+        return problems
 
     def _values(self) -> dict[str, object]:
         """What `sources` may speak of: every number by dotted path, and the traffic table as a whole."""

@@ -4,7 +4,8 @@
 
 with k = 6 FLOPs per parameter and training token, s = 2 per served token, f the share of rollouts that get a backward pass, T_in
 the input tokens that are computed (cache hits are not), and a price per FLOP for each phase: 1/u in training-equivalent FLOPs,
-USD per chip-hour / (3600 peak mfu u) in dollars, u being throughput relative to pre-training.
+USD per chip-hour / (3600 peak mfu u) in dollars, u being throughput relative to pre-training. With serving.method = "roofline" served
+tokens cost what `roofline` finds for the deployment instead, cache hits what keeping them costs, and RL tokens are decoded there too.
 
 References:
     Kaplan et al. 2020, arXiv 2001.08361, section 2.1 (6 N D and 2 N). Sardana et al. 2024, arXiv 2401.00448, equation 6 (dollars).
@@ -13,11 +14,15 @@ References:
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
+
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import FixedFlopsRL, OptimisedRL
+from ..assumptions.rl import CostShareRL, FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
+from .cache import usd_to_keep
+from .roofline import Replica, decode_seconds_by_regime, replica, usd_per_prefill_token
 
 __all__ = [
     "Design",
@@ -25,6 +30,7 @@ __all__ = [
     "PhasePrices",
     "design_of",
     "lifecycle_cost",
+    "lifecycle_cost_by_regime",
     "phase_prices",
     "pretraining_flops",
     "research_cost",
@@ -126,7 +132,8 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     Returns:
         Cost by phase in the unit of the scenario; `total` is their sum.
 
-    Limits: no cost of data, staff, storage or idle fleets; serving at one efficiency whatever the size of the model.
+    Limits: no cost of data, staff or idle fleets. With serving.method = "efficiency", one efficiency whatever the size of the model, and
+    cache hits are free.
 
     >>> from optimizer.assumptions.library import load
     >>> cost = lifecycle_cost(load("lecture-2026"), Design(100e9, 200e12, 200e12 / 1.5))
@@ -134,16 +141,50 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
 
     """
-    s, price = scenario, phase_prices(scenario)
-    demand = s.traffic.demand()
-    pretraining = price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens)
-    rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
+    if scenario.serving.method == "efficiency":
+        return _cost_by_efficiency(scenario, design)
+    r = replica(scenario, design.n_params)
+    slowest = jnp.stack([jnp.asarray(s, float) for s in decode_seconds_by_regime(scenario, r)]).max(axis=0)
+    return _cost_by_roofline(scenario, design, r, slowest)
+
+
+def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> list[LifecycleCost]:
+    """The cost in every regime of decoding; the cost is the largest of them, and each is smooth. One, unless the roofline is used."""
+    if scenario.serving.method == "efficiency":
+        return [_cost_by_efficiency(scenario, design)]
+    r = replica(scenario, design.n_params)
+    return [_cost_by_roofline(scenario, design, r, seconds) for seconds in decode_seconds_by_regime(scenario, r)]
+
+
+def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
+    price, demand = phase_prices(s), s.traffic.demand()
     served = s.serving.flops_per_param_token * design.n_params
     return LifecycleCost(
-        pretraining=pretraining,
-        rl=rl,
+        pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
+        rl=price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens,
         prefill=price.prefill * served * (demand.input_tokens - demand.cached_tokens),
         decode=price.decode * served * demand.output_tokens,
+    )
+
+
+def _cost_by_roofline(s: Scenario, design: Design, r: Replica, decode_seconds: Numeric) -> LifecycleCost:
+    """Cost with `decode_seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
+    price, demand = phase_prices(s), s.traffic.demand()
+    decode = decode_seconds * r.usd_per_second
+    if isinstance(s.rl, FixedFlopsRL | CostShareRL):
+        rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
+    else:
+        backward = (s.rl.flops_per_param_token - 2) * design.n_params * price.pretraining
+        rl = design.rl_tokens * (backward + decode * s.pretraining.overhead)
+    kept = usd_to_keep(
+        s.deployment.cache_tier, r.kv_held_bytes / s.deployment.context_tokens, s.deployment.cache_keep_seconds
+    )
+    computed = (demand.input_tokens - demand.cached_tokens) * usd_per_prefill_token(s, r)
+    return LifecycleCost(
+        pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
+        rl=rl,
+        prefill=computed + demand.cached_tokens * kept,
+        decode=demand.output_tokens * decode / s.serving.load_factor,
     )
 
 

@@ -1,8 +1,11 @@
-"""Which limits does a design keep? Each limit is linear in ln N and ln D, so the optimum under limits stays certified.
+"""Which limits does a design keep? Each is convex in ln N and ln D, so the optimum under limits stays certified.
 
 max_params           N <= bound                    max_train_tokens     D <= bound
 min_params           N >= bound                    max_epochs           D <= epochs x unique tokens
 max_bytes            N bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
+
+max_training_bytes_per_chip          memory of a training run, see `training`
+min_tokens_per_second_per_user       and the memory of a replica, see `roofline.serving_excess`; with serving.method = "roofline"
 """
 
 import jax.numpy as jnp
@@ -12,6 +15,8 @@ from ..assumptions.numbers import SECONDS_PER_DAY
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design, pretraining_flops
+from .roofline import serving_excess
+from .training import training_bytes_per_chip
 
 __all__ = ["limit_excess", "limit_names"]
 
@@ -40,6 +45,11 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
         )
         days = pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
         excess["limits.max_training_days"] = jnp.log(days / limits.max_training_days)
+    if limits.max_training_bytes_per_chip is not None:
+        held = training_bytes_per_chip(scenario, n_params)
+        excess["limits.max_training_bytes_per_chip"] = jnp.log(held / limits.max_training_bytes_per_chip)
+    if scenario.serving.method == "roofline":
+        excess |= serving_excess(scenario, n_params)
     return excess
 
 

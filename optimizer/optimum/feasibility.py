@@ -2,7 +2,7 @@
 
 import math
 
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.law import RepetitionLaw
@@ -12,6 +12,8 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import target_reducible_loss
+from ..model.roofline import fastest_step, memory_batch, replica
+from ..model.training import training_bytes_per_chip
 from .solution import InfeasibleError
 
 __all__ = ["SMALLEST_USEFUL", "Room", "check"]
@@ -21,6 +23,12 @@ SMALLEST_USEFUL = 1e6
 
 _ROUNDING = 1e-12
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
+_CURVED_CAPS = (
+    "limits.max_training_bytes_per_chip",
+    "deployment.chips",
+    "deployment.target_tokens_per_second",
+    "limits.min_tokens_per_second_per_user",
+)
 _TOKEN_CAPS = ("limits.max_train_tokens", "limits.max_epochs")
 _COMPUTE_CAPS = ("limits.max_training_days",)
 
@@ -29,16 +37,29 @@ class Room:
     """The range that the limits leave: bounds on ln N, ln D and ln N D, each with the dotted path of the limit that sets it."""
 
     def __init__(self, scenario: Scenario) -> None:
-        # Every limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
+        # A straight limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
         at_one = {path: float(v) for path, v in limit_excess(scenario, Design(1.0, 1.0, 1.0)).items()}
         self.least_params = at_one.get("limits.min_params", -math.inf)
-        self.params_by, self.most_params = _tightest(at_one, _PARAM_CAPS)
+        at_one |= {path: -_largest_within(scenario, path) for path in _CURVED_CAPS if path in at_one}
+        self.params_by, self.most_params = _tightest(at_one, (*_PARAM_CAPS, *_CURVED_CAPS))
         self.tokens_by, self.most_tokens = _tightest(at_one, _TOKEN_CAPS)
         self.compute_by, self.most_compute = _tightest(at_one, _COMPUTE_CAPS)
 
     def tokens_at(self, ln_params: float) -> float:
         """The largest ln D at ln N."""
         return min(self.most_tokens, self.most_compute - ln_params)
+
+
+def _largest_within(scenario: Scenario, path: str) -> float:
+    """The largest ln N that keeps a limit whose quantity rises with N but is no power of it; -inf where none does."""
+
+    def excess(ln_params: float) -> float:
+        return float(limit_excess(scenario, Design(math.exp(ln_params), 1.0, 1.0))[path])
+
+    low, high = math.log(SMALLEST_USEFUL), 60.0
+    if excess(low) > 0:
+        return -math.inf
+    return high if excess(high) <= 0 else float(brentq(excess, low, high, xtol=1e-12))  # pyright: ignore[reportArgumentType]
 
 
 def _tightest(at_one: dict[str, float], caps: tuple[str, ...]) -> tuple[str, float]:
@@ -55,6 +76,8 @@ def check(scenario: Scenario) -> Room:
 
     """
     found = Room(scenario)
+    if found.most_params == -math.inf:
+        raise InfeasibleError(_no_size_fits(scenario, found.params_by))
     if found.least_params > found.most_params:
         raise InfeasibleError(
             f"limits.min_params = {human(math.exp(found.least_params))} contradicts {found.params_by}, which allows at most "
@@ -68,6 +91,31 @@ def check(scenario: Scenario) -> Room:
         case ParamsGoal() as goal:
             _check_params(goal, found)
     return found
+
+
+def _no_size_fits(scenario: Scenario, path: str) -> str:
+    """Why not even the smallest useful model keeps a limit, and what would."""
+    d, small = scenario.deployment, f"even {human(SMALLEST_USEFUL)} parameters"
+    if path == "limits.max_training_bytes_per_chip":
+        need = float(training_bytes_per_chip(scenario, SMALLEST_USEFUL))
+        return (
+            f"{small} fill {human(need)} B of a chip in pre-training, above {path}. "
+            "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
+        )
+    r = replica(scenario, SMALLEST_USEFUL)
+    if path == "deployment.chips":
+        sequences = d.batch_size or 1.0
+        fits = float(memory_batch(r))
+        return (
+            f"{human(sequences)} sequences of deployment.context_tokens = {human(d.context_tokens)} tokens do not fit: their cache takes "
+            f"{human(sequences * float(r.kv_held_bytes))} B and a replica has {human(float(r.memory_bytes))} B, enough for {fits:.3g}. "
+            "Shorten the context or the batch, or raise deployment.chips."
+        )
+    fastest = float(r.kept_tokens / fastest_step(scenario, r))
+    return (
+        f"{small} decode at most {human(fastest)} tokens/s for a user on this deployment, below {path}. Ask for at most "
+        f"{human(fastest)} tokens/s, or lower deployment.seconds_per_layer or deployment.context_tokens."
+    )
 
 
 def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
@@ -100,8 +148,16 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
 def _reasons(scenario: Scenario, found: Room) -> list[str]:
     limits, reasons = scenario.limits, []
     for path in filter(None, (found.params_by, found.tokens_by, found.compute_by)):
-        value = getattr(limits, path.removeprefix("limits."))
+        if path == "deployment.chips":
+            chips = float(scenario.deployment.chips_on(scenario.money.serve_chip) * scenario.deployment.pipeline_stages)
+            reasons.append(f"the memory of {chips:g} chips ({human(math.exp(found.most_params))} parameters)")
+            continue
+        block, field = path.split(".")
+        value = getattr(getattr(scenario, block), field)
         meaning = {
+            "limits.max_training_bytes_per_chip": f"{human(value)} B ({human(math.exp(found.most_params))} parameters)",
+            "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
+            "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",
             "limits.max_bytes": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
             "limits.max_train_tokens": f"{human(value)} tokens",

@@ -8,6 +8,9 @@ functions: convex, so a point that satisfies the Karush-Kuhn-Tucker conditions i
 with the rows f of `Rows`, evaluated in one compiled call with exact gradients and Hessians from JAX. scipy finds the active rows
 (SLSQP; trust-constr where that fails) and Newton steps then solve the KKT equations of those rows to machine precision.
 
+A cost that is the largest of several smooth ones (the regimes of the serving roofline) is minimised as t subject to every one <= t, so
+that an optimum on a kink has its certificate too.
+
 References:
     Boyd, Kim, Vandenberghe, Hassibi 2007, A tutorial on geometric programming, section 2. Nocedal and Wright 2006, chapter 12.
 
@@ -29,7 +32,7 @@ from ..assumptions.goal import BudgetGoal
 from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
-from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
+from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost_by_regime
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss
 
@@ -37,6 +40,7 @@ __all__ = ["COST", "LOSS", "OutOfRangeError", "Point", "Rows", "design_at", "ln_
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
 _FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
+_ANYWHERE = (1e9, 1e12, 1e12)
 _ACTIVE = 1e-8
 _SOLVED = 1e-10
 _NEWTON_STEPS = 25
@@ -73,18 +77,22 @@ def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
 def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
     """The rows at a point: see `Rows`. The cost is the part that the design moves, which a large fixed part would drown in rounding."""
     design = design_at(scenario, x)
-    cost = lifecycle_cost(scenario, design)
+    regimes = [_ln_moving(scenario, cost) for cost in lifecycle_cost_by_regime(scenario, design)]
     rows = [
-        jnp.log(
-            cost.total if not isinstance(scenario.rl, FixedFlopsRL) else cost.pretraining + cost.prefill + cost.decode
-        ),
+        jnp.stack(regimes).max(),
         jnp.log(reducible_loss(scenario, design)),
         jnp.log(scenario.law.reducible(design.n_params, design.train_tokens)),
         x[0] + x[1],
         x[0],
         *limit_excess(scenario, design).values(),
+        *(regimes if len(regimes) > 1 else ()),
     ]
     return jnp.stack([jnp.asarray(r, float) for r in rows])
+
+
+def _ln_moving(scenario: Scenario, cost: LifecycleCost) -> Float[Array, ""]:
+    moving = cost.total if not isinstance(scenario.rl, FixedFlopsRL) else cost.pretraining + cost.prefill + cost.decode
+    return jnp.log(moving)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -93,9 +101,17 @@ def _evaluate(
 ) -> Float[Array, " row derivative"]:
     """Values, gradients and Hessians of all rows, side by side. The scenario comes flattened: that is done once per solve."""
     scenario = jax.tree.unflatten(tree, list(leaves))
-    jacobian = jax.jacfwd(row_values, argnums=1)
-    parts = row_values(scenario, x)[:, None], jacobian(scenario, x), jax.jacfwd(jacobian, argnums=1)(scenario, x)
-    return jnp.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
+
+    def values(x: Float[Array, " variable"]) -> tuple[Float[Array, " row"], Float[Array, " row"]]:
+        found = row_values(scenario, x)
+        return found, found
+
+    def slopes(x: Float[Array, " variable"]) -> tuple[Float[Array, " row variable"], tuple[Array, Array]]:
+        slope, found = jax.jacfwd(values, has_aux=True)(x)
+        return slope, (found, slope)
+
+    bends, (found, slope) = jax.jacfwd(slopes, has_aux=True)(x)
+    return jnp.concatenate([found[:, None], slope, bends.reshape(bends.shape[0], -1)], axis=1)
 
 
 def _as_total(scenario: Scenario) -> TotalTraffic:
@@ -111,7 +127,10 @@ class Rows:
 
     def __init__(self, scenario: Scenario) -> None:
         self.limits = limit_names(scenario)
-        self.names = [*_FIXED, *self.limits]
+        pieces = lifecycle_cost_by_regime(scenario, Design(*_ANYWHERE))
+        self.regimes = [f"{COST} in regime {i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else []
+        """rows of which the cost is the largest; none where the cost is smooth"""
+        self.names = [*_FIXED, *self.limits, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))
         # The rows depend neither on the goal nor on how a forecast is written down: stand-ins for both share one compilation.
         stand_ins = {"goal": BudgetGoal(budget=1.0), "traffic": _as_total(scenario)}
@@ -169,6 +188,8 @@ class Rows:
         upper = {**bounds, **dict.fromkeys(self.limits, 0.0)} if limits else dict(bounds)
         if not all(np.isfinite(part).all() for part in (start, *self.at(np.array(start, float)))):
             raise OutOfRangeError(f"ln N, ln D start at {np.array2string(np.asarray(start), precision=4)}")
+        if self.regimes and COST in upper:
+            upper |= dict.fromkeys(self.regimes, upper.pop(COST))
         program = _Program(self, objective, upper, np.array(start, float), index)
         best: Point | None = None
         expected, none = tuple(bounds), ()
@@ -192,7 +213,10 @@ def _candidates(program: "_Program", found: np.ndarray, holding: Collection[tupl
 
 
 class _Program:
-    """One program: an objective and bounded rows, in the variables that are free."""
+    """One program: an objective and bounded rows, in the variables that are free.
+
+    Where the cost has regimes and is to be minimised, its bound t is the last variable and every regime is a row below it.
+    """
 
     def __init__(
         self,
@@ -202,19 +226,24 @@ class _Program:
         start: np.ndarray,
         free: np.ndarray,
     ) -> None:
-        self.rows, self.free, self.base, self.names = rows, free, start, list(upper)
+        self.rows, self.free, self.base = rows, free, start
+        self.bounded = bool(rows.regimes) and COST in objective
+        self.names = [*upper, *(rows.regimes if self.bounded else ())]
         self.weights = np.array([objective.get(n, 0.0) for n in rows.names])
         self.index = np.array([rows.names.index(n) for n in self.names], int)
-        self.bounds = np.array([upper[n] for n in self.names])
-        self.start = start[free]
+        self.bounds = np.array([upper.get(n, 0.0) for n in self.names])
+        self.below_t = np.array([float(self.bounded and n in rows.regimes) for n in self.names])
+        self.start = np.append(start[free], rows.value(COST, start)) if self.bounded else start[free]
 
-    def full(self, x: np.ndarray) -> np.ndarray:
+    def full(self, z: np.ndarray) -> np.ndarray:
         whole = self.base.copy()
-        whole[self.free] = x
+        whole[self.free] = z[: len(self.free)]
         return whole
 
-    def objective(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        values, gradients, hessians = self.rows.at(self.full(x))
+    def objective(self, z: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        if self.bounded:
+            return float(z[-1]), np.eye(len(z))[-1], np.zeros((len(z), len(z)))
+        values, gradients, hessians = self.rows.at(self.full(z))
         hessian = np.tensordot(self.weights, hessians, 1)
         return (
             float(self.weights @ values),
@@ -222,9 +251,18 @@ class _Program:
             hessian[np.ix_(self.free, self.free)],
         )
 
-    def excess(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        values, gradients, hessians = (part[self.index] for part in self.rows.at(self.full(x)))
-        return values - self.bounds, gradients[:, self.free], hessians[:, self.free][:, :, self.free]
+    def excess(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values, gradients, hessians = (part[self.index] for part in self.rows.at(self.full(z)))
+        values, gradients, hessians = (
+            values - self.bounds,
+            gradients[:, self.free],
+            hessians[:, self.free][:, :, self.free],
+        )
+        if self.bounded:
+            values = values - self.below_t * z[-1]
+            gradients = np.column_stack([gradients, -self.below_t])
+            hessians = np.pad(hessians, ((0, 0), (0, 1), (0, 1)))
+        return values, gradients, hessians
 
     def slsqp(self) -> np.ndarray:
         constraint = {
@@ -272,35 +310,42 @@ class _Program:
             found[near] = nnls(gradients[near].T, -gradient)[0]
         return found
 
-    def newton(self, x: np.ndarray, expected: Collection[str]) -> np.ndarray:
-        """X moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
+    def newton(self, z: np.ndarray, expected: Collection[str]) -> np.ndarray:
+        """Z moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
         wanted = np.array([n in expected for n in self.names])
-        multipliers = self.multipliers(x, wanted | (self.excess(x)[0] > -1e-5))
-        active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(x)]
-        rows, size = self.index[active], len(x)
-        z = np.concatenate([x, multipliers[active]])
+        excess, _, _ = self.excess(z)
+        if COST in expected or self.bounded:  # of the regimes, expect the dearest
+            regimes = np.array([n in self.rows.regimes for n in self.names])
+            wanted[np.where(regimes, excess, -np.inf).argmax()] |= regimes.any()
+        multipliers = self.multipliers(z, wanted | (excess > -1e-5))
+        active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(z)]
+        size = len(z)
+        both = np.concatenate([z, multipliers[active]])
         for _ in range(_NEWTON_STEPS):
-            values, gradients, hessians = self.rows.at(self.full(z[:size]))
-            weights = self.weights.copy()
-            weights[rows] += z[size:]
-            matrix = np.zeros((len(z), len(z)))
-            matrix[:size, :size] = np.tensordot(weights, hessians, 1)[np.ix_(self.free, self.free)]
-            matrix[size:, :size] = gradients[rows][:, self.free]
-            matrix[:size, size:] = matrix[size:, :size].T
-            residual = np.concatenate([(weights @ gradients)[self.free], values[rows] - self.bounds[active]])
+            _, slope, curvature = self.objective(both[:size])
+            values, gradients, hessians = (part[active] for part in self.excess(both[:size]))
+            matrix = np.zeros((len(both), len(both)))
+            matrix[:size, :size] = curvature + np.tensordot(both[size:], hessians, 1)
+            matrix[size:, :size] = gradients
+            matrix[:size, size:] = gradients.T
+            residual = np.concatenate([slope + both[size:] @ gradients, values])
             if not (np.isfinite(matrix).all() and np.isfinite(residual).all()):
-                return x
+                return z
             step = np.linalg.lstsq(matrix, -residual, rcond=None)[0]
-            z += step * min(1.0, _LONGEST_STEP / max(np.abs(step[:size]).max(), 1e-300))
+            both += step * min(1.0, _LONGEST_STEP / max(np.abs(step[:size]).max(), 1e-300))
             if np.abs(step[:size]).max() < _LAST_STEP:
                 break
-        return z[:size]
+        return both[:size]
 
-    def certify(self, x: np.ndarray) -> Point:
-        excess, gradients, _ = self.excess(x)
-        _, gradient, _ = self.objective(x)
-        multipliers = self.multipliers(x, excess > -_ACTIVE)
+    def certify(self, z: np.ndarray) -> Point:
+        excess, gradients, _ = self.excess(z)
+        _, gradient, _ = self.objective(z)
+        multipliers = self.multipliers(z, excess > -_ACTIVE)
         stationarity = np.abs(gradient + multipliers @ gradients).max() / max(np.abs(gradient).max(), 1e-300)
         residual = max(float(stationarity), float(excess.max(initial=0.0)))
         residual = residual if np.isfinite(residual) else np.inf
-        return Point(self.full(x), dict(zip(self.names, multipliers.tolist(), strict=True)), residual)
+        found = dict(zip(self.names, multipliers.tolist(), strict=True))
+        regimes = [found.pop(n) for n in self.rows.regimes if n in found]
+        if regimes and not self.bounded:
+            found[COST] = sum(regimes)
+        return Point(self.full(z), found, residual)

@@ -93,10 +93,12 @@ def _solve(scenario: Scenario, band: float) -> Solution:
     match scenario.goal:
         case LossGoal():
             target = math.log(float(target_reducible_loss(scenario)))
-            found = rows.minimise({COST: 1.0}, {LOSS: target}, _start(rows, scenario, limits, ln_loss=target))
+            start = _start(rows, scenario, limits, ln_loss=target)
+            found = _best_of(rows, scenario, {COST: 1.0}, {LOSS: target}, start, limits)
         case BudgetGoal(budget=budget):
             ln_budget = rows.ln_moving(budget)
-            found = rows.minimise({LOSS: 1.0}, {COST: ln_budget}, _start(rows, scenario, limits, ln_budget=ln_budget))
+            start = _start(rows, scenario, limits, ln_budget=ln_budget)
+            found = _best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
         case ParamsGoal(params=params):
             found = _at_params(rows, scenario, math.log(params), limits)
     if not found.kkt_residual < KKT_TOLERANCE:
@@ -106,6 +108,40 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             Status.NOT_CONVERGED,
         )
     return _solution(scenario, rows, found, band)
+
+
+def is_convex(scenario: Scenario) -> bool:
+    """Whether every row is convex in logarithms, so that a KKT point is the global optimum.
+
+    Every law, RL policy and limit is. The roofline is for dense models, and for experts at a fixed batch; a batch that is chosen moves how
+    many experts a step reads, 1 - (1 - a)^B, which bends the other way.
+    """
+    chosen = scenario.deployment.batch_size is None
+    return scenario.serving.method == "efficiency" or not (chosen and float(scenario.deployment.sparsity) > 1)
+
+
+_STARTS = (-3.0, -1.5, 1.5)
+
+
+def _best_of(
+    rows: Rows,
+    scenario: Scenario,
+    objective: dict[str, float],
+    bounds: dict[str, float],
+    start: np.ndarray,
+    limits: Room,
+) -> Point:
+    """The program's solution: from one start where it is convex, the best of several sizes otherwise."""
+    found = [rows.minimise(objective, bounds, start)]
+    if not is_convex(scenario):
+        for shift in _STARTS:
+            x = start.copy()
+            x[0] = min(max(start[0] + shift, limits.least_params), limits.most_params)
+            x[1] = start[1] - shift
+            found.append(rows.minimise(objective, bounds, x))
+    (row,) = objective
+    solved = [p for p in found if p.kkt_residual < KKT_TOLERANCE]
+    return min(solved, key=lambda p: rows.value(row, p.x), default=min(found, key=lambda p: p.kkt_residual))
 
 
 def _chinchilla(scenario: Scenario, ln_reducible: float) -> tuple[float, float]:
@@ -236,7 +272,7 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         overtraining=_overtraining(scenario, design),
         baseline=_baseline(scenario, rows, found.x),
         band=_band(scenario, rows, found.x, tolerance),
-        certificate=_certificate(rows, found, float(cost.total)),
+        certificate=_certificate(scenario, rows, found, float(cost.total)),
         extrapolation=_extrapolation(scenario, design),
     )
 
@@ -255,7 +291,7 @@ def _overtraining(scenario: Scenario, design: Design) -> Overtraining:
     return Overtraining(d / (20 * n), d / float(scenario.law.train_optimal_tokens(n)))
 
 
-def _certificate(rows: Rows, found: Point, total_cost: float) -> Certificate:
+def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float) -> Certificate:
     # The programs bound or minimise the part of the cost that moves; the multipliers speak of the whole.
     moving = 1 - rows.fixed_cost / total_cost
     spends = COST in found.multipliers
@@ -265,8 +301,8 @@ def _certificate(rows: Rows, found: Point, total_cost: float) -> Certificate:
         for name, value in found.multipliers.items()
     }
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)
-    # Every law, RL policy and limit of this serving method is log-log convex, so a KKT point is the global optimum.
-    return Certificate(found.kkt_residual, found.kkt_residual < KKT_TOLERANCE, active, multipliers)
+    certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario)
+    return Certificate(found.kkt_residual, certified, active, multipliers)
 
 
 def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:

@@ -1,0 +1,219 @@
+"""How is the model served? The shape of the model, the replica it runs on, the batch, and what share of the hardware it reaches.
+
+The chip itself is `money.serve_chip`. Layers and key-value bytes grow with the model as power laws of active parameters, fitted to the
+models of data/models.csv released since 2024 (docs/serving.md shows the fit); the shares of peak are fitted to data/throughput.csv.
+"""
+
+from typing import Literal
+
+import jax.numpy as jnp
+from pydantic import Field, model_validator
+
+from .hardware import Accelerator, CacheTier
+from .quantity import Assumption, Numeric, quantity
+
+__all__ = ["Deployment"]
+
+_FIT = "fit to data/models.csv, released since 2024; docs/serving.md"
+_MEASURED = "fit to data/throughput.csv; docs/serving.md"
+_TENSOR_CHIPS = 8.0
+_WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+
+
+class Deployment(Assumption):
+    """How the model is served when serving.method = "roofline", and the shape it has in training memory."""
+
+    batch: Literal["optimal", "latency", "fixed"] = Field(
+        default="optimal",
+        description="sequences per step: as many as memory holds, as many as keep target_tokens_per_second, or batch_size",
+    )
+    batch_size: float | None = quantity(
+        "sequences", "sequences per step, for batch = 'fixed'", ge=1, default=None, low=1, high=4096
+    )
+    target_tokens_per_second: float | None = quantity(
+        "tokens/s", "speed that every user sees, for batch = 'latency'", gt=0, default=None, low=10, high=200
+    )
+    chips: float | None = quantity(
+        "chips",
+        "chips of one replica and pipeline stage; by default the chip's scale-up domain, at most 8 of it with tensor parallelism",
+        ge=1,
+        default=None,
+        low=1,
+        high=576,
+    )
+    pipeline_stages: float = quantity("stages", "stages that share the layers", ge=1, default=1.0, low=1, high=16)
+    parallelism: Literal["tensor", "expert"] = Field(
+        default="tensor",
+        description="what the chips exchange in every layer: sums over all of them, or each token with its experts",
+    )
+    context_tokens: float = quantity(
+        "tokens", "tokens in the context of a sequence, on average", ge=1, default=8000.0, low=1000, high=200000
+    )
+    sparsity: float = quantity("1", "total over active parameters", ge=1, default=1.0, low=1, high=40)
+    expert_share: float | None = quantity(
+        "1",
+        "share of experts that a token uses; active over total when left out",
+        gt=0,
+        lt=1,
+        default=None,
+        low=0.01,
+        high=0.25,
+    )
+    experts_per_token: float = quantity(
+        "experts", "experts that a token is sent to, for parallelism = 'expert'", ge=1, default=8.0, low=1, high=16
+    )
+    reference_params: float = quantity(
+        "parameters", "active parameters of the model that layers and KV bytes are given for", gt=0, default=1e10
+    )
+    layers: float = quantity(
+        "layers", "layers of the reference model", ge=1, default=44.6, low=30, high=60, source=_FIT
+    )
+    layers_exponent: float = quantity(
+        "1", "power of active parameters that layers grow with; 0 keeps them", ge=0, le=1, default=0.275, source=_FIT
+    )
+    kv_bytes_per_token: float = quantity(
+        "B/token",
+        "key-value cache of one token of the reference model, at 2 bytes a number",
+        gt=0,
+        default=80900.0,
+        low=2e4,
+        high=3e5,
+        source=_FIT,
+    )
+    kv_exponent: float = quantity(
+        "1", "power of active parameters that the cache grows with; 0 keeps it", ge=0, le=1, default=0.365, source=_FIT
+    )
+    kv_constant_bytes: float = quantity(
+        "B",
+        "part of a sequence's cache that does not grow with context: windows and states",
+        ge=0,
+        default=0.0,
+        low=0,
+        high=1e9,
+    )
+    kv_bytes_per_value: float = quantity(
+        "B", "bytes of one number in the cache", gt=0, le=4, default=2.0, low=1, high=2
+    )
+    attention_exponent: float = quantity(
+        "1",
+        "power of the context that a step reads: 1 all of it, 0.5 its square root",
+        ge=0,
+        le=1,
+        default=1.0,
+        low=0.5,
+        high=1,
+    )
+    bytes_per_weight: float | None = quantity(
+        "B",
+        "bytes of one weight; those of the chip's precision when left out",
+        gt=0,
+        le=4,
+        default=None,
+        low=0.5,
+        high=2,
+    )
+    compute_share: float = quantity(
+        "1",
+        "share of peak FLOP/s that a decode step reaches",
+        gt=0,
+        le=1,
+        default=0.41,
+        low=0.2,
+        high=0.7,
+        source=_MEASURED,
+    )
+    prefill_share: float = quantity(
+        "1", "share of peak FLOP/s that prefill reaches", gt=0, le=1, default=0.5, low=0.25, high=0.7, source=_MEASURED
+    )
+    bandwidth_share: float = quantity(
+        "1",
+        "share of memory bandwidth that a decode step reaches",
+        gt=0,
+        le=1,
+        default=0.8,
+        low=0.5,
+        high=0.95,
+        source=_MEASURED,
+    )
+    link_share: float = quantity(
+        "1",
+        "share of scale-up bandwidth that an exchange reaches",
+        gt=0,
+        le=1,
+        default=0.2,
+        low=0.1,
+        high=0.8,
+        source=_MEASURED,
+    )
+    seconds_per_layer: float = quantity(
+        "s", "time of a layer that nothing shortens", ge=0, le=0.01, default=7e-5, low=2e-5, high=1e-4, source=_MEASURED
+    )
+    seconds_per_sequence: float = quantity(
+        "s",
+        "time a step spends on each sequence outside the chips' work",
+        ge=0,
+        le=0.01,
+        default=2e-5,
+        low=0,
+        high=5e-5,
+        source=_MEASURED,
+    )
+    seconds_per_hop: float = quantity(
+        "s", "time from one pipeline stage to the next", ge=0, le=0.1, default=5e-5, low=1e-5, high=1e-3
+    )
+    memory_share: float = quantity(
+        "1", "share of memory that weights and cache may fill", gt=0, le=1, default=0.9, low=0.8, high=0.95
+    )
+    drafted_tokens: float = quantity(
+        "tokens",
+        "speculative decoding: tokens guessed and checked beside the next one, per step",
+        ge=0,
+        default=0.0,
+        low=0,
+        high=7,
+    )
+    accepted_tokens: float = quantity(
+        "tokens", "tokens that a step adds to a sequence", ge=1, default=1.0, low=1, high=4
+    )
+
+    cache_tier: CacheTier = Field(default="flash", description="where prefixes wait to be used again")  # type: ignore[assignment]
+    cache_keep_seconds: float = quantity(
+        "s", "time that a prefix is kept for its next use", ge=0, default=300.0, low=60, high=86400
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Deployment":
+        given = {"fixed": self.batch_size, "latency": self.target_tokens_per_second}
+        named = {"fixed": "batch_size", "latency": "target_tokens_per_second"}
+        for policy, value in given.items():
+            if (self.batch == policy) != (value is not None):
+                raise ValueError(
+                    f"has batch = {self.batch!r} {'without' if value is None else 'and'} {named[policy]}; "
+                    + (
+                        f"give {named[policy]}"
+                        if value is None
+                        else f"set batch = {policy!r}, or remove {named[policy]}"
+                    )
+                )
+        if self.accepted_tokens > 1 + self.drafted_tokens:
+            raise ValueError(
+                f"has accepted_tokens = {self.accepted_tokens:g}, more than 1 + drafted_tokens = {1 + self.drafted_tokens:g}; "
+                "raise drafted_tokens"
+            )
+        if self.expert_share is not None and self.expert_share * self.sparsity > 1:
+            raise ValueError(
+                f"has expert_share = {self.expert_share:g} times sparsity = {self.sparsity:g} above 1: the experts alone would use more "
+                "than the active parameters; lower one"
+            )
+        return self
+
+    def weight_bytes(self, chip: Accelerator) -> Numeric:
+        """Bytes of one weight: as given, or those of the chip's precision."""
+        return _WEIGHT_BYTES[chip.precision] if self.bytes_per_weight is None else self.bytes_per_weight
+
+    def chips_on(self, chip: Accelerator) -> Numeric:
+        """Chips of one replica and stage: as given, or the chip's scale-up domain, of which tensor parallelism takes at most 8."""
+        if self.chips is not None:
+            return self.chips
+        domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
+        return domain if self.parallelism == "expert" else jnp.minimum(domain, _TENSOR_CHIPS)
