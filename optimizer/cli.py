@@ -96,6 +96,17 @@ def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scena
     from .assumptions.library import load
     from .assumptions.problems import InputError
 
+    changes = _changes(settings, problems)
+    try:
+        found = load(name, changes)
+        return found if not problems else None
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _changes(settings: Sequence[str], problems: list[str]) -> dict[str, str | None]:
+    """What --set asks for, by dotted path; sentences about what it cannot mean go to `problems`."""
     changes: dict[str, str | None] = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
@@ -105,18 +116,29 @@ def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scena
             problems.append(f"--set {path.strip()} is given twice; keep one.")
         else:
             changes[path.strip()] = value.strip() or None
-    try:
-        found = load(name, changes)
-        return found if not problems else None
-    except InputError as error:
-        problems.extend(error.problems)
-        return None
+    return changes
 
 
 @app.command()
-def reproduce(json_: _Json = False) -> None:
+def reproduce(
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Check what the lecture says about serving instead.")
+    ] = False,
+    json_: _Json = False,
+) -> None:
     """Check the lecture's "100x over-trained": its arithmetic, the exact optimum under every law, and what carries the result."""
     with _told():
+        if claims:
+            from .report.claims import claims as every_claim
+
+            found = every_claim()
+            if json_:
+                _print_json([claim._asdict() for claim in found])
+                return
+            from .report.serving_text import claims_text
+
+            _print(claims_text(found))
+            return
         from .report import lecture
 
         steps, frame, waterfall = lecture.arithmetic(), lecture.ensemble(), lecture.waterfall()
@@ -146,6 +168,47 @@ def reproduce(json_: _Json = False) -> None:
         from .report.text import reproduction_text
 
         _print(reproduction_text(steps, frame, waterfall, means, sentence))
+
+
+@app.command()
+def roofline(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model of data/models.csv, or a number of active parameters, as 100B.", metavar="[MODEL]"
+        ),
+    ] = "Llama 3 70B",
+    chip: Annotated[str, typer.Option(help="A chip of data/hardware.csv.")] = "H100 SXM",
+    precision: Annotated[str, typer.Option(help="bf16, fp8, fp4 or int8.")] = "fp8",
+    set_: _Set = None,
+    json_: _Json = False,
+) -> None:
+    """Serve a model on a chip: step time, speed and cost over batch, speed asked for, domain, pipeline, context and cache tier."""
+    with _told():
+        from .assumptions.numbers import parse_number
+        from .assumptions.problems import InputError
+        from .report.serving import SWEEPS, key_figures, served
+
+        problems: list[str] = []
+        changes = _changes(set_ or [], problems)
+        if problems:
+            raise InputError(problems)
+        try:
+            params: float | None = parse_number(model)
+        except ValueError:
+            params = None
+        name = "" if params is not None else model
+        start: dict[str, object] = {"money.serve_chip": {"name": chip, "precision": precision}}
+        asked = served(name, params, {**start, **changes})
+        tables = {key: sweep(asked) for key, sweep in SWEEPS.items()}
+        if json_:
+            figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}
+            frames = {key: {"units": f.attrs["units"], "rows": _plain(f, index=False)} for key, f in tables.items()}
+            _print_json({"model": asked.name, "chip": chip, "precision": precision, "figures": figures, **frames})
+            return
+        from .report.serving_text import serving_text
+
+        _print(serving_text(asked, tables))
 
 
 @app.command()
@@ -199,9 +262,10 @@ def sources(
             _write(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.\n")
 
 
-def _plain(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+def _plain(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:
     """Rows of a frame that JSON can hold: what is not a number becomes null."""
-    return [{k: None if v != v else v for k, v in row.items()} for row in frame.reset_index().to_dict("records")]
+    rows = (frame.reset_index() if index else frame).to_dict("records")
+    return [{k: None if v != v else v for k, v in row.items()} for row in rows]
 
 
 @contextlib.contextmanager

@@ -10,14 +10,18 @@ import jax.numpy as jnp
 from pydantic import Field, model_validator
 
 from .hardware import Accelerator, CacheTier
+from .problems import InputError, near_miss
 from .quantity import Assumption, Numeric, quantity
+from .tables import row, rows
 
-__all__ = ["Deployment"]
+__all__ = ["WEIGHT_BYTES", "Deployment", "released"]
 
 _FIT = "fit to data/models.csv, released since 2024; docs/serving.md"
 _MEASURED = "fit to data/throughput.csv; docs/serving.md"
 _TENSOR_CHIPS = 8.0
-_WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+_LINK_SHARES = {"tensor": 0.209, "expert": 0.9}
+WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+"""Bytes of one weight at each precision, without scales."""
 
 
 class Deployment(Assumption):
@@ -66,7 +70,7 @@ class Deployment(Assumption):
         "parameters", "active parameters of the model that layers and KV bytes are given for", gt=0, default=1e10
     )
     layers: float = quantity(
-        "layers", "layers of the reference model", ge=1, default=44.6, low=30, high=60, source=_FIT
+        "layers", "layers of the reference model", ge=1, default=44.5, low=30, high=60, source=_FIT
     )
     layers_exponent: float = quantity(
         "1", "power of active parameters that layers grow with; 0 keeps them", ge=0, le=1, default=0.275, source=_FIT
@@ -117,43 +121,50 @@ class Deployment(Assumption):
         "share of peak FLOP/s that a decode step reaches",
         gt=0,
         le=1,
-        default=0.41,
+        default=0.562,
         low=0.2,
         high=0.7,
         source=_MEASURED,
     )
     prefill_share: float = quantity(
-        "1", "share of peak FLOP/s that prefill reaches", gt=0, le=1, default=0.5, low=0.25, high=0.7, source=_MEASURED
+        "1",
+        "share of peak FLOP/s that prefill reaches",
+        gt=0,
+        le=1,
+        default=0.584,
+        low=0.25,
+        high=0.7,
+        source=_MEASURED,
     )
     bandwidth_share: float = quantity(
         "1",
         "share of memory bandwidth that a decode step reaches",
         gt=0,
         le=1,
-        default=0.8,
+        default=0.928,
         low=0.5,
         high=0.95,
         source=_MEASURED,
     )
-    link_share: float = quantity(
+    link_share: float | None = quantity(
         "1",
-        "share of scale-up bandwidth that an exchange reaches",
+        "share of link bandwidth that an exchange reaches; by default 0.209 with tensor parallelism (fitted), 0.9 with expert parallelism",
         gt=0,
         le=1,
-        default=0.2,
+        default=None,
         low=0.1,
-        high=0.8,
-        source=_MEASURED,
+        high=0.95,
+        source=f"{_MEASURED}; https://github.com/deepseek-ai/DeepEP, 43 to 47 of 50 GB/s",
     )
     seconds_per_layer: float = quantity(
-        "s", "time of a layer that nothing shortens", ge=0, le=0.01, default=7e-5, low=2e-5, high=1e-4, source=_MEASURED
+        "s", "time of a layer that nothing shortens", ge=0, le=0.01, default=1e-4, low=2e-5, high=1e-4, source=_MEASURED
     )
     seconds_per_sequence: float = quantity(
         "s",
         "time a step spends on each sequence outside the chips' work",
         ge=0,
         le=0.01,
-        default=2e-5,
+        default=1.55e-5,
         low=0,
         high=5e-5,
         source=_MEASURED,
@@ -209,7 +220,11 @@ class Deployment(Assumption):
 
     def weight_bytes(self, chip: Accelerator) -> Numeric:
         """Bytes of one weight: as given, or those of the chip's precision."""
-        return _WEIGHT_BYTES[chip.precision] if self.bytes_per_weight is None else self.bytes_per_weight
+        return WEIGHT_BYTES[chip.precision] if self.bytes_per_weight is None else self.bytes_per_weight
+
+    def link_share_used(self) -> Numeric:
+        """Share of link bandwidth: as given, or that of the kind of parallelism."""
+        return _LINK_SHARES[self.parallelism] if self.link_share is None else self.link_share
 
     def chips_on(self, chip: Accelerator) -> Numeric:
         """Chips of one replica and stage: as given, or the chip's scale-up domain, of which tensor parallelism takes at most 8."""
@@ -217,3 +232,46 @@ class Deployment(Assumption):
             return self.chips
         domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
         return domain if self.parallelism == "expert" else jnp.minimum(domain, _TENSOR_CHIPS)
+
+
+def released(name: str) -> tuple[float, dict[str, float]]:
+    """Active parameters of a model of data/models.csv, and the fields of a deployment that give its shape exactly.
+
+    Raises:
+        InputError: there is no such model, or its layers or cache are not on record.
+
+    >>> n_params, shape = released("DeepSeek-V3")
+    >>> n_params, shape["kv_bytes_per_token"], round(shape["sparsity"], 1)
+    (37000000000.0, 70272.0, 18.1)
+
+    """
+    model, known = row("models", "name", name), [r["name"] for r in rows("models")]
+    if model is None:
+        raise InputError(
+            [
+                f"{name!r} is not a model of data/models.csv{near_miss(name, known)} overtrain sources --table models lists them."
+            ]
+        )
+    needed = ("active_params", "total_params", "n_layers", "kv_bytes_per_token_growing")
+    missing = [column for column in needed if not model[column]]
+    if missing:
+        whole = [r["name"] for r in rows("models") if all(r[c] for c in needed)]
+        raise InputError(
+            [
+                f"{name} has no {' and no '.join(missing)} on record; give the numbers by hand, or take a model that has: "
+                f"{', '.join(whole)}."
+            ]
+        )
+    n_params = float(model["active_params"])
+    shape = {
+        "reference_params": n_params,
+        "layers": float(model["n_layers"]),
+        "kv_bytes_per_token": float(model["kv_bytes_per_token_growing"]),
+        "sparsity": float(model["total_params"]) / n_params,
+    }
+    if model["routed_experts"] and model["experts_per_token"]:
+        shape["experts_per_token"] = float(model["experts_per_token"])
+        share = shape["experts_per_token"] / float(model["routed_experts"])
+        if share * shape["sparsity"] <= 1:
+            shape["expert_share"] = share
+    return n_params, shape

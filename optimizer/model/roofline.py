@@ -187,7 +187,7 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
     if chip.scaleup_bytes_per_second is None:
         return 0.0 * n_params
     domain = n if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
-    link = d.link_share * jnp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
+    link = d.link_share_used() * jnp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
     per_layer = 8.0 if d.parallelism == "tensor" else 3 * d.experts_per_token / n
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
 

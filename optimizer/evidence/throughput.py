@@ -1,0 +1,173 @@
+"""How well does the roofline predict measured serving throughput, and which shares of peak make it so?
+
+A closed loop of B requests, each S_in prompt and S_out output tokens, on one replica: the prompts are computed once and every output
+token takes one step of the whole batch,
+
+    tokens/s = B S_out / (B S_in t_prefill + S_out t(B)),      context S_in + S_out / 2,
+
+with B cut to what memory holds when every sequence is at its full length. Static batches and concurrency curves both obey it. A single
+prompt takes S_in t_prefill + L t_l to its first token.
+
+The shares of peak and the fixed times are fitted to the rows of data/throughput.csv marked calibration (every second row of a source, chip
+and parallelism) and judged on those marked validation, and on those marked saturation: later software, at full load.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.optimize import least_squares
+
+from ..assumptions.deployment import WEIGHT_BYTES, Deployment, released
+from ..assumptions.hardware import Accelerator
+from ..assumptions.quantity import Numeric
+from ..assumptions.tables import table
+from ..model.roofline import memory_batch, prefill_seconds, replica_of, step_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FITTED", "accuracy", "calibrate", "predictions"]
+
+FITTED = {
+    "compute_share": (0.05, 1.0),
+    "prefill_share": (0.05, 1.0),
+    "bandwidth_share": (0.2, 0.95),
+    "link_share": (0.02, 1.0),
+    "seconds_per_layer": (2e-5, 1e-4),
+    "seconds_per_sequence": (1e-7, 1e-3),
+}
+"""What is fitted, with the range it may take. Every measurement of a single sequence shows 50 to 100 microseconds per layer, which bounds
+the time per layer here: throughput at large batches alone would let it take the place of other fixed costs."""
+
+_ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
+
+
+class _Point(NamedTuple):
+    """One measured row as the model sees it; stacked, every field is an array."""
+
+    deployment: Deployment
+    chip: Accelerator
+    n_params: Numeric
+    batch: Numeric
+    input_tokens: Numeric
+    output_tokens: Numeric
+
+
+def _defaults() -> dict[str, float]:
+    d = Deployment()
+    return {name: float(d.link_share_used() if name == "link_share" else getattr(d, name)) for name in FITTED}
+
+
+@cache
+def _measured() -> "pd.DataFrame":
+    return table("throughput")
+
+
+def _point(row: dict[str, Any]) -> _Point:
+    n_params, shape = released(row["architecture"])
+    outputs = 0.0 if row["category"] == "prefill" else float(row["output_tokens"])
+    deployment = Deployment.model_validate(
+        {
+            "expert_share": 0.5,  # of a dense model nothing depends on it
+            **shape,
+            "chips": row["chips"],
+            "context_tokens": row["input_tokens"] + outputs / 2,
+            "kv_bytes_per_value": row["kv_bytes_per_value"],
+            "bytes_per_weight": WEIGHT_BYTES[row["precision"]],
+            "memory_share": 0.95,
+        }
+    )
+    chip = Accelerator.model_validate({"name": row["chip"], "precision": row["precision"]})
+    # The precision has done its work in peak_flops; one value for all rows lets them be stacked.
+    chip = chip.model_copy(update={"precision": "bf16"})
+    return _Point(deployment, chip, n_params, float(row["batch"]), float(row["input_tokens"]), outputs)
+
+
+def _stacked(frame: Any) -> _Point:
+    points = [_point(row) for row in frame.to_dict("records")]
+    return jax.tree.map(lambda *leaves: np.array(leaves, float), *points)
+
+
+def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
+    """Output tokens per second, or for a lone prompt (no output) prompts per second."""
+    deployment = point.deployment.model_copy(update=fitted)
+    r = replica_of(deployment, point.chip, point.n_params)
+    full = (point.input_tokens + point.output_tokens) / deployment.context_tokens
+    batch = jnp.clip(memory_batch(r) / full, 1.0, point.batch)
+    step = step_time(r, batch).total
+    prompt = point.input_tokens * prefill_seconds(r)
+    lone = point.output_tokens == 0
+    seconds = jnp.where(lone, prompt + r.fixed_seconds, batch * prompt + point.output_tokens * step)
+    return jnp.where(lone, 1.0, batch * point.output_tokens) / seconds
+
+
+@jax.jit
+def _ln_rates(points: _Point, ln_values: Float[Array, " fitted"]) -> Float[Array, " row"]:
+    fitted = {name: jnp.exp(ln_values[i]) for i, name in enumerate(FITTED)}
+    return jnp.log(jax.vmap(lambda point: _rate(point, fitted))(points))
+
+
+@jax.jit
+def _slopes(points: _Point, ln_values: Float[Array, " fitted"]) -> Float[Array, " row fitted"]:
+    return jax.jacfwd(_ln_rates, argnums=1)(points, ln_values)
+
+
+def _ln_measured(frame: Any) -> np.ndarray:
+    return np.log(frame["output_tokens_per_second"].fillna(1 / frame["seconds"]).to_numpy(float))
+
+
+def calibrate(part: str = "calibration") -> dict[str, float]:
+    """The shares of peak and the fixed times that bring predictions closest to the rows of one part of the table.
+
+    Least squares of ln(predicted / measured), with soft-L1 loss beyond 15 % so that single odd rows do not decide.
+    """
+    frame = _measured()
+    frame = frame[frame["part"] == part]
+    points, measured = _stacked(frame), _ln_measured(frame)
+    low, high = (np.log([bounds[i] for bounds in FITTED.values()]) for i in (0, 1))
+    start = np.log(list(_defaults().values()))
+    found = least_squares(
+        lambda x: np.asarray(_ln_rates(points, x)) - measured,
+        np.clip(start, low, high),
+        jac=lambda x: np.asarray(_slopes(points, x)),  # pyright: ignore[reportArgumentType]
+        bounds=(low, high),
+        loss="soft_l1",
+        f_scale=_ODD,
+    )
+    return dict(zip(FITTED, np.exp(found.x).tolist(), strict=True))
+
+
+def predictions(fitted: dict[str, float] | None = None) -> "pd.DataFrame":
+    """Every measured row beside its prediction; without `fitted`, by the defaults of `Deployment`.
+
+    Returns:
+        The columns of data/throughput.csv, `predicted` (tokens/s, or prompts/s for a lone prompt), `measured` in the same unit, and
+        `ratio` of predicted to measured.
+
+    """
+    fitted = _defaults() if fitted is None else fitted
+    frame = _measured().copy()
+    ln_values = jnp.log(jnp.array([fitted[name] for name in FITTED]))
+    frame["predicted"] = np.exp(np.asarray(_ln_rates(_stacked(frame), ln_values)))
+    frame["measured"] = np.exp(_ln_measured(frame))
+    frame["ratio"] = frame["predicted"] / frame["measured"]
+    return frame
+
+
+def accuracy(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
+    """Rows, median absolute error, 90th percentile of the factor of error, and median ratio, by the columns `by`."""
+    miss = np.log(frame["ratio"])
+    groups = frame.assign(_error=np.abs(frame["ratio"] - 1), _factor=np.exp(np.abs(miss))).groupby(by, sort=False)
+    summary = groups.agg(
+        rows=("ratio", "size"),
+        median_error=("_error", "median"),
+        p90_factor=("_factor", lambda factors: factors.quantile(0.9)),
+        median_ratio=("ratio", "median"),
+    )
+    summary.attrs["units"] = {"rows": "rows", "median_error": "1", "p90_factor": "1", "median_ratio": "1"}
+    return summary

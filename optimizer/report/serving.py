@@ -1,0 +1,310 @@
+"""What does serving a model of a given size on a given chip look like? Operating points, and how they move with every choice.
+
+Each table is a sweep of one choice over `operating_point`: batch, speed asked for, scale-up domain, pipeline stages, context, attention,
+cache tier. Columns carry their unit in `attrs["units"]`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..assumptions.deployment import released
+from ..assumptions.hardware import CacheTier
+from ..assumptions.library import load
+from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
+from ..assumptions.scenario import Scenario
+from ..assumptions.tables import rows
+from ..model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
+from ..model.roofline import (
+    balance_batch,
+    batch_size,
+    drain_seconds,
+    memory_batch,
+    replica,
+    serving_excess,
+    step_time,
+    usd_per_prefill_token,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "SWEEPS",
+    "Served",
+    "attention_sweep",
+    "batch_sweep",
+    "cache_tiers",
+    "context_sweep",
+    "context_wall",
+    "domain_sweep",
+    "key_figures",
+    "operating_point",
+    "pipeline_sweep",
+    "served",
+    "speed_sweep",
+]
+
+MILLION = 1e6
+BATCHES = tuple(2.0**i for i in range(0, 17, 2))
+SPEEDS = (10.0, 20.0, 50.0, 100.0, 200.0)
+DOMAINS = (8.0, 72.0, 576.0)
+STAGES = (1.0, 2.0, 4.0, 8.0)
+CONTEXTS = (1e3, 4e3, 16e3, 64e3, 200e3, 1e6)
+KEEP_SECONDS = {"1 s": 1.0, "1 min": 60.0, "5 min": 300.0, "1 h": 3600.0, "1 day": 86400.0, "30 days": 2592000.0}
+
+_UNITS = {
+    "batch": "sequences",
+    "step_ms": "ms",
+    "tokens_per_second_per_user": "tokens/s",
+    "tokens_per_second_per_chip": "tokens/s",
+    "usd_per_mtok_decode": "USD/Mtok",
+    "usd_per_mtok_prefill": "USD/Mtok",
+    "memory_share": "1",
+}
+
+
+class Served(NamedTuple):
+    """A model on a deployment."""
+
+    name: str
+    n_params: float
+    scenario: Scenario
+
+
+def served(
+    model: str = "",
+    params: float | None = None,
+    changes: Mapping[str, object] | None = None,
+    base: str = "lecture-2026",
+) -> Served:
+    """A model of data/models.csv, or one of `params` active parameters with the shape that released models follow.
+
+    Args:
+        model: name in data/models.csv; its layers, cache and sparsity are then exact.
+        params: active parameters, when no model is named.
+        changes: dotted paths to replace, as in `Scenario.update`.
+        base: preset or file whose deployment and chip are used.
+
+    Raises:
+        InputError: the model is unknown, neither or both of model and params are given, or the model does not fit the deployment.
+
+    """
+    if bool(model) == (params is not None):
+        raise InputError(
+            ["give either a model of data/models.csv or a number of active parameters, not both and not neither."]
+        )
+    start: dict[str, object] = {"serving.method": "roofline", "money.unit": "usd"}
+    n_params = params or 0.0
+    if model:
+        n_params, shape = released(model)
+        start |= {f"deployment.{field}": value for field, value in shape.items()}
+        if shape["sparsity"] > 1:
+            start["deployment.parallelism"] = "expert"
+    scenario = load(base, {**start, **(changes or {})})
+    found = Served(model or f"{human(n_params)} parameters", n_params, scenario)
+    problems = misfits(found)
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def misfits(s: Served) -> list[str]:
+    """One sentence for everything the deployment cannot do with this model, with what would fit."""
+    r, d, chip = replica(s.scenario, s.n_params), s.scenario.deployment, s.scenario.money.serve_chip
+    excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
+    sentences = []
+    for path, value in excess.items():
+        if value <= 0:
+            continue
+        if path == "deployment.chips":
+            sequences = d.batch_size or 1.0
+            weights, cache = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences
+            per_chip = float(r.memory_bytes / d.chips_on(chip))
+            sentences.append(
+                f"{s.name} needs {human(weights)} B for weights and {human(cache)} B for the cache of {human(sequences)} sequences of "
+                f"{human(d.context_tokens)} tokens; {human(float(d.chips_on(chip)))} {chip.name or 'chips'} hold "
+                f"{human(float(r.memory_bytes))} B. Take deployment.chips = {-(-(weights + cache) // per_chip):g} or more, a shorter "
+                "deployment.context_tokens, a smaller batch, deployment.pipeline_stages, or a lower precision."
+            )
+        else:
+            fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
+            sentences.append(
+                f"{path} asks for more than the {human(fastest)} tokens/s that {s.name} reaches at the smallest batch. Ask for at most "
+                f"{human(fastest)}, or raise deployment.chips."
+            )
+    return sentences
+
+
+def operating_point(s: Served, batch: float | None = None) -> dict[str, Any]:
+    """Speed, cost and memory of one batch; of the deployment's own batch when none is given.
+
+    Returns:
+        batch (sequences), step_ms, tokens_per_second_per_user, tokens_per_second_per_chip, usd_per_mtok_decode, usd_per_mtok_prefill,
+        memory_share (of what the chips may fill), waits_for.
+
+    """
+    r = replica(s.scenario, s.n_params)
+    size = float(batch_size(s.scenario, r)) if batch is None else batch
+    step = step_time(r, size)
+    seconds, load = float(step.total), s.scenario.serving.load_factor
+    rate = size * float(r.kept_tokens) / seconds
+    parts = {"compute": step.compute, "memory": step.memory, "layers": step.fixed, "sequences": step.sequences}
+    return {
+        "batch": size,
+        "step_ms": 1e3 * seconds,
+        "tokens_per_second_per_user": float(r.kept_tokens) / seconds,
+        "tokens_per_second_per_chip": rate / float(s.scenario.deployment.chips_on(s.scenario.money.serve_chip)),
+        "usd_per_mtok_decode": MILLION * float(r.usd_per_second) / rate / load,
+        "usd_per_mtok_prefill": MILLION * float(usd_per_prefill_token(s.scenario, r)),
+        "memory_share": float((r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes),
+        "waits_for": max(parts, key=lambda name: float(parts[name])),
+    }
+
+
+def _frame(records: list[dict[str, Any]], first: str, unit: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["units"] = {first: unit, **{k: v for k, v in _UNITS.items() if k in frame}}
+    return frame
+
+
+def _sweep(
+    s: Served, path: str, values: Iterable[object], unit: str, row: Callable[[Served], dict[str, Any]] = operating_point
+) -> "pd.DataFrame":
+    """One operating point per value of a dotted path; a value that does not fit keeps its row, with the reason."""
+    first, records = path.split(".")[-1], []
+    for value in values:
+        moved, problems = s, []
+        try:
+            moved = s._replace(scenario=s.scenario.update({path: value}))
+            problems = misfits(moved)
+        except InputError as error:
+            problems = error.problems
+        records.append({first: value, **({} if problems else row(moved)), "does_not_fit": " ".join(problems)})
+    return _frame(records, first, unit)
+
+
+def batch_sweep(s: Served, batches: Iterable[float] = BATCHES) -> "pd.DataFrame":
+    """Operating points at growing batches, up to the one that memory holds, which ends the table."""
+    largest = float(memory_batch(replica(s.scenario, s.n_params)))
+    sizes = [b for b in batches if b < largest]
+    return _frame([operating_point(s, b) for b in [*sizes, largest]], "batch", "sequences")
+
+
+def speed_sweep(s: Served, speeds: Iterable[float] = SPEEDS) -> "pd.DataFrame":
+    """Latency against cost: the cheapest operating point at which every user sees a speed (tokens/s)."""
+    free = s.scenario.update(
+        {"deployment.batch": "latency", "deployment.target_tokens_per_second": 1e-3, "deployment.batch_size": None}
+    )
+    return _sweep(s._replace(scenario=free), "deployment.target_tokens_per_second", speeds, "tokens/s")
+
+
+def domain_sweep(s: Served, domains: Iterable[float] = DOMAINS) -> "pd.DataFrame":
+    """The same model on scale-up domains of different size: all chips of one domain, at scale-up bandwidth throughout."""
+    records = []
+    for chips in domains:
+        frame = _sweep(
+            s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips})),
+            "deployment.chips",
+            [chips],
+            "chips",
+        )
+        records += frame.to_dict("records")
+    return _frame(records, "chips", "chips")
+
+
+def pipeline_sweep(s: Served, stages: Iterable[float] = STAGES) -> "pd.DataFrame":
+    """Pipeline stages: fewer weights per stage leave more memory for the cache; a token still passes every layer, plus the hops."""
+
+    def row(moved: Served) -> dict[str, Any]:
+        r = replica(moved.scenario, moved.n_params)
+        return {"weight_bytes_per_stage": float(r.weight_bytes / r.stages), **operating_point(moved)}
+
+    frame = _sweep(s, "deployment.pipeline_stages", stages, "stages", row)
+    frame.attrs["units"]["weight_bytes_per_stage"] = "B"
+    return frame
+
+
+def context_wall(s: Served) -> float:
+    """The context, tokens, at which reading a sequence's cache takes as long as computing its token; beyond it cost grows with context.
+
+    S such that k S^x / (n W eta_m) = 2 N / (n F eta_c).
+    """
+    r, d = replica(s.scenario, s.n_params), s.scenario.deployment
+    if d.attention_exponent == 0:
+        return float("inf")
+    constant = float(replica(s.scenario.update({"deployment.kv_bytes_per_token": 1e-300}), s.n_params).kv_read_bytes)
+    growing = (float(r.kv_read_bytes) - constant) / d.context_tokens**d.attention_exponent
+    room = float(r.sequence_flops / r.decode_flops_per_second * r.bytes_per_second) - constant
+    return (max(room, 0.0) / growing) ** (1 / d.attention_exponent)
+
+
+def context_sweep(s: Served, contexts: Iterable[float] = CONTEXTS) -> "pd.DataFrame":
+    """Operating points at growing contexts."""
+    return _sweep(s, "deployment.context_tokens", contexts, "tokens")
+
+
+def attention_sweep(s: Served, exponents: Iterable[float] = (1.0, 0.75, 0.5)) -> "pd.DataFrame":
+    """Attention that reads a power of the context: 1 is all of it, 0.5 its square root."""
+    return _sweep(s, "deployment.attention_exponent", exponents, "1")
+
+
+def cache_tiers(s: Served, keep: Mapping[str, float] = KEEP_SECONDS) -> "pd.DataFrame":
+    """What keeping a million tokens for a time and reading them once costs in each tier of memory, and the cheapest tier.
+
+    Returns:
+        One row a tier: drain_seconds, usd_per_mtok_hour of storage, and USD per million tokens for each keep time. `attrs["cheapest"]` maps
+        keep times to tiers.
+
+    """
+    import pandas as pd
+
+    r = replica(s.scenario, s.n_params)
+    token_bytes = MILLION * float(r.kv_held_bytes) / s.scenario.deployment.context_tokens
+    tiers = {"HBM": hbm_tier(s.scenario.money.serve_chip)}
+    tiers |= {t["tier"]: CacheTier.model_validate(t["tier"]) for t in rows("storage_tiers")}
+    records = []
+    for name, tier in tiers.items():
+        costs = {
+            f"usd_per_mtok_{time}": float(usd_to_keep(tier, token_bytes, seconds)) for time, seconds in keep.items()
+        }
+        hour = token_bytes / float(tier.capacity_bytes) * float(tier.usd_per_device_hour)
+        records.append(
+            {"tier": name, "drain_seconds": float(tier_drain_seconds(tier)), "usd_per_mtok_hour": hour, **costs}
+        )
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["units"] = {"drain_seconds": "s", "usd_per_mtok_hour": "USD/(Mtok h)"} | {
+        f"usd_per_mtok_{time}": "USD/Mtok" for time in keep
+    }
+    frame.attrs["cheapest"] = {time: cheapest_tier(tiers, seconds) for time, seconds in keep.items()}
+    return frame
+
+
+def key_figures(s: Served) -> dict[str, tuple[float, str]]:
+    """The figures that place a model on a chip: name to (value, unit)."""
+    r, chip, d = replica(s.scenario, s.n_params), s.scenario.money.serve_chip, s.scenario.deployment
+    weights = float(r.weight_bytes / r.stages)
+    return {
+        "balance batch": (float(balance_batch(chip, d)), "sequences"),
+        "memory drain time": (1e3 * float(drain_seconds(chip)), "ms"),
+        "chips of a replica": (float(d.chips_on(chip) * d.pipeline_stages), "chips"),
+        "weights per stage": (weights, "B"),
+        "cache per token": (float(r.kv_held_bytes) / d.context_tokens, "B"),
+        "memory left for cache": (float(r.memory_bytes) - weights, "B"),
+        "largest batch in memory": (float(memory_batch(r)), "sequences"),
+        "context wall": (context_wall(s), "tokens"),
+    }
+
+
+SWEEPS: dict[str, Callable[[Served], "pd.DataFrame"]] = {
+    "batch": batch_sweep,
+    "speed": speed_sweep,
+    "domain": domain_sweep,
+    "pipeline": pipeline_sweep,
+    "context": context_sweep,
+    "attention": attention_sweep,
+    "cache": cache_tiers,
+}
+"""Every table of serving, by name."""
