@@ -164,7 +164,7 @@ class Deployment(Assumption):
         "time a step spends on each sequence outside the chips' work",
         ge=0,
         le=0.01,
-        default=1.55e-5,
+        default=1.545e-5,
         low=0,
         high=5e-5,
         source=_MEASURED,

@@ -104,12 +104,11 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
         )
     r = replica(scenario, SMALLEST_USEFUL)
     if path == "deployment.chips":
-        sequences = d.batch_size or 1.0
-        fits = float(memory_batch(r))
+        sequences, fits = d.batch_size or 1.0, float(memory_batch(r))
+        cache, memory = (f"{human(float(size) / 1e9)} GB" for size in (sequences * r.kv_held_bytes, r.memory_bytes))
         return (
             f"{human(sequences)} sequences of deployment.context_tokens = {human(d.context_tokens)} tokens do not fit: their cache takes "
-            f"{human(sequences * float(r.kv_held_bytes))} B and a replica has {human(float(r.memory_bytes))} B, enough for {fits:.3g}. "
-            "Shorten the context or the batch, or raise deployment.chips."
+            f"{cache} and a replica has {memory}, enough for {fits:.3g}. Shorten the context or the batch, or raise deployment.chips."
         )
     fastest = float(r.kept_tokens / fastest_step(scenario, r))
     return (

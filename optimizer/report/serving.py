@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 MILLION = 1e6
+GIGA = 1e9
 BATCHES = tuple(2.0**i for i in range(0, 17, 2))
 SPEEDS = (10.0, 20.0, 50.0, 100.0, 200.0)
 DOMAINS = (8.0, 72.0, 576.0)
@@ -120,12 +121,13 @@ def misfits(s: Served) -> list[str]:
         if path == "deployment.chips":
             sequences = d.batch_size or 1.0
             weights, cache = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences
-            per_chip = float(r.memory_bytes / d.chips_on(chip))
+            chips = float(d.chips_on(chip))
+            enough = -(-(weights + cache) // (float(r.memory_bytes) / chips))
             sentences.append(
-                f"{s.name} needs {human(weights)} B for weights and {human(cache)} B for the cache of {human(sequences)} sequences of "
-                f"{human(d.context_tokens)} tokens; {human(float(d.chips_on(chip)))} {chip.name or 'chips'} hold "
-                f"{human(float(r.memory_bytes))} B. Take deployment.chips = {-(-(weights + cache) // per_chip):g} or more, a shorter "
-                "deployment.context_tokens, a smaller batch, deployment.pipeline_stages, or a lower precision."
+                f"{s.name} needs {human(weights / GIGA)} GB for weights and {human(cache / GIGA)} GB for the cache of "
+                f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
+                f"{chip.name or 'chips'} hold {human(float(r.memory_bytes) / GIGA)} GB for both. Take deployment.chips = {enough:g} or "
+                "more, a shorter deployment.context_tokens, a smaller batch, deployment.pipeline_stages, or a lower precision."
             )
         else:
             fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
@@ -290,9 +292,9 @@ def key_figures(s: Served) -> dict[str, tuple[float, str]]:
         "balance batch": (float(balance_batch(chip, d)), "sequences"),
         "memory drain time": (1e3 * float(drain_seconds(chip)), "ms"),
         "chips of a replica": (float(d.chips_on(chip) * d.pipeline_stages), "chips"),
-        "weights per stage": (weights, "B"),
-        "cache per token": (float(r.kv_held_bytes) / d.context_tokens, "B"),
-        "memory left for cache": (float(r.memory_bytes) - weights, "B"),
+        "weights per stage": (weights / GIGA, "GB"),
+        "cache per token": (float(r.kv_held_bytes) / d.context_tokens / 1e3, "KB"),
+        "memory left for cache": ((float(r.memory_bytes) - weights) / GIGA, "GB"),
         "largest batch in memory": (float(memory_batch(r)), "sequences"),
         "context wall": (context_wall(s), "tokens"),
     }

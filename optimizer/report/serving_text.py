@@ -1,14 +1,15 @@
 """How is serving put on a terminal? rich renderables of operating points and of the lecture's claims."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, percent
 from .claims import Claim
-from .serving import Served, key_figures
+from .serving import GIGA, Served, key_figures
 from .text import grid
 
 if TYPE_CHECKING:
@@ -23,16 +24,41 @@ def claims_text(claims: Sequence[Claim]) -> RenderableType:
     return grid(header, claims, title="The lecture's claims about serving", text_columns=6)
 
 
+_HEADERS = {
+    "target_tokens_per_second": "asked, tokens/s",
+    "step_ms": "step, ms",
+    "tokens_per_second_per_user": "tokens/s per user",
+    "tokens_per_second_per_chip": "tokens/s per chip",
+    "usd_per_mtok_decode": "decode, USD/Mtok",
+    "usd_per_mtok_prefill": "prefill, USD/Mtok",
+    "memory_share": "memory used",
+    "waits_for": "waits for",
+    "weight_bytes_per_stage": "weights, GB",
+    "pipeline_stages": "stages",
+    "context_tokens": "context, tokens",
+    "attention_exponent": "power of context",
+    "drain_seconds": "drain, s",
+    "usd_per_mtok_hour": "USD/(Mtok h)",
+}
+
+
 def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
-    """A table of numbers with their units in the header; empty text columns are left out."""
-    units = frame.attrs.get("units", {})
-    columns = [c for c in frame if not (frame[c].astype(str) == "").all()]
-    header = [f"{str(c).replace('_', ' ')}{', ' + units[c] if units.get(c, '1') != '1' else ''}" for c in columns]
-    cells = [
-        tuple(human(v, 3) if isinstance(v, float) and v == v else "" if v != v else str(v) for v in row)
-        for row in frame[columns].itertuples(index=False)
-    ]
-    return grid(header, cells, title=title)
+    """A table of serving on a terminal; what does not fit is told below it."""
+    columns = [str(c) for c in frame if c != "does_not_fit"]
+    header = [_HEADERS.get(c, c.replace("usd_per_mtok_", "USD/Mtok, ").replace("_", " ")) for c in columns]
+    rows = [[_cell(column, row[column]) for column in columns] for row in frame.to_dict("records")]
+    reasons = sorted({row["does_not_fit"] for row in frame.to_dict("records") if row.get("does_not_fit")})
+    return Group(grid(header, rows, title=title), *(Text(f"Does not fit: {reason}") for reason in reasons))
+
+
+def _cell(column: str, value: object) -> str:
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    if math.isnan(value):
+        return ""
+    if column == "memory_share":
+        return percent(value)
+    return human(value / GIGA if column == "weight_bytes_per_stage" else value, 3)
 
 
 def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
@@ -51,8 +77,8 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
     shown = [frame_grid(frame, titles[name]) for name, frame in tables.items()]
     speeds = tables["speed"].dropna(subset=["usd_per_mtok_decode"])
     lines = [
-        "Shares of peak and fixed times are fitted to measured throughput: on points not used for the fit the median error is 9 % on one chip "
-        "and 25 % with tensor parallelism; docs/serving.md. For experts across many chips they are checked against three published points."
+        "Shares of peak and fixed times are fitted to measured throughput: on points not used for the fit the median error is 9 % on "
+        "one chip and 25 % with tensor parallelism. Experts across many chips are checked against single published points."
     ]
     if len(speeds) > 1:
         slow, fast = speeds.iloc[0], speeds.iloc[-1]

@@ -1,0 +1,129 @@
+"""The calibrated roofline against measurements that the calibration did not see, and the defaults against the fits they come from."""
+
+import numpy as np
+import pytest
+
+from optimizer import load
+from optimizer.assumptions.deployment import Deployment, released
+from optimizer.assumptions.tables import rows
+from optimizer.evidence import throughput
+from optimizer.evidence.shapes import power_law
+from optimizer.evidence.throughput import FITTED, accuracy, calibrate, predictions
+from optimizer.model.roofline import batch_size, replica, step_time
+
+
+@pytest.fixture(scope="module")
+def judged():
+    frame = predictions()
+    frame["class"] = np.where(frame["chips"] > 1, "tensor parallel", "one chip")
+    return frame
+
+
+def test_the_defaults_are_the_fit():
+    fitted = calibrate()
+    d = Deployment()
+    for name in FITTED:
+        default = float(d.link_share_used() if name == "link_share" else getattr(d, name))
+        assert default == pytest.approx(fitted[name], rel=3e-3), name  # three digits
+
+
+def test_the_fit_recovers_what_made_the_data(monkeypatch):
+    known = dict(zip(FITTED, (0.5, 0.6, 0.8, 0.3, 5e-5, 2e-5), strict=True))
+    made = predictions(known)
+    lone = made["category"] == "prefill"
+    made.loc[~lone, "output_tokens_per_second"] = made["predicted"]
+    made.loc[lone, "seconds"] = 1 / made["predicted"]
+    monkeypatch.setattr(throughput, "_measured", lambda: made)
+    fitted = calibrate()
+    for name, value in known.items():
+        assert fitted[name] == pytest.approx(value, rel=1e-3), name
+
+
+@pytest.mark.parametrize("kind", ["one chip", "tensor parallel"])
+def test_points_not_used_for_calibration_are_met(judged, kind):
+    """Median within 25 %, 90th percentile within a factor 2, decode from batch 1 to saturation."""
+    held_out = judged[(judged["part"] == "validation") & (judged["category"] != "prefill")]
+    result = accuracy(held_out, ["class"]).loc[kind]
+    assert result["median_error"] < 0.25
+    assert result["p90_factor"] < 2
+
+
+def test_later_software_at_full_load_is_met(judged):
+    full = judged[judged["part"] == "saturation"]
+    result = accuracy(full, ["category"]).loc["saturation"]
+    assert result["median_error"] < 0.25
+    assert result["p90_factor"] < 2
+
+
+def test_every_measured_row_is_predicted(judged):
+    assert len(judged) == len(rows("throughput"))
+    assert np.isfinite(judged["ratio"]).all()
+
+
+def test_a_70b_model_on_8_h100_at_its_published_throughput(judged):
+    """Four replicas of two chips, TensorRT-LLM 1.0, every published length of prompt and output."""
+    published = judged[
+        (judged["part"] == "saturation") & (judged["model"] == "Llama-3.3-70B") & (judged["chip"] == "H100 SXM")
+    ]
+    assert (published["chips"] == 2).all()
+    assert len(published) == 10
+    assert published["ratio"].between(1 / 1.5, 1.5).all()
+
+
+def test_deepseek_v3_on_144_chips_at_its_published_operating_point():
+    """H800 in production: 21 tokens/s for a user at 4989 tokens of context, 1850 output tokens/s per chip. Links of 50 GB/s between nodes."""
+    (point,) = (r for r in rows("operating_points") if r["chip"] == "H800")
+    n_params, shape = released("DeepSeek-V3")
+    s = load("lecture-2026").update(
+        {
+            "money.unit": "usd",
+            "serving.method": "roofline",
+            "money.serve_chip": {
+                "name": "H100 SXM",
+                "precision": "fp8",
+                "scaleup_domain_chips": 144,
+                "scaleup_bytes_per_second": 5e10,
+            },
+            "deployment": {
+                **shape,
+                "chips": float(point["chips"]),
+                "parallelism": "expert",
+                "context_tokens": float(point["context_tokens"]),
+                "batch": "latency",
+                "target_tokens_per_second": float(point["tokens_per_second_per_user"]),
+            },
+        }
+    )
+    r = replica(s, n_params)
+    batch = batch_size(s, r)
+    per_chip = float(batch / step_time(r, batch).total) / 144
+    assert 0.5 < per_chip / float(point["value"]) < 2
+
+
+def test_a_rack_of_72_chips_at_its_published_throughput():
+    n_params, shape = released("DeepSeek-V3")
+    s = load("lecture-2026").update(
+        {
+            "money.unit": "usd",
+            "serving.method": "roofline",
+            "money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"},
+            "deployment": {**shape, "parallelism": "expert", "context_tokens": 4000},
+        }
+    )
+    r = replica(s, n_params)
+    batch = batch_size(s, r)
+    per_chip = float(batch / step_time(r, batch).total) / 72
+    published = [
+        float(p["value"]) for p in rows("operating_points") if p["topic"] == "decode" and p["chip"] == "GB200 NVL72"
+    ]
+    assert min(published) / 2 < per_chip < max(published) * 2
+
+
+def test_shapes_follow_the_fits():
+    d = Deployment()
+    layers, cache = power_law("n_layers"), power_law("kv_bytes_per_token_growing")
+    assert d.reference_params == 1e10
+    assert d.layers == pytest.approx(layers.at_reference, rel=3e-3)
+    assert d.layers_exponent == pytest.approx(layers.exponent, abs=1e-3)
+    assert d.kv_bytes_per_token == pytest.approx(cache.at_reference, rel=3e-3)
+    assert d.kv_exponent == pytest.approx(cache.exponent, abs=1e-3)
