@@ -5,6 +5,7 @@ means 3333 bytes of cache per token where the lecture's units give 1667; it reac
 DeepSeek-V3 at fp8 on GB200 NVL72 as calibrated, unless the row says otherwise.
 """
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -257,7 +258,8 @@ def _slow_mode(own: Served, real: Served) -> Claim:
 
 def _domain_costs(s: Served) -> str:
     cost = _by(domain_sweep(s), "chips", "usd_per_mtok_decode")
-    return f"{', '.join(f'{human(c, 3)} on {n:g}' for n, c in cost.items())} chips, USD/Mtok"
+    each = (f"{human(c, 3)} on {n:g}" if math.isfinite(c) else f"too large for {n:g}" for n, c in cost.items())
+    return f"{', '.join(each)} chips, USD/Mtok"
 
 
 def _domains(own: Served, real: Served) -> Claim:

@@ -17,6 +17,7 @@ from ..model.cost import research_cost
 from ..model.limits import limit_excess
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
+from .serving import Served, operating_point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def solution_text(best: Solution) -> RenderableType:
     proof = (
         "certified global optimum"
         if certificate.certified_global
-        else "a local optimum; no certificate that it is global"
+        else "best of several starts; experts at a chosen batch are not convex, so nothing certifies it as global"
     )
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
@@ -127,6 +128,13 @@ def solution_text(best: Solution) -> RenderableType:
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
         reach(best.extrapolation),
     ]
+    if best.scenario.serving.method == "roofline":
+        point = operating_point(Served(best.scenario.name, n, best.scenario))
+        lines.append(
+            f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
+            f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
+            f"decoded and {human(point['usd_per_mtok_prefill'], 3)} per million computed prompt tokens."
+        )
     if isinstance(best.scenario.rl, OptimisedRL):
         G, gamma = (float(v) for v in best.scenario.rl.return_term(best.scenario.law))
         lines.append(

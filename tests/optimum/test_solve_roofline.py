@@ -1,0 +1,189 @@
+"""Optima under the serving roofline: against a fine grid, on kinks, under its limits, and what is said where nothing certifies them."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize_scalar
+
+from optimizer import InfeasibleError, InputError, Scenario, load, solve
+from optimizer.model.cost import design_of, lifecycle_cost
+from optimizer.model.limits import limit_excess
+from optimizer.model.roofline import batch_size, replica, step_time
+from optimizer.model.training import training_bytes_per_chip
+from optimizer.optimum.solve import is_convex
+
+
+def dense(**changes: object) -> Scenario:
+    start = {
+        "money.unit": "usd",
+        "serving.method": "roofline",
+        "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+        "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
+    }
+    return load("lecture-2026").update({**start, **{k.replace("__", "."): v for k, v in changes.items()}})
+
+
+LATENCY = {"deployment__batch": "latency", "deployment__target_tokens_per_second": 40.0}
+EXPERTS = {
+    "deployment__sparsity": 18.0,
+    "deployment__expert_share": 1 / 32,
+    "deployment__parallelism": "expert",
+    "money__serve_chip": "GB200 NVL72",
+}
+
+
+def cost_on_curve(s: Scenario, target: float, ln_params: float) -> float:
+    """Cost of the design of a size that reaches a loss, from the closed form of the law alone."""
+    law, n = s.law.chinchilla, math.exp(ln_params)
+    left = target - law.E - law.A * n**-law.alpha
+    if left <= 0:
+        return math.inf
+    design = design_of(s, n, (law.B / left) ** (1 / law.beta))
+    if any(float(e) > 0 for e in limit_excess(s, design).values()):
+        return math.inf
+    return float(lifecycle_cost(s, design).total)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, LATENCY, {"deployment__batch": "fixed", "deployment__batch_size": 48}, {**EXPERTS, **LATENCY}],
+    ids=str,
+)
+def test_against_a_grid(changes):
+    s = dense(**changes)
+    best = solve(s)
+    grid = np.linspace(math.log(5e9), math.log(2e11), 1200)
+    costs = [cost_on_curve(s, best.loss, x) for x in grid]
+    at = int(np.argmin(costs))
+    polished = minimize_scalar(
+        lambda x: cost_on_curve(s, best.loss, x),
+        bounds=(grid[at - 1], grid[at + 1]),
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
+    assert best.cost.total == pytest.approx(polished.fun, rel=1e-8)
+    assert math.log(best.design.n_params) == pytest.approx(polished.x, abs=1e-4)
+    assert best.certificate.kkt_residual < 1e-8
+    assert best.certificate.certified_global == ("sparsity" not in str(changes))
+
+
+def test_what_is_certified_is_convex():
+    """Second differences of ln cost along random lines in (ln N, ln D) are not negative where `is_convex` says so."""
+    rng = np.random.default_rng(3)
+    for changes in ({}, LATENCY, {"deployment__batch": "fixed", "deployment__batch_size": 300, **EXPERTS}):
+        s = dense(**changes)
+        assert is_convex(s)
+        worst = 0.0
+        for _ in range(60):
+            x = np.array([rng.uniform(math.log(1e9), math.log(6e10)), rng.uniform(27, 33)])
+            line = rng.normal(size=2) * 0.2
+            points = [x - line, x, x + line]
+            ln = [math.log(float(lifecycle_cost(s, design_of(s, *np.exp(p).tolist())).total)) for p in points]
+            worst = min(worst, ln[0] - 2 * ln[1] + ln[2])
+        assert worst > -1e-12
+    assert not is_convex(dense(**EXPERTS))
+
+
+def test_an_optimum_on_a_kink_is_certified():
+    """With a batch size at which compute and memory cross inside the range, some quality puts the optimum on the crossing."""
+    # Cost per token at a fixed batch: weights and compute both grow as N, the cache as N^0.365, so the two cross at one N.
+    s = dense(
+        deployment__batch="fixed",
+        deployment__batch_size=400,
+        deployment__context_tokens=500,
+        deployment__seconds_per_layer=0,
+        deployment__seconds_per_sequence=0,
+        rl={"policy": "none"},
+    )
+
+    def gap(ln_params: float) -> float:
+        step = step_time(replica(s, math.exp(ln_params)), 400.0)
+        return float(step.compute - step.memory)
+
+    crossing = math.exp(brentq(gap, math.log(1e9), math.log(2e11), xtol=1e-14))
+    at_crossing = s.update({"goal": {"kind": "loss", "like_params": crossing, "like_tokens": 3e13}})
+    low, high = math.log(1e11), math.log(1e18)  # the optimum falls with traffic, and rests on the kink for a while
+    for _ in range(40):
+        middle = (low + high) / 2
+        best = solve(at_crossing.update({"traffic.output_tokens": math.exp(middle)}))
+        assert best.certificate.certified_global
+        distance = math.log(best.design.n_params / crossing)
+        if abs(distance) < 1e-9:
+            break
+        low, high = (middle, high) if distance > 0 else (low, middle)
+    assert abs(distance) < 1e-9
+    nearby = solve(at_crossing.update({"traffic.output_tokens": math.exp(middle) * 1.001}))
+    assert math.log(nearby.design.n_params / crossing) == pytest.approx(
+        0.0, abs=1e-9
+    )  # 1e-4 away if it were smooth there
+
+
+def test_a_speed_for_every_user_lowers_the_size():
+    free, fast = solve(dense()), solve(dense(limits__min_tokens_per_second_per_user=60.0))
+    assert fast.design.n_params < free.design.n_params
+    s = fast.scenario
+    r = replica(s, fast.design.n_params)
+    assert float(1 / step_time(r, batch_size(s, r)).total) >= 60 * (1 - 1e-9)
+
+
+def test_the_memory_of_a_training_run_is_a_limit():
+    free = solve(dense())
+    used = float(training_bytes_per_chip(free.scenario, free.design.n_params))
+    held = solve(dense(limits__max_training_bytes_per_chip=0.8 * used))
+    assert held.certificate.active_limits == ("limits.max_training_bytes_per_chip",)
+    assert float(training_bytes_per_chip(held.scenario, held.design.n_params)) == pytest.approx(0.8 * used, rel=1e-9)
+    assert held.certificate.certified_global
+
+
+def test_goals_agree_under_the_roofline():
+    by_loss = solve(dense(**LATENCY))
+    budget = dense(**LATENCY, goal={"kind": "budget", "budget": float(by_loss.cost.total)})
+    params = dense(**LATENCY, goal={"kind": "params", "params": float(by_loss.design.n_params)})
+    for s in (budget, params):
+        best = solve(s)
+        assert best.design.n_params == pytest.approx(by_loss.design.n_params, rel=1e-6)
+        assert best.design.train_tokens == pytest.approx(by_loss.design.train_tokens, rel=1e-6)
+
+
+def test_the_band_costs_what_it_says():
+    best = solve(dense(**LATENCY))
+    for end in (best.band.smallest, best.band.largest):
+        assert float(lifecycle_cost(best.scenario, end).total) == pytest.approx(1.05 * float(best.cost.total), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"deployment__context_tokens": 1e9}, "do not fit: their cache takes"),
+        ({"deployment__batch": "fixed", "deployment__batch_size": 1e9}, "do not fit: their cache takes"),
+        ({"deployment__batch": "latency", "deployment__target_tokens_per_second": 1e6}, "Ask for at most"),
+        ({"deployment__chips": 1}, "the memory of 1 chips"),
+        ({"limits__max_training_bytes_per_chip": 1e5}, "pretraining.recomputation = 'full'"),
+    ],
+)
+def test_what_does_not_fit_says_what_would(changes, said):
+    with pytest.raises(InfeasibleError, match=said.replace("(", r"\(")):
+        solve(dense(**changes, goal={"kind": "loss", "like_params": 9e10, "like_tokens": 2e13}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"money__unit": "flops"}, "set money.unit = 'usd'"),
+        ({"deployment__batch": "fixed"}, "without batch_size; give batch_size"),
+        ({"deployment__batch_size": 8}, "set batch = 'fixed', or remove batch_size"),
+        ({"deployment__batch": "fixed", "deployment__batch_size": 0}, "got 0 sequences"),
+        ({"deployment__accepted_tokens": 2}, "raise drafted_tokens"),
+        ({"deployment__sparsity": 8, "deployment__expert_share": 0.5}, "lower one"),
+        ({"money__serve_chip": {"name": "H100 SXM", "precision": "fp4"}}, "no published fp4 peak"),
+        ({"money__serve_chip": "H1000"}, "did you mean"),
+        ({"deployment__cache_tier": "tape"}, "names an unknown cache tier 'tape'"),
+        ({"money__serve_chip": {"peak_flops": 1e15, "usd_per_chip_hour": 2}}, "needs money.serve_chip.hbm_bytes"),
+        ({"serving__method": "efficiency", "limits__min_tokens_per_second_per_user": 20}, "is used only with"),
+    ],
+)
+def test_bad_input_says_what_to_do(changes, said):
+    with pytest.raises(InputError) as error:
+        dense(**changes)
+    assert said in " ".join(error.value.problems)
