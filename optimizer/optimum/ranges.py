@@ -40,12 +40,12 @@ class Range(NamedTuple):
         """Whether draws are uniform in the logarithm: the range lies above 0 and spans a decade or more."""
         return self.low > 0 and self.high / self.low >= DECADE * (1 - 1e-12)
 
-    def at(self, share: Float[np.ndarray, "*draw"]) -> Float[np.ndarray, "*draw"]:
+    def at(self, share: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
         """The value below which lies this share of the draws.
 
         >>> wide, narrow = Range("a", "1", 3.0, 1.0, 100.0), Range("b", "1", 3.0, 1.0, 2.0)
-        >>> float(round(wide.at(np.array(0.5)), 9)), float(narrow.at(np.array(0.5)))
-        (10.0, 1.5)
+        >>> wide.at(np.array([0.0, 0.5, 1.0])).round(9).tolist(), narrow.at(np.array([0.5])).tolist()
+        ([1.0, 10.0, 100.0], [1.5])
 
         """
         if self.logarithmic:

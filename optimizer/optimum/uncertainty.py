@@ -248,7 +248,7 @@ def monte_carlo(
         point, band = best.to_frame().iloc[0], band_of(best)
         for output in outputs:
             low, high = band.get(output, (math.nan, math.nan))
-            here = rows.index[rows["output"] == output]
+            here = rows.index[(rows["output"] == output).to_numpy()]
             result.loc[here, ["optimum", "band_low", "band_high"]] = [float(point[output]), low, high]
     return result
 
