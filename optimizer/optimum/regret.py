@@ -7,7 +7,7 @@ plan of least maximum regret is not. The value of knowing the traffic in advance
 building the best for each traffic: the most that a perfect forecast is worth.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,10 +35,10 @@ BAND = 0.05
 
 def regret(
     scenario: Scenario,
-    plans: Sequence[float | str] | None,
-    futures: Sequence[float | str],
+    plans: Iterable[float | str] | None,
+    futures: Iterable[float | str],
     *,
-    probabilities: Sequence[float] | None = None,
+    probabilities: Iterable[float | str] | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """The cost of having built for one traffic when another arrives, at the same quality.
@@ -117,7 +117,7 @@ def regret(
     return frame
 
 
-def _weights(probabilities: Sequence[float] | None, count: int) -> np.ndarray:
+def _weights(probabilities: Iterable[float | str] | None, count: int) -> np.ndarray:
     weights = np.ones(count) if probabilities is None else np.array([parse_number(p) for p in probabilities])
     if len(weights) != count or not (weights >= 0).all() or not weights.sum() > 0:
         raise InputError(

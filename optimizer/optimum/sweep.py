@@ -1,7 +1,7 @@
 """How does the optimum run along a grid of assumptions, and what does quality cost?"""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ FRONTIER_SPAN = 2.0
 
 
 def sweep(
-    scenario: Scenario, grid: Mapping[str, Sequence[object]], *, progress: Progress | None = None
+    scenario: Scenario, grid: Mapping[str, Iterable[object]], *, progress: Progress | None = None
 ) -> "pd.DataFrame":
     """The optimum at every combination of the values given.
 
@@ -47,12 +47,13 @@ def sweep(
     """
     import pandas as pd
 
-    empty = [path for path, values in grid.items() if isinstance(values, str) or not len(values)]
+    lists = {path: [] if isinstance(values, str) else [_plain(v) for v in values] for path, values in grid.items()}
+    empty = [path for path, values in lists.items() if not values]
     if empty or not grid:
         raise InputError(
             [f"grid[{path!r}] needs a list of values." for path in empty] or ["the grid is empty; give path: values."]
         )
-    points = itertools.product(*([_plain(value) for value in values] for values in grid.values()))
+    points = itertools.product(*lists.values())
     frame = pd.DataFrame.from_records(list(points), columns=list(grid))
     answers = solve_rows(scenario, frame, progress)
     result = pd.concat([frame, answers], axis=1)
@@ -70,7 +71,7 @@ def _plain(value: object) -> object:
 
 
 def frontier(
-    scenario: Scenario, losses: Sequence[float] | None = None, *, progress: Progress | None = None
+    scenario: Scenario, losses: Iterable[float | str] | None = None, *, progress: Progress | None = None
 ) -> "pd.DataFrame":
     """The least cost of each quality, with the design that it buys.
 
@@ -102,9 +103,10 @@ def frontier(
         steps = np.linspace(1, -1, 33)
         asked = irreducible + (best.loss - irreducible) * FRONTIER_SPAN**steps
     else:
-        asked = np.sort([parse_number(loss) for loss in losses])[::-1]
+        given = [*losses]
+        asked = np.sort([parse_number(loss) for loss in given])[::-1]
         if not len(asked) or not (asked > 0).all():
-            raise InputError([f"losses must be positive numbers of nat/token, got {list(losses)}; give at least one."])
+            raise InputError([f"losses must be positive numbers of nat/token, got {given}; give at least one."])
     question = scenario.update({"goal": {"kind": "loss", "loss": best.loss}})
     answers = solve_rows(question, pd.DataFrame({"goal.loss": asked}), progress)
     answers["loss"] = asked

@@ -11,7 +11,7 @@ The forecast is the median of the traffic; its mean is exp(s^2 / 2) times as muc
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +50,7 @@ def draws(
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
-    served: Sequence[float | str] | None = None,
+    served: Iterable[float | str] | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """The optimum of each of `n` draws of what is not known.
@@ -211,7 +211,7 @@ def monte_carlo(
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
-    served: Sequence[float | str] | None = None,
+    served: Iterable[float | str] | None = None,
     outputs: Sequence[str] = OUTPUTS,
     levels: Sequence[float] = LEVELS,
     progress: Progress | None = None,

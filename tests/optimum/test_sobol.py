@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from optimizer import InputError, load, sobol
+from optimizer import InputError, sobol
 from optimizer.optimum.ranges import Range
 from optimizer.optimum.sobol import factors, variance_shares
 
@@ -64,7 +64,7 @@ def test_equal_partners_get_equal_shares(lecture):
     frame = sobol(lecture, ["train_tokens"], 2**11, over=alone | twins).set_index("assumption")
     assert frame.index.tolist() in (list(twins), list(twins)[::-1])
     assert frame["first"].iloc[0] == pytest.approx(frame["first"].iloc[1], abs=0.01)
-    assert frame["total"].sum() == pytest.approx(1, abs=0.02)
+    assert frame["first"].sum() <= 1 <= frame["total"].sum()  # what is left between them is their interaction
 
 
 def test_a_sobol_frame(lecture):
@@ -97,18 +97,20 @@ def test_what_moves_by_itself(lecture):
     assert "no published posterior" in factors(hoffmann)[1][0]
 
 
-def test_sobol_where_limits_refuse_part_of_the_space():
-    s = load("lecture-2026").update({"limits.max_params": "100B"})
-    over = {
-        "goal.like_params": ("50B", "180B"),
-        "serving": None,
-        "rl": None,
-        "money": None,
-        "law": None,
-        "pretraining": None,
-    }
-    frame = sobol(s, ["train_tokens"], 32, over={**over, "goal.like_tokens": ("100T", "300T")})
-    assert frame.attrs["answered"] == 1  # a larger quality needs more tokens, never none
+def test_sobol_where_limits_refuse_part_of_the_space(lecture):
+    s = lecture.update({"limits.max_params": "100B"})
+    alone = dict.fromkeys(["serving", "rl", "money", "law", "pretraining", "traffic"])
+    frame = sobol(
+        s,
+        ["train_tokens"],
+        16,
+        over=alone | {"goal.like_params": ("50B", "180B"), "goal.like_tokens": ("100T", "300T")},
+    )
+    # No tokens make 100B as good as a design whose l lies below A (100B)^-alpha; a sample needs answers at all four of its corners.
+    rng = np.random.default_rng(0)
+    n, d = rng.uniform(5e10, 18e10, (2, 1, 4000)), rng.uniform(1e14, 3e14, (1, 2, 4000))
+    reachable = s.law.A * 1e11**-s.law.alpha < s.law.A * n**-s.law.alpha + s.law.B * d**-s.law.beta
+    assert frame.attrs["answered"] == pytest.approx(reachable.all(axis=(0, 1)).mean(), abs=0.15)
     assert frame["assumption"].iloc[0] == "goal.like_params"
 
 
