@@ -11,7 +11,7 @@ def test_every_end_is_what_solve_says(name):
     ranged = {p for p, q, _ in s.quantities() if q.low is not None and q.high is not None}
     assert set(frame["assumption"]) == ranged
     assert frame["swing"].is_monotonic_decreasing
-    for row in frame.iloc[::3].to_dict("records"):
+    for row in frame.iloc[::4].to_dict("records"):
         for end in ("low", "high"):
             best = solve(s.update({row["assumption"]: row[end]}), throw=False)
             assert row[f"status_{end}"] == best.status.name.lower()

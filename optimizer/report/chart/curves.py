@@ -53,7 +53,8 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     lines = [(_LINES[0], "median", tokens, at[tokens, 0.5]) for tokens in served if 0.5 in levels]
     points = {r["served_tokens"]: r for r in here if "optimum" in r}
     for line, column in ((_LINES[1], "optimum"), (_LINES[2], "band_low"), (_LINES[2], "band_high")):
-        lines += [(line, column, tokens, r[column]) for tokens, r in points.items() if math.isfinite(r[column])]
+        told_of = {tokens: r.get(column, math.nan) for tokens, r in points.items()}
+        lines += [(line, column, tokens, value) for tokens, value in told_of.items() if math.isfinite(value)]
     drawn = [
         point(tokens, line=line, which=which, value=value, tells=told(value, unit, output))
         for line, which, tokens, value in lines
