@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from .assumptions.tables import table
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
+    from .optimum.ensemble import ensemble
+    from .optimum.regret import regret, robust_plans
     from .optimum.sensitivity import elasticities
+    from .optimum.sobol import sobol
     from .optimum.solve import InfeasibleError, Solution, Status, solve
+    from .optimum.sweep import frontier, sweep
+    from .optimum.tornado import tornado
+    from .optimum.uncertainty import draws, monte_carlo, probability_above, quantiles
 
 __all__ = [
     "DataError",
@@ -33,14 +39,25 @@ __all__ = [
     "Scenario",
     "Solution",
     "Status",
+    "draws",
     "elasticities",
+    "ensemble",
+    "frontier",
     "lifecycle_cost",
     "load",
+    "monte_carlo",
     "presets",
+    "probability_above",
+    "quantiles",
+    "regret",
+    "robust_plans",
+    "sobol",
     "solve",
     "solve_batch",
     "sources",
+    "sweep",
     "table",
+    "tornado",
 ]
 
 _HOMES = {
@@ -50,8 +67,14 @@ _HOMES = {
     "assumptions.tables": ("table",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
     "optimum.batch": ("solve_batch",),
+    "optimum.ensemble": ("ensemble",),
+    "optimum.regret": ("regret", "robust_plans"),
     "optimum.sensitivity": ("elasticities",),
+    "optimum.sobol": ("sobol",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
+    "optimum.sweep": ("frontier", "sweep"),
+    "optimum.tornado": ("tornado",),
+    "optimum.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -262,6 +262,64 @@ def sources(
             _write(f"Tables, with overtrain sources --table NAME: {', '.join(table_names())}.\n")
 
 
+@app.command()
+def sensitivity(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            help="What to follow: n_params, train_tokens, rl_tokens, cost_total, overtraining_vs_rule_of_20 or overtraining_vs_law."
+        ),
+    ] = "overtraining_vs_rule_of_20",
+    json_: _Json = False,
+) -> None:
+    """Show what moves the optimum: exact elasticities, and every assumption at its low and at its high."""
+    with _told():
+        from . import __version__
+        from .assumptions.problems import InputError, near_miss
+        from .optimum.sensitivity import OUTPUTS, elasticities
+        from .optimum.solve import InfeasibleError
+        from .optimum.tornado import tornado
+        from .report.progress import progress
+
+        problems = []
+        if output not in OUTPUTS:
+            problems.append(
+                f"--output {output!r} is unknown{near_miss(output, OUTPUTS)} Outputs: {', '.join(OUTPUTS)}."
+            )
+        question = _scenario(scenario, set_ or [], problems)
+        if question is None:
+            raise InputError(problems)
+        try:
+            slopes, swings = elasticities(question), tornado(question, output, progress=progress("solving"))
+        except InfeasibleError as error:
+            status = error.status.name.lower()
+            if json_:
+                _print_json({"status": status, "message": str(error), "version": __version__})
+            else:
+                _complain(status.replace("_", " "), [str(error)])
+            raise typer.Exit(1) from None
+        if json_:
+            _print_json(
+                {
+                    "status": "optimal",
+                    "output": output,
+                    "band": swings.attrs["band"],
+                    "active_limits": slopes.attrs["active_limits"],
+                    "elasticities": _plain(slopes),
+                    "tornado": _plain(swings.set_index("assumption")),
+                    "units": swings.attrs["units"],
+                    "scenario": question.to_dict(),
+                    "version": __version__,
+                }
+            )
+            return
+        from .report.sensitivity import sensitivity_text
+
+        _print(sensitivity_text(question.name, slopes, swings))
+
+
 def _plain(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:
     """Rows of a frame that JSON can hold: what is not a number becomes null."""
     rows = (frame.reset_index() if index else frame).to_dict("records")

@@ -6,15 +6,17 @@ sees about 100 times more tokens than Chinchilla's 20 per parameter.
 
 import math
 from collections.abc import Mapping
-from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from ..assumptions.law import law_names
 from ..assumptions.library import load
 from ..assumptions.numbers import SECONDS_PER_DAY, human
 from ..assumptions.scenario import Scenario
 from ..model.cost import design_of, lifecycle_cost
-from ..optimum.solution import Solution
+from ..optimum.ensemble import ensemble as under_every_law
+from ..optimum.ensemble import geometric_mean as weighted_mean
 from ..optimum.solve import solve
 
 if TYPE_CHECKING:
@@ -93,14 +95,12 @@ def pinned(scenario: Scenario) -> Scenario:
 
 def geometric_mean(by_law: Mapping[str, float], *, same_fit_once: bool = False) -> float:
     """Geometric mean over laws; with `same_fit_once` the two readings of the Hoffmann fit enter as one."""
-    logs = {law: math.log(value) for law, value in by_law.items()}
-    if same_fit_once:
-        logs["one fit"] = fmean(logs.pop(law) for law in SAME_FIT)
-    return math.exp(fmean(logs.values()))
+    weights = [1 / len(SAME_FIT) if same_fit_once and law in SAME_FIT else 1.0 for law in by_law]
+    return weighted_mean(np.array([*by_law.values()]), np.array(weights))
 
 
 def ensemble() -> "pd.DataFrame":
-    """The exact answer to the lecture's question, one row for every credible law.
+    """The exact answer to the lecture's question, one row for every credible law: `optimizer.ensemble` asked three times.
 
     Returns:
         Index law; D0(100B), D* with N pinned at 100B for both traffic figures, optimum and 5 % band of the loss goal, cost of the
@@ -109,39 +109,33 @@ def ensemble() -> "pd.DataFrame":
     """
     import pandas as pd
 
-    records, units = [], {}
-    for law in law_names("ensemble"):
-        best = solve(lecture(law))
-        rounded, exact = solve(pinned(lecture(law))), solve(pinned(lecture(law, EXACT_TOKENS)))
-        band = best.band
-        columns: dict[str, tuple[object, str]] = {
-            "law": (law, ""),
-            "D0_100B": (float(best.scenario.law.train_optimal_tokens(ACTIVE_PARAMS)), "tokens"),
-            "pinned_train_tokens": (float(rounded.design.train_tokens), "tokens"),
-            "pinned_vs_rule_of_20": (rounded.overtraining.vs_rule_of_20, "1"),
-            "pinned_vs_law": (rounded.overtraining.vs_law, "1"),
-            "pinned_exact_train_tokens": (float(exact.design.train_tokens), "tokens"),
-            "pinned_exact_vs_rule_of_20": (exact.overtraining.vs_rule_of_20, "1"),
-            "n_params": (float(best.design.n_params), "parameters"),
-            "train_tokens": (float(best.design.train_tokens), "tokens"),
-            "vs_rule_of_20": (best.overtraining.vs_rule_of_20, "1"),
-            "band_n_params_low": (band.n_params[0], "parameters"),
-            "band_n_params_high": (band.n_params[1], "parameters"),
-            "band_vs_rule_of_20_low": (band.overtraining_vs_rule_of_20[0], "1"),
-            "band_vs_rule_of_20_high": (band.overtraining_vs_rule_of_20[1], "1"),
-            "lecture_point_excess_cost": (_excess_of_lecture_point(best), "1"),
-            "claim_in_band": (band.overtraining_vs_rule_of_20[0] <= CLAIM <= band.overtraining_vs_rule_of_20[1], ""),
-        }
-        records.append({name: value for name, (value, _) in columns.items()})
-        units = {name: unit for name, (_, unit) in columns.items() if unit}
-    frame = pd.DataFrame.from_records(records, index="law")
-    frame.attrs["units"] = units
+    asked = (lecture(), pinned(lecture()), pinned(lecture(tokens=EXACT_TOKENS)))
+    free, rounded, exact = (found[found["kind"] == "law"] for found in map(under_every_law, asked))
+    laws = {law: lecture(str(law)) for law in free.index}
+    low, high = (free[f"band_overtraining_vs_rule_of_20_{end}"] for end in ("low", "high"))
+    point = {
+        law: float(lifecycle_cost(s, design_of(s, ACTIVE_PARAMS, ROUNDED_TOKENS)).total) for law, s in laws.items()
+    }
+    columns: dict[str, tuple[object, str]] = {
+        "D0_100B": ({law: float(s.law.train_optimal_tokens(ACTIVE_PARAMS)) for law, s in laws.items()}, "tokens"),
+        "pinned_train_tokens": (rounded["train_tokens"], "tokens"),
+        "pinned_vs_rule_of_20": (rounded["overtraining_vs_rule_of_20"], "1"),
+        "pinned_vs_law": (rounded["overtraining_vs_law"], "1"),
+        "pinned_exact_train_tokens": (exact["train_tokens"], "tokens"),
+        "pinned_exact_vs_rule_of_20": (exact["overtraining_vs_rule_of_20"], "1"),
+        "n_params": (free["n_params"], "parameters"),
+        "train_tokens": (free["train_tokens"], "tokens"),
+        "vs_rule_of_20": (free["overtraining_vs_rule_of_20"], "1"),
+        "band_n_params_low": (free["band_n_params_low"], "parameters"),
+        "band_n_params_high": (free["band_n_params_high"], "parameters"),
+        "band_vs_rule_of_20_low": (low, "1"),
+        "band_vs_rule_of_20_high": (high, "1"),
+        "lecture_point_excess_cost": (pd.Series(point) / free["cost_total"] - 1, "1"),
+        "claim_in_band": ((low <= CLAIM) & (high >= CLAIM), ""),
+    }
+    frame = pd.DataFrame({name: value for name, (value, _) in columns.items()}, index=free.index)
+    frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items() if unit}
     return frame
-
-
-def _excess_of_lecture_point(best: Solution) -> float:
-    point = design_of(best.scenario, ACTIVE_PARAMS, ROUNDED_TOKENS)
-    return float(lifecycle_cost(best.scenario, point).total) / float(best.cost.total) - 1
 
 
 def waterfall() -> "pd.DataFrame":

@@ -1,0 +1,117 @@
+"""How does the optimum run along a grid of assumptions, and what does quality cost?"""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..assumptions.numbers import parse_number
+from ..assumptions.problems import InputError
+from ..assumptions.scenario import Scenario
+from .blocks import Progress, solve_rows
+from .ranges import declaration
+from .solve import solve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["frontier", "sweep"]
+
+FRONTIER_SPAN = 2.0
+"""A frontier reaches from this many times today's reducible loss to one such part of it: about a tenth to ten times the cost."""
+
+
+def sweep(
+    scenario: Scenario, grid: Mapping[str, Iterable[object]], *, progress: Progress | None = None
+) -> "pd.DataFrame":
+    """The optimum at every combination of the values given.
+
+    Args:
+        scenario: the question that all points share.
+        grid: dotted path -> values. Numbers may be human ("100B"); names, kinds and policies are text.
+        progress: wraps the blocks of work, as a progress bar does.
+
+    Returns:
+        One row a combination, the last path running fastest: a column for each path, then the columns of `solve_batch`. A point
+        without an answer carries its status, a sentence and NaN. `attrs["units"]` gives the units.
+
+    Raises:
+        InputError: a path has no values, or is none.
+
+    >>> from optimizer.assumptions.library import load
+    >>> frame = sweep(load("lecture-2026"), {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", "200T"]})
+    >>> [f"{ratio:.0f}x" for ratio in frame["overtraining_vs_rule_of_20"]]
+    ['33x', '52x', '74x', '120x']
+
+    """
+    import pandas as pd
+
+    lists = {path: [] if isinstance(values, str) else [_plain(v) for v in values] for path, values in grid.items()}
+    empty = [path for path, values in lists.items() if not values]
+    if empty or not grid:
+        raise InputError(
+            [f"grid[{path!r}] needs a list of values." for path in empty] or ["the grid is empty; give path: values."]
+        )
+    points = itertools.product(*lists.values())
+    frame = pd.DataFrame.from_records(list(points), columns=list(grid))
+    answers = solve_rows(scenario, frame, progress)
+    result = pd.concat([frame, answers], axis=1)
+    declared = {path: declaration(path) for path in grid}
+    result.attrs["units"] = {p: q.unit for p, q in declared.items() if q} | answers.attrs["units"]
+    return result
+
+
+def _plain(value: object) -> object:
+    """Numbers as floats, also those written for people; names stay text."""
+    try:
+        return parse_number(value)
+    except ValueError:
+        return value
+
+
+def frontier(
+    scenario: Scenario, losses: Iterable[float | str] | None = None, *, progress: Progress | None = None
+) -> "pd.DataFrame":
+    """The least cost of each quality, with the design that it buys.
+
+    Args:
+        scenario: the question; whatever its goal, the frontier asks for losses and passes through its optimum.
+        losses: losses to reach (nat/token). Left out: 33 of them around today's optimum, from twice its reducible loss to half of it, which
+            is about a tenth to ten times its cost.
+        progress: wraps the blocks of work, as a progress bar does.
+
+    Returns:
+        One row a loss, worst first: `cost_vs_today` (cost as a multiple of the scenario's own optimum), `today` (whether the row is that
+        optimum), then the columns of `solve_batch`. Its slope is the shadow price of quality, d ln C / d ln l = -1 / eN.
+
+    Raises:
+        InfeasibleError: the scenario itself has no optimum.
+        InputError: a loss is no positive number.
+
+    >>> from optimizer.assumptions.library import load
+    >>> frame = frontier(load("lecture-2026"))
+    >>> bool(frame["cost_total"].is_monotonic_increasing), float(frame.loc[frame["today"], "cost_vs_today"].iloc[0].round(9))
+    (True, 1.0)
+
+    """
+    import pandas as pd
+
+    best = solve(scenario)
+    irreducible = float(scenario.law.chinchilla.E)
+    if losses is None:
+        steps = np.linspace(1, -1, 33)
+        asked = irreducible + (best.loss - irreducible) * FRONTIER_SPAN**steps
+    else:
+        given = [*losses]
+        asked = np.sort([parse_number(loss) for loss in given])[::-1]
+        if not len(asked) or not (asked > 0).all():
+            raise InputError([f"losses must be positive numbers of nat/token, got {given}; give at least one."])
+    question = scenario.update({"goal": {"kind": "loss", "loss": best.loss}})
+    answers = solve_rows(question, pd.DataFrame({"goal.loss": asked}), progress)
+    answers["loss"] = asked
+    answers.insert(0, "cost_vs_today", answers["cost_total"] / float(best.cost.total))
+    answers.insert(1, "today", np.isclose(asked, best.loss, rtol=1e-12))
+    answers.attrs["units"] = {"cost_vs_today": "1", **answers.attrs["units"]}
+    answers.attrs["today"] = {"loss": best.loss, "cost_total": float(best.cost.total)}
+    return answers

@@ -1,0 +1,162 @@
+"""How the optimum runs along traffic and along quality, as curves."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from ...assumptions.numbers import human, percent
+from ..theme import ACCENT, MAIN, axis, data, finished, named, records, scale, some, told, with_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["fan", "frontier"]
+
+HEIGHT = 320
+_LINES = ("median of the draws", "optimum at the point values", "5 % band of that optimum")
+_DASHES = ([1, 0], [8, 4], [2, 3])
+
+
+def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> alt.LayerChart:
+    """Quantiles against traffic: shaded ranges, the median, and the optimum with its 5 % band where the frame has them.
+
+    Args:
+        frame: what `monte_carlo` returns when it is given `served`, or `quantiles` of such draws.
+        output: one of its outputs.
+        dark: colours of a dark page.
+
+    """
+    maker = "monte_carlo with served=[...]"
+    rows = records(frame, ["served_tokens", "output", "unit", "quantile", "value"], maker)
+    here = some([r for r in rows if r["output"] == output], f"{maker} and {output} among its outputs")
+    here = some([r for r in here if math.isfinite(r["value"])], f"{maker} and draws that have answers")
+    unit, levels = here[0]["unit"], sorted({r["quantile"] for r in here})
+    at = {(r["served_tokens"], r["quantile"]): r["value"] for r in here}
+    served = sorted({r["served_tokens"] for r in here})
+    pairs = [(q, p) for q in levels for p in levels if q < 0.5 and math.isclose(q + p, 1)]
+
+    def point(tokens: float, **more: Any) -> dict[str, Any]:
+        return {"served": tokens, "traffic": told(tokens, "tokens"), **more}
+
+    shades = [
+        point(
+            tokens,
+            low=at[tokens, q],
+            high=at[tokens, p],
+            range=f"{percent(q)} to {percent(p)}",
+            tells=f"{told(at[tokens, q], unit, output)} to {told(at[tokens, p], unit, output)}",
+        )
+        for q, p in pairs
+        for tokens in served
+    ]
+    lines = [(_LINES[0], "median", tokens, at[tokens, 0.5]) for tokens in served if 0.5 in levels]
+    points = {r["served_tokens"]: r for r in here if "optimum" in r}
+    for line, column in ((_LINES[1], "optimum"), (_LINES[2], "band_low"), (_LINES[2], "band_high")):
+        told_of = {tokens: r.get(column, math.nan) for tokens, r in points.items()}
+        lines += [(line, column, tokens, value) for tokens, value in told_of.items() if math.isfinite(value)]
+    drawn = [
+        point(tokens, line=line, which=which, value=value, tells=told(value, unit, output))
+        for line, which, tokens, value in lines
+    ]
+    heights = [r["value"] for r in drawn] + [r[end] for r in shades for end in ("low", "high")]
+    around, ticks = scale(heights)
+    along, tokens_ticks = scale(served)
+    x = alt.X("served:Q", scale=along, axis=axis("tokens served over the life", tokens_ticks))
+    y_axis = axis(with_unit(output, unit), ticks, output=output)
+    tips = [alt.Tooltip("traffic:N", title="served"), alt.Tooltip("tells:N", title=named(output))]
+    areas = [
+        alt.Chart(data([r for r in shades if r["range"] == f"{percent(q)} to {percent(p)}"]))
+        .mark_area(color=MAIN, opacity=0.22)
+        .encode(
+            x=x,
+            y=alt.Y("low:Q", scale=around, axis=y_axis),
+            y2="high:Q",
+            tooltip=[alt.Tooltip("range:N", title="draws"), *tips],
+        )
+        for q, p in pairs
+    ]
+    shown = [line for line in _LINES if any(r["line"] == line for r in drawn)]
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        labelLimit=260,
+        symbolSize=400,
+        symbolStrokeWidth=2,
+        values=shown,
+        symbolType="stroke",
+    )
+    strokes = []
+    if drawn:
+        strokes = [
+            alt.Chart(data(drawn))
+            .mark_line(strokeWidth=2)
+            .encode(
+                x=x,
+                y=alt.Y("value:Q", scale=around, axis=y_axis),
+                detail="which:N",
+                strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=_LINES, range=_DASHES), legend=legend),
+                color=alt.Color("line:N", scale=alt.Scale(domain=_LINES, range=[MAIN, ACCENT, ACCENT]), legend=legend),
+                tooltip=[alt.Tooltip("line:N", title="line"), *tips],
+            )
+        ]
+    middle = 0.5 if 0.5 in levels else levels[len(levels) // 2]
+    said = " and ".join(f"{told(at[t, middle], unit, output)} at {told(t, 'tokens')}" for t in (served[0], served[-1]))
+    ranges = [f"{percent(q)} to {percent(p)}" for q, p in reversed(pairs)]
+    name = named(output)
+    return finished(
+        [*areas, *strokes],
+        f"{name[0].upper()}{name[1:]} against traffic",
+        f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws",
+        f"Fan chart of {name} against tokens served. Quantile {percent(middle)}: {said}.",
+        height=HEIGHT,
+        dark=dark,
+    )
+
+
+def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+    """The least cost of each loss, with the scenario's own optimum marked.
+
+    Args:
+        frame: what `frontier` returns.
+        dark: colours of a dark page.
+
+    """
+    rows = records(frame, ["loss", "cost_total", "cost_vs_today", "today", "n_params", "train_tokens"], "frontier")
+    rows = some([r for r in rows if math.isfinite(r["cost_total"])], "frontier, with losses that can be reached")
+    unit = frame.attrs.get("units", {}).get("cost_total", "")
+    drawn = [
+        {
+            **{key: row[key] for key in ("loss", "cost_total", "today")},
+            "tells": told(row["cost_total"], unit),
+            "design": f"{told(row['n_params'], 'parameters')} on {told(row['train_tokens'], 'tokens')}",
+            "times": f"{human(row['cost_vs_today'], 3)}x today",
+            "loss_text": f"{row['loss']:.4f} nat/token",
+        }
+        for row in rows
+    ]
+    along, ticks = scale([row["cost_total"] for row in drawn])
+    around, _ = scale([row["loss"] for row in drawn], log=False)
+    whole = alt.Chart(data(drawn)).encode(
+        x=alt.X("cost_total:Q", scale=along, axis=axis(f"cost over the life ({unit})", ticks)),
+        y=alt.Y("loss:Q", scale=around, axis=axis("loss (nat/token), lower is better")),
+        tooltip=[
+            alt.Tooltip("loss_text:N", title="loss"),
+            alt.Tooltip("tells:N", title="least cost"),
+            alt.Tooltip("times:N", title="cost"),
+            alt.Tooltip("design:N", title="design"),
+        ],
+    )
+    curve = whole.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
+    today = whole.transform_filter("datum.today")
+    mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
+    text = today.mark_text(align="left", dx=12, dy=-10).encode(text="design:N")
+    said = " to ".join(f"loss {row['loss']:.3f} for {row['tells']}" for row in (drawn[0], drawn[-1]))
+    return finished(
+        [curve, mark, text],
+        "What quality costs",
+        "the least cost of each loss" + ("; diamond: the scenario itself" if any(r["today"] for r in drawn) else ""),
+        f"Frontier of cost against quality, from {said}.",
+        height=HEIGHT,
+        dark=dark,
+    )

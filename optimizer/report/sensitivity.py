@@ -1,0 +1,96 @@
+"""How is a sensitivity put on a terminal? Elasticities and the tornado as two tables."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ..assumptions.numbers import human
+from .text import grid, times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["sensitivity_text"]
+
+_HEADS = {
+    "n_params": "N*",
+    "train_tokens": "D*",
+    "rl_tokens": "R*",
+    "cost_total": "cost",
+    "overtraining_vs_rule_of_20": "D*/20N*",
+    "overtraining_vs_law": "D*/D0",
+}
+
+
+def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataFrame", top: int = 16) -> RenderableType:
+    """The two tables, for the output that the tornado was asked for."""
+    output, head = tornado.attrs["output"], _HEADS[tornado.attrs["output"]]
+    slopes = sorted(elasticities.reset_index().to_dict("records"), key=lambda row: -_size(row[output]))
+    moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in _HEADS)]
+    swings = [row for row in tornado.to_dict("records") if row["swing"] > 0 or row["status_low"] != "optimal"][:top]
+    held = elasticities.attrs["active_limits"]
+    less = (
+        f"{len(moving) - top} other numbers move it less and {len(slopes) - len(moving)}" if len(moving) > top else ""
+    )
+    lines = [
+        "A value is the % that the column moves for 1 % more of the assumption. "
+        f"{less or len(slopes) - len(moving)} other numbers move nothing.",
+        f"Held by {', '.join(held)} (marked *): the values are true for as long as the same limits hold."
+        if held
+        else "",
+    ]
+    band = tornado.attrs["band"]
+    told = [
+        f"{head} is {_told(tornado['output_base'].iloc[0], output)} at the scenario itself"
+        + (
+            f"; designs of the same loss that cost at most 5 % more reach from {_told(band[0], output)} to {_told(band[1], output)}."
+            if band
+            else "."
+        ),
+        "A law's coefficients belong together: moved one at a time they leave their fit.",
+    ]
+    return Group(
+        Text(f"{name or 'scenario'}: what moves the optimum", style="bold"),
+        grid(
+            ["assumption", "value", "unit", *_HEADS.values()],
+            [_slopes(row) for row in moving[:top]],
+            title=f"Elasticities, exact at the optimum, largest on {head} first",
+        ),
+        Text("\n".join(filter(None, lines)) + "\n"),
+        grid(
+            ["assumption", "unit", "low", "value", "high", f"{head} at low", "at high"],
+            [_ends(row, output) for row in swings[:top]],
+            title=f"Each assumption at its low and at its high, with the optimum found again, widest swing of {head} first",
+        ),
+        Text("\n".join(told)),
+    )
+
+
+def _size(value: float) -> float:
+    return abs(value) if math.isfinite(value) else 0.0
+
+
+def _slopes(row: dict[str, Any]) -> tuple[str, ...]:
+    mark = " *" if row["active_limit"] else ""
+    slopes = (_slope(row[column]) for column in _HEADS)
+    return (row["path"] + mark, human(row["value"]), row["unit"], *slopes)
+
+
+def _slope(value: float) -> str:
+    return "" if not math.isfinite(value) else f"{value:+.2f}" if abs(value) >= 5e-3 else "0"
+
+
+def _ends(row: dict[str, Any], output: str) -> tuple[str, ...]:
+    told = (
+        _told(row[f"output_{end}"], output)
+        if math.isfinite(row[f"output_{end}"])
+        else row[f"status_{end}"].replace("_", " ")
+        for end in ("low", "high")
+    )
+    return (row["assumption"], row["unit"], human(row["low"]), human(row["value"]), human(row["high"]), *told)
+
+
+def _told(value: float, output: str) -> str:
+    return times(value) if output.startswith("overtraining") else human(value)

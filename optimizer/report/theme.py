@@ -1,0 +1,208 @@
+"""What do all charts share? Colours, number format, ticks and the checks that Altair leaves out.
+
+Colours keep a contrast of 3:1 or more against white and against a dark page; what they say is said again by shape, fill or position. Vega
+would write a billion as 1G and 1e26 as 100Y: `axis` writes 1B and 1e26, as everything else does.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ACCENT",
+    "MAIN",
+    "MOST_MARKS",
+    "QUIET",
+    "STEP",
+    "WIDTH",
+    "axis",
+    "data",
+    "end_labels",
+    "finished",
+    "named",
+    "names_axis",
+    "records",
+    "rule",
+    "scale",
+    "some",
+    "told",
+    "with_unit",
+]
+
+MAIN, ACCENT, QUIET = "#2a7fbf", "#d1661c", "#808080"
+
+MOST_MARKS = 2000
+
+WIDTH = 560
+"""pixels"""
+
+STEP = 24
+"""pixels from one row of bars to the next"""
+
+_NAMES = {
+    "n_params": "active parameters N*",
+    "train_tokens": "training tokens D*",
+    "rl_tokens": "RL tokens R*",
+    "tokens_per_param": "tokens per parameter D*/N*",
+    "overtraining_vs_rule_of_20": "over-training D*/(20 N*)",
+    "overtraining_vs_law": "over-training D*/D0(N*)",
+    "loss": "loss",
+    "cost_total": "cost over the life",
+}
+
+_HUMAN = (
+    "datum.value == 0 ? '0' : abs(datum.value) >= 1e18 ? replace(format(datum.value, '~e'), '+', '') : abs(datum.value) >= 1000 ? "
+    "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K') : format(datum.value, '~g')"
+)
+
+
+def named(output: str) -> str:
+    """What people call an output."""
+    return _NAMES.get(output, output.replace("_", " "))
+
+
+def with_unit(output: str, unit: str) -> str:
+    """What people call an output, with its unit where the name does not say it."""
+    return named(output) + ("" if unit in ("1", "") or unit in named(output) else f" ({unit})")
+
+
+def told(value: float, unit: str, output: str = "") -> str:
+    """A number with its unit, for tooltips and labels: "111B parameters", "52.4x".
+
+    >>> told(1.114e11, "parameters"), told(52.43, "1", "overtraining_vs_law"), told(0.25, "1")
+    ('111B parameters', '52.4x', '0.25')
+
+    """
+    text = human(value, 3)
+    if output.startswith("overtraining") and math.isfinite(value):
+        return f"{value:,.0f}x" if 1e3 <= value < 1e9 else f"{text}x"
+    return text if unit in ("1", "") else f"{text} {unit}"
+
+
+def records(frame: "pd.DataFrame", columns: Iterable[str], maker: str) -> list[dict[str, Any]]:
+    """The rows of a frame, its index as a column. Altair draws nothing, and says nothing, for a column that is missing: this says it.
+
+    Raises:
+        InputError: a column is missing, the frame has no rows, or it has more than a chart can show.
+
+    """
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError([f"the chart needs column {', '.join(missing)}; give it the frame that {maker} returns."])
+    if len(frame) > MOST_MARKS:
+        raise InputError(
+            [f"a chart shows at most {MOST_MARKS:,} marks, the frame has {len(frame):,} rows; take fewer."]
+        )
+    return some(frame.reset_index().to_dict("records"), maker)
+
+
+def some(rows: list[dict[str, Any]], maker: str) -> list[dict[str, Any]]:
+    """The rows, if there are any.
+
+    Raises:
+        InputError: there are none.
+
+    """
+    if not rows:
+        raise InputError([f"there is nothing to draw; give the chart the frame that {maker} returns."])
+    return rows
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: 1, 2, 5 over two decades or so, else powers of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    stride = max(1, math.ceil((last - first) / 8))
+    span = math.log10(high / low)
+    fine = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+    steps = fine if span < 0.7 else (1.0, 2.0, 5.0) if span < 2.6 else (1.0,)
+    return [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+
+
+def scale(values: Sequence[float], *, log: bool | None = None) -> tuple[alt.Scale, list[float] | None]:
+    """A scale around the values, and its ticks: logarithmic where they are positive and spread over a factor of five or more."""
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    if low > 0 and (high / low >= 5 if log is None else log):
+        margin = (high / low) ** 0.06 if high > low else 2.0
+        low, high = low / margin, high * margin
+        return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+    margin = 0.08 * (high - low) or abs(high) * 0.1 or 1.0
+    return alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False), None
+
+
+def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:
+    """An axis with numbers as people write them; over-training in times."""
+    label = "format(datum.value, ',~r') + 'x'" if output.startswith("overtraining") else _HUMAN
+    values = {} if ticks is None else {"values": ticks}
+    return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **values, **more)
+
+
+def names_axis(name: str, order: list[str]) -> alt.Y:
+    """A vertical axis of names, in the order given."""
+    return alt.Y(f"{name}:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False))
+
+
+def end_labels(whole: alt.Chart, field: str, *, gap: int) -> list[alt.Chart]:
+    """The column `label` beside the end of a bar at `field`, on the side that the column `left` says."""
+    left = whole.transform_filter("datum.left").mark_text(align="right", dx=-gap, baseline="middle")
+    right = whole.transform_filter("!datum.left").mark_text(align="left", dx=gap, baseline="middle")
+    return [side.encode(x=f"{field}:Q", text="label:N") for side in (left, right)]
+
+
+def rule(value: float) -> alt.Chart:
+    """A vertical line."""
+    return alt.Chart(data([{"x": value}])).mark_rule(color=QUIET, strokeWidth=1.5).encode(x="x:Q")
+
+
+def data(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    """Rows as Altair takes them."""
+    import pandas as pd
+
+    return pd.DataFrame.from_records(rows)
+
+
+def finished(
+    layers: Sequence[alt.Chart],
+    title: str,
+    subtitle: str,
+    description: str,
+    *,
+    height: Any,
+    width: Any = WIDTH,
+    dark: bool,
+) -> alt.LayerChart:
+    """Layers as one chart, with its title, its text for people who cannot see it, and the colours of a light or a dark page."""
+    ink, faint, page = ("#e8e8e8", "#3a3f47", "#0e1117") if dark else ("#1f2328", "#e2e4e8", "#ffffff")
+    words = {
+        "labelColor": ink,
+        "titleColor": ink,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    return alt.LayerChart(
+        layer=[*layers],
+        width=width,
+        height=height,
+        title=alt.TitleParams(title, subtitle=subtitle.split("\n"), anchor="start", frame="group"),
+        description=description,
+        background=page,
+        padding=12,
+        config={
+            "view": {"stroke": None},
+            "axis": {"gridColor": faint, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 320, **words},
+            "title": {
+                "color": ink, "subtitleColor": ink, "fontSize": 15, "subtitleFontSize": 12, "offset": 12, "subtitlePadding": 5,
+            },
+            "legend": words,
+            "text": {"color": ink, "fontSize": 11},
+        },
+    )  # fmt: skip

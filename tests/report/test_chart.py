@@ -1,0 +1,136 @@
+"""Charts: what they refuse, what they say in words, and what a reader sees of numbers."""
+
+import re
+
+import pytest
+import vl_convert
+
+from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, tornado
+from optimizer.report import chart
+from optimizer.report.theme import MOST_MARKS, scale, told
+
+SMALL = {"law": None, "money": None, "serving": None, "pretraining": None}
+
+
+@pytest.fixture(scope="module")
+def frames():
+    s = load("lecture-2026")
+    return {
+        "tornado": tornado(s),
+        "elasticity_bars": elasticities(s.update({"limits.max_params": "100B"})),
+        "sobol_bars": sobol(s, ["overtraining_vs_rule_of_20"], 64, over=SMALL),
+        "fan": monte_carlo(s, 50, served=["20T", "200T", "2000T"]),
+        "regret_heat_map": regret(s, None, ["20T", "200T", "2000T"]),
+        "band_against_law": ensemble(s),
+        "frontier": frontier(s),
+    }
+
+
+def svg(drawn) -> str:
+    return vl_convert.vegalite_to_svg(drawn.to_dict())
+
+
+def words(drawn) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg(drawn))
+
+
+@pytest.mark.parametrize("name", chart.__all__)
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_chart_renders_with_numbers_as_people_write_them(frames, name, dark):
+    drawn = getattr(chart, name)(frames[name], dark=dark)
+    spec = drawn.to_dict()
+    assert len(spec["description"]) > 40
+    assert sum(len(rows) for rows in spec["datasets"].values()) <= MOST_MARKS
+    shown = words(drawn)
+    assert len(shown) > 5
+    assert not [word for word in shown if re.fullmatch(r"[\d.]+[GkYZE]x?", word)], shown
+    assert not [word for word in shown if "NaN" in word or "undefined" in word or "null" in word]
+    assert ('fill="#0e1117"' in svg(drawn)) == dark
+
+
+NEEDED = {
+    "tornado": "assumption low high output_low output_base output_high swing status_low unit",
+    "elasticity_bars": "value unit active_limit overtraining_vs_rule_of_20",
+    "sobol_bars": "output assumption first first_low first_high total total_low total_high",
+    "fan": "served_tokens output unit quantile value",
+    "regret_heat_map": "plan_tokens future_tokens n_params train_tokens regret in_band",
+    "band_against_law": "kind overtraining_vs_rule_of_20 band_overtraining_vs_rule_of_20_low",
+    "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
+}
+
+
+@pytest.mark.parametrize(("name", "column"), [(n, c) for n, columns in NEEDED.items() for c in columns.split()])
+def test_a_missing_column_is_told(frames, name, column):
+    with pytest.raises(InputError, match=rf"needs column {column}; .* returns"):
+        getattr(chart, name)(frames[name].drop(columns=column))
+
+
+@pytest.mark.parametrize("name", chart.__all__)
+def test_an_empty_frame_is_told(frames, name):
+    with pytest.raises(InputError, match="nothing to draw"):
+        getattr(chart, name)(frames[name].iloc[:0])
+
+
+def test_more_than_a_chart_can_show_is_told(frames):
+    with pytest.raises(InputError, match="at most 2,000 marks"):
+        chart.regret_heat_map(frames["regret_heat_map"].sample(MOST_MARKS + 1, replace=True, random_state=0))
+
+
+@pytest.mark.parametrize("name", chart.__all__)
+def test_tooltips_carry_units(frames, name):
+    spec = getattr(chart, name)(frames[name]).to_dict()
+    tips = [tip for layer in spec["layer"] for tip in layer.get("encoding", {}).get("tooltip", [])]
+    assert tips
+    shown = {
+        str(row.get(tip["field"]))
+        for tip in tips
+        if isinstance(tip, dict)
+        for rows in spec["datasets"].values()
+        for row in rows
+    }
+    assert any(unit in " ".join(shown) for unit in ("tokens", "parameters", "x", "FLOP", "("))
+
+
+def test_the_tornado_says_which_end_is_which_without_colour(frames):
+    spec = chart.tornado(frames["tornado"]).to_dict()
+    fills = [layer["mark"]["fillOpacity"] for layer in spec["layer"] if "fillOpacity" in layer["mark"]]
+    assert fills == [0.0, 0.85]
+    assert {"0.26", "0.42", "10P"} <= set(words(chart.tornado(frames["tornado"])))
+    assert "law.beta: 20,012x at 0.26, 15x at 0.42" in spec["description"]
+
+
+def test_an_end_without_an_answer_is_told():
+    frame = tornado(load("on-device"), "n_params", over={"traffic": None, "serving": None, "money": None})
+    assert "1T: no answer" in words(chart.tornado(frame))
+
+
+def test_a_limit_that_holds_has_a_diamond(frames):
+    spec = chart.elasticity_bars(frames["elasticity_bars"], "train_tokens").to_dict()
+    assert any(layer["mark"].get("shape") == "diamond" for layer in spec["layer"])
+    assert "limits.max_params holds it" in spec["title"]["subtitle"][0]
+
+
+def test_another_output_than_asked_for_is_told(frames):
+    for draw, name in ((chart.fan, "fan"), (chart.sobol_bars, "sobol_bars")):
+        with pytest.raises(InputError, match="loss among its outputs"):
+            draw(frames[name], "loss")
+
+
+def test_the_claim_of_the_lecture_is_drawn(frames):
+    drawn = chart.band_against_law(frames["band_against_law"], reference=100)
+    assert "100x is dashed and lies inside the band of 4 of 4 laws" in drawn.to_dict()["description"]
+
+
+def test_ticks_are_round_and_inside():
+    for values in ([2e13, 2e15], [80e9, 130e9], [1e3, 1e12], [3.0, 4.0]):
+        _, ticks = scale(values, log=True)
+        assert 2 <= len(ticks) <= 12
+        assert min(values) * 0.8 < min(ticks)
+        assert max(ticks) < max(values) * 5
+    assert scale([0.0, 1.0])[1] is None
+    assert scale([5.0])[0].domain[0] < 5
+
+
+def test_numbers_in_words():
+    assert told(20012.0, "1", "overtraining_vs_law") == "20,012x"
+    assert told(1e26, "FLOP") == "1e26 FLOP"
