@@ -21,26 +21,43 @@ if TYPE_CHECKING:
     from .assumptions.tables import table
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
+    from .optimum.implied import ImpliedTraffic, implied_traffic
     from .optimum.sensitivity import elasticities
     from .optimum.solve import InfeasibleError, Solution, Status, solve
+    from .report.export import export
+    from .report.grid import SizeTable, wide
+    from .report.inverse import inverse_table
+    from .report.reading import read_table
+    from .report.sweep import Sweep, sweep
+    from .report.table import size_table
 
 __all__ = [
     "DataError",
     "Design",
+    "ImpliedTraffic",
     "InfeasibleError",
     "InputError",
     "LifecycleCost",
     "Scenario",
+    "SizeTable",
     "Solution",
     "Status",
+    "Sweep",
     "elasticities",
+    "export",
+    "implied_traffic",
+    "inverse_table",
     "lifecycle_cost",
     "load",
     "presets",
+    "read_table",
+    "size_table",
     "solve",
     "solve_batch",
     "sources",
+    "sweep",
     "table",
+    "wide",
 ]
 
 _HOMES = {
@@ -50,8 +67,15 @@ _HOMES = {
     "assumptions.tables": ("table",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
     "optimum.batch": ("solve_batch",),
+    "optimum.implied": ("ImpliedTraffic", "implied_traffic"),
     "optimum.sensitivity": ("elasticities",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
+    "report.export": ("export",),
+    "report.grid": ("SizeTable", "wide"),
+    "report.inverse": ("inverse_table",),
+    "report.reading": ("read_table",),
+    "report.sweep": ("Sweep", "sweep"),
+    "report.table": ("size_table",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
