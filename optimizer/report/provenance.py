@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionDtype
 
-__all__ = ["KEY", "canonical", "fingerprint", "made_on", "provenance", "stamp"]
+__all__ = ["KEY", "compact", "fingerprint", "made_on", "provenance", "stamp"]
 
 KEY = "overtrain"
 """Where a frame's attrs and every file hold the record."""
 
 
-def canonical(plain: Any) -> str:
-    """Plain data as the one JSON text that it has: sorted keys, no blanks, no NaN."""
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def compact(plain: Any, *, sort_keys: bool = False) -> str:
+    """Plain data as one line of JSON. The order of keys means something in a record (axes, columns), and nothing in a hash."""
+    return json.dumps(plain, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def fingerprint(scenario: Scenario) -> str:
     """SHA-256 of a scenario: of its text and of every number that its names stand for, so that a corrected table changes it."""
     numbers = {path: value for path, _, value in scenario.quantities()}
-    return hashlib.sha256(canonical([scenario.to_dict(), numbers]).encode()).hexdigest()
+    return hashlib.sha256(compact([scenario.to_dict(), numbers], sort_keys=True).encode()).hexdigest()
 
 
 def made_on() -> str:
