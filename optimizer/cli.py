@@ -238,11 +238,12 @@ def table(
             raise InputError(
                 ["--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."]
             )
+        agrees = True
         if from_:
             from .report.reading import agreement
 
             found = agreement(from_, _counted("solving"))
-            made = found.table
+            made, agrees = found.table, found.agrees
             typer.echo(table_text.agreement_text(from_, found), nl=False, err=json_)
         else:
             made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
@@ -256,11 +257,11 @@ def table(
             _write(encoded(made, "json").decode())
         elif not (out or from_):
             _print(table_text.table_text(made, columns.split(",") if columns else None))
-        if from_:
-            raise typer.Exit(0 if found.agrees else 1)
-        for sentence in table_text.unanswered(made):
-            typer.echo(f"  - {sentence}", err=True)
-        if "status" in made and not {"optimal", "justified"} & set(made["status"]):
+        if not from_:
+            for sentence in table_text.unanswered(made):
+                typer.echo(f"  - {sentence}", err=True)
+            agrees = "status" not in made or bool({"optimal", "justified"} & set(made["status"]))
+        if not agrees:
             raise typer.Exit(1)
 
 
@@ -330,6 +331,63 @@ def _counted(what: str) -> "Callable[[int, int], None] | None":
     return count
 
 
+@app.command()
+def sweep(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    in_: Annotated[
+        str, typer.Option("--in", help="Parquet file, or a folder of them: one scenario a row.", metavar="FILE")
+    ] = "",
+    out: Annotated[
+        str, typer.Option(help="Folder of the answers; the same command goes on with it.", metavar="FOLDER")
+    ] = "",
+    keep: Annotated[str, typer.Option(help="Columns to carry along, such as an identifier.", metavar="NAMES")] = "",
+    engine: Annotated[str, typer.Option(help="local, dask or jax.")] = "local",
+    scheduler: Annotated[str, typer.Option(help="Address of the Dask scheduler.", metavar="ADDRESS")] = "",
+    coordinator: Annotated[str, typer.Option(help="Address of JAX process 0, as host:port.", metavar="ADDRESS")] = "",
+    num_processes: Annotated[int | None, typer.Option(help="How many JAX processes there are.")] = None,
+    process_id: Annotated[int | None, typer.Option(help="Which of them this one is, from 0.")] = None,
+    json_: _Json = False,
+) -> None:
+    """Solve every row of Parquet files that need not fit into memory; run it again to go on after an interruption."""
+    with _told():
+        from .assumptions.problems import InputError
+
+        problems = [f"{name} is missing; give {what}." for name, given, what in (
+            ("--in", in_, "a Parquet file with one scenario a row, or a folder of them"),
+            ("--out", out, "the folder of the answers"),
+        ) if not given]  # fmt: skip
+        if engine == "jax" and not problems:
+            from .report.engines import join
+
+            join(coordinator, num_processes, process_id)
+        elif coordinator or num_processes is not None or process_id is not None:
+            problems.append("--coordinator, --num-processes and --process-id belong to --engine jax.")
+        if scheduler and engine != "dask":
+            problems.append("--scheduler belongs to --engine dask.")
+        question = _scenario(scenario, set_ or [], problems)
+        if question is None:
+            raise InputError(problems)
+        from .report.sweep import sweep as answer
+        from .report.sweep_text import shown_progress
+
+        named = [name.strip() for name in keep.split(",")] if keep else []
+        try:
+            with shown_progress() as progress:
+                found = answer(question, in_, out, keep=named, engine=engine, scheduler=scheduler, progress=progress)
+        except KeyboardInterrupt:
+            _complain("interrupted", [f"the parts in {out} are whole; the same command goes on from there."])
+            raise typer.Exit(_INTERRUPTED) from None
+        if json_:
+            _print_json(
+                {"folder": str(found.folder), "rows": found.rows, "parts": found.parts, "statuses": found.statuses}
+            )
+        else:
+            _write(f'{found}\nRead it with: pandas.read_parquet("{out}")\n')
+        if "optimal" not in found.statuses:
+            raise typer.Exit(1)
+
+
 def _plain(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Rows of a frame that JSON can hold: what is not a number becomes null."""
     return [{k: None if v != v else v for k, v in row.items()} for row in frame.reset_index().to_dict("records")]
@@ -388,6 +446,7 @@ def _write(text: str) -> None:
         raise typer.Exit(_CANNOT_WRITE) from None
 
 
+_INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _CANNOT_WRITE = 74
 
