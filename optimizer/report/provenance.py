@@ -81,8 +81,9 @@ def stamp(frame: "pd.DataFrame", scenario: Scenario | None = None) -> dict[str, 
             ["the frame does not say which scenario it is about; give scenario=, so that the file can carry it."]
         )
     return {
-        **{name: value for name, value in record.items() if name not in ("columns", "units")},
+        **{name: value for name, value in record.items() if name not in ("columns", "rows", "units")},
         "date": made_on(),
+        "rows": len(frame),
         "units": dict(frame.attrs.get("units", {})),
         "columns": {str(name): _kind(kind) for name, kind in frame.dtypes.items()},
     }

@@ -61,6 +61,8 @@ def read_table(path: str | Path) -> SizeTable:
         kinds = record["columns"]
         if names != list(kinds):
             raise ValueError(f"its columns are not those of its record: {', '.join(names)}")
+        if len(rows) != record["rows"]:
+            raise ValueError(f"it has {len(rows):,} of {record['rows']:,} rows")
         short = next((row for row in rows if len(row) != len(names)), None)
         if short is not None:
             raise ValueError(f"a row has {len(short)} cells, the header {len(names)}")
@@ -69,7 +71,7 @@ def read_table(path: str | Path) -> SizeTable:
         }
         table = SizeTable(cells)
         table.attrs["units"] = dict(record["units"])
-        table.attrs[KEY] = {k: v for k, v in record.items() if k not in ("units", "columns")}
+        table.attrs[KEY] = {k: v for k, v in record.items() if k not in ("columns", "rows", "units")}
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:

@@ -157,7 +157,7 @@ def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) 
     question = {**record, "sha256": fingerprint(scenario), "input": inputs, "keep": list(keep), "slice": SLICE}
     digest = hashlib.sha256(compact(question, sort_keys=True).encode()).hexdigest()
     manifest = {**record, "date": made_on(), "input": inputs, "keep": list(keep), "parts": len(parts), "digest": digest}
-    return Plan(Job(scenario.to_dict(), str(out.resolve()), tuple(keep), digest), parts, manifest)
+    return Plan(Job(compact(scenario.to_dict()), str(out.resolve()), tuple(keep), digest), parts, manifest)
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def default_grid(scenario: Scenario) -> dict[str, list[object]]:
         grid[path] = [max(read, written) * factor for factor in (0.1, 1.0, 10.0)]
     elif isinstance(traffic, GrowthTraffic):
         grid["traffic.tokens_per_day"] = [traffic.tokens_per_day * factor for factor in (0.1, 1.0, 10.0)]
-    if scenario.law.name in law_names("ensemble"):
+    if scenario.to_dict()["law"] in law_names("ensemble"):  # the name and nothing else
         grid["law"] = list(law_names("ensemble"))
     return grid
 
