@@ -58,7 +58,7 @@ def size_table(
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
         best = solve(at, band=band, throw=False)
-        return [_answer(best)], {**best.to_frame().attrs["units"], **dict.fromkeys(_BAND_TOKENS, "tokens")}
+        return [_answer(best)], best.to_frame().attrs["units"]
 
     table = over_grid(scenario, grid, recipe, solved, progress)
     if " or " not in table.attrs["units"]["cost_total"]:
@@ -103,16 +103,8 @@ def rebuilt(record: Mapping[str, Any], progress: Progress | None = None) -> Size
         raise InputError([f"the recipe of the file is not whole ({error!r}); export the table anew."]) from None
 
 
-_BAND_TOKENS = ("band_train_tokens_low", "band_train_tokens_high")
-
-
 def _answer(best: Solution) -> Row:
-    row: Row = {}
-    for name, value in best.to_frame().iloc[0].to_dict().items():
-        row[str(name)] = value
-        if name == "band_n_params_high":
-            row.update(zip(_BAND_TOKENS, best.band.train_tokens, strict=True))
-    row.pop("scenario")
+    row: Row = {str(name): value for name, value in best.to_frame().iloc[0].to_dict().items() if name != "scenario"}
     row["cost_unit"] = "FLOP" if best.unit == "flops" else "USD"
     row["certified_global"] = best.certificate.certified_global
     row["active_limits"] = ", ".join(best.certificate.active_limits)

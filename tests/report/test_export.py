@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -464,3 +465,23 @@ def test_bad_input_of_the_command(tmp_path):
     assert "--human says how to write" in run("table", "--human", status=2)[1]
     _, err = run("table", "--set", "goal.loss=1.0", "--over", "law=hoffmann", status=1)
     assert "no compute reaches it" in err
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+
+
+def blocks(language: str) -> str:
+    return "".join(re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL))
+
+
+def test_the_page_on_tables_is_true(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for line in blocks("console").splitlines():
+        run(*shlex.split(line)[1:])
+    exec(compile(blocks("python"), "docs/tables.md", "exec"), {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["sizes.csv", "sizes.md", "sizes.tex", "sizes.xlsx"]
+    columns = size_table(load("lecture-2026"), {}).columns
+    for name in re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE):
+        for pattern in re.findall("`([a-z_*0-9]+)`", name):
+            assert [c for c in columns if re.fullmatch(pattern.replace("*", ".*"), c)], pattern
+    assert set(re.findall(r"^\| `\.(\w+)`", PAGE, re.MULTILINE)) == set(FORMATS)
