@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -414,3 +415,12 @@ def test_the_command(source, undisturbed, tmp_path):
     )
     jax = ["--in", str(source), "--out", str(tmp_path / "x"), "--engine", "jax"]
     assert "belong together" in run(*jax, "--process-id", "0", status=2)[1]
+
+
+def test_the_page_on_sweeps_names_options_that_exist():
+    page = (Path(__file__).parents[1] / "docs" / "sweeps.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("overtrain sweep")]
+    assert len(lines) == 5
+    known = set(re.findall(r"--[a-z-]+", run("--help")[0]))
+    for line in lines:
+        assert set(re.findall(r"--[a-z-]+", line)) <= known, line

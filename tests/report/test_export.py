@@ -364,7 +364,7 @@ while True:
 
 def test_a_killed_run_leaves_the_old_file_or_the_new_one(tmp_path):
     path, rng = tmp_path / "t.csv", random.Random(1)
-    for _ in range(4):
+    for _ in range(3):
         child = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
