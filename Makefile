@@ -18,6 +18,7 @@ lint: .venv/dev.stamp
 
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_sweep
 
 clean:
 	rm -rf .venv build dist

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
     from .optimum.ensemble import ensemble
+    from .optimum.implied import ImpliedTraffic, implied_traffic
     from .optimum.regret import regret, robust_plans
     from .optimum.sensitivity import elasticities
     from .optimum.sobol import sobol
@@ -29,35 +30,51 @@ if TYPE_CHECKING:
     from .optimum.sweep import frontier, sweep
     from .optimum.tornado import tornado
     from .optimum.uncertainty import draws, monte_carlo, probability_above, quantiles
+    from .report.export import export
+    from .report.grid import SizeTable, wide
+    from .report.inverse import inverse_table
+    from .report.reading import read_table
+    from .report.sweep import Sweep, sweep_parquet
+    from .report.table import size_table
 
 __all__ = [
     "DataError",
     "Design",
+    "ImpliedTraffic",
     "InfeasibleError",
     "InputError",
     "LifecycleCost",
     "Scenario",
+    "SizeTable",
     "Solution",
     "Status",
+    "Sweep",
     "draws",
     "elasticities",
     "ensemble",
+    "export",
     "frontier",
+    "implied_traffic",
+    "inverse_table",
     "lifecycle_cost",
     "load",
     "monte_carlo",
     "presets",
     "probability_above",
     "quantiles",
+    "read_table",
     "regret",
     "robust_plans",
+    "size_table",
     "sobol",
     "solve",
     "solve_batch",
     "sources",
     "sweep",
+    "sweep_parquet",
     "table",
     "tornado",
+    "wide",
 ]
 
 _HOMES = {
@@ -69,12 +86,19 @@ _HOMES = {
     "optimum.batch": ("solve_batch",),
     "optimum.ensemble": ("ensemble",),
     "optimum.regret": ("regret", "robust_plans"),
+    "optimum.implied": ("ImpliedTraffic", "implied_traffic"),
     "optimum.sensitivity": ("elasticities",),
     "optimum.sobol": ("sobol",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
     "optimum.sweep": ("frontier", "sweep"),
     "optimum.tornado": ("tornado",),
     "optimum.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
+    "report.export": ("export",),
+    "report.grid": ("SizeTable", "wide"),
+    "report.inverse": ("inverse_table",),
+    "report.reading": ("read_table",),
+    "report.sweep": ("Sweep", "sweep_parquet"),
+    "report.table": ("size_table",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

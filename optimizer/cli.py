@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .assumptions.scenario import Scenario
     from .optimum.solution import Solution
+    from .report.grid import SizeTable
 
 __all__ = ["app"]
 
@@ -320,6 +321,196 @@ def sensitivity(
         _print(sensitivity_text(question.name, slopes, swings))
 
 
+@app.command()
+def table(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            metavar="PATH=VALUES",
+            help="An axis, as in law=besiroglu,hoffmann or traffic.output_tokens=1T..1000T:7 (7 points). Repeatable.",
+        ),
+    ] = None,
+    inverse: Annotated[
+        bool, typer.Option("--inverse", help="Fixed sizes: tokens to train, traffic that justifies.")
+    ] = False,
+    sizes: Annotated[str, typer.Option(help="Sizes of the inverse table, as 1B,8B,70B.", metavar="SIZES")] = "",
+    columns: Annotated[str, typer.Option(help="Columns to keep beside the axes, with commas.", metavar="NAMES")] = "",
+    wide: Annotated[str, typer.Option(help="Turn this axis into columns.", metavar="PATH")] = "",
+    value: Annotated[str, typer.Option(help="What to spread over --wide, with commas.", metavar="NAMES")] = "n_params",
+    band: Annotated[str, typer.Option(help="Tolerance of the near-optimal band, as 0.05 or 5%.")] = "5%",
+    out: Annotated[
+        str, typer.Option(help="Write to FILE: .csv .parquet .xlsx .tex .md .json .html.", metavar="FILE")
+    ] = "",
+    human: Annotated[bool, typer.Option("--human", help="Write human numbers (111.4B) to --out.")] = False,
+    from_: Annotated[
+        str, typer.Option("--from", help="Make the table of FILE again and say whether it agrees.", metavar="FILE")
+    ] = "",
+    json_: _Json = False,
+) -> None:
+    """Tabulate optimal sizes over a grid of assumptions, or fixed sizes with the traffic that justifies them."""
+    with _told():
+        from .assumptions.problems import InputError
+        from .report import table_text
+
+        if human and not out:
+            raise InputError(
+                ["--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."]
+            )
+        agrees = True
+        if from_:
+            from .report.reading import agreement
+
+            found = agreement(from_, _counted("solving"))
+            made, agrees = found.table, found.agrees
+            typer.echo(table_text.agreement_text(from_, found), nl=False, err=json_)
+        else:
+            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
+        if out:
+            from .report.export import export
+
+            export(made, out, numbers="human" if human else "plain")
+        if json_:
+            from .report.export import encoded
+
+            _write(encoded(made, "json").decode())
+        elif not (out or from_):
+            _print(table_text.table_text(made, columns.split(",") if columns else None))
+        if not from_:
+            for sentence in table_text.unanswered(made):
+                typer.echo(f"  - {sentence}", err=True)
+            agrees = "status" not in made or bool({"optimal", "justified"} & set(made["status"]))
+        if not agrees:
+            raise typer.Exit(1)
+
+
+def _tabulated(
+    scenario: str,
+    set_: Sequence[str] | None,
+    over: Sequence[str] | None,
+    inverse: bool,
+    sizes: str,
+    columns: str,
+    wide: str,
+    value: str,
+    band: str,
+) -> "SizeTable":
+    """The table that the options ask for, every problem of theirs told at once."""
+    from .assumptions.problems import InputError
+    from .report.grid import chosen
+    from .report.grid import wide as spread
+    from .report.inverse import SIZES, inverse_table
+    from .report.table import size_table
+    from .report.table_text import axes_given
+
+    problems: list[str] = []
+    grid, tolerance = None, 0.05
+    try:
+        grid = axes_given(over) if over else None
+    except InputError as error:
+        problems += error.problems
+    tolerance = _tolerance(band, problems)
+    if sizes and not inverse:
+        problems.append(
+            "--sizes belongs to --inverse; give both, or --over goal.params=... for sizes that are decided."
+        )
+    question = _scenario(scenario, set_ or [], problems)
+    if question is None:
+        raise InputError(problems)
+    named = [name.strip() for name in columns.split(",")] if columns else None
+    if inverse:
+        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, progress=_counted("solving"))
+    else:
+        made = size_table(question, grid, band=tolerance, progress=_counted("solving"))
+    return spread(made, wide, [name.strip() for name in value.split(",")]) if wide else chosen(made, named)
+
+
+def _tolerance(band: str, problems: list[str]) -> float:
+    from .assumptions.numbers import parse_number
+
+    try:
+        tolerance = parse_number(band)
+        if 0 < tolerance <= 1:
+            return tolerance
+        raise ValueError(f"must lie in (0, 1], got {band}; for 5 % write 0.05 or 5%")
+    except ValueError as error:
+        problems.append(f"--band {error}.")
+        return 0.05
+
+
+def _counted(what: str) -> "Callable[[int, int], None] | None":
+    """A progress line on standard error, where somebody watches."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        return None
+
+    def count(done: int, total: int) -> None:
+        sys.stderr.write(f"\r{what} {done:,} of {total:,}" if done < total else "\r\x1b[K")
+        sys.stderr.flush()
+
+    return count
+
+
+@app.command()
+def sweep(
+    scenario: _Scenario = "lecture-2026",
+    set_: _Set = None,
+    in_: Annotated[
+        str, typer.Option("--in", help="Parquet file, or a folder of them: one scenario a row.", metavar="FILE")
+    ] = "",
+    out: Annotated[
+        str, typer.Option(help="Folder of the answers; the same command goes on with it.", metavar="FOLDER")
+    ] = "",
+    keep: Annotated[str, typer.Option(help="Columns to carry along, such as an identifier.", metavar="NAMES")] = "",
+    engine: Annotated[str, typer.Option(help="local, dask or jax.")] = "local",
+    scheduler: Annotated[str, typer.Option(help="Address of the Dask scheduler.", metavar="ADDRESS")] = "",
+    coordinator: Annotated[str, typer.Option(help="Address of JAX process 0, as host:port.", metavar="ADDRESS")] = "",
+    num_processes: Annotated[int | None, typer.Option(help="How many JAX processes there are.")] = None,
+    process_id: Annotated[int | None, typer.Option(help="Which of them this one is, from 0.")] = None,
+    json_: _Json = False,
+) -> None:
+    """Solve every row of Parquet files that need not fit into memory; run it again to go on after an interruption."""
+    with _told():
+        from .assumptions.problems import InputError
+
+        problems = [f"{name} is missing; give {what}." for name, given, what in (
+            ("--in", in_, "a Parquet file with one scenario a row, or a folder of them"),
+            ("--out", out, "the folder of the answers"),
+        ) if not given]  # fmt: skip
+        if engine == "jax" and not problems:
+            from .report.engines import join
+
+            join(coordinator, num_processes, process_id)
+        elif coordinator or num_processes is not None or process_id is not None:
+            problems.append("--coordinator, --num-processes and --process-id belong to --engine jax.")
+        if scheduler and engine != "dask":
+            problems.append("--scheduler belongs to --engine dask.")
+        question = _scenario(scenario, set_ or [], problems)
+        if question is None:
+            raise InputError(problems)
+        from .report.sweep import sweep_parquet
+        from .report.sweep_text import shown_progress
+
+        named = [name.strip() for name in keep.split(",")] if keep else []
+        try:
+            with shown_progress() as progress:
+                found = sweep_parquet(
+                    question, in_, out, keep=named, engine=engine, scheduler=scheduler, progress=progress
+                )
+        except KeyboardInterrupt:
+            _complain("interrupted", [f"the parts in {out} are whole; the same command goes on from there."])
+            raise typer.Exit(_INTERRUPTED) from None
+        if json_:
+            _print_json(
+                {"folder": str(found.folder), "rows": found.rows, "parts": found.parts, "statuses": found.statuses}
+            )
+        else:
+            _write(f'{found}\nRead it with: pandas.read_parquet("{out}")\n')
+        if "optimal" not in found.statuses:
+            raise typer.Exit(1)
+
+
 def _plain(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:
     """Rows of a frame that JSON can hold: what is not a number becomes null."""
     rows = (frame.reset_index() if index else frame).to_dict("records")
@@ -379,6 +570,7 @@ def _write(text: str) -> None:
         raise typer.Exit(_CANNOT_WRITE) from None
 
 
+_INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _CANNOT_WRITE = 74
 

@@ -188,6 +188,8 @@ class Solution:
             ("band_tolerance", band.tolerance, "1"),
             ("band_n_params_low", band.n_params[0], "parameters"),
             ("band_n_params_high", band.n_params[1], "parameters"),
+            ("band_train_tokens_low", band.train_tokens[0], "tokens"),
+            ("band_train_tokens_high", band.train_tokens[1], "tokens"),
             ("band_overtraining_vs_rule_of_20_low", band.overtraining_vs_rule_of_20[0], "1"),
             ("band_overtraining_vs_rule_of_20_high", band.overtraining_vs_rule_of_20[1], "1"),
             ("extrapolation_n_params", _or_nan(far.n_params), "1"),
@@ -197,15 +199,31 @@ class Solution:
         ]
 
     def _repr_html_(self) -> str:
-        """A table of quantity, value and unit for notebooks."""
-        import pandas as pd
-
+        """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
         from ..assumptions.numbers import human
 
-        title = f"<p><b>{escape(self.scenario.name or 'scenario')}</b>: {escape(self.message or self.status.value)}</p>"
-        known = [(name, value, unit) for name, value, unit in self._numbers() if not math.isnan(value)]
-        rows = [{"quantity": name, "value": human(value), "unit": unit} for name, value, unit in known]
-        return title + (pd.DataFrame(rows).to_html(index=False) if self.status is Status.OPTIMAL else "")
+        title = f"<b>{escape(self.scenario.name or 'scenario')}</b>: {escape(self.message or self.status.value)}"
+        if self.status is not Status.OPTIMAL:
+            return f"<p>{title}</p>"
+        numbers = {name: (value, unit) for name, value, unit in self._numbers()}
+        tolerance = f"{human(100 * self.band.tolerance)} %"
+        lines = []
+        for name, (value, unit) in numbers.items():
+            if name.startswith("band_") or math.isnan(value):
+                continue
+            low, high = (numbers.get(f"band_{name}_{end}", (math.nan, ""))[0] for end in ("low", "high"))
+            ends = "" if math.isnan(low) else f"{human(low)} to {human(high)}"
+            cells = (("left", name), ("right", human(value)), ("left", unit), ("left", ends))
+            lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
+        certificate, head = self.certificate, ("quantity", "optimum", "unit", f"same loss, at most {tolerance} dearer")
+        held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
+        sure = "Certified global optimum" if certificate.certified_global else "Local optimum"
+        outside = " The design lies outside the runs that the law was fitted on." if self.extrapolation.outside else ""
+        return (
+            f"<p>{title}</p><table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
+            + "".join(f"<tr>{line}</tr>" for line in lines)
+            + f"</tbody></table><p>{sure}, KKT residual {certificate.kkt_residual:.0e}{escape(held)}.{outside}</p>"
+        )
 
 
 def _phases(cost: LifecycleCost) -> dict[str, float]:

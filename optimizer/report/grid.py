@@ -1,0 +1,213 @@
+"""What does a table over assumptions consist of? A grid of dotted paths, a row or more for every combination, units, and a record.
+
+`over_grid` solves every combination of a grid by whatever function it is given; `chosen` keeps some columns, `wide` turns one axis into
+columns. Combinations that are no scenario keep the sentence that says why; a value that fits nowhere is refused.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..assumptions.numbers import human, parse_number
+from ..assumptions.problems import InputError, near_miss
+from ..assumptions.scenario import Scenario
+from .provenance import KEY, provenance
+
+__all__ = ["Axis", "Progress", "Row", "SizeTable", "Units", "axes_of", "chosen", "column_of", "over_grid", "wide"]
+
+Axis = Iterable[object] | str | float | int | None
+"""Values that an assumption takes in turn; a single value counts as one."""
+Progress = Callable[[int, int], object]
+"""Called with (done, in all)."""
+Row = dict[str, Any]
+Units = dict[str, str]
+
+
+class SizeTable(pd.DataFrame):
+    """A DataFrame with units and the record of how it was made in `attrs`; a notebook shows it with human numbers and units."""
+
+    @property
+    def _constructor(self) -> "type[SizeTable]":
+        return SizeTable
+
+    def _repr_html_(self) -> str:
+        from .markup import html_table
+
+        return html_table(self, numbers="human", most_rows=60)
+
+
+def over_grid(
+    scenario: Scenario,
+    grid: dict[str, list[Any]],
+    recipe: Row,
+    solved: Callable[[Scenario], tuple[list[Row], Units]],
+    progress: Progress | None,
+) -> SizeTable:
+    """Every combination of the grid, solved; those that are no scenario keep the sentence that says why."""
+    combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
+    records: list[Row] = []
+    units: Units = {}
+    bad: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for done, at in enumerate(combinations, start=1):
+        changes = {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
+        try:
+            here = scenario.update(changes)
+            declared = {path: (value, quantity.unit) for path, quantity, value in here.quantities()}
+            axes = {path: declared[path][0] if path in declared else _shown(v) for path, v in changes.items()}
+            rows, found = solved(here)
+            found = found | {path: declared[path][1] for path in changes if path in declared}
+            units = found | {name: _either(unit, found.get(name, unit)) for name, unit in units.items()}
+            records += [{**axes, **row} for row in rows]
+        except InputError as error:
+            bad[at] = error.problems
+            axes = {path: _read(v) for path, v in changes.items()}
+            records.append({**axes, "status": "bad_input", "message": " ".join(error.problems)})
+        if progress:
+            progress(done, len(combinations))
+    _raise_where_nothing_fits(grid, combinations, bad)
+    names = list(dict.fromkeys([*grid, *(name for row in records for name in row if name != "message"), "message"]))
+    columns = {}
+    for name in names:
+        cells = [row.get(name) for row in records]
+        yes_or_no = all(isinstance(v, bool) for v in cells if v is not None)
+        if yes_or_no:
+            cells = [bool(v) for v in cells]
+        columns[name] = column_of(cells, "number" if name in units else "yes or no" if yes_or_no else "text")
+    table = SizeTable(columns)
+    table.attrs["units"] = {name: units[name] for name in names if name in units}
+    table.attrs[KEY] = provenance(scenario, recipe)
+    return table
+
+
+def wide(table: SizeTable, across: str, values: Sequence[str] = ("n_params",)) -> SizeTable:
+    """One axis of a table as columns: "n_params: besiroglu", "n_params: hoffmann", one row for every combination of the other axes.
+
+    Raises:
+        InputError: `across` is no axis of the table, or a value is no column of it.
+
+    """
+    record = table.attrs.get(KEY, {})
+    recipe = record.get("table", {})
+    axes = [*recipe.get("over", {}), *(["n_params"] if recipe.get("kind") == "inverse" else [])]
+    problems = []
+    if across not in axes:
+        problems.append(
+            f"{across!r} is not an axis of the table{near_miss(across, axes)} Axes: {', '.join(axes) or 'none'}."
+        )
+    problems += [
+        f"{name!r} is not a column to spread over {across}{near_miss(name, map(str, table.columns))}"
+        for name in values
+        if name not in table.columns or name in axes
+    ]
+    if problems:
+        raise InputError(problems)
+    units = table.attrs.get("units", {})
+    others = [axis for axis in axes if axis != across]
+    at = list(dict.fromkeys(table[across]))
+    labels = _labels(at)
+    rows: dict[tuple[object, ...], Row] = {}
+    for record_row in table.to_dict("records"):
+        key = tuple(record_row[axis] for axis in others)
+        row = rows.setdefault(tuple(None if v != v else v for v in key), {axis: record_row[axis] for axis in others})
+        row.update({f"{name}: {labels[at.index(record_row[across])]}": record_row[name] for name in values})
+    names = [*others, *(f"{name}: {label}" for name in values for label in labels)]
+    result = SizeTable(pd.DataFrame.from_records(list(rows.values()), columns=names))
+    result.attrs["units"] = {name: unit for name in names if (unit := units.get(name.partition(": ")[0])) is not None}
+    result.attrs[KEY] = {**record, "table": {**recipe, "wide": {"across": across, "values": list(values)}}}
+    return result
+
+
+def chosen(table: SizeTable, columns: Sequence[str] | None) -> SizeTable:
+    """The table with the columns of its grid and those named, in the order named.
+
+    Raises:
+        InputError: a column is unknown; all of them at once.
+
+    """
+    if columns is None:
+        return table
+    known = [str(name) for name in table.columns]
+    unknown = [name for name in columns if name not in known]
+    if unknown:
+        raise InputError(
+            [
+                f"{name!r} is not a column of the table{near_miss(name, known)} Columns: {', '.join(known)}."
+                for name in unknown
+            ]
+        )
+    axes = [axis for axis in table.attrs[KEY]["table"]["over"] if axis in known]
+    kept = list(dict.fromkeys([*axes, *columns]))
+    result = SizeTable(table[kept])
+    units = {name: unit for name, unit in table.attrs["units"].items() if name in kept}
+    result.attrs = {**table.attrs, "units": units}
+    return result
+
+
+def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
+    """The axes as lists of plain data."""
+    grid = {}
+    for path, values in over.items():
+        single = values is None or isinstance(values, (str, float, int, Mapping))
+        found = [values] if single else list(values)  # type: ignore[arg-type]
+        grid[str(path)] = [v.item() if isinstance(v, np.generic) else v for v in found]
+    empty = [path for path, values in grid.items() if not values]
+    if empty:
+        raise InputError([f"{path} has no values to go over; give at least one." for path in empty])
+    return grid
+
+
+def _raise_where_nothing_fits(
+    grid: dict[str, list[Any]], combinations: list[tuple[int, ...]], bad: dict[tuple[int, ...], tuple[str, ...]]
+) -> None:
+    """A value that is wrong in every row it occurs in is a mistake; one that only some others forbid is a finding."""
+    problems: dict[str, None] = {}
+    for axis, values in enumerate(grid.values()):
+        for i in range(len(values)):
+            rows = [at for at in combinations if at[axis] == i]
+            if all(at in bad for at in rows):
+                problems.update(dict.fromkeys(sentence for at in rows for sentence in bad[at]))
+    if not grid and bad:
+        problems.update(dict.fromkeys(bad[()]))
+    if problems:
+        raise InputError(list(problems))
+
+
+def _either(one: str, other: str) -> str:
+    return one if one == other or other in one.split(" or ") else f"{one} or {other}"
+
+
+def column_of(values: Sequence[Any], kind: str) -> pd.Series:
+    """Cells of one column with the one type it has: number (NaN where there is none), count, yes or no, text ("" for none)."""
+    if kind == "number":
+        return pd.Series([v if isinstance(v, (int, float)) else float("nan") for v in values], dtype=float)
+    if kind == "count":
+        return pd.Series(values, dtype="int64")
+    if kind == "yes or no":
+        return pd.Series(values, dtype=bool)
+    return pd.Series(["" if v is None or v != v else str(v) for v in values], dtype=str)
+
+
+def _shown(value: object) -> object:
+    """A value of an axis as a cell: text, or NaN where a field is left out."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}" for k, v in value.items())
+    return float("nan") if value is None else value
+
+
+def _read(value: object) -> object:
+    """A value of an axis in a row that is no scenario: the number it would be, or its text."""
+    try:
+        return parse_number(value)
+    except ValueError:
+        return _shown(value)
+
+
+def _labels(values: Sequence[object]) -> list[str]:
+    for show in (human, lambda v: human(v, 8), repr):
+        labels = [show(v) if isinstance(v, float) else str(v) for v in values]
+        if len(set(labels)) == len(values):
+            break
+    return labels

@@ -1,0 +1,99 @@
+"""What does a file need to carry so that its numbers can be made again? Scenario, hash, version, date and the recipe of the table."""
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..assumptions.problems import InputError
+from ..assumptions.scenario import Scenario
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from pandas.api.extensions import ExtensionDtype
+
+__all__ = ["KEY", "compact", "fingerprint", "made_on", "provenance", "stamp"]
+
+KEY = "overtrain"
+"""Where a frame's attrs and every file hold the record."""
+
+
+def compact(plain: Any, *, sort_keys: bool = False) -> str:
+    """Plain data as one line of JSON. The order of keys means something in a record (axes, columns), and nothing in a hash."""
+    return json.dumps(plain, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def fingerprint(scenario: Scenario) -> str:
+    """SHA-256 of a scenario: of its text and of every number that its names stand for, so that a corrected table changes it."""
+    numbers = {path: value for path, _, value in scenario.quantities()}
+    return hashlib.sha256(compact([scenario.to_dict(), numbers], sort_keys=True).encode()).hexdigest()
+
+
+def made_on() -> str:
+    """Today in UTC as 2026-05-31, or the day that SOURCE_DATE_EPOCH (seconds since 1970) names.
+
+    Raises:
+        InputError: SOURCE_DATE_EPOCH is not a number of seconds.
+
+    References:
+        reproducible-builds.org, specification of SOURCE_DATE_EPOCH.
+
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        now = (
+            datetime.datetime.now(datetime.UTC)
+            if not given
+            else datetime.datetime.fromtimestamp(int(given), datetime.UTC)
+        )
+    except (ValueError, OverflowError, OSError):
+        raise InputError(
+            [f"SOURCE_DATE_EPOCH must be a whole number of seconds since 1970, got {given!r}; correct or unset it."]
+        ) from None
+    return now.date().isoformat()
+
+
+def provenance(scenario: Scenario, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The record that a table carries in `attrs["overtrain"]`: version, hash, scenario and, where there is one, the table's recipe."""
+    from .. import __version__
+
+    record = {"version": __version__, "scenario_sha256": fingerprint(scenario), "scenario": scenario.to_dict()}
+    return record | ({"table": dict(table)} if table else {})
+
+
+def stamp(frame: "pd.DataFrame", scenario: Scenario | None = None) -> dict[str, Any]:
+    """The record of a frame as a file holds it: with the day, the units, and the columns with their types.
+
+    Args:
+        frame: a table with its record in attrs.
+        scenario: the scenario of a frame without a record; it replaces the record of a frame that has one.
+
+    Raises:
+        InputError: neither the frame nor the caller names a scenario.
+
+    """
+    record = provenance(scenario) if scenario is not None else frame.attrs.get(KEY)
+    if record is None:
+        raise InputError(
+            ["the frame does not say which scenario it is about; give scenario=, so that the file can carry it."]
+        )
+    return {
+        **{name: value for name, value in record.items() if name not in ("columns", "rows", "units")},
+        "date": made_on(),
+        "rows": len(frame),
+        "units": dict(frame.attrs.get("units", {})),
+        "columns": {str(name): _kind(kind) for name, kind in frame.dtypes.items()},
+    }
+
+
+def _kind(kind: "np.dtype | ExtensionDtype") -> str:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(kind):
+        return "yes or no"
+    if pd.api.types.is_integer_dtype(kind):
+        return "count"
+    return "number" if pd.api.types.is_numeric_dtype(kind) else "text"

@@ -1,0 +1,240 @@
+"""Tables over assumptions: published numbers, a loop of `solve`, and what happens to rows without an answer."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from optimizer import InputError, SizeTable, inverse_table, load, presets, size_table, solve, wide
+from optimizer.report.provenance import KEY, fingerprint
+from optimizer.report.table import default_grid, rebuilt
+from optimizer.report.table_text import axes_given
+
+from ..conftest import plain_scenario
+
+# The lecture's inputs at the quality of 100B on 200T: N*, D*, D/20N, worked out beforehand for four laws.
+LECTURE = {
+    "besiroglu": (111.4e9, 116.9e12, 52.4),
+    "muennighoff": (110.6e9, 125.6e12, 56.8),
+    "de-vries": (95.6e9, 225.8e12, 118),
+    "hoffmann": (95.1e9, 228.9e12, 120),
+}
+
+
+def test_the_lecture_under_four_laws(lecture):
+    table = size_table(lecture, {"law": list(LECTURE)}).set_index("law")
+    for law, (n, d, ratio) in LECTURE.items():
+        assert table.loc[law, "n_params"] == pytest.approx(n, rel=1e-3)
+        assert table.loc[law, "train_tokens"] == pytest.approx(d, rel=1e-3)
+        assert table.loc[law, "overtraining_vs_rule_of_20"] == pytest.approx(ratio, rel=5e-3)
+
+
+def test_sardanas_command_line():
+    # Sardana et al. 2024, command-line example: loss 1.947, T = 2e12 -> base 3.408e10 / 1.810e12, optimum 2.418e10 / 2.657e12, 95.22 %.
+    row = size_table(plain_scenario(), {"traffic.output_tokens": ["2T"]}).iloc[0]
+    assert row["n_params"] == pytest.approx(2.418e10, rel=5e-4)
+    assert row["train_tokens"] == pytest.approx(2.657e12, rel=5e-4)
+    assert row["baseline_n_params"] == pytest.approx(3.408e10, rel=5e-4)
+    assert row["baseline_train_tokens"] == pytest.approx(1.810e12, rel=5e-4)
+    assert 1 - row["savings"] == pytest.approx(0.9522, abs=5e-5)
+
+
+def test_a_table_is_a_loop_of_solve_with_units(lecture):
+    over = {"traffic.output_tokens": [2e13, 2e14], "law": ["besiroglu", "hoffmann"], "limits.max_params": [None, 6e10]}
+    calls: list[tuple[int, int]] = []
+    table = size_table(lecture, over, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(i, 8) for i in range(1, 9)]
+    for (_, row), values in zip(table.iterrows(), itertools.product(*over.values()), strict=True):
+        best = solve(lecture.update(dict(zip(over, values, strict=True))), throw=False)
+        assert row["status"] == best.status.name.lower()
+        assert row["message"] == best.message
+        flat = best.to_frame().iloc[0]
+        for name in best.to_frame().attrs["units"]:
+            assert row[name] == flat[name] or (np.isnan(row[name]) and np.isnan(flat[name])), name
+    assert {"infeasible", "optimal"} == set(table["status"])
+    numbers = {name for name in table if pd.api.types.is_float_dtype(table[name])}
+    assert numbers == set(table.attrs["units"])
+    assert table.attrs["units"]["traffic.output_tokens"] == "tokens"
+    assert table["limits.max_params"].isna().tolist() == [True, False] * 4
+
+
+def test_every_column_of_the_answer_is_there(lecture):
+    wanted = [
+        "status",
+        "n_params",
+        "train_tokens",
+        "rl_tokens",
+        "tokens_per_param",
+        "overtraining_vs_rule_of_20",
+        "overtraining_vs_law",
+        "loss",
+        "cost_pretraining",
+        "cost_rl",
+        "cost_prefill",
+        "cost_decode",
+        "cost_total",
+        "baseline_n_params",
+        "savings",
+        "band_n_params_low",
+        "band_n_params_high",
+        "band_train_tokens_low",
+        "band_train_tokens_high",
+        "extrapolation_n_params",
+        "extrapolation_train_tokens",
+        "extrapolation_tokens_per_param",
+        "kkt_residual",
+        "certified_global",
+        "active_limits",
+        "message",
+    ]
+    assert set(wanted) <= set(size_table(lecture, {}).columns)
+
+
+def test_human_values_are_numbers(lecture):
+    human = size_table(lecture, {"traffic.output_tokens": ["50T", "0.2P"], "serving.decode_efficiency": "38%"})
+    plain = size_table(lecture, {"traffic.output_tokens": np.array([5e13, 2e14]), "serving.decode_efficiency": 0.38})
+    pd.testing.assert_frame_equal(human, plain)
+
+
+def test_blocks_and_kinds_are_values_too(lecture):
+    over = {"rl": [{"policy": "none"}, {"policy": "ratio", "ratio": 0.1}], "money.unit": ["flops", "usd"]}
+    table = size_table(lecture, over)
+    assert table["rl"].tolist() == ["policy = none"] * 2 + ["policy = ratio, ratio = 0.1"] * 2
+    assert table.attrs["units"]["cost_total"] == "FLOP or USD"
+    assert table["cost_unit"].tolist() == ["FLOP", "USD"] * 2
+    assert "cost_unit" not in size_table(lecture, {"law": ["hoffmann"]})
+
+
+def test_combinations_that_are_no_scenario_keep_their_sentence(lecture):
+    table = size_table(lecture, {"rl.policy": ["none", "ratio"], "rl.ratio": [None, "10%"]})
+    assert table["status"].tolist() == ["optimal", "bad_input", "bad_input", "optimal"]
+    assert "rl.ratio belongs to rl.policy = 'ratio'" in table["message"][1]
+    assert "rl.ratio is missing" in table["message"][2]
+    assert table["n_params"].isna().tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("over", "sentences"),
+    [
+        ({"lwa": ["hoffmann"]}, ["lwa is not a field, did you mean 'law'"]),
+        (
+            {"law": ["hofman", "besiroglu"], "traffic.output_tokens": ["-1T", "1T"]},
+            ["did you mean 'hoffmann'", "traffic.output_tokens must lie in [0, inf) tokens, got -1T tokens"],
+        ),
+        ({"law": []}, ["law has no values to go over"]),
+    ],
+)
+def test_a_value_that_fits_nowhere_is_refused(lecture, over, sentences):
+    with pytest.raises(InputError) as caught:
+        size_table(lecture, over)
+    for sentence in sentences:
+        assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_grid_to_start_with_solves_for_every_preset(name):
+    s = load(name)
+    table = size_table(s)
+    assert len(table) == np.prod([len(v) for v in default_grid(s).values()])
+    assert set(table["status"]) == {"optimal"}
+
+
+def test_chosen_columns(lecture):
+    table = size_table(lecture, {"law": ["hoffmann", "besiroglu"]}, columns=["savings", "n_params"])
+    assert list(table.columns) == ["law", "savings", "n_params"]
+    assert table.attrs["units"] == {"savings": "1", "n_params": "parameters"}
+    with pytest.raises(InputError, match=r"'n_parms' is not a column of the table, did you mean 'n_params'"):
+        size_table(lecture, {}, columns=["n_parms"])
+
+
+def test_wide_turns_an_axis_into_columns(lecture):
+    table = size_table(lecture, {"traffic.output_tokens": ["20T", "200T"], "law": ["hoffmann", "besiroglu"]})
+    spread = wide(table, "law", ["n_params", "status"])
+    assert list(spread.columns) == [
+        "traffic.output_tokens",
+        "n_params: hoffmann",
+        "n_params: besiroglu",
+        "status: hoffmann",
+        "status: besiroglu",
+    ]
+    expected = table.pivot_table(index="traffic.output_tokens", columns="law", values="n_params")
+    for law in ("hoffmann", "besiroglu"):
+        assert spread[f"n_params: {law}"].tolist() == expected[law].tolist()
+        assert spread.attrs["units"][f"n_params: {law}"] == "parameters"
+    by_traffic = wide(table, "traffic.output_tokens")
+    assert list(by_traffic.columns) == ["law", "n_params: 20T", "n_params: 200T"]
+    with pytest.raises(InputError, match="'lwa' is not an axis of the table, did you mean 'law'"):
+        wide(table, "lwa")
+    with pytest.raises(InputError, match="'saving' is not a column to spread over law"):
+        wide(table, "law", ["saving"])
+
+
+def test_the_inverse_table():
+    s = load("open-weights-8b")
+    table = inverse_table(s, ["1B", "8B", 30e9, "70B"], {"traffic.growth": ["0%", "5%"]})
+    assert table["status"].tolist() == ["unreachable", "justified", "justified", "no_demand"] * 2
+    justified = table[table["status"] == "justified"]
+    assert justified["solve_difference"].abs().max() < 1e-9
+    assert (justified["excess_cost"] > -1e-12).all()
+    none = table[table["status"] == "no_demand"].iloc[0]
+    assert none["implied_tokens"] < 0
+    assert none["message"].startswith("No demand justifies 70B parameters at this loss")
+    assert none["loss"] == pytest.approx(justified["loss"].iloc[0], rel=1e-12)
+    assert "do not reach the loss" in table["message"][0]
+    assert table.attrs["units"]["implied_tokens"] == "tokens"
+    with pytest.raises(InputError, match=r"a size must lie in \(0, inf\) parameters"):
+        inverse_table(s, ["-8B"])
+
+
+def test_the_size_of_the_optimum_is_justified_by_its_own_traffic(lecture):
+    n = float(solve(lecture).design.n_params)
+    row = inverse_table(lecture, [n]).iloc[0]
+    assert row["implied_scale"] == pytest.approx(1, rel=1e-9)
+    assert row["excess_cost"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_table_carries_what_it_takes_to_make_it_again(lecture):
+    table = size_table(lecture, {"law": ["hoffmann"], "traffic.output_tokens": ["1T", "2T"]}, band=0.1)
+    record = json.loads(json.dumps(table.attrs[KEY]))
+    assert record["scenario_sha256"] == fingerprint(lecture)
+    pd.testing.assert_frame_equal(rebuilt(record), table)
+    spread = wide(inverse_table(lecture, ["70B", "100B"]), "n_params", ["train_tokens"])
+    pd.testing.assert_frame_equal(rebuilt(json.loads(json.dumps(spread.attrs[KEY]))), spread)
+    for broken in ({}, {**record, "table": {"kind": "pie"}}, {**record, "table": {"kind": "sizes"}}):
+        with pytest.raises(InputError):
+            rebuilt(broken)
+
+
+def test_the_fingerprint_sees_every_number(lecture):
+    assert fingerprint(lecture) == fingerprint(load("lecture-2026"))
+    assert fingerprint(lecture) != fingerprint(lecture.update({"pretraining.mfu": 0.41}))
+    assert fingerprint(lecture) != fingerprint(lecture.update({"law": "hoffmann"}))
+
+
+def test_a_notebook_sees_human_numbers_and_units(lecture):
+    table = size_table(lecture, {"law": ["besiroglu"]})
+    shown = table._repr_html_()
+    for text in ("111.4B", "parameters", "nat/token", "lecture-2026", "sha256"):
+        assert text in shown
+    part = table[["n_params"]]
+    assert isinstance(part, SizeTable)
+    assert "parameters" in part._repr_html_()
+    assert "&lt;b&gt;" in size_table(lecture.update({"name": "<b>"}), {})._repr_html_()
+
+
+def test_axes_as_they_are_typed():
+    assert axes_given(["a.b=1T,200T", "law=hoffmann", "limits.max_params=,50B"]) == {
+        "a.b": ["1T", "200T"],
+        "law": ["hoffmann"],
+        "limits.max_params": [None, "50B"],
+    }
+    assert axes_given(["x=1T..1000T:4"])["x"] == pytest.approx([1e12, 1e13, 1e14, 1e15], rel=1e-12)
+    assert axes_given(['rl={policy="none"},{policy="ratio",ratio=0.1}'])["rl"] == [
+        {"policy": "none"},
+        {"policy": "ratio", "ratio": 0.1},
+    ]
+    with pytest.raises(InputError) as caught:
+        axes_given(["law", "x=1..1:3", "y=2..1", 'rl={policy="none"', "z=1", "z=2"])
+    assert len(caught.value.problems) == 5
