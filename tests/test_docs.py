@@ -76,3 +76,10 @@ def test_the_reference_of_assumptions_is_fresh():
 def test_links_of_the_readme_lead_somewhere():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_page_on_serving_is_fresh():
+    from optimizer.report.calibration import page
+
+    text = (ROOT / "docs" / "serving.md").read_text()
+    assert text == page(), "renew it: python -m optimizer.report.calibration > docs/serving.md"

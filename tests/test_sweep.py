@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from optimizer import DataError, InputError, solve, solve_batch
+from optimizer import DataError, InputError, solve, solve_batch, sweep_parquet
 from optimizer.cli import app
 from optimizer.report import parts
 from optimizer.report.sweep import plan as planned
