@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "optimum", "solve_batch"]
 
-BLOCK, CURVE_BLOCK = 1 << 16, 1 << 13
+BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
 """Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
 are ever compiled."""
 
-SENTENCES = 100
+SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
 
 _UNITS = {
@@ -94,7 +94,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
 
     Returns:
         One row a scenario, on the index of `frame`: status, design, both over-training ratios, loss, cost by phase, KKT residual,
-        message, active limits; `attrs["units"]` gives the units. A row without an answer carries its status, a sentence and NaN.
+        message, active limits (texts as categories); `attrs["units"]` gives the units. A row without an answer carries its status, a
+        sentence and NaN.
 
     Raises:
         InputError: a column is no dotted path of a scenario, or a name, kind or policy is unknown. A number out of its bounds fails
@@ -113,14 +114,30 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     index, batches = as_batches(scenario, frame)
     table = _Table(len(index), list(units))
     for batch in batches:
-        table.refuse(batch)
+        for row, sentence in batch.refused.items():
+            table.no_answer(row, "bad_input", sentence)
         _solve_batch(batch, detail, table)
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
-    result.insert(0, "status", table.status)
-    result["message"], result["active_limits"] = table.message, table.active_limits
+    result.insert(0, "status", table.status.column())
+    result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
     money = "FLOP" if scenario.money.unit == "flops" else "USD"
     result.attrs["units"] = {name: unit.replace("money", money) for name, unit in units.items()}
     return result
+
+
+class _Words:
+    """A column of text in which few texts occur: a code a row."""
+
+    def __init__(self, rows: int) -> None:
+        self.codes, self.texts = np.zeros(rows, np.int32), {"": 0}
+
+    def write(self, rows: np.ndarray | int, text: str) -> None:
+        self.codes[rows] = self.texts.setdefault(text, len(self.texts))
+
+    def column(self) -> "pd.Categorical":
+        import pandas as pd
+
+        return pd.Categorical.from_codes(self.codes, list(self.texts))  # pyright: ignore[reportArgumentType]
 
 
 class _Table:
@@ -128,16 +145,13 @@ class _Table:
 
     def __init__(self, rows: int, columns: list[str]) -> None:
         self.columns = columns
-        self.numbers = np.full((len(columns), rows), np.nan)
-        self.status, self.message, self.active_limits = (np.full(rows, "", object) for _ in range(3))
+        self.numbers = np.empty((len(columns), rows))
+        self.status, self.message, self.active_limits = (_Words(rows) for _ in range(3))
 
-    def refuse(self, batch: Batch) -> None:
-        for row, sentence in batch.refused.items():
-            self.status[row], self.message[row] = "bad_input", sentence
-
-    def no_answer(self, rows: np.ndarray) -> None:
+    def no_answer(self, rows: np.ndarray | int, status: str, message: str) -> None:
         self.numbers[:, rows] = np.nan
-        self.status[rows], self.message[rows] = "infeasible", Status.INFEASIBLE.value
+        self.status.write(rows, status)
+        self.message.write(rows, message)
 
 
 def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
@@ -151,29 +165,27 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         if (method is _by_equation and not closed) or not len(left):
             continue
         residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
-        solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
-        rows = batch.rows[left]
-        table.status[rows[solved]] = "optimal"
-        for name, holds in zip(names, active, strict=True):
-            mine = rows[solved & (holds > 0)]
-            table.active_limits[mine] = [f"{before}, {name}".removeprefix(", ") for before in table.active_limits[mine]]
         impossible = ~(possible > 0)
-        table.no_answer(rows[impossible])
-        if method is _by_search:
-            unsolved = np.concatenate([left[~impossible & ~solved], left[impossible][:SENTENCES]])
-        else:
-            unsolved = left[~impossible & ~solved]
-        left = unsolved
+        solved = (covered > 0) & ~impossible & (residual < KKT_TOLERANCE)
+        table.status.write(batch.rows[left[solved]], "optimal")
+        holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
+        for some in np.unique(holds, axis=1).T if names else ():
+            which = left[solved][(holds == some[:, None]).all(axis=0)]
+            table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
+        table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
+        sentences = SENTENCES if method is _by_search else 0
+        left = np.concatenate([left[~impossible & ~solved], left[impossible][:sentences]])
     for i in left:
         _solve_alone(batch, int(i), table)
 
 
 def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
-    best, row = solve(batch.scenario(i), throw=False), batch.rows[i]
+    best, row = solve(batch.scenario(i), throw=False), int(batch.rows[i])
     flat = best.to_frame().iloc[0]
     table.numbers[:, row] = [flat[name] for name in table.columns]
-    table.status[row], table.message[row] = best.status.name.lower(), best.message
-    table.active_limits[row] = ", ".join(best.certificate.active_limits)
+    table.status.write(row, best.status.name.lower())
+    table.message.write(row, best.message)
+    table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
 def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:

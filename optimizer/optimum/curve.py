@@ -49,7 +49,7 @@ _T = np.linspace(-1, 1, 49)
 _SCAN = 8 * _T + 32 * _T**5
 """Where the curve is scanned: steps of a third near the middle, wide ones far out."""
 
-_ROUNDS = 12
+_ROUNDS = 24
 _COST, _LOSS, _LIMITS = 0, 1, 5
 """Rows of `row_values`."""
 
@@ -161,8 +161,8 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
             ln_l = jnp.log(target_reducible_loss(scenario))
 
             def at(v: Scalar) -> _At:
-                ln_n = (jnp.log(law.A) - ln_l + jax.nn.softplus(v)) / law.alpha
-                ln_worth = (jnp.log(law.B) - ln_l + jax.nn.softplus(-v)) / law.beta
+                ln_n = (jnp.log(law.A) - ln_l + _softplus(v)) / law.alpha
+                ln_worth = (jnp.log(law.B) - ln_l + _softplus(-v)) / law.beta
                 ln_d, over = _tokens_worth(scenario.law, ln_worth)
                 return finish(ln_n, ln_d, 0.0 * v, _moving, over)
 
@@ -211,6 +211,11 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
                 return _At(ln_n + 0.0 * v, ln_d, ln_r, jnp.abs(slope), -jnp.inf + 0.0 * v, slope)
 
     return at
+
+
+def _softplus(v: Scalar) -> Scalar:
+    """To the last place of its larger part, which is what N and D need, at half the time of log1p."""
+    return jnp.maximum(v, 0.0) + jnp.log(1 + jnp.exp(-jnp.abs(v)))
 
 
 def _design(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Design:
@@ -294,7 +299,31 @@ def _bracket(sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], _At]) -
 
     _, best = lax.fori_loop(0, len(_SCAN), look, (jnp.inf, 0))
     ends = sample(scan[jnp.maximum(best - 1, 0)]), sample(scan[jnp.minimum(best + 1, len(_SCAN) - 1)])
-    return lax.fori_loop(0, _ROUNDS, lambda i, ends: _narrowed(sample, i, *ends), ends)
+    _, low, high = lax.while_loop(
+        lambda state: (state[0] < _ROUNDS) & ~_settled(*state[1:]),
+        lambda state: (state[0] + 1, *_narrowed(sample, *state)),
+        (0, *ends),
+    )
+    return low, high
+
+
+def _settled(low: _Sample, high: _Sample) -> Scalar:
+    """Whether the last Newton steps can take over: an end stands on the limit, on the turn or next to slope = 0, or nothing is left."""
+    smooth = jnp.minimum(
+        jnp.where(low.outside, jnp.inf, jnp.abs(low.slope)), jnp.where(high.outside, jnp.inf, jnp.abs(high.slope))
+    )
+    kept = _choose(low.outside, high, low)
+    stops = (low.outside != high.outside) & (
+        jnp.abs(kept.excess_slope) > 1e-6
+    )  # a limit that holds D all along has no slope
+    limited = jnp.where(stops, -kept.excess, jnp.inf)
+    turned = jnp.where(low.turn * high.turn <= 0, jnp.minimum(jnp.abs(low.turn), jnp.abs(high.turn)), jnp.inf)
+    return (
+        (smooth < 1e-7)
+        | (limited < _TOLERANCE)
+        | ((turned < 1e-9) & (low.turn != high.turn))
+        | (high.v - low.v < 1e-11)
+    )
 
 
 def _narrowed(sample: Callable[[Scalar], _Sample], i: Scalar, low: _Sample, high: _Sample) -> tuple[_Sample, _Sample]:
@@ -329,7 +358,7 @@ def _refined(scenario: Scenario, at: Callable[[Scalar], _At], low: _Sample, high
     best, other = _choose(at_low, low, high), _choose(at_low, high, low)
     limited = other.outside & (best.slope * jnp.where(at_low, -1.0, 1.0) > 1e-9)
     wide = jnp.where(low.turn * high.turn < 0, 1e-3, 1e-8)
-    jumps = ~other.outside & (jnp.abs(high.slope - low.slope) > 1e-6) & (high.v - low.v < wide)
+    jumps = ~other.outside & (jnp.abs(best.slope) > 1e-6) & (high.v - low.v < wide)
 
     def equation(v: Scalar) -> Scalar:
         here, point = sample(v), at(v)
