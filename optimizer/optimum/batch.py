@@ -128,11 +128,12 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
 class _Words:
     """A column of text in which few texts occur: a code a row."""
 
-    def __init__(self, rows: int) -> None:
-        self.codes, self.texts = np.zeros(rows, np.int32), {"": 0}
+    def __init__(self, rows: int, text: str) -> None:
+        self.codes, self.texts = np.zeros(rows, np.int32), {text: 0}
 
     def write(self, rows: np.ndarray | int, text: str) -> None:
-        self.codes[rows] = self.texts.setdefault(text, len(self.texts))
+        if np.size(rows):
+            self.codes[rows] = self.texts.setdefault(text, len(self.texts))
 
     def column(self) -> "pd.Categorical":
         import pandas as pd
@@ -146,7 +147,7 @@ class _Table:
     def __init__(self, rows: int, columns: list[str]) -> None:
         self.columns = columns
         self.numbers = np.empty((len(columns), rows))
-        self.status, self.message, self.active_limits = (_Words(rows) for _ in range(3))
+        self.status, self.message, self.active_limits = (_Words(rows, text) for text in ("optimal", "", ""))
 
     def no_answer(self, rows: np.ndarray | int, status: str, message: str) -> None:
         self.numbers[:, rows] = np.nan
