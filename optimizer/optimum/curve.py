@@ -214,8 +214,8 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
 
 
 def _softplus(v: Scalar) -> Scalar:
-    """To the last place of its larger part, which is what N and D need, at half the time of log1p."""
-    return jnp.maximum(v, 0.0) + jnp.log(1 + jnp.exp(-jnp.abs(v)))
+    """ln(1 + e^v) for |v| up to 40, to rounding of the logarithms it is added to; half the time of log1p."""
+    return jnp.log(1 + jnp.exp(v))
 
 
 def _design(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Design:
