@@ -186,9 +186,10 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
                 base, slope = jax.jvp(
                     lambda d: _moving(scenario, design_of(scenario, n, d)), (0.0 * n,), (1.0 + 0.0 * n,)
                 )
-                ln_d = jnp.log(left) + jnp.log(jnp.maximum(1 - base / left, _TINY)) - jnp.log(slope)
+                # Below the smallest useful run the design is outside; below half of it D stands still, so that slopes stay finite.
+                ln_d = jnp.log(jnp.maximum((left - base) / slope, SMALLEST_USEFUL / 2))
                 corner = _cut(scenario, ln_n, ln_d)
-                over = jnp.log((base + slope) / left)  # not a token left to train on
+                over = jnp.log((base + slope * SMALLEST_USEFUL) / left)
                 return finish(ln_n, ln_d - jnp.maximum(corner, 0.0), 0.0 * v, reducible_loss, over, corner)
 
         case BudgetGoal(budget=budget):
@@ -355,10 +356,12 @@ def _refined(scenario: Scenario, at: Callable[[Scalar], _At], low: _Sample, high
     """The coordinate after one Newton step on the equation that decides it; the step carries the derivatives."""
     sample = _sampler(scenario, at)
     at_low = ~low.outside & (high.outside | (jnp.abs(low.slope) < jnp.abs(high.slope)))
+    turns = ~low.outside & ~high.outside & (low.turn * high.turn < 0)
+    at_low = jnp.where(turns, jnp.abs(low.turn) < jnp.abs(high.turn), at_low)
     best, other = _choose(at_low, low, high), _choose(at_low, high, low)
     limited = other.outside & (best.slope * jnp.where(at_low, -1.0, 1.0) > 1e-9)
-    wide = jnp.where(low.turn * high.turn < 0, 1e-3, 1e-8)
-    jumps = ~other.outside & (jnp.abs(best.slope) > 1e-6) & (high.v - low.v < wide)
+    closed = (high.v - low.v < 1e-8) | (turns & (jnp.abs(best.turn) < 1e-6))
+    jumps = ~other.outside & (jnp.abs(best.slope) > 1e-6) & closed
 
     def equation(v: Scalar) -> Scalar:
         here, point = sample(v), at(v)
