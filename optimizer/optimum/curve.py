@@ -142,6 +142,7 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
     paired = _pairing(scenario) if optimised else lambda ln_d: 0.0 * ln_d
     goal, law = scenario.goal, scenario.law.chinchilla
     middle = unlimited(scenario, _TYPICAL_PARAMS)
+    cuts = isinstance(goal, BudgetGoal) and not optimised
 
     def finish(
         ln_n: Scalar,
@@ -152,7 +153,9 @@ def _curve(scenario: Scenario) -> Callable[[Scalar], _At]:
         corner: Scalar = -1.0,
     ) -> _At:
         design = _design(scenario, ln_n, ln_d, ln_r)
-        passed = [over, *limit_excess(scenario, design).values()]
+        # A budget cuts D where a limit on it comes first, so only limits on N are left to pass: those that one token meets.
+        limited = design_of(scenario, design.n_params, 1.0) if cuts else design
+        passed = [over, *limit_excess(scenario, limited).values()]
         excess = jnp.max(jnp.stack([jnp.asarray(e, float) for e in passed]))
         return _At(ln_n, ln_d, ln_r, jnp.log(minimise(scenario, design)), excess, jnp.asarray(corner))
 
@@ -314,10 +317,7 @@ def _settled(low: _Sample, high: _Sample) -> Scalar:
         jnp.where(low.outside, jnp.inf, jnp.abs(low.slope)), jnp.where(high.outside, jnp.inf, jnp.abs(high.slope))
     )
     kept = _choose(low.outside, high, low)
-    stops = (low.outside != high.outside) & (
-        jnp.abs(kept.excess_slope) > 1e-6
-    )  # a limit that holds D all along has no slope
-    limited = jnp.where(stops, -kept.excess, jnp.inf)
+    limited = jnp.where(low.outside != high.outside, -kept.excess, jnp.inf)
     turned = jnp.where(low.turn * high.turn <= 0, jnp.minimum(jnp.abs(low.turn), jnp.abs(high.turn)), jnp.inf)
     return (
         (smooth < 1e-7)
