@@ -1,32 +1,33 @@
 """Which designs are best, for very many scenarios at once?
 
 `solve_batch(s, frame)` answers one scenario a row: the dotted columns of the frame replace the values of `s`. Rows that nothing but N
-and D is decided for are solved together, by the one scalar equation of `reduced`; rows that it does not cover (a limit binds, repeated
-data is used, RL tokens are decided) go through `solve` one by one. Both give the same answers.
+and D is decided for come from the one scalar equation of `reduced`; where a limit binds, data repeats or RL tokens are decided the search
+of `curve` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
+
+Only the columns that change have a row axis, rows are taken in blocks that stay in the cache, and every core works on a block of its own.
 """
 
-from collections.abc import Hashable, Mapping
+import os
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float
 
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.numbers import human
-from ..assumptions.problems import InputError
-from ..assumptions.quantity import Assumption, Numeric, blocks_in
-from ..assumptions.rl import CostShareRL, FixedFlopsRL, FixedTokensRL, OptimisedRL, RatioRL
+from ..assumptions.law import RepetitionLaw
+from ..assumptions.quantity import Numeric
+from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..assumptions.validation import allowed
-from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
-from ..model.limits import limit_excess
-from ..model.quality import loss, target_reducible_loss
-from .feasibility import SMALLEST_USEFUL
-from .reduced import design_at_budget, design_at_loss, softplus_root
+from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.limits import limit_names
+from ..model.quality import loss
+from .base import Optimum, optimum
+from .columns import Batch, as_batches
+from .curve import optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -35,90 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "optimum", "solve_batch"]
 
-BLOCK = 1 << 16
-"""Rows solved in one compiled call; the last call of a batch is padded to a power of two, so that few sizes are ever compiled."""
+BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
+"""Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
+are ever compiled."""
 
-
-class Optimum(NamedTuple):
-    """The optimum of the base problem: N and D decided, no limits, fresh data. Every field has the shape of the scenario's leaves."""
-
-    design: Design
-    cost: LifecycleCost
-    loss: Numeric
-    """nat/token"""
-    kkt_residual: Numeric
-    """violation of the first-order condition and of the goal, in logarithms"""
-    in_class: Numeric
-    """whether the base problem is the whole problem: no limit is passed, no data is repeated"""
-    possible: Numeric
-    """whether there is an answer: the target lies above E, the budget pays for the cheapest useful run"""
-
-
-def optimum(scenario: Scenario) -> Optimum:
-    """The optimum of one scenario of the base class, in closed form up to one scalar root: pure JAX, differentiable, mappable.
-
-    Args:
-        scenario: any goal, any RL policy but 'optimised'. Limits and repetition are not enforced but reported in `in_class`.
-
-    Returns:
-        The optimum; NaN where there is none (a target at or below E, a budget that RL alone exceeds).
-
-    Raises:
-        TypeError: RL tokens are decided too; there the problem has no single equation.
-
-    """
-    if isinstance(scenario.rl, OptimisedRL):
-        raise TypeError("rl.policy = 'optimised' decides R beside N and D; use solve")
-    law = scenario.law.chinchilla
-    A, B, alpha, beta = law.A, law.B, law.alpha, law.beta
-
-    # Cost is N (k D + K) + fixed, which the phases give at N = 1. RL enters one of the three: adding it to two and taking it away
-    # again would cost the reverse derivative its digits, k being 1e15 times smaller than K.
-    at_0, at_1 = (lifecycle_cost(scenario, design_of(scenario, 1.0, d)) for d in (0.0, 1.0))
-    k, K, fixed = at_1.pretraining, at_0.prefill + at_0.decode, 0.0 * at_0.decode
-    match scenario.rl:
-        case RatioRL() | CostShareRL():
-            k = k + at_1.rl
-        case FixedTokensRL():
-            K = K + at_0.rl
-        case FixedFlopsRL():
-            fixed = at_0.rl
-    ln_ratio = jnp.log(jnp.maximum(K / k, 1e-300))
-
-    match scenario.goal:
-        case ParamsGoal(params=params):
-            ln_d0 = jnp.log(law.train_optimal_tokens(params))
-            u = softplus_root(1 / beta, ln_ratio - ln_d0)
-            ln_d = ln_d0 + jnp.logaddexp(u, 0.0) / beta
-            ln_n = jnp.log(params) + 0.0 * ln_d
-            goal_miss, possible = 0.0 * ln_d, True
-        case BudgetGoal(budget=budget):
-            ln_c = jnp.log((budget - fixed) / k)
-            ln_n, ln_d = design_at_budget(law, ln_ratio, ln_c)
-            smallest = design_of(scenario, SMALLEST_USEFUL, SMALLEST_USEFUL)
-            possible = budget >= lifecycle_cost(scenario, smallest).total
-            goal_miss = ln_n + jnp.logaddexp(ln_d, ln_ratio) - ln_c
-        case LossGoal():
-            target = target_reducible_loss(scenario)
-            ln_l, possible = jnp.log(target), target > 0
-            ln_n, ln_d = design_at_loss(law, ln_ratio, ln_l)
-            goal_miss = jnp.log(law.reducible(jnp.exp(ln_n), jnp.exp(ln_d))) - ln_l
-    n, d = jnp.exp(ln_n), jnp.exp(ln_d)
-    design = design_of(scenario, n, d)
-    balance = jnp.log(alpha * A) - alpha * ln_n - jnp.log(beta * B) + beta * ln_d - jnp.logaddexp(0.0, ln_ratio - ln_d)
-    excess = [e > 1e-12 for e in limit_excess(scenario, design).values()]
-    repeats = scenario.law.effective_tokens(d) < d * (1 - 1e-15)
-    in_class = ~jnp.any(jnp.stack([jnp.asarray(e) for e in (repeats, *excess)]))
-    useful = (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL)
-    return Optimum(
-        design=design,
-        cost=lifecycle_cost(scenario, design),
-        loss=loss(scenario, design),
-        kkt_residual=jnp.maximum(jnp.abs(balance), jnp.abs(goal_miss)),
-        in_class=in_class,
-        possible=jnp.asarray(possible) & (useful | ~in_class),  # a limit may lift a design that is too small
-    )
-
+SENTENCES = 20
+"""Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
 
 _UNITS = {
     "n_params": "parameters",
@@ -135,45 +58,44 @@ _UNITS = {
     "cost_total": "money",
     "kkt_residual": "1",
 }
-_NUMBERS = list(_UNITS)
+_DETAIL = {
+    "baseline_n_params": "parameters",
+    "baseline_train_tokens": "tokens",
+    "baseline_cost_total": "money",
+    "savings": "1",
+    "extrapolation_n_params": "1",
+    "extrapolation_train_tokens": "1",
+    "extrapolation_tokens_per_param": "1",
+}
+_ACTIVE = -1e-9
 
 
-@partial(jax.jit, static_argnums=0)
-def _optima(tree: Hashable, leaves: Float[Array, " leaf row"]) -> Float[Array, " row answer"]:
-    """The answers of stacked scenarios as columns: N, D, R, both ratios, loss, cost by phase, residual, in class, possible."""
+class _Found(NamedTuple):
+    """Answers of one block: arrays with one entry a row."""
 
-    def one(values: Float[Array, " leaf"]) -> Float[Array, " answer"]:
-        scenario = jax.tree.unflatten(tree, list(values))
-        best = optimum(scenario)
-        n, d, _ = best.design
-        numbers = (
-            *best.design,
-            d / n,
-            d / (20 * n),
-            d / scenario.law.train_optimal_tokens(n),
-            best.loss,
-            *best.cost,
-            best.cost.total,
-            best.kkt_residual,
-            best.in_class,
-            best.possible,
-        )
-        return jnp.stack([jnp.asarray(v, float) for v in numbers])
-
-    return jax.vmap(one, in_axes=1)(leaves)
+    numbers: tuple[Array, ...]
+    residual: Array
+    covered: Array
+    possible: Array
+    active: tuple[Array, ...]
+    """whether each limit holds the design"""
 
 
-def solve_batch(scenario: Scenario, frame: "pd.DataFrame") -> "pd.DataFrame":
+def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, detail: bool = False) -> "pd.DataFrame":
     """The optimum of many scenarios, one a row.
 
     Args:
-        scenario: the question that all rows share.
+        scenario: the question that all rows share; or, without `frame`, a stack of scenarios: one whose numbers have a leading axis, as
+            `jax.tree.map(jnp.stack, ...)` and `jax.vmap` make them (numbers without one are shared).
         frame: dotted columns replace the values of `scenario` row by row ("traffic.output_tokens", "law"). Text columns (names, kinds,
             policies) group the rows; numbers are plain counts; an empty cell keeps the scenario's own value.
+        detail: add the baseline (Chinchilla's plan for the same loss), the savings against it, and how far the design lies outside the
+            runs of the law's fit (1 is the edge). The baseline is NaN where it would repeat data.
 
     Returns:
-        One row a scenario, on the index of `frame`: status, message, design, both over-training ratios, loss, cost by phase, KKT
-        residual, active limits; `attrs["units"]` gives the units. A row without an answer carries its status, a sentence and NaN.
+        One row a scenario, on the index of `frame`: status, design, both over-training ratios, loss, cost by phase, KKT residual,
+        message, active limits (texts as categories); `attrs["units"]` gives the units. A row without an answer carries its status, a
+        sentence and NaN.
 
     Raises:
         InputError: a column is no dotted path of a scenario, or a name, kind or policy is unknown. A number out of its bounds fails
@@ -188,107 +110,187 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    kinds = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
-    given = frame.notna()
-    keys = pd.DataFrame({c: frame[c].astype(object).where(given[c], None) if c in kinds else given[c] for c in frame})
-    answers = np.full((len(frame), len(_NUMBERS)), np.nan)
-    texts = {name: np.full(len(frame), "", dtype=object) for name in ("status", "message", "active_limits")}
-    groups = (
-        keys.groupby(list(keys), dropna=False, sort=False).indices if len(keys.columns) else {(): np.arange(len(frame))}
-    )
-    for rows in groups.values():
-        columns = [c for c in frame if given[c].iloc[rows[0]]]
-        shared = {c: frame[c].iloc[rows[0]] for c in columns if c in kinds}
-        numbers = frame.loc[:, [c for c in columns if c not in kinds]].iloc[rows]
-        _solve_group(scenario, shared, numbers, rows, answers, texts)
-    result = pd.DataFrame(answers, index=frame.index, columns=pd.Index(_NUMBERS))
-    result.insert(0, "status", texts["status"])
-    result["message"], result["active_limits"] = texts["message"], texts["active_limits"]
+    units = {**_UNITS, **(_DETAIL if detail else {})}
+    index, batches = as_batches(scenario, frame)
+    table = _Table(len(index), list(units))
+    for batch in batches:
+        for row, sentence in batch.refused.items():
+            table.no_answer(row, "bad_input", sentence)
+        _solve_batch(batch, detail, table)
+    result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
+    result.insert(0, "status", table.status.column())
+    result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
     money = "FLOP" if scenario.money.unit == "flops" else "USD"
-    result.attrs["units"] = {name: unit.replace("money", money) for name, unit in _UNITS.items()}
+    result.attrs["units"] = {name: unit.replace("money", money) for name, unit in units.items()}
     return result
 
 
-def _solve_group(
-    scenario: Scenario,
-    shared: Mapping[str, object],
-    numbers: "pd.DataFrame",
-    rows: np.ndarray,
-    answers: np.ndarray,
-    texts: Mapping[str, np.ndarray],
-) -> None:
-    """Fill in the rows that share every name and kind."""
-    sentences = _out_of_bounds(numbers)
-    good = np.array([not sentence for sentence in sentences], bool)
-    for row, sentence in zip(rows[~good], (s for s in sentences if s), strict=True):
-        texts["status"][row], texts["message"][row] = "bad_input", sentence
-    rows, numbers = rows[good], numbers.loc[good]
-    if not len(rows):
+class _Words:
+    """A column of text in which few texts occur: a code a row."""
+
+    def __init__(self, rows: int, text: str) -> None:
+        self.codes, self.texts = np.zeros(rows, np.int32), {text: 0}
+
+    def write(self, rows: np.ndarray | int, text: str) -> None:
+        if np.size(rows):
+            self.codes[rows] = self.texts.setdefault(text, len(self.texts))
+
+    def column(self) -> "pd.Categorical":
+        import pandas as pd
+
+        return pd.Categorical.from_codes(self.codes, list(self.texts))  # pyright: ignore[reportArgumentType]
+
+
+class _Table:
+    """The answer while it is filled in, column by column."""
+
+    def __init__(self, rows: int, columns: list[str]) -> None:
+        self.columns = columns
+        self.numbers = np.empty((len(columns), rows))
+        self.status, self.message, self.active_limits = (_Words(rows, text) for text in ("optimal", "", ""))
+
+    def no_answer(self, rows: np.ndarray | int, status: str, message: str) -> None:
+        self.numbers[:, rows] = np.nan
+        self.status.write(rows, status)
+        self.message.write(rows, message)
+
+
+def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
+    """Fill in the rows of one batch: all share every name, kind and set of limits."""
+    if not len(batch.rows):
         return
-    base = scenario.update({**shared, **numbers.iloc[0].to_dict()})
-    if isinstance(base.rl, OptimisedRL):
-        alone = np.arange(len(rows))
-    else:
-        found = _solve_together(base, numbers)
-        answers[rows] = found[:, :-2]
-        residual, in_class, possible = found[:, -3], found[:, -2] > 0, found[:, -1] > 0
-        solved = in_class & possible & (residual < KKT_TOLERANCE)
-        texts["status"][rows[solved]] = "optimal"
-        texts["status"][rows[~possible]] = "infeasible"
-        texts["message"][rows[~possible]] = Status.INFEASIBLE.value
-        answers[rows[~possible]] = np.nan
-        alone = np.flatnonzero(possible & ~solved)
-    for i in alone:
-        best = solve(base.update(numbers.iloc[i].to_dict()), throw=False)
-        flat = best.to_frame().iloc[0]
-        answers[rows[i]] = [flat[name] for name in _NUMBERS]
-        texts["status"][rows[i]], texts["message"][rows[i]] = best.status.name.lower(), best.message
-        texts["active_limits"][rows[i]] = ", ".join(best.certificate.active_limits)
+    base, names = batch.base, limit_names(batch.base)
+    closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
+    left = np.arange(len(batch.rows))
+    for method, block in ((_by_equation, BLOCK), (_by_search, CURVE_BLOCK)):
+        if (method is _by_equation and not closed) or not len(left):
+            continue
+        residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
+        impossible = ~(possible > 0)
+        solved = (covered > 0) & ~impossible & (residual < KKT_TOLERANCE)
+        table.status.write(batch.rows[left[solved]], "optimal")
+        holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
+        for some in np.unique(holds, axis=1).T if names else ():
+            which = left[solved][(holds == some[:, None]).all(axis=0)]
+            table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
+        table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
+        sentences = SENTENCES if method is _by_search else 0
+        left = np.concatenate([left[~impossible & ~solved], left[impossible][:sentences]])
+    for i in left:
+        _solve_alone(batch, int(i), table)
 
 
-def _solve_together(base: Scenario, numbers: "pd.DataFrame") -> np.ndarray:
-    """Answers of the base problem, in blocks of a few sizes so that a new number of rows does not compile anew."""
-    leaves, tree = jax.tree.flatten(base.model_copy(update={"sources": {}}))
-    paths = [path for path, _, _ in base.quantities()]
-    stacked = np.repeat(np.array(leaves, float)[:, None], len(numbers), axis=1)
-    for column in numbers:
-        stacked[paths.index(str(column))] = numbers[column]
-    parts = []
-    for begin in range(0, len(numbers), BLOCK):
-        block = stacked[:, begin : begin + BLOCK]
-        size = block.shape[1]
-        padded = 1 << max(size - 1, 0).bit_length()
-        block = np.concatenate([block, np.repeat(block[:, -1:], padded - size, axis=1)], axis=1)
-        parts.append(np.asarray(_optima(tree, block))[:size])
-    return np.concatenate(parts)
+def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
+    best, row = solve(batch.scenario(i), throw=False), int(batch.rows[i])
+    flat = best.to_frame().iloc[0]
+    table.numbers[:, row] = [flat[name] for name in table.columns]
+    table.status.write(row, best.status.name.lower())
+    table.message.write(row, best.message)
+    table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _out_of_bounds(numbers: "pd.DataFrame") -> list[str]:
-    """For every row the sentence about its values out of bounds, "" where there are none."""
-    sentences = [""] * len(numbers)
-    for column in numbers:
-        block, field = _declaration(str(column))
-        tests = {Gt: np.greater, Ge: np.greater_equal, Lt: np.less, Le: np.less_equal}
-        values = numbers[column].to_numpy(float)
-        inside = np.isfinite(values)
-        for bound in block.model_fields[field].metadata:
-            for kind, test in tests.items():
-                if isinstance(bound, kind):
-                    inside &= test(values, getattr(bound, kind.__name__.lower()))
-        for i in np.flatnonzero(~inside):
-            sentences[i] += f"{column} must lie in {allowed(block, field) or '(-inf, inf)'}, got {human(values[i])}. "
-    return [sentence.strip() for sentence in sentences]
+def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each."""
+    count, shared = len(batch.rows), np.array(batch.leaves, float)
+    whole = count == table.numbers.shape[1]
+    flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
+
+    def solve_block(begin: int) -> None:
+        size = min(block, count - begin)
+        padding = (0, (1 << (size - 1).bit_length()) - size)
+        varied = tuple(np.pad(v[begin : begin + size], padding, mode="edge") for v in batch.varied.values())
+        found = method(batch.tree, batch.places, detail, shared, varied)
+        rows = slice(begin, begin + size) if whole else batch.rows[begin : begin + size]
+        for column, values in zip(table.numbers, found.numbers, strict=True):
+            column[rows] = np.asarray(values)[:size]
+        for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
+            column[begin : begin + size] = np.asarray(values)[:size]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(solve_block, range(0, count, block)))
+    return flags
 
 
-def _declaration(path: str) -> tuple[type[Assumption], str]:
-    """The block and field that declare the number at a dotted path, in whichever kind has it."""
-    blocks: tuple[type[Assumption], ...] = (Scenario,)
-    *parents, field = path.split(".")
-    for name in parents:
-        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
-    for block in blocks:
-        if block.quantity(field) is not None:
-            return block, field
-    raise InputError(
-        [f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."]
-    )
+def _scenarios(
+    tree: Hashable,
+    places: tuple[int, ...],
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+    answer: Callable[[Scenario], _Found],
+) -> _Found:
+    """`answer` mapped over the rows; what rows share stays without a row axis, so that it is computed once."""
+
+    def one(values: tuple[Numeric, ...]) -> _Found:
+        leaves = list(shared)
+        for place, value in zip(places, values, strict=True):
+            leaves[place] = value
+        return answer(jax.tree.unflatten(tree, leaves))
+
+    if not varied:
+        return jax.tree.map(jnp.atleast_1d, one(()))
+    return jax.vmap(one)(varied)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _by_equation(
+    tree: Hashable,
+    places: tuple[int, ...],
+    detail: bool,
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+) -> _Found:
+    def answer(scenario: Scenario) -> _Found:
+        best = optimum(scenario)
+        none = tuple(jnp.zeros(()) for _ in limit_names(scenario))
+        numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
+        return _Found(
+            numbers, jnp.asarray(best.kkt_residual), jnp.asarray(best.in_class), jnp.asarray(best.possible), none
+        )
+
+    return _scenarios(tree, places, shared, varied, answer)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _by_search(
+    tree: Hashable,
+    places: tuple[int, ...],
+    detail: bool,
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+) -> _Found:
+    def answer(scenario: Scenario) -> _Found:
+        best = optimum_on_curve(scenario)
+        numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
+        active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
+        return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
+
+    return _scenarios(tree, places, shared, varied, answer)
+
+
+def _numbers(scenario: Scenario, design: Design, residual: Numeric, detail: bool) -> tuple[Array, ...]:
+    """The columns of the answer, in their order."""
+    n, d, _ = design
+    cost = lifecycle_cost(scenario, design)
+    ratio = d / n
+    numbers = [*design, ratio, ratio / 20, d / scenario.law.train_optimal_tokens(n), loss(scenario, design)]
+    numbers += [*cost, cost.total, residual]
+    if detail:
+        base = _baseline(scenario, design)
+        base_cost = lifecycle_cost(scenario, base).total
+        law, nan = scenario.law, jnp.nan
+        edges = (law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param)
+        far = [value / (nan if edge is None else edge) for value, edge in zip((n, d, ratio), edges, strict=True)]
+        numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
+    return tuple(jnp.asarray(v, float) for v in numbers)
+
+
+def _baseline(scenario: Scenario, design: Design) -> Design:
+    """Least N D for the law's part of the loss: A N^-alpha = l beta / (alpha + beta), B D^-beta the rest; NaN where data would repeat."""
+    law = scenario.law.chinchilla
+    reducible, total = scenario.law.reducible(design.n_params, design.train_tokens), law.alpha + law.beta
+    n = (law.A * total / (law.beta * reducible)) ** (1 / law.alpha)
+    d = (law.B * total / (law.alpha * reducible)) ** (1 / law.beta)
+    if isinstance(scenario.law, RepetitionLaw):
+        n = jnp.where(d <= scenario.law.unique_tokens, n, jnp.nan)
+    rl_tokens = (design.rl_tokens,) if isinstance(scenario.rl, OptimisedRL) else ()
+    return design_of(scenario, n, d + 0.0 * n, *rl_tokens)

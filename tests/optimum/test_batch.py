@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, load, solve, solve_batch
+from optimizer.optimum import curve
 from optimizer.optimum.batch import optimum
-from optimizer.optimum.reduced import softplus_root
+from optimizer.optimum.curve import optimum_on_curve
+from optimizer.optimum.reduced import reduced_optimum, softplus_root
 
 GOALS = {
     "loss": {"kind": "loss", "like_params": 3e10, "like_tokens": 3e13},
@@ -156,3 +158,152 @@ def test_no_demand_is_chinchilla(lecture):
     s = lecture.update({"rl": {"policy": "none"}})
     answers = solve_batch(s, pd.DataFrame({"traffic.output_tokens": [0.0, 1e-5]}))
     assert answers["overtraining_vs_law"].tolist() == pytest.approx([1, 1], rel=1e-12)
+
+
+def test_a_million_random_scenarios_all_converge():
+    # Laws with exponents 0.03 to 1.5 and demand over 40 decades; a budget has one optimum for alpha below 1.
+    rng = np.random.default_rng(7)
+    n = 1_000_000
+    alpha, beta = rng.uniform(0.03, 1.5, (2, n))
+    params, tokens = 10 ** rng.uniform(8, 13, n), 10 ** rng.uniform(8, 15, n)
+    A, B, ratio = 10 ** rng.uniform(0, 3, n), 10 ** rng.uniform(0, 4, n), 10 ** rng.uniform(-20, 20, n)
+    for goal, some in (("loss", slice(0, None, 2)), ("budget", slice(1, None, 2))):
+        a = np.minimum(alpha[some], 0.99) if goal == "budget" else alpha[some]
+        asked = {
+            "loss": A[some] * params[some] ** -a + B[some] * tokens[some] ** -beta[some],
+            "budget": params[some] * (tokens[some] + ratio[some]),
+        }[goal]
+        best = jax.jit(reduced_optimum, static_argnums=0)(goal, A[some], B[some], a, beta[some], asked, ratio[some])
+        worst = float(jnp.max(best.kkt_residual))
+        print(f"{goal}: worst KKT residual of {n // 2:,} scenarios {worst:.1e}")  # noqa: T201
+        assert worst < 1e-12  # false for NaN
+
+
+LIMITED = {
+    "loss, tokens": ({"goal": GOALS["loss"]}, {"limits.max_train_tokens": (13.0, 14.5)}),
+    "budget, tokens and size": (
+        {"goal": GOALS["budget"]},
+        {"limits.max_train_tokens": (12.0, 14.5), "limits.max_params": (10.0, 12.0)},
+    ),
+    "budget, days": (
+        {"goal": GOALS["budget"], "rl": POLICIES["flops"], "limits.fleet_chips": 3e4, "limits.max_training_days": 90},
+        {"limits.max_training_days": (0.0, 2.5)},
+    ),
+    "params, tokens": ({"goal": GOALS["params"], "rl": POLICIES["ratio"]}, {"limits.max_train_tokens": (12.0, 14.5)}),
+    "loss, repeated data": (
+        {"law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12}, "goal": GOALS["loss"]},
+        {"law.unique_tokens": (12.3, 14.0), "limits.max_epochs": (0.3, 1.0)},
+    ),
+    "budget, R decided": (
+        {"goal": GOALS["budget"], "rl": POLICIES["optimised"]},
+        {"goal.budget": (25.0, 28.0), "limits.max_params": (9.5, 12.0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_search_is_a_loop_of_solve(lecture, name, monkeypatch):
+    changes, decades = LIMITED[name]
+    s, rng = lecture.update(changes), np.random.default_rng(8)
+    frame = pd.DataFrame({path: 10 ** rng.uniform(*ends, 60) for path, ends in decades.items()})
+    frame["traffic.output_tokens"] = 10 ** rng.uniform(12, 16, 60)
+    alone = []
+    monkeypatch.setattr("optimizer.optimum.batch._solve_alone", lambda batch, i, table: alone.append(batch.rows[i]))
+    answers = solve_batch(s, frame)
+    assert (answers["active_limits"] != "").sum() > 5
+    for i, row in frame.drop(index=alone).iterrows():
+        one = solve(s.update(row.to_dict()), throw=False)
+        assert answers.loc[i, "status"] == one.status.name.lower()
+        assert answers.loc[i, "n_params"] == pytest.approx(one.design.n_params, rel=1e-9)
+        assert answers.loc[i, "train_tokens"] == pytest.approx(one.design.train_tokens, rel=1e-9)
+        assert answers.loc[i, "active_limits"] == ", ".join(one.certificate.active_limits)
+    for i in alone:  # only questions without an answer are passed on
+        assert solve(s.update(frame.loc[i].to_dict()), throw=False).status.name != "OPTIMAL"
+
+
+def test_a_search_finds_the_best_of_a_cost_with_steps_and_kinks(lecture, monkeypatch):
+    # Serving gets dearer by half above 20B and falls in steps of a sawtooth: neither convex nor smooth.
+    plain = curve.lifecycle_cost
+
+    def stepped(scenario, design):
+        cost, ln_n = plain(scenario, design), jnp.log(design.n_params)
+        wave = 1 + 0.5 * jnp.abs(jnp.sin(1.3 * ln_n)) + jnp.maximum(0, ln_n - jnp.log(1.5e11))
+        return cost._replace(decode=cost.decode * wave)
+
+    monkeypatch.setattr(curve, "lifecycle_cost", stepped)
+    s = lecture.model_copy(update={"sources": {}})
+    law, target = s.law.chinchilla, s.law.reducible(1e11, 2e14)
+    for tokens in (2e12, 2e13, 2e14, 2e15):
+        asked = s.update({"traffic.output_tokens": tokens})
+        best = jax.jit(lambda t: optimum_on_curve(t))(asked.model_copy(update={"sources": {}}))
+        n = np.exp(np.linspace(np.log((law.A / target) ** (1 / law.alpha)) + 1e-9, 32, 2_000_001))
+        d = ((target - law.A * n**-law.alpha) / law.B) ** (-1 / law.beta)
+        design = curve.design_of(asked, n, d)
+        assert float(stepped(asked, best.design).total) <= float(jnp.min(stepped(asked, design).total)) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["loss, tokens", "budget, tokens and size", "loss, repeated data", "budget, R decided"]
+)
+def test_the_search_differentiates_forwards_and_backwards(lecture, name):
+    changes, decades = LIMITED[name]
+    middle = {path: 10 ** (0.6 * low + 0.4 * high) for path, (low, high) in decades.items()}
+    s = lecture.update({**changes, **middle}).model_copy(update={"sources": {}})
+    leaves, tree = jax.tree.flatten(s)
+    theta = np.array(leaves, float)
+
+    def answer(theta):
+        best = optimum_on_curve(jax.tree.unflatten(tree, list(theta)))
+        return jnp.log(jnp.stack([best.design.n_params, best.design.train_tokens]))
+
+    forwards = np.asarray(jax.jit(jax.jacfwd(answer))(theta)) * theta
+    backwards = np.asarray(jax.jit(jax.jacrev(answer))(theta)) * theta
+    assert backwards == pytest.approx(forwards, rel=1e-7, abs=1e-9)
+    compiled = jax.jit(answer)
+    for i in np.flatnonzero(theta):
+        step = 1e-5 * theta[i] * np.eye(len(theta))[i]
+        central = np.asarray(compiled(theta + step) - compiled(theta - step)) / 2e-5
+        assert forwards[:, i] == pytest.approx(central, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("goal", "policy"), [("loss", "tokens"), ("budget", "ratio"), ("params", "flops")])
+def test_derivatives_of_the_optimum_are_central_differences_of_solves(lecture, goal, policy):
+    s = lecture.update({"goal": GOALS[goal], "rl": POLICIES[policy]})
+    slopes = jax.jit(jax.grad(lambda t: jnp.log(optimum(t).design.train_tokens)))(s)
+    leaves, tree = jax.tree.flatten(s)
+    for i, ((path, _, value), slope) in enumerate(zip(s.quantities(), jax.tree.leaves(slopes), strict=True)):
+        if value:
+            moved = ([*leaves[:i], value * f, *leaves[i + 1 :]] for f in (1 - 1e-4, 1 + 1e-4))
+            ends = np.log([solve(jax.tree.unflatten(tree, m)).design.train_tokens for m in moved])
+            assert float(slope) * value == pytest.approx((ends[1] - ends[0]) / 2e-4, rel=1e-6, abs=1e-7), path
+
+
+def test_a_stack_of_scenarios_is_a_frame(lecture):
+    frame = draws(5, 9)
+    rows = [
+        lecture.update(row.to_dict()).model_copy(update={"sources": {}})
+        for row in frame.to_dict("records")
+        for row in [pd.Series(row)]
+    ]
+    stacked = jax.tree.map(lambda *v: jnp.stack([jnp.asarray(x) for x in v]), *rows)
+    pd.testing.assert_frame_equal(solve_batch(stacked), solve_batch(lecture, frame), rtol=1e-12)
+    with pytest.raises(InputError, match="one leading axis"):
+        solve_batch(lecture)
+
+
+def test_a_row_lifted_by_a_limit(lecture):
+    s = lecture.update({"goal": {"kind": "loss", "loss": 9.0}})
+    frame = pd.DataFrame({"limits.min_params": [np.nan, 1e9]})
+    answers = solve_batch(s, frame)
+    assert answers.loc[0, "status"] == solve(s, throw=False).status.name.lower()
+    one = solve(s.update({"limits.min_params": 1e9}), throw=False)
+    assert answers.loc[1, "status"] == one.status.name.lower()
+
+
+def test_detail_is_what_solve_says(lecture):
+    frame = draws(3, 10)
+    answers = solve_batch(lecture, frame, detail=True)
+    for i, row in frame.iterrows():
+        one = solve(lecture.update(row.to_dict())).to_frame().iloc[0]
+        for column in ("baseline_n_params", "baseline_cost_total", "savings", "extrapolation_train_tokens"):
+            assert answers.loc[i, column] == pytest.approx(one[column], rel=1e-9, nan_ok=True), column

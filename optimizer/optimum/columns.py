@@ -1,0 +1,152 @@
+"""Which scenarios does a table stand for? Rows grouped by what may not differ inside one computation, numbers as arrays."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
+from ..assumptions.quantity import Assumption, blocks_in
+from ..assumptions.scenario import Scenario
+from ..assumptions.validation import allowed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Batch", "as_batches"]
+
+_TESTS = {Gt: np.greater, Ge: np.greater_equal, Lt: np.less, Le: np.less_equal}
+
+
+class Batch(NamedTuple):
+    """Rows that share every name, kind and set of limits, and differ in numbers only."""
+
+    base: Scenario
+    """a row of it, for what they share"""
+    rows: np.ndarray
+    """where the rows stand in the whole table"""
+    varied: dict[str, np.ndarray]
+    """the numbers that differ, by dotted path"""
+    refused: dict[int, str]
+    """rows with a number out of its bounds, and the sentence that says so"""
+
+    @property
+    def tree(self) -> Any:
+        """The structure of the scenarios."""
+        return jax.tree.structure(self.base)
+
+    @property
+    def leaves(self) -> list[float]:
+        """Their numbers, those of one row where they differ."""
+        return jax.tree.leaves(self.base)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which of the leaves differ."""
+        paths = [path for path, _, _ in self.base.quantities()]
+        return tuple(paths.index(path) for path in self.varied)
+
+    def only(self, some: np.ndarray) -> "Batch":
+        """Some of the rows, by their position in this batch."""
+        if len(some) == len(self.rows):
+            return self
+        return self._replace(rows=self.rows[some], varied={p: v[some] for p, v in self.varied.items()})
+
+    def scenario(self, i: int) -> Scenario:
+        """The scenario of one row."""
+        leaves = self.leaves
+        for place, values in zip(self.places, self.varied.values(), strict=True):
+            leaves[place] = float(values[i])
+        return jax.tree.unflatten(self.tree, leaves)
+
+
+def as_batches(scenario: Scenario, frame: "pd.DataFrame | None") -> tuple["pd.Index", list[Batch]]:
+    """The index of the answer and the rows in batches; see `solve_batch` for the two ways to ask.
+
+    Raises:
+        InputError: a column is no dotted path, a name or kind is unknown, or the numbers of a stack have no common length.
+
+    """
+    import pandas as pd
+
+    scenario = scenario.model_copy(update={"sources": {}})
+    if frame is None:
+        base, varied = _unstacked(scenario)
+        count = len(next(iter(varied.values())))
+        return pd.RangeIndex(count), [_checked(base, np.arange(count), varied)]
+    kinds = [str(column) for column in frame if not pd.api.types.is_numeric_dtype(frame[column])]
+    # An empty cell takes the scenario's own number; where that has none, rows with and without one are different problems.
+    keys: dict[str, Any] = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in kinds}
+    numbers = {str(c): frame[c].notna() for c in frame if c not in kinds}
+    keys |= {c: present for c, present in numbers.items() if not np.all(present)}
+    if not keys:
+        groups = {(): np.arange(len(frame))} if len(frame) else {}
+    else:
+        groups = pd.DataFrame(keys).groupby(list(keys), dropna=False, sort=False).indices
+    return frame.index, [_group(scenario, frame, rows, kinds) for rows in groups.values()]
+
+
+def _group(scenario: Scenario, frame: "pd.DataFrame", rows: np.ndarray, kinds: list[str]) -> Batch:
+    given = [str(c) for c in frame if frame[c].notna().iloc[rows[0]]]
+    varied = {c: frame[c].to_numpy(float)[rows] for c in given if c not in kinds}
+    shared = {c: frame[c].iloc[rows[0]] for c in given if c in kinds}
+    return _checked(scenario, rows, varied, shared)
+
+
+def _unstacked(scenario: Scenario) -> tuple[Scenario, dict[str, np.ndarray]]:
+    """The first of a stack of scenarios, and the numbers that have a row axis."""
+    leaves, tree = jax.tree.flatten(scenario)
+    varied = {p: np.asarray(v, float) for (p, _, v) in scenario.quantities() if np.ndim(v)}
+    shapes = {v.shape for v in varied.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        shown = ", ".join(map(str, sorted(shapes))) or "none"
+        raise InputError(
+            [
+                f"a stack of scenarios needs numbers with one leading axis of one length, got shapes {shown}; stack scenarios with "
+                "jax.tree.map, or give the rows as a DataFrame."
+            ]
+        )
+    first = [float(v) if not np.ndim(v) else float(np.ravel(v)[0]) if np.size(v) else 1.0 for v in leaves]
+    return jax.tree.unflatten(tree, first), varied
+
+
+def _checked(
+    scenario: Scenario, rows: np.ndarray, varied: dict[str, np.ndarray], shared: Mapping[str, object] | None = None
+) -> Batch:
+    """A batch without the rows whose numbers lie out of bounds."""
+    refused: dict[int, str] = {}
+    good = np.ones(len(rows), bool)
+    for path, values in varied.items():
+        block, field = _declaration(path)
+        inside = np.isfinite(values)
+        for bound in block.model_fields[field].metadata:
+            for kind, test in _TESTS.items():
+                if isinstance(bound, kind):
+                    inside &= test(values, getattr(bound, kind.__name__.lower()))
+        for i in np.flatnonzero(~inside):
+            sentence = f"{path} must lie in {allowed(block, field) or '(-inf, inf)'}, got {human(float(values[i]))}."
+            refused[int(rows[i])] = f"{refused.get(int(rows[i]), '')} {sentence}".strip()
+        good &= inside
+    if not good.all():
+        rows, varied = rows[good], {p: v[good] for p, v in varied.items()}
+    base = scenario
+    if len(rows) and shared is not None:
+        base = scenario.update({**shared, **{p: float(v[0]) for p, v in varied.items()}})
+    return Batch(base, rows, varied, refused)
+
+
+def _declaration(path: str) -> tuple[type[Assumption], str]:
+    """The block and field that declare the number at a dotted path, in whichever kind has it."""
+    blocks: tuple[type[Assumption], ...] = (Scenario,)
+    *parents, field = path.split(".")
+    for name in (parent.partition("[")[0] for parent in parents):
+        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
+    for block in blocks:
+        if block.quantity(field) is not None:
+            return block, field
+    raise InputError(
+        [f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."]
+    )
