@@ -231,7 +231,7 @@ class Deployment(Assumption):
         if self.chips is not None:
             return self.chips
         domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
-        return domain if self.parallelism == "expert" else jnp.minimum(domain, _TENSOR_CHIPS)
+        return domain if self.parallelism == "expert" else jnp.where(domain < _TENSOR_CHIPS, domain, _TENSOR_CHIPS)
 
 
 def released(name: str) -> tuple[float, dict[str, float]]:

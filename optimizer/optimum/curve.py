@@ -34,7 +34,7 @@ from ..assumptions.law import Law, RepetitionLaw
 from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
-from ..model.limits import limit_excess
+from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss, target_reducible_loss
 from .base import has_answer, unlimited
 from .feasibility import SMALLEST_USEFUL
@@ -384,7 +384,8 @@ def _kkt_residual(scenario: Scenario, point: _At, low: _Sample, high: _Sample) -
     optimised = isinstance(scenario.rl, OptimisedRL)
     x = jnp.stack([point.ln_n, point.ln_d, *((point.ln_r,) if optimised else ())])
     values, gradients = row_values(scenario, x), jax.jacfwd(row_values, argnums=1)(scenario, x)
-    cost, level, limits = values[_COST], values[_LOSS], values[_LIMITS:]
+    limited = slice(_LIMITS, _LIMITS + len(limit_names(scenario)))  # what follows are regimes of the cost
+    cost, level, limits = values[_COST], values[_LOSS], values[limited]
     objective, held, miss = gradients[_COST], gradients[_LOSS], 0.0
     match scenario.goal:
         case LossGoal():
@@ -395,7 +396,7 @@ def _kkt_residual(scenario: Scenario, point: _At, low: _Sample, high: _Sample) -
         case ParamsGoal(params=params):
             miss = jnp.abs(point.ln_n - jnp.log(params))
     slack = jnp.concatenate([jnp.atleast_1d(miss), limits])
-    normals = jnp.concatenate([held[None], gradients[_LIMITS:]])
+    normals = jnp.concatenate([held[None], gradients[limited]])
     first = jnp.argmax(slack)
     second = jnp.argmax(jnp.where(jnp.arange(slack.shape[0]) == first, -jnp.inf, slack)) if len(slack) > 1 else first
     near = slack > -1e-8

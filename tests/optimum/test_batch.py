@@ -307,3 +307,25 @@ def test_detail_is_what_solve_says(lecture):
         one = solve(lecture.update(row.to_dict())).to_frame().iloc[0]
         for column in ("baseline_n_params", "baseline_cost_total", "savings", "extrapolation_train_tokens"):
             assert answers.loc[i, column] == pytest.approx(one[column], rel=1e-9, nan_ok=True), column
+
+
+@pytest.mark.parametrize("changes", [{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}])
+def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
+    """The same answers as `solve`, none of the rows through it."""
+    from optimizer.optimum import batch
+
+    s = lecture.update(
+        {
+            "money.unit": "usd",
+            "serving.method": "roofline",
+            "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
+            **changes,
+        }
+    )
+    frame = pd.DataFrame({"traffic.share": [0.05, 0.3, 1.0], "deployment.context_tokens": [2000.0, 8000.0, 5000.0]})
+    monkeypatch.setattr(batch, "_solve_alone", lambda *_: pytest.fail("a row was solved alone"))
+    answers = solve_batch(s, frame)
+    for i, row in enumerate(frame.to_dict("records")):
+        best = solve(s.update(row))
+        assert answers["n_params"][i] == pytest.approx(best.design.n_params, rel=1e-9)
+        assert answers["cost_total"][i] == pytest.approx(best.cost.total, rel=1e-9)

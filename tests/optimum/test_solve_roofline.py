@@ -57,15 +57,16 @@ def costs_on_curve(s: Scenario, target: jax.Array, ln_params: jax.Array) -> jax.
 def test_against_a_grid(changes):
     s = dense(**changes)
     best = solve(s)
-    grid = np.linspace(math.log(5e9), math.log(2e11), 1200)
-    costs = [cost_on_curve(s, best.loss, x) for x in grid]
-    at = int(np.argmin(costs))
-    polished = minimize_scalar(
-        lambda x: cost_on_curve(s, best.loss, x),
-        bounds=(grid[at - 1], grid[at + 1]),
-        method="bounded",
-        options={"xatol": 1e-10},
-    )
+    bare = s.model_copy(update={"sources": {}})
+    target = jnp.asarray(best.loss)
+    grid = np.linspace(math.log(5e9), math.log(2e11), 4096)
+    at = int(jnp.argmin(costs_on_curve(bare, target, grid)))
+
+    def cost(x: float) -> float:
+        return float(costs_on_curve(bare, target, np.full(4096, x))[0])
+
+    ends = (grid[at - 1], grid[at + 1])
+    polished = minimize_scalar(cost, bounds=ends, method="bounded", options={"xatol": 1e-10})
     assert best.cost.total == pytest.approx(polished.fun, rel=1e-8)
     assert math.log(best.design.n_params) == pytest.approx(polished.x, abs=1e-4)
     assert best.certificate.kkt_residual < 1e-8
