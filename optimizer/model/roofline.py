@@ -52,6 +52,9 @@ __all__ = [
     "width",
 ]
 
+ACTIVATION_BYTES = 2.0
+"""Bytes of one number that chips send to each other; what goes to experts is half of it."""
+
 _NEWTON = 20
 _OUTSIDE = 8.0  # scale-out links are about 8 times slower than scale-up where a chip's own figure is not on record
 _NEVER = 1e30  # 1/B of a batch that no bound allows
@@ -146,7 +149,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     kv, kept = d.kv_bytes_per_token * kv_scale, d.kv_constant_bytes * kv_scale
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
-    hop_bytes = 2 * width(d, n_params) * q
+    hop_bytes = ACTIVATION_BYTES * width(d, n_params) * q
     host = d.seconds_per_sequence / (n if d.parallelism == "expert" else 1.0)
     return Replica(
         sequence_flops=flops_per_param_token * n_params * q,
@@ -188,7 +191,7 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
         return 0.0 * n_params
     domain = n if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
     link = d.link_share_used() * jnp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
-    per_layer = 8.0 if d.parallelism == "tensor" else 3 * d.experts_per_token / n
+    per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * d.experts_per_token / n)
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
 
 
@@ -202,7 +205,7 @@ def step_time(r: Replica, batch: Numeric) -> StepTime:
     return StepTime(
         compute=batch * r.sequence_flops / r.decode_flops_per_second,
         memory=(read + batch * r.kv_read_bytes) / r.bytes_per_second,
-        fixed=r.fixed_seconds + 0.0 * batch,
+        fixed=r.fixed_seconds,
         sequences=batch * r.sequence_seconds,
     )
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..assumptions.numbers import human, percent
 from ..assumptions.tables import rows
-from ..model.roofline import replica, step_time
+from ..model.roofline import replica
 from .serving import (
-    MILLION,
     Served,
     attention_sweep,
     cache_tiers,
     domain_sweep,
+    endless_saving,
     key_figures,
     operating_point,
     pipeline_sweep,
@@ -38,7 +38,6 @@ ON_DIE = 1e10
 """bytes of memory below which a chip keeps everything on the die"""
 PRICE_STEP_CONTEXT = 200e3
 SEQUENCES = 2000.0
-ENDLESS = 1e12
 FAST = 2.5
 """speed of fast mode over the usual one"""
 USUAL_SPEED = 50.0
@@ -238,20 +237,14 @@ def _fast_mode(own: Served, _real: Served) -> Claim:
     )
 
 
-def _endless_saving(s: Served, batch: float | None) -> str:
-    r = replica(s.scenario, s.n_params)
-    endless = float(step_time(r, ENDLESS).total / ENDLESS / r.kept_tokens * r.usd_per_second) * MILLION
-    return percent(1 - endless / operating_point(s, batch)["usd_per_mtok_decode"], 2)
-
-
 def _slow_mode(own: Served, real: Served) -> Claim:
     balance = key_figures(own)["balance batch"][0]
     return Claim(
         "slow mode",
         "B to infinity: compute and cache stay",
         "saves little",
-        f"saves {_endless_saving(own, balance)} against the balance batch",
-        f"saves {_endless_saving(real, None)} against the batch that memory holds",
+        f"saves {percent(endless_saving(own, balance), 2)} against the balance batch",
+        f"saves {percent(endless_saving(real), 2)} against the batch that memory holds",
         "batch tiers list 0.5x, which fills idle hours rather than larger batches",
     )
 

@@ -38,6 +38,7 @@ __all__ = [
     "context_sweep",
     "context_wall",
     "domain_sweep",
+    "endless_saving",
     "key_figures",
     "operating_point",
     "pipeline_sweep",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 MILLION = 1e6
+ENDLESS = 1e12
 GIGA = 1e9
 BATCHES = tuple(2.0**i for i in range(0, 17, 2))
 SPEEDS = (10.0, 20.0, 50.0, 100.0, 200.0)
@@ -162,6 +164,13 @@ def operating_point(s: Served, batch: float | None = None) -> dict[str, Any]:
         "memory_share": float((r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes),
         "waits_for": max(parts, key=lambda name: float(parts[name])),
     }
+
+
+def endless_saving(s: Served, batch: float | None = None) -> float:
+    """Slow mode: the share of a token's cost that an endless batch would save, against `batch` or the deployment's own."""
+    r = replica(s.scenario, s.n_params)
+    endless = step_time(r, ENDLESS).total / ENDLESS / r.kept_tokens * r.usd_per_second / s.scenario.serving.load_factor
+    return 1 - float(endless) * MILLION / operating_point(s, batch)["usd_per_mtok_decode"]
 
 
 def _frame(records: list[dict[str, Any]], first: str, unit: str) -> "pd.DataFrame":

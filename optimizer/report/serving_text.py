@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ..assumptions.numbers import human, percent
 from .claims import Claim
-from .serving import GIGA, Served, key_figures
+from .serving import GIGA, Served, endless_saving, key_figures
 from .text import grid
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
         ratio = fast["usd_per_mtok_decode"] / slow["usd_per_mtok_decode"]
         gain = fast["tokens_per_second_per_user"] / slow["tokens_per_second_per_user"]
         lines.insert(0, f"Fast mode: {human(ratio, 3)}x the cost for {human(gain, 3)}x the speed.")
+    lines.insert(
+        0, f"Slow mode: an endless batch would save {percent(endless_saving(s), 2)} against the deployment's own."
+    )
     cheapest = tables["cache"].attrs["cheapest"]
     lines.insert(
         1, "Cheapest tier for a prefix: " + ", ".join(f"{tier} for {time}" for time, tier in cheapest.items()) + "."

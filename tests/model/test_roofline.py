@@ -1,9 +1,11 @@
 """The step time, its limits, its kinks, its derivatives, its units; the batch that bounds allow; cache tiers; training memory."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pint
 import pytest
 
 from optimizer import Scenario, load
@@ -185,21 +187,69 @@ def test_gradients_against_finite_differences(s):
     assert float(by_size) * n == pytest.approx(central, rel=1e-6)
 
 
-def test_units_of_the_step_time():
-    unit = pint.UnitRegistry()
-    flop, byte, chip = unit.Quantity(1, "count"), unit.byte, unit.Quantity(1, "dimensionless")
-    n_params, batch = 1.0 * unit.dimensionless, 4 * unit.dimensionless
-    compute = batch * n_params * (2 * flop) / (8 * chip * 1e15 * flop / unit.second)
-    memory = (n_params * 1 * byte + batch * 1e5 * byte / unit.dimensionless) / (8 * chip * 3e12 * byte / unit.second)
-    assert compute.to("s").check("[time]")
-    assert memory.to("s").check("[time]")
-    price = 8 * chip * 2.3 * unit.Quantity(1, "dimensionless") / unit.hour * (memory / batch)
-    assert price.to("dimensionless").check("[]")  # USD, which pint counts as a number
-    s = served()
-    declared = {path: declared.unit for path, declared, _ in s.quantities()}
-    assert declared["deployment.kv_bytes_per_token"] == "B/token"
-    assert declared["deployment.seconds_per_layer"] == "s"
-    assert declared["money.serve_chip.hbm_bytes_per_second"] == "B/s"
+UNITS_ON_THE_TREE = """
+import math
+import pint
+from optimizer import load
+from optimizer.model import roofline
+
+unit = pint.UnitRegistry()
+unit.define("flop = [work]")
+unit.define("usd = [money]")
+NAMED = {
+    "1": "", "chips": "", "stages": "", "tokens": "", "experts": "", "sequences": "", "layers": "", "parameters": "",
+    "B": "byte", "B/token": "byte", "B/s": "byte/s", "s": "s", "tokens/s": "1/s", "FLOP": "flop", "FLOP/s": "flop/s", "USD/h": "usd/hour",
+}
+
+
+class Plain:
+    inf, minimum, maximum = math.inf, min, max
+    where = staticmethod(lambda test, yes, no: yes if test else no)
+    sqrt = staticmethod(lambda x: x**0.5)
+    log1p = staticmethod(lambda x: math.log1p(float(x)))
+    expm1 = staticmethod(lambda x: math.expm1(float(x)))
+
+
+def with_units(block):
+    fields = {name: getattr(block, name) for name in type(block).model_fields}
+    for name, value in fields.items():
+        declared = block.quantity(name)
+        if declared is not None and value is not None:
+            fields[name] = unit.Quantity(value, NAMED[declared.unit])
+    return type(block).model_construct(**fields)
+
+
+roofline.jnp = Plain
+roofline.ACTIVATION_BYTES = 2 * unit.byte
+import optimizer.assumptions.deployment as deployment
+deployment.jnp = Plain
+deployment.WEIGHT_BYTES = {"fp8": 1 * unit.byte}
+roofline.SECONDS_PER_HOUR = 3600 * unit.second / unit.hour
+
+s = load("frontier-moe-rack")
+d, chip = with_units(s.deployment), with_units(s.money.serve_chip)
+for changes in ({}, {"parallelism": "tensor", "chips": unit.Quantity(8, "")}, {"pipeline_stages": unit.Quantity(4, "")}):
+    r = roofline.replica_of(d.model_copy(update=changes), chip, unit.Quantity(3e10, ""), 2 * unit.flop)
+    step = roofline.step_time(r, unit.Quantity(64, ""))
+    for part in (*step, roofline.prefill_seconds(r)):
+        assert part.check("[time]"), part
+    assert roofline.memory_batch(r).check("[]")
+    assert r.usd_per_second.check("[money]/[time]")
+    assert (r.usd_per_second * step.memory).check("[money]")
+assert roofline.drain_seconds(chip).check("[time]")
+mixed = r._replace(kv_read_bytes=r.kv_read_bytes * unit.second)
+try:
+    roofline.step_time(mixed, unit.Quantity(64, ""))
+except pint.DimensionalityError:
+    print("units hold")
+"""
+
+
+def test_units_hold_with_pint_on_the_tree():
+    """Every field carries its declared unit through the formulas; a wrong unit is noticed. Without the type checks, which know no pint."""
+    done = subprocess.run([sys.executable, "-c", UNITS_ON_THE_TREE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "units hold"
 
 
 def test_cost_rises_with_every_price_and_with_context():

@@ -1,0 +1,156 @@
+"""Tables of serving and the lecture's claims: numbers that a chalk board gives, and what every sweep must show."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from optimizer import InputError
+from optimizer.model.roofline import memory_batch, replica, step_time
+from optimizer.report import serving
+from optimizer.report.claims import claims
+from optimizer.report.serving import SWEEPS, context_wall, key_figures, operating_point, served
+
+
+@pytest.fixture(scope="module")
+def rack():
+    return served("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+
+
+@pytest.fixture(scope="module")
+def board():
+    return {claim.quantity: claim for claim in claims()}
+
+
+def test_the_lecture_s_own_inputs_give_its_numbers(board):
+    assert len(board) == 13
+    assert board["balance batch"].own_inputs == "2.4K sequences at sparsity 8"  # 300 x 256 / 32
+    assert board["memory drain time"].own_inputs == "20 ms"
+    assert board["KV bytes per token from a price step at 200k"].own_inputs.startswith("1,667 B")  # 100B / (300 x 200k)
+    assert board["KV bytes per token from a price step at 200k"].corrected.startswith("3,333 B")
+    assert board["context wall"].own_inputs == "200K tokens"
+    # At the balance batch and half the wall's context the cache takes half of the compute time, which alone stays: 1 - 1 / 1.5.
+    assert board["slow mode"].own_inputs == "saves 33 % against the balance batch"
+
+
+def test_evidence_comes_from_the_tables(board):
+    assert "7.1x for 2.5x" in board["fast mode"].evidence  # 4.0 over 0.56 USD per million tokens
+    assert "13.1 to 42.7 ms" in board["memory drain time"].evidence  # Rubin and MI325X
+    assert "4.4x" in board["scale-up domain"].evidence  # 4130 over 941 tokens/s
+    assert "137 to 560 FLOP/B" in board["balance batch"].evidence
+
+
+def test_every_sweep_has_numbers_and_units(rack):
+    for name, sweep in SWEEPS.items():
+        frame = sweep(rack)
+        assert len(frame) >= 3, name
+        numeric = list(frame.select_dtypes("number"))
+        assert set(numeric) <= set(frame.attrs["units"]), name
+
+
+def test_a_larger_batch_is_cheaper_and_slower(rack):
+    frame = SWEEPS["batch"](rack)
+    assert (np.diff(frame["usd_per_mtok_decode"]) < 0).all()
+    assert (np.diff(frame["tokens_per_second_per_user"]) < 0).all()
+    assert frame["memory_share"].iloc[-1] == pytest.approx(1.0)
+
+
+def test_more_speed_costs_more(rack):
+    frame = SWEEPS["speed"](rack).dropna(subset=["usd_per_mtok_decode"])
+    assert (np.diff(frame["usd_per_mtok_decode"]) >= 0).all()
+
+
+def test_operating_point_by_hand(rack):
+    r = replica(rack.scenario, rack.n_params)
+    point, batch = operating_point(rack), float(memory_batch(r))
+    seconds = float(step_time(r, batch).total)
+    assert point["tokens_per_second_per_user"] == pytest.approx(1 / seconds)
+    assert point["usd_per_mtok_decode"] == pytest.approx(72 * 4.54 / 3600 * seconds / batch * 1e6)
+
+
+def test_at_the_wall_reading_the_cache_takes_as_long_as_computing(rack):
+    wall = context_wall(rack)
+    at_wall = replica(rack.scenario.update({"deployment.context_tokens": wall}), rack.n_params)
+    cache, compute = (
+        at_wall.kv_read_bytes / at_wall.bytes_per_second,
+        at_wall.sequence_flops / at_wall.decode_flops_per_second,
+    )
+    assert float(cache) == pytest.approx(float(compute), rel=1e-9)
+
+
+def test_key_figures_of_deepseek(rack):
+    figures = key_figures(rack)
+    assert figures["weights per stage"][0] == pytest.approx(671)  # GB at fp8
+    assert figures["cache per token"][0] == pytest.approx(70.272)  # KB
+    assert figures["balance batch"][0] == pytest.approx(5e15 / 8e12 / 2 * 671 / 37)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "said"),
+    [
+        ("", None, "give either"),
+        ("GPT-3", 1e9, "give either"),
+        ("GPT-9", None, "did you mean"),
+        ("Chinchilla", None, "no n_layers"),
+    ],
+)
+def test_unknown_models_say_which_are_known(model, params, said):
+    with pytest.raises(InputError, match=said):
+        served(model, params)
+
+
+def test_a_model_that_does_not_fit_says_what_would():
+    with pytest.raises(InputError, match=r"Take deployment\.chips = 6 or more") as error:
+        served("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 2})
+    enough = served("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 6})
+    assert serving.misfits(enough) == []
+    assert len(error.value.problems) == 1
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "optimizer.cli", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_prints_every_table():
+    done = run("roofline", "70B", "--chip", "H200 SXM")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "balance batch",
+        "Latency against cost",
+        "Scale-up domain",
+        "Pipeline",
+        "Context",
+        "power of context",
+        "Fast mode",
+        "Slow mode",
+    ):
+        assert words in done.stdout
+    found = json.loads(run("roofline", "Llama 3 70B", "--json").stdout)
+    assert set(SWEEPS) < set(found)
+    assert found["figures"]["chips of a replica"] == {"value": 8.0, "unit": "chips"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--chip", "H1000"), "did you mean"),
+        (("--precision", "fp4"), "no published fp4 peak"),
+        (("--set", "deployment.batch_size=0", "--set", "deployment.batch=fixed"), "got 0 sequences"),
+        (("--set", "deployment.context_tokens=1e9"), "Take deployment.chips"),
+    ],
+)
+def test_the_command_refuses_in_sentences(arguments, said):
+    done = run("roofline", "Llama 3 70B", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_claims_on_the_command_line():
+    done = run("reproduce", "--claims", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [c["quantity"] for c in json.loads(done.stdout)][:2] == ["balance batch", "memory drain time"]
