@@ -124,7 +124,7 @@ def test_the_command_prints_every_table():
         "Scale-up domain",
         "Pipeline",
         "Context",
-        "power of context",
+        "Attention that reads",
         "Fast mode",
         "Slow mode",
     ):
