@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq, minimize
 
-from optimizer import elasticities, load, solve, solve_batch
+from optimizer import elasticities, load, monte_carlo, solve, solve_batch
 from optimizer.optimum.batch import BLOCK
 from optimizer.optimum.reduced import reduced_optimum, softplus_root
 
@@ -120,6 +120,12 @@ def batches() -> None:
     p, q = 1 / arrays[3], rng.normal(0, 10, ROWS)
     x = jnp.asarray(q)
     exp, log = jax.jit(jnp.exp), jax.jit(lambda v: jnp.log(jnp.abs(v)))
+    roofline = s.update({"money.unit": "usd", "serving.method": "roofline"})
+    experts = load("frontier-moe-rack")
+    spread = rng.uniform(size=(2, 50_000))
+    chips = pd.DataFrame(
+        {"traffic.share": 10 ** (2 * spread[0] - 2), "deployment.context_tokens": 10 ** (3 + spread[1])}
+    )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     taken = in_turns(
         {
@@ -131,6 +137,9 @@ def batches() -> None:
             "solve_batch, 1e5 draws": lambda: solve_batch(s, frame.iloc[:100_000]),
             "solve_batch, 2^14 rows": lambda: solve_batch(s, frame.iloc[: 1 << 14]),
             "solve_batch with a limit": lambda: solve_batch(limited, lots),
+            "solve_batch, roofline": lambda: solve_batch(roofline, chips),
+            "solve_batch, experts": lambda: solve_batch(experts, chips),
+            "monte_carlo, 1e5 draws": lambda: monte_carlo(s, 100_000),
             "loop of brentq": lambda: [by_brentq(*row) for row in few],
             "loop of SLSQP": lambda: [by_slsqp(*row) for row in few],
             "loop of cvxpy": lambda: [by_cvxpy(*row) for row in few[:CVXPY]],
@@ -141,6 +150,9 @@ def batches() -> None:
     counts = dict.fromkeys(taken, ROWS) | {"solve_batch, 1e5 draws": 100_000, "solve_batch, 2^14 rows": 1 << 14}
     counts |= {
         "solve_batch with a limit": len(lots),
+        "solve_batch, roofline": len(chips),
+        "solve_batch, experts": len(chips),
+        "monte_carlo, 1e5 draws": 100_000,
         "loop of brentq": FEW,
         "loop of SLSQP": FEW,
         "loop of cvxpy": CVXPY,
