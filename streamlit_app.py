@@ -1,0 +1,25 @@
+"""Overtrain in a browser: `overtrain app`, or `streamlit run streamlit_app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+import optimizer
+from optimizer.app.sidebar import sidebar
+from optimizer.app.state import question, write_link
+
+st.set_page_config("Overtrain", page_icon=":material/balance:", layout="wide")
+
+PAGES = Path(optimizer.__file__).parent / "app" / "pages"
+
+page = st.navigation(
+    [
+        st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True),
+    ],
+    position="top",
+)
+
+asked = question()
+sidebar(asked, page.title)
+page.run()
+write_link(asked)
