@@ -1,10 +1,12 @@
 """How is a chart, a table or a problem put on a page? The same way on every page."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import streamlit as st
+from altair.utils.schemapi import debug_mode
 
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
@@ -14,7 +16,7 @@ from .controls import escaped
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chart", "dark", "numbers", "problems", "table"]
+__all__ = ["chart", "dark", "download", "numbers", "problems", "table"]
 
 
 def dark() -> bool:
@@ -27,9 +29,14 @@ def problems(sentences: Sequence[str]) -> None:
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
 
 
-def chart(drawn: alt.LayerChart) -> None:
-    """A chart; its description is its text for people who cannot see it."""
-    st.altair_chart(drawn, theme=None, width="content")
+def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:
+    """A chart of `report.chart` in the colours of the page; its description is its text for people who cannot see it.
+
+    Checking the chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart.
+    """
+    with debug_mode(False):
+        spec = draw(*args, **more, dark=dark()).to_dict(validate=False)
+    st.vega_lite_chart(spec=spec, theme=None, width="content")
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
@@ -48,7 +55,14 @@ def numbers(frame: "pd.DataFrame", name: str, scenario: Scenario) -> None:
     if box.open:
         with box:
             table(frame, f"Numbers of {name.replace('-', ' ')}")
-            st.download_button(
-                "CSV", lambda: encoded(frame, "csv", scenario=scenario), f"{name}.csv", "text/csv", key=f"csv.{name}",
-                on_click="ignore",
-            )  # fmt: skip
+            download(frame, name, scenario)
+
+
+def download(frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str] = ("csv",)) -> None:
+    """A button for each format; a file is made when it is asked for, and carries the scenario."""
+    row = st.container(horizontal=True)
+    for kind in kinds:
+        row.download_button(
+            kind.upper() if kind != "md" else "Markdown", partial(encoded, frame, kind, scenario=scenario), f"{name}.{kind}",
+            "application/octet-stream", key=f"{kind}.{name}", on_click="ignore",
+        )  # fmt: skip

@@ -19,9 +19,13 @@ def sidebar(asked: Question, page: str) -> None:
         changed = asked.changed()
         left, right = st.columns(2)
         left.button(
-            "Undo", on_click=lambda: question().undo(), disabled=not (asked.steps or asked.problems), width="stretch"
+            "Undo",
+            key="undo",
+            on_click=lambda: question().undo(),
+            disabled=not (asked.steps or asked.problems),
+            width="stretch",
         )
-        right.button("Reset all", on_click=lambda: question().choose(question().preset),
+        right.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
                      disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
         st.caption(
             f"{len(changed)} values differ from the preset, marked ●."

@@ -67,10 +67,10 @@ def _design(best: Solution) -> None:
     curve, phases = cost_curve(best), cost_phases(best)
     left, right = st.columns([3, 2])
     with left:
-        show.chart(cost_against_params(curve, dark=show.dark()))
+        show.chart(cost_against_params, curve)
         show.numbers(curve, "cost-against-size", best.scenario)
     with right:
-        show.chart(cost_by_phase(phases, dark=show.dark()))
+        show.chart(cost_by_phase, phases)
         show.numbers(phases, "cost-by-phase", best.scenario)
     proof = (
         "certified global optimum"
@@ -112,7 +112,7 @@ def _forecast(asked: Question) -> None:
         f"shipping: {human(float(expected.input_tokens))} and {human(float(expected.output_tokens))}."
     )
     if len(months):
-        show.chart(monthly_traffic(months, dark=show.dark()))
+        show.chart(monthly_traffic, months)
 
 
 def _code(asked: Question) -> None:

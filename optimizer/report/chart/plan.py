@@ -36,7 +36,7 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.Lay
     plan = by_name.get("Chinchilla plan")
     top = max(HIGHEST, 1.1 * plan["cost_vs_optimum"] if plan else 0.0)
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
-    within = [r["n_params"] for r in rows if r["cost_vs_optimum"] <= (1 + tolerance) * (1 + 1e-6)]
+    within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     drawn = [_told_design(r, unit) for r in rows]
     along, ticks = scale([r["n_params"] for r in rows], log=True)
     around, cost_ticks = scale([r["cost_total"] for r in rows], log=True)
