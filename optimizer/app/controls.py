@@ -49,9 +49,8 @@ def escaped(text: str) -> str:
 def group(name: str, page: str) -> None:
     """One block of the scenario, collapsed; its controls exist only while it is open, so that closed groups cost nothing."""
     asked = question()
-    count = sum(path.split(".")[0] == name for path in {**asked.changed(), **asked.pending})
-    label = GROUPS[name] + (f" ({count} changed)" if count else "")
-    box = st.expander(label, key=f"open.{name}.{page}", on_change="rerun")
+    # The label stays the same: a group whose label changed would be another one to the browser, and closed.
+    box = st.expander(GROUPS[name], key=f"open.{name}.{page}", on_change="rerun")
     if box.open:
         with box:
             fields(getattr(asked.scenario, name), f"{name}.", annotation=Scenario.model_fields[name].annotation)

@@ -1,5 +1,7 @@
 """What every page shares: preset, undo, reset, every assumption, and the scenario as a file."""
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from ..assumptions.library import load, presets
@@ -28,7 +30,7 @@ def sidebar(asked: Question, page: str) -> None:
         right.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
                      disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
         st.caption(
-            f"{len(changed)} values differ from the preset, marked ●."
+            f"{len(changed)} values differ from the preset, marked ●: {', '.join(_groups(changed))}."
             if changed
             else "Assumptions as the preset has them."
         )
@@ -43,6 +45,12 @@ def sidebar(asked: Question, page: str) -> None:
             f"This could not be read, so the scenario is {escaped(asked.scenario.name or asked.preset)}:\n\n"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
+
+
+def _groups(changed: Iterable[str]) -> list[str]:
+    """The groups in which something differs, in their order."""
+    blocks = {path.split(".")[0] for path in changed}
+    return [label.lower() for name, label in GROUPS.items() if name in blocks] or ["its name"]
 
 
 def _preset(asked: Question) -> None:
