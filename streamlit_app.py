@@ -16,6 +16,7 @@ page = st.navigation(
     [
         st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True),
         st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
+        st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
         st.Page(PAGES / "sizes.py", title="Model-size table", url_path="sizes", icon=":material/table:"),
         st.Page(PAGES / "sources.py", title="Sources", url_path="sources", icon=":material/menu_book:"),
     ],

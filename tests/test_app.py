@@ -486,3 +486,18 @@ def test_sessions_are_separate():
         k: v for k, v in shown(other).items() if "Savings" in k
     }
     assert shown(one) != shown(other)
+
+
+def test_serving_shows_the_librarys_operating_points():
+    from optimizer.report.serving import batch_sweep, key_figures, served
+
+    at = opened("serving")
+    at.selectbox(key="serving_model").set_value("Llama 3.1 8B")
+    run(at)
+    s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
+    assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
+    found = at.dataframe[0].value["usd_per_mtok_decode (USD/Mtok)"].tolist()
+    assert found == [human(v, 4) for v in batch_sweep(s)["usd_per_mtok_decode"]]
+    at.selectbox(key="serving_model").set_value("DeepSeek-V3")
+    run(at)
+    assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")

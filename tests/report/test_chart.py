@@ -8,9 +8,10 @@ import vl_convert
 from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, solve, tornado
 from optimizer.report import chart
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
+from optimizer.report.serving import batch_sweep, served
 from optimizer.report.theme import MOST_MARKS, scale, told
 
-SMALL = {"law": None, "money": None, "serving": None, "pretraining": None}
+SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,7 @@ def frames():
         "band_against_law": ensemble(s),
         "frontier": frontier(s),
         "cost_against_params": cost_curve(solve(s.update({"limits.max_params": "200B"}))),
+        "latency_against_cost": batch_sweep(served("Llama 3.1 8B")),
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
     }
@@ -60,6 +62,7 @@ NEEDED = {
     "regret_heat_map": "plan_tokens future_tokens n_params train_tokens regret in_band",
     "band_against_law": "kind overtraining_vs_rule_of_20 band_overtraining_vs_rule_of_20_low",
     "cost_against_params": "design n_params train_tokens cost_total cost_vs_optimum allowed trained_on",
+    "latency_against_cost": "batch tokens_per_second_per_user usd_per_mtok_decode memory_share waits_for",
     "cost_by_phase": "plan phase cost share",
     "monthly_traffic": "month input_tokens_per_day output_tokens_per_day",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
@@ -107,7 +110,9 @@ def test_the_tornado_says_which_end_is_which_without_colour(frames):
 
 
 def test_an_end_without_an_answer_is_told():
-    frame = tornado(load("on-device"), "n_params", over={"traffic": None, "serving": None, "money": None})
+    frame = tornado(
+        load("on-device"), "n_params", over={"deployment": None, "traffic": None, "serving": None, "money": None}
+    )
     assert "1T: no answer" in words(chart.tornado(frame))
 
 

@@ -45,6 +45,11 @@ def quick(s: Scenario) -> bool:
     )
 
 
+def _alone(s: Scenario) -> dict[str, None]:
+    """What the tornado leaves as it is: a deployment that no cost depends on, or tokens accepted beyond those drafted."""
+    return {"deployment" if s.serving.method == "efficiency" else "deployment.accepted_tokens": None}
+
+
 def page() -> None:
     """The whole page."""
     asked = question()
@@ -63,7 +68,9 @@ def page() -> None:
         if view == VIEWS[0]:
             _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
         elif view == VIEWS[1]:
-            frame = _worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress))
+            frame = _worked(
+                s, f"tornado {output}", lambda progress: tornado(s, output, over=_alone(s), progress=progress)
+            )
             _both(chart.tornado, frame, "tornado", s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
