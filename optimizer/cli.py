@@ -511,6 +511,32 @@ def sweep(
             raise typer.Exit(1)
 
 
+@app.command(name="app")
+def app_(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open the app in a browser: move the traffic forecast and watch the optimum move. It listens on this machine only."""
+    from pathlib import Path
+
+    from streamlit.web.bootstrap import load_config_options, run
+
+    script = Path(__file__).parents[1] / "streamlit_app.py"
+    options: dict[str, Any] = {
+        "server.address": "localhost",
+        "server.port": port,
+        "server.headless": not browser,
+        "server.fileWatcherType": "none",
+        "server.maxUploadSize": 2,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "global.developmentMode": False,
+    }
+    flags = {name.replace(".", "_"): value for name, value in options.items()}
+    load_config_options(flags)
+    run(str(script), False, [], flags)
+
+
 def _plain(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:
     """Rows of a frame that JSON can hold: what is not a number becomes null."""
     rows = (frame.reset_index() if index else frame).to_dict("records")

@@ -183,10 +183,7 @@ class Deployment(Assumption):
         low=0,
         high=7,
     )
-    accepted_tokens: float = quantity(
-        "tokens", "tokens that a step adds to a sequence", ge=1, default=1.0, low=1, high=4
-    )
-
+    accepted_tokens: float = quantity("tokens", "tokens that a step adds to a sequence", ge=1, default=1.0)
     cache_tier: CacheTier = Field(default="flash", description="where prefixes wait to be used again")  # type: ignore[assignment]
     cache_keep_seconds: float = quantity(
         "s", "time that a prefix is kept for its next use", ge=0, default=300.0, low=60, high=86400

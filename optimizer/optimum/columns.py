@@ -132,10 +132,26 @@ def _checked(
         good &= inside
     if not good.all():
         rows, varied = rows[good], {p: v[good] for p, v in varied.items()}
-    base = scenario
-    if len(rows) and shared is not None:
-        base = scenario.update({**shared, **{p: float(v[0]) for p, v in varied.items()}})
+    if not len(rows) or shared is None:
+        return Batch(scenario, rows, varied, refused)
+    try:
+        base = _row(scenario, shared, varied, 0)
+    except InputError:  # numbers in their own bounds may not go together: see which rows do
+        base, good = scenario, np.zeros(len(rows), bool)
+        for i, row in enumerate(rows):
+            try:
+                found = _row(scenario, shared, varied, i)
+                base, good[i] = (base if good.any() else found), True
+            except InputError as error:
+                refused[int(row)] = " ".join(error.problems)
+        if not good.any() and shared:
+            scenario.update(dict(shared))  # a wrong name or kind is the caller's, not the rows'
+        rows, varied = rows[good], {p: v[good] for p, v in varied.items()}
     return Batch(base, rows, varied, refused)
+
+
+def _row(scenario: Scenario, shared: Mapping[str, object], varied: Mapping[str, np.ndarray], i: int) -> Scenario:
+    return scenario.update({**shared, **{path: float(values[i]) for path, values in varied.items()}})
 
 
 def _declaration(path: str) -> tuple[type[Assumption], str]:

@@ -71,6 +71,8 @@ def left_alone(path: str, over: Over) -> bool:
 def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     """Every assumption of the scenario that has a range: the declared one, or the one that `over` gives.
 
+    A deployment that prices nothing (serving.method = "efficiency") is left out unless it is named.
+
     Raises:
         InputError: `over` names what no scenario has, or a range that is none; every problem at once.
 
@@ -82,7 +84,8 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     for path in [*own, *(p for p in given if p not in own)]:
         quantity, value = own.get(path, (declaration(path), np.nan))
         assert quantity is not None
-        low, high = given.get(path, (quantity.low, quantity.high))
+        idle = path.startswith("deployment.") and scenario.serving.method == "efficiency"
+        low, high = given.get(path, (None, None) if idle else (quantity.low, quantity.high))
         if low is None or high is None or (path not in given and left_alone(path, over)):
             continue
         found.append(Range(path, quantity.unit, value, float(low), float(high)))

@@ -5,11 +5,13 @@ import re
 import pytest
 import vl_convert
 
-from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, tornado
+from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, solve, tornado
 from optimizer.report import chart
+from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
+from optimizer.report.serving import batch_sweep, served
 from optimizer.report.theme import MOST_MARKS, scale, told
 
-SMALL = {"law": None, "money": None, "serving": None, "pretraining": None}
+SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,10 @@ def frames():
         "regret_heat_map": regret(s, None, ["20T", "200T", "2000T"]),
         "band_against_law": ensemble(s),
         "frontier": frontier(s),
+        "cost_against_params": cost_curve(solve(s.update({"limits.max_params": "200B"}))),
+        "latency_against_cost": batch_sweep(served("Llama 3.1 8B")),
+        "cost_by_phase": cost_phases(solve(s)),
+        "monthly_traffic": monthly_tokens(load("open-weights-8b")),
     }
 
 
@@ -55,6 +61,10 @@ NEEDED = {
     "fan": "served_tokens output unit quantile value",
     "regret_heat_map": "plan_tokens future_tokens n_params train_tokens regret in_band",
     "band_against_law": "kind overtraining_vs_rule_of_20 band_overtraining_vs_rule_of_20_low",
+    "cost_against_params": "design n_params train_tokens cost_total cost_vs_optimum allowed trained_on",
+    "latency_against_cost": "batch tokens_per_second_per_user usd_per_mtok_decode memory_share waits_for",
+    "cost_by_phase": "plan phase cost share",
+    "monthly_traffic": "month input_tokens_per_day output_tokens_per_day",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
 }
 
@@ -100,7 +110,9 @@ def test_the_tornado_says_which_end_is_which_without_colour(frames):
 
 
 def test_an_end_without_an_answer_is_told():
-    frame = tornado(load("on-device"), "n_params", over={"traffic": None, "serving": None, "money": None})
+    frame = tornado(
+        load("on-device"), "n_params", over={"deployment": None, "traffic": None, "serving": None, "money": None}
+    )
     assert "1T: no answer" in words(chart.tornado(frame))
 
 
@@ -134,3 +146,13 @@ def test_ticks_are_round_and_inside():
 def test_numbers_in_words():
     assert told(20012.0, "1", "overtraining_vs_law") == "20,012x"
     assert told(1e26, "FLOP") == "1e26 FLOP"
+
+
+def test_the_valley_shows_band_limits_and_plans(frames):
+    spec = chart.cost_against_params(frames["cost_against_params"]).to_dict()
+    assert "the limits forbid it" in spec["title"]["subtitle"][0]
+    assert "between 99.1B and 130B parameters it costs at most 5 % more" in spec["description"]
+    shown = words(chart.cost_against_params(frames["cost_against_params"]))
+    assert {"100B", "200B", "optimum", "Chinchilla plan", "released model of this size"} <= set(shown)
+    named = {row["name"] for rows in spec["datasets"].values() for row in rows if "name" in row}
+    assert "Kimi K3" in named, "the released model of nearest size"

@@ -2,13 +2,28 @@
 
     tornado(tornado(s))            elasticity_bars(elasticities(s))         fan(monte_carlo(s, served=...))
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
-    band_against_law(ensemble(s))
+    band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
+    monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
 
 Notebook, app and export draw with these. `dark` takes the colours of a dark page. Marks are told apart by fill, shape and position too.
 """
 
 from .bars import elasticity_bars, sobol_bars, tornado
 from .curves import fan, frontier
+from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
+from .serving import latency_against_cost
 
-__all__ = ["band_against_law", "elasticity_bars", "fan", "frontier", "regret_heat_map", "sobol_bars", "tornado"]
+__all__ = [
+    "band_against_law",
+    "cost_against_params",
+    "cost_by_phase",
+    "elasticity_bars",
+    "fan",
+    "frontier",
+    "latency_against_cost",
+    "monthly_traffic",
+    "regret_heat_map",
+    "sobol_bars",
+    "tornado",
+]

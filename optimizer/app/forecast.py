@@ -1,0 +1,138 @@
+"""The traffic forecast as a table that can be edited, uploaded and downloaded."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
+from ..assumptions.traffic import MAX_CSV_BYTES, month_after, read_traffic
+from ..report.plan import monthly_tokens
+from .controls import typed_number
+from .link import TABLE
+from .state import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "csv_of", "editor", "rows_of_csv", "upload"]
+
+COLUMNS = ("month", "input_tokens_per_day", "output_tokens_per_day")
+_DIGITS = 5
+
+
+def csv_of(rows: list[dict[str, Any]]) -> str:
+    """The forecast as CSV with every digit; `upload` and traffic.file read it back."""
+    lines = [",".join(COLUMNS)]
+    lines += [f"{r['month']},{r['input_tokens_per_day']!r},{r['output_tokens_per_day']!r}" for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def rows_of_csv(content: bytes, name: str) -> list[dict[str, Any]]:
+    """The rows of an uploaded traffic CSV file.
+
+    Raises:
+        InputError: it is too large or is no traffic table; every bad cell is named.
+
+    """
+    if len(content) > MAX_CSV_BYTES:
+        raise InputError([f"{name} has more than {MAX_CSV_BYTES:,} bytes, the most a traffic CSV file may have."])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "traffic.csv"
+        path.write_bytes(content)
+        try:
+            return read_traffic(path)
+        except InputError as error:
+            raise InputError([p.replace(str(path), name) for p in error.problems]) from None
+
+
+def upload(asked: Question) -> None:
+    """A CSV file as the forecast."""
+    file = st.file_uploader(
+        "Forecast from a CSV file", type="csv", key="traffic_csv", max_upload_size=1,
+        help=f"columns {', '.join(COLUMNS)}; one row a month",
+    )  # fmt: skip
+    if file is None or st.session_state.get("traffic_csv_read") == file.file_id:
+        return
+    st.session_state["traffic_csv_read"] = file.file_id
+    try:
+        asked.change({"traffic.kind": "table", TABLE: rows_of_csv(file.getvalue(), file.name)})
+    except InputError as error:
+        asked.notice = error.problems
+    st.rerun()
+
+
+def editor(asked: Question) -> None:
+    """The months as a table. Editing a generated forecast makes it a table of its own; cells take 8.9B, 1.2T or 1e13.
+
+    The frame that the widget starts from stays as it is while cells are edited, because a frame that changed with every edit would lose
+    every second one; it is taken anew when the forecast changes elsewhere, and after another page was shown.
+    """
+    rows: list[dict[str, Any]] = monthly_tokens(asked.scenario).drop(columns="days").to_dict("records")
+    pending = asked.pending.get(TABLE)
+    now = rows if pending is None else pending
+    held = st.session_state.get("forecast")
+    if held is None or held["now"] != now or held["key"] not in st.session_state:
+        version = held["version"] + 1 if held else 0
+        held = {"start": now, "now": now, "version": version, "key": f"forecast.{version}"}
+        st.session_state["forecast"] = held
+    base = _shown(held["start"])
+    unit = "tokens a day; write 8.9B, 1.2T or 1e13"
+    found = st.data_editor(
+        base,
+        key=held["key"],
+        num_rows="dynamic",
+        hide_index=True,
+        height=320,
+        alt="Tokens a day by month, input and output",
+        column_config={
+            "month": st.column_config.TextColumn("month", help="YYYY-MM", max_chars=7),
+            "input_tokens_per_day": st.column_config.TextColumn("input, tokens/day", help=unit, max_chars=30),
+            "output_tokens_per_day": st.column_config.TextColumn("output, tokens/day", help=unit, max_chars=30),
+        },
+    )
+    edited, problems = _edited(held["start"], base, found)
+    if problems:
+        st.error("\n\n".join(problems))
+    elif edited != now:
+        held["now"] = edited
+        asked.change({"traffic.kind": "table", TABLE: edited})
+        st.rerun()
+
+
+def _shown(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    told = [{c: _cell(row[c]) for c in COLUMNS} for row in rows]
+    return pd.DataFrame(told, columns=[*COLUMNS], dtype=str)
+
+
+def _cell(value: Any) -> str:
+    return human(value, _DIGITS) if isinstance(value, float) else str(value)
+
+
+def _edited(
+    start: list[dict[str, Any]], base: "pd.DataFrame", found: "pd.DataFrame"
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows as edited: a cell that was not touched keeps all its digits. Sentences about cells that are no numbers."""
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for label, cells in zip(found.index, found.to_dict("records"), strict=True):
+        old = start[label] if label in base.index else None
+        row: dict[str, Any] = {}
+        for column in COLUMNS:
+            cell = cells[column]
+            if old is not None and cell == base.loc[label, column]:
+                row[column] = old[column]
+            elif column == "month":
+                empty = cell is None or not str(cell).strip() or cell != cell
+                row[column] = month_after(rows[-1]["month"], 1) if empty and rows else str(cell).strip()
+            else:
+                try:
+                    row[column] = typed_number(cell)
+                except ValueError as error:
+                    problems.append(f"Row {len(rows) + 1}, {column} {error}.")
+        rows.append(row)
+    return rows, problems

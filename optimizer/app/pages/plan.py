@@ -1,0 +1,127 @@
+"""Page 1: the forecast, the optimum, why, and how sure."""
+
+import streamlit as st
+
+from optimizer.app import show
+from optimizer.app.answers import answer
+from optimizer.app.controls import choice, escaped, fields
+from optimizer.app.forecast import csv_of, editor, upload
+from optimizer.app.snippets import command_snippet, python_snippet
+from optimizer.app.state import Question, question
+from optimizer.assumptions.numbers import human, percent
+from optimizer.assumptions.scenario import Scenario
+from optimizer.optimum.solution import Solution, Status
+from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
+from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens, verdict
+from optimizer.report.text import times
+
+
+def page() -> None:
+    """The whole page."""
+    asked = question()
+    st.title("How large, trained on how much?")
+    if asked.scenario.description:
+        st.caption(escaped(asked.scenario.description))
+    _answer(asked)
+    _forecast(asked)
+    _code(asked)
+
+
+def _answer(asked: Question) -> None:
+    best = answer(asked.scenario)
+    sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
+    if best.status is Status.OPTIMAL:
+        asked.answered = best
+    if not sentences:
+        _design(best)
+        return
+    show.problems(sentences)
+    if asked.answered is not None:
+        st.caption("Below, in grey: the last answer, before this change.")
+        st.html("<style>.st-key-stale {opacity: 0.4}</style>")
+        with st.container(key="stale"):
+            _design(asked.answered)
+
+
+def _design(best: Solution) -> None:
+    """The answer first, then why and how sure."""
+    unit = "FLOP" if best.unit == "flops" else "USD"
+    n, d, r = (float(v) for v in best.design)
+    band, ratio = best.band, best.overtraining
+    st.markdown(f"**{escaped(verdict(best))}**")
+    met = st.columns(4)
+    met[0].metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
+                  delta_color="off", delta_arrow="off", help="below: the sizes that cost at most 5 % more for the same loss")  # fmt: skip
+    met[1].metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
+                  delta_color="off", delta_arrow="off")  # fmt: skip
+    met[2].metric("R*, RL tokens", human(r, 4))
+    met[3].metric("Loss, nat/token", f"{best.loss:.4f}")
+    met = st.columns(4)
+    low, high = band.overtraining_vs_rule_of_20
+    met[0].metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
+                  delta_color="off", delta_arrow="off", help="D / 20 N")  # fmt: skip
+    met[1].metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
+    met[2].metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
+    met[3].metric("Savings against Chinchilla", percent(best.savings),
+                  help="against the design of the same loss with the least pre-training compute, billed for the same life")  # fmt: skip
+    curve, phases = cost_curve(best), cost_phases(best)
+    left, right = st.columns([3, 2])
+    with left:
+        show.chart(cost_against_params, curve)
+        show.numbers(curve, "cost-against-size", best.scenario)
+    with right:
+        show.chart(cost_by_phase, phases)
+        show.numbers(phases, "cost-by-phase", best.scenario)
+    proof = (
+        "certified global optimum"
+        if best.certificate.certified_global
+        else "best of several starts, not certified as global"
+    )
+    held = f"; held by {', '.join(best.certificate.active_limits)}" if best.certificate.active_limits else ""
+    st.caption(escaped(f"Certificate: {proof}, KKT residual {best.certificate.kkt_residual:.0e}{held}."))
+
+
+def _forecast(asked: Question) -> None:
+    st.header("Traffic forecast")
+    kind = asked.scenario.traffic.kind
+    left, right = st.columns([2, 3])
+    with left:
+        if kind == "table":
+            annotation = Scenario.model_fields["traffic"].annotation
+            fields(asked.scenario.traffic, "traffic.", annotation)
+        else:
+            choice("traffic.kind", ["total", "growth", "table"], kind, "forecast as", asked)
+            with st.container(height=420):
+                fields(asked.scenario.traffic, "traffic.")
+    months = monthly_tokens(asked.scenario)
+    with right:
+        if kind == "total":
+            st.info(
+                "A total has no months. Choose growth to generate them, or table to enter them; the total stays the same."
+            )
+        else:
+            editor(asked)
+        upload(asked)
+        if kind != "total":
+            rows = months.drop(columns="days").to_dict("records")
+            st.download_button("Forecast as CSV", csv_of(rows), "traffic.csv", "text/csv", on_click="ignore")
+    read, written = (float(v) for v in asked.scenario.traffic.stated())
+    expected = asked.scenario.traffic.demand()
+    st.caption(
+        f"Over the life, as stated: {human(read)} input and {human(written)} output tokens; this model, after share and probability of "
+        f"shipping: {human(float(expected.input_tokens))} and {human(float(expected.output_tokens))}."
+    )
+    if len(months):
+        show.chart(monthly_traffic, months)
+
+
+def _code(asked: Question) -> None:
+    box = st.expander("The same numbers in Python and on the command line", key="open.code", on_change="rerun")
+    if box.open:
+        with box:
+            st.code(python_snippet(asked.preset, asked.scenario), language="python")
+            st.code(command_snippet(asked.preset, asked.scenario), language="bash")
+
+
+if __name__ == "__main__":
+    page()

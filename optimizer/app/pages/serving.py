@@ -1,0 +1,86 @@
+"""Page: what serving a model on a chip looks like, and how it moves with every choice."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from optimizer.app import show
+from optimizer.app.answers import answer
+from optimizer.app.controls import escaped
+from optimizer.app.state import question
+from optimizer.assumptions.numbers import human
+from optimizer.assumptions.problems import InputError
+from optimizer.assumptions.scenario import Scenario
+from optimizer.assumptions.tables import rows
+from optimizer.optimum.solution import Status
+from optimizer.report.chart import latency_against_cost
+from optimizer.report.serving import SWEEPS, Served, batch_sweep, key_figures, served
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPTIMUM = "the optimum of the scenario"
+TABLES = {
+    "batch": "Batch: how many sequences share a step",
+    "speed": "Speed: the cheapest way to give every user a speed",
+    "context": "Context: how long a sequence may grow",
+    "cache": "Cache: where prefixes wait, and what that costs",
+    "domain": "Scale-up domain: how many chips reach each other fast",
+}
+
+
+def page() -> None:
+    """The whole page."""
+    asked = question()
+    st.title("Serving")
+    left, middle, right = st.columns(3)
+    models = [
+        r["name"] for r in rows("models") if r["n_layers"] and r["kv_bytes_per_token_growing"] and r["total_params"]
+    ]
+    model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model")
+    chips = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"] and r["hbm_bytes_per_second"]]
+    own = asked.scenario.money.serve_chip.name
+    chip = middle.selectbox("Chip", chips, index=chips.index(own) if own in chips else 0, key="serving_chip")
+    precision = right.selectbox("Precision", ["bf16", "fp8", "fp4", "int8"], key="serving_precision")
+    changes = {"money.serve_chip": {"name": chip, "precision": precision}}
+    try:
+        s = _optimum(asked.scenario, changes) if model == OPTIMUM else served(model, changes=changes)
+        if s is None:
+            return
+        _figures(s)
+        points = batch_sweep(s)
+        show.chart(latency_against_cost, points)
+        show.numbers(points, "latency-against-cost", s.scenario)
+        name = st.selectbox("Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table")
+        _sweep(s, name)
+    except InputError as error:
+        show.problems(error.problems)
+
+
+def _optimum(scenario: Scenario, changes: Mapping[str, object]) -> Served | None:
+    best = answer(scenario)
+    if best.status is not Status.OPTIMAL:
+        show.problems([best.message])
+        return None
+    deployment = scenario.deployment.to_dict()
+    return served(params=float(best.design.n_params), changes={"deployment": deployment, **changes})
+
+
+def _figures(s: Served) -> None:
+    columns = st.columns(4)
+    for i, (name, (value, unit)) in enumerate(key_figures(s).items()):
+        columns[i % 4].metric(f"{name[:1].upper()}{name[1:]}, {unit}", human(value, 3))
+
+
+def _sweep(s: Served, name: str) -> None:
+    frame: pd.DataFrame = SWEEPS[name](s)
+    show.table(frame, TABLES[name])
+    if name == "cache":
+        cheapest = ", ".join(f"{tier} for {time}" for time, tier in frame.attrs["cheapest"].items())
+        st.caption(escaped(f"Cheapest: {cheapest}."))
+    show.download(frame, f"serving-{name}", s.scenario)
+
+
+if __name__ == "__main__":
+    page()

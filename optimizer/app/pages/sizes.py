@@ -1,0 +1,72 @@
+"""Page: the optimal size over a grid of assumptions, as a table to take away."""
+
+import streamlit as st
+
+from optimizer.app import show
+from optimizer.app.state import question
+from optimizer.assumptions.problems import InputError
+from optimizer.assumptions.scenario import Scenario
+from optimizer.report.grid import SizeTable
+from optimizer.report.table import default_grid, size_table
+
+MOST_ROWS = 200
+SHOWN = ["status", "n_params", "train_tokens", "rl_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",
+         "savings", "band_n_params_low", "band_n_params_high", "message"]  # fmt: skip
+
+
+@st.cache_data(max_entries=50, show_spinner="Solving the grid ...")
+def solved(toml: str, grid: tuple[tuple[str, tuple[str, ...]], ...]) -> SizeTable:
+    """The table of a scenario over a grid."""
+    return size_table(Scenario.from_toml(toml), {path: list(values) for path, values in grid})
+
+
+def page() -> None:
+    """The whole page."""
+    asked = question()
+    st.title("Model-size table")
+    st.caption(
+        "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann."
+    )
+    start = {path: ", ".join(_written(v) for v in values) for path, values in default_grid(asked.scenario).items()}
+    paths = ["law", *(path for path, _, _ in asked.scenario.quantities())]
+    axes = st.multiselect("Axes of the grid", paths, default=list(start), key="grid_axes", max_selections=4)
+    now = {path: value for path, _, value in asked.scenario.quantities()}
+    typed = {
+        path: st.text_input(
+            path, start.get(path, _written(now.get(path, "besiroglu"))), key=f"grid.{path}", max_chars=400
+        )
+        for path in axes
+    }
+    grid = tuple((path, tuple(v.strip() for v in text.split(",") if v.strip())) for path, text in typed.items())
+    rows = 1
+    for _, values in grid:
+        rows *= len(values)
+    if not 0 < rows <= MOST_ROWS:
+        show.problems(
+            [
+                f"the grid has {rows:,} combinations; give every axis a value, and at most {MOST_ROWS} combinations in all."
+            ]
+        )
+        st.stop()
+    try:
+        table = solved(asked.scenario.to_toml(), grid)
+    except InputError as error:
+        show.problems(error.problems)
+        st.stop()
+    axes_and_answer = [*(path for path, _ in grid), *SHOWN]
+    show.table(
+        table.drop(columns=[name for name in table if name not in axes_and_answer]),
+        "Optimal model size for every combination",
+    )
+    st.caption(
+        f"{len(table)} rows; the files hold all {len(table.columns)} columns, the scenario and how to make the table again."
+    )
+    show.download(table, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
+
+
+def _written(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    page()

@@ -1,0 +1,227 @@
+"""A plan beside other plans: cost against size, cost by phase, and the traffic it is for."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from ...assumptions.numbers import human, percent
+from ..theme import ACCENT, MAIN, QUIET, axis, data, finished, records, scale, some, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["cost_against_params", "cost_by_phase", "monthly_traffic"]
+
+_CURVE = ["design", "n_params", "train_tokens", "cost_total", "cost_vs_optimum", "allowed", "trained_on"]
+_KINDS = ("optimum", "Chinchilla plan", "released model of this size")
+_SHAPES = ("diamond", "square", "triangle-up")
+HIGHEST = 3.0
+"""Most times the optimum's cost that the curve is drawn to, unless the Chinchilla plan lies higher."""
+
+
+def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+    """Cost against size at one quality: the valley, its near-optimal band, the Chinchilla plan and released models by their size.
+
+    Args:
+        frame: what `cost_curve` returns.
+        dark: colours of a dark page.
+
+    """
+    rows = records(frame, _CURVE, "cost_curve")
+    unit = frame.attrs.get("units", {}).get("cost_total", "")
+    tolerance = float(frame.attrs.get("band", 0.05))
+    by_name = {r["design"]: r for r in rows if r["design"]}
+    best = some([r for r in rows if r["design"] == "optimum"], "cost_curve")[0]
+    plan = by_name.get("Chinchilla plan")
+    top = max(HIGHEST, 1.1 * plan["cost_vs_optimum"] if plan else 0.0)
+    rows = [r for r in rows if r["cost_vs_optimum"] <= top]
+    within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
+    drawn = [_told_design(r, unit) for r in rows]
+    along, ticks = scale([r["n_params"] for r in rows], log=True)
+    around, cost_ticks = scale([r["cost_total"] for r in rows], log=True)
+    x = alt.X("n_params:Q", scale=along, axis=axis("active parameters N", ticks))
+    y = alt.Y("cost_total:Q", scale=around, axis=axis(f"cost over the life ({unit})", cost_ticks))
+    tips = [
+        alt.Tooltip("name:N", title="design"),
+        alt.Tooltip("size:N", title="size"),
+        alt.Tooltip("trained:N", title="trained on, for this quality"),
+        alt.Tooltip("costs:N", title="cost over the life"),
+        alt.Tooltip("extra:N", title="against the optimum"),
+        alt.Tooltip("really:N", title="released model, really trained on"),
+    ]
+    shade = (
+        alt.Chart(data([{"low": min(within), "high": max(within)}]))
+        .mark_rect(color=MAIN, opacity=0.18)
+        .encode(x=alt.X("low:Q", scale=along, axis=axis("active parameters N", ticks)), x2="high:Q")
+    )
+    lines = []
+    for allowed, dash in ((True, [1, 0]), (False, [3, 4])):
+        part = [r for r in drawn if r["allowed"] == allowed]
+        if part:
+            lines.append(
+                alt.Chart(data(part))
+                .mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
+                .encode(x=x, y=y, tooltip=tips)
+            )
+    marks = [r for r in drawn if r["kind"]]
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=260)
+    shown = [kind for kind in _KINDS if any(r["kind"] == kind for r in marks)]
+    points = (
+        alt.Chart(data(marks))
+        .mark_point(filled=True, size=110, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            shape=alt.Shape(
+                "kind:N", scale=alt.Scale(domain=shown, range=[_SHAPES[_KINDS.index(k)] for k in shown]), legend=legend
+            ),
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=shown, range=[(ACCENT, MAIN, QUIET)[_KINDS.index(k)] for k in shown]),
+                legend=legend,
+            ),
+            tooltip=tips,
+        )
+    )
+    barred = any(not r["allowed"] for r in drawn)
+    low, high = min(within), max(within)
+    said = (
+        f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
+        f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
+    )
+    beside = (
+        f" The Chinchilla plan, {told(plan['n_params'], 'parameters')}, costs {human(plan['cost_vs_optimum'], 3)} times as much."
+        if plan
+        else ""
+    )
+    return finished(
+        [shade, *lines, points],
+        "Cost against size, at the same quality",
+        f"shaded: at most {percent(tolerance)} above the least cost"
+        + ("; dashed: the limits forbid it" if barred else ""),
+        f"Curve of cost against active parameters. {said}{beside}",
+        height=320,
+        dark=dark,
+    )
+
+
+def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
+    name = row["design"]
+    kind = name if name in _KINDS[:2] else "" if not name or "within" in name else _KINDS[2]
+    return {
+        "n_params": row["n_params"],
+        "cost_total": row["cost_total"],
+        "allowed": bool(row["allowed"]),
+        "kind": kind,
+        "name": name or "of this quality",
+        "size": told(row["n_params"], "parameters"),
+        "trained": told(row["train_tokens"], "tokens"),
+        "costs": told(row["cost_total"], unit),
+        "extra": f"+{percent(max(row['cost_vs_optimum'] - 1, 0.0))}",
+        "really": told(row["trained_on"], "tokens") if math.isfinite(row["trained_on"]) else "",
+    }
+
+
+def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+    """What each phase costs, for the optimum (filled) and for the Chinchilla plan (hollow).
+
+    Args:
+        frame: what `cost_phases` returns.
+        dark: colours of a dark page.
+
+    """
+    rows = records(frame, ["plan", "phase", "cost", "share"], "cost_phases")
+    unit = frame.attrs.get("units", {}).get("cost", "")
+    drawn = [
+        {**{k: r[k] for k in ("plan", "phase", "cost")}, "tells": told(r["cost"], unit), "part": percent(r["share"])}
+        for r in rows
+    ]
+    most = max(r["cost"] for r in rows) or 1.0
+    plans = list(dict.fromkeys(r["plan"] for r in rows))
+    phases = list(dict.fromkeys(r["phase"] for r in rows))
+    whole = alt.Chart(data(drawn)).encode(
+        x=alt.X(
+            "cost:Q", scale=alt.Scale(domain=[0, 1.18 * most], nice=False), axis=axis(f"cost ({unit})", tickCount=5)
+        ),
+        y=alt.Y("phase:N", sort=phases, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
+        yOffset=alt.YOffset("plan:N", sort=plans),
+        tooltip=[
+            alt.Tooltip("plan:N"),
+            alt.Tooltip("phase:N"),
+            alt.Tooltip("tells:N", title="cost"),
+            alt.Tooltip("part:N", title="share of the plan"),
+        ],
+    )
+    bars = [
+        whole.transform_filter(alt.FieldEqualPredicate(field="plan", equal=plan)).mark_bar(
+            fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1.5
+        )
+        for plan, opacity in zip(plans, (0.85, 0.0), strict=False)
+    ]
+    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text="tells:N")
+    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
+    return finished(
+        [*bars, texts],
+        "Where the cost goes",
+        f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
+        f"Bar chart of cost by phase. {said}.",
+        height={"step": 22},
+        dark=dark,
+    )
+
+
+def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+    """Tokens a day of each month, output stacked on input.
+
+    Args:
+        frame: what `monthly_tokens` returns.
+        dark: colours of a dark page.
+
+    """
+    rows = records(frame, ["month", "input_tokens_per_day", "output_tokens_per_day"], "monthly_tokens")
+    drawn = []
+    for r in rows:
+        read, written = r["input_tokens_per_day"], r["output_tokens_per_day"]
+        for kind, start, value in (("input", 0.0, read), ("output", read, written)):
+            drawn.append(
+                {
+                    "month": r["month"],
+                    "tokens": kind,
+                    "from": start,
+                    "to": start + value,
+                    "tells": told(value, "tokens/day"),
+                    "both": told(read + written, "tokens/day"),
+                }
+            )
+    top = max(r["to"] for r in drawn) or 1.0
+    months = [r["month"] for r in rows]
+    whole = alt.Chart(data(drawn)).encode(
+        x=alt.X("month:N", sort=months, title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
+        y=alt.Y("from:Q", scale=alt.Scale(domain=[0, 1.05 * top], nice=False), axis=axis("tokens a day", tickCount=6)),
+        y2="to:Q",
+        tooltip=[
+            alt.Tooltip("month:N"),
+            alt.Tooltip("tokens:N"),
+            alt.Tooltip("tells:N", title="tokens a day"),
+            alt.Tooltip("both:N", title="input and output"),
+        ],
+    )
+    bars = [
+        whole.transform_filter(f"datum.tokens == '{kind}'").mark_bar(
+            fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1
+        )
+        for kind, opacity in (("input", 0.25), ("output", 0.85))
+    ]
+    ends = [rows[0], rows[-1]]
+    said = " to ".join(
+        f"{told(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}" for r in ends
+    )
+    return finished(
+        bars,
+        "Traffic month by month",
+        "pale: input; solid: output",
+        f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
+        height=220,
+        dark=dark,
+    )

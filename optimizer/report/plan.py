@@ -1,0 +1,258 @@
+"""What does a plan cost beside other plans of the same quality? Frames and one sentence for a planner.
+
+cost_curve(best)      cost against N at the loss of the optimum, with the plans and models to compare with
+cost_phases(best)     where the money goes, beside the Chinchilla plan
+monthly_tokens(s)     the forecast month by month
+verdict(best)         what the optimum is and how sure
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ..assumptions.law import RepetitionLaw
+from ..assumptions.numbers import human, percent
+from ..assumptions.problems import InputError
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import Scenario
+from ..assumptions.tables import rows
+from ..assumptions.traffic import GrowthTraffic, TableTraffic, days_in_months, month_after
+from ..model.cost import Design, lifecycle_cost
+from ..model.limits import limit_excess
+from ..optimum.solution import Solution, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PHASES", "cost_curve", "cost_phases", "monthly_tokens", "verdict"]
+
+PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
+
+POINTS = 60
+MARGIN = 1.5
+"""Factor by which the curve goes on beyond the designs to compare with."""
+
+NEAREST = 6
+SHARES = 65
+
+_total = jax.jit(lambda scenario, design: lifecycle_cost(scenario, design).total)
+_excess = jax.jit(limit_excess)
+
+
+def cost_curve(best: Solution) -> "pd.DataFrame":
+    """Cost over the life against active parameters, at the loss of the optimum.
+
+    Along the curve D is what the law asks for, l(N, D) = l*, and R is what the policy gives; where R is optimised, the cheapest pair. The
+    Chinchilla plan is the solution's own baseline.
+
+    Returns:
+        One row a design, smallest first: `design` ("" on the curve, else "optimum", "smallest within 5 %", "largest within 5 %",
+        "Chinchilla plan" or the name of a released model of that size), n_params, train_tokens, rl_tokens, cost_total, cost_vs_optimum,
+        allowed (whether the scenario's limits hold), trained_on (tokens that the released model was really trained on), and
+        `attrs["units"]`.
+        A released model stands for its size alone: its row is what that size would cost at this quality.
+
+    Raises:
+        InputError: the solution has no design.
+
+    """
+    import pandas as pd
+
+    _needs_answer(best)
+    s, band = best.scenario, best.band
+    tolerance = percent(band.tolerance)
+    special = {
+        "optimum": float(best.design.n_params),
+        f"smallest within {tolerance}": band.n_params[0],
+        f"largest within {tolerance}": band.n_params[1],
+        "Chinchilla plan": float(best.baseline.design.n_params),
+    }
+    c = s.law.chinchilla
+    level = _law_level(best)
+    least = (float(c.A) / level) ** (1 / float(c.alpha))
+    low = max(min(special.values()) / MARGIN, 1.02 * least)
+    high = max(special.values()) * MARGIN
+    named = [*special.items(), *_models(low, high, special["optimum"])]
+    sizes = np.append(np.geomspace(low, high, POINTS), [n for _, n in named])
+    tokens, rl = _of_equal_loss(best, sizes)
+    plan = POINTS + [name for name, _ in named].index("Chinchilla plan")
+    tokens[plan], rl[plan] = float(best.baseline.design.train_tokens), float(best.baseline.design.rl_tokens)
+    design = Design(sizes, tokens, rl)
+    cost = np.asarray(_total(s, design), float)
+    over = [np.broadcast_to(np.asarray(e, float), sizes.shape) for e in _excess(s, design).values()]
+    frame = pd.DataFrame(
+        {
+            "design": [*([""] * POINTS), *(name for name, _ in named)],
+            "n_params": sizes,
+            "train_tokens": tokens,
+            "rl_tokens": rl,
+            "cost_total": cost,
+            "cost_vs_optimum": cost / float(best.cost.total),
+            "allowed": np.all([e <= 1e-9 for e in over], axis=0) if over else True,
+        }
+    )
+    trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
+    frame["trained_on"] = [trained.get(name, math.nan) for name in frame["design"]]
+    frame = frame.dropna(subset="cost_total").sort_values("n_params", kind="stable", ignore_index=True)
+    unit = "FLOP" if best.unit == "flops" else "USD"
+    frame.attrs["units"] = {
+        "n_params": "parameters",
+        "train_tokens": "tokens",
+        "rl_tokens": "tokens",
+        "cost_total": unit,
+        "cost_vs_optimum": "1",
+        "trained_on": "tokens",
+    }
+    frame.attrs["band"] = band.tolerance
+    return frame
+
+
+def _needs_answer(best: Solution) -> None:
+    if best.status is not Status.OPTIMAL:
+        raise InputError([f"there is no design to show: {best.message}"])
+
+
+def _law_level(best: Solution) -> float:
+    """The reducible loss at the optimum, RL's own part included (nat/token)."""
+    s, (n, d, r) = best.scenario, best.design
+    return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
+
+
+def _tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
+    """D that leaves `left` of the loss to the data, B D'^-beta = left (tokens); NaN where repeated data never gets there."""
+    c = scenario.law.chinchilla
+    with np.errstate(all="ignore"):
+        worth = (float(c.B) / left) ** (1 / float(c.beta))
+        if not isinstance(scenario.law, RepetitionLaw):
+            return worth
+        unique, decay = float(scenario.law.unique_tokens), float(scenario.law.R_D)
+        repeated = unique * (1 - decay * np.log1p(-(worth / unique - 1) / decay))
+        return np.where(worth <= unique, worth, repeated)
+
+
+def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(D, R) of each size at the loss of the optimum."""
+    s, c = best.scenario, best.scenario.law.chinchilla
+    left = _law_level(best) - float(c.A) * sizes ** -float(c.alpha)
+    left = np.where(left > 0, left, np.nan)
+    if not isinstance(s.rl, OptimisedRL):
+        tokens = _tokens_for(s, left)
+        rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
+        return tokens, np.array(rl, float)
+    # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
+    G, gamma = (float(v) for v in s.rl.return_term(s.law))
+    middle, width = np.zeros_like(sizes), 12.0
+    tokens = rl = np.zeros((len(sizes), SHARES))
+    pick = np.arange(len(sizes)), np.zeros(len(sizes), int)
+    for _ in range(5):
+        logit = middle[:, None] + np.linspace(-width, width, SHARES)
+        share = 1 / (1 + np.exp(-logit))
+        tokens = _tokens_for(s, left[:, None] * share)
+        rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
+        grown = np.broadcast_to(sizes[:, None], tokens.shape)
+        cost = np.asarray(_total(s, Design(grown, tokens, rl)), float)
+        at = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
+        pick = pick[0], at
+        middle, width = logit[pick], 2 * width / (SHARES - 1)
+    return tokens[pick], rl[pick]
+
+
+def _models(low: float, high: float, near: float) -> list[tuple[str, float]]:
+    """Released models whose size lies in the range, those nearest to the optimum."""
+    known = [(r["name"], float(r["active_params"])) for r in rows("models") if r["active_params"]]
+    inside = [(name, n) for name, n in known if low <= n <= high]
+    return sorted(inside, key=lambda model: abs(math.log(model[1] / near)))[:NEAREST]
+
+
+def cost_phases(best: Solution) -> "pd.DataFrame":
+    """Cost of each phase for the optimum and for the Chinchilla plan of the same loss.
+
+    Returns:
+        One row a plan and phase: plan, phase, cost, share (of the plan's total). `attrs["units"]` gives the units.
+
+    """
+    import pandas as pd
+
+    _needs_answer(best)
+    records = [
+        {
+            "plan": plan,
+            "phase": name,
+            "cost": float(getattr(cost, phase)),
+            "share": float(getattr(cost, phase)) / float(cost.total),
+        }
+        for plan, cost in (("optimum", best.cost), ("Chinchilla plan", best.baseline.cost))
+        for phase, name in PHASES.items()
+    ]
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["units"] = {"cost": "FLOP" if best.unit == "flops" else "USD", "share": "1"}
+    return frame
+
+
+def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
+    """The forecast month by month, before share and probability of shipping.
+
+    Returns:
+        One row a month: month ("2026-05"), days in service, input_tokens_per_day, output_tokens_per_day. A generator whose life ends within
+        a month has its last rate lowered to the part of the month it covers. No rows for a forecast that is a total.
+
+    >>> from optimizer.assumptions.library import load
+    >>> monthly_tokens(load("open-weights-8b")).columns.tolist()
+    ['month', 'days', 'input_tokens_per_day', 'output_tokens_per_day']
+
+    """
+    import pandas as pd
+
+    traffic = scenario.traffic
+    columns = ["month", "days", "input_tokens_per_day", "output_tokens_per_day"]
+    records: list[dict[str, Any]] = []
+    if isinstance(traffic, GrowthTraffic):
+        days, rate = traffic.monthly()
+        months = math.ceil(traffic.months)
+        per_day = np.asarray(rate, float)[:months]
+        records = [
+            dict(
+                zip(
+                    columns,
+                    (
+                        month_after(traffic.start, i),
+                        float(days[i]),
+                        r * traffic.input_share,
+                        r * (1 - traffic.input_share),
+                    ),
+                    strict=True,
+                )
+            )
+            for i, r in enumerate(per_day.tolist())
+        ]
+    elif isinstance(traffic, TableTraffic):
+        days = days_in_months(traffic.table[0].month, len(traffic.table))
+        records = [
+            dict(zip(columns, (m.month, float(d), m.input_tokens_per_day, m.output_tokens_per_day), strict=True))
+            for m, d in zip(traffic.table, days, strict=True)
+        ]
+    frame = pd.DataFrame.from_records(records, columns=columns)
+    frame.attrs["units"] = {"days": "days", "input_tokens_per_day": "tokens/day", "output_tokens_per_day": "tokens/day"}
+    return frame
+
+
+def verdict(best: Solution) -> str:
+    """What the optimum is and how sure, in plain words."""
+    _needs_answer(best)
+    n, d, _ = (float(v) for v in best.design)
+    low, high = best.band.n_params
+    far = {"parameters": best.extrapolation.n_params, "tokens per parameter": best.extrapolation.tokens_per_param}
+    outside = [f"{human(factor, 2)} times the {what}" for what, factor in far.items() if factor and factor > 1]
+    trust = (
+        f"It lies at {' and '.join(outside)} of the largest run that the law was fitted on, so the law is a guess there."
+        if outside
+        else "It lies inside the runs that the law was fitted on."
+        if any(factor is not None for factor in best.extrapolation)
+        else "How far the law was fitted is not on record, so treat it as a guess."
+    )
+    return (
+        f"Build {human(n, 3)} active parameters and train them on {human(d, 3)} tokens; anything from {human(low, 3)} to {human(high, 3)} "
+        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss. {trust}"
+    )

@@ -1,0 +1,29 @@
+"""Overtrain in a browser: `overtrain app`, or `streamlit run streamlit_app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+import optimizer
+from optimizer.app.sidebar import sidebar
+from optimizer.app.state import question, write_link
+
+st.set_page_config("Overtrain", page_icon=":material/balance:", layout="wide")
+
+PAGES = Path(optimizer.__file__).parent / "app" / "pages"
+
+page = st.navigation(
+    [
+        st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True),
+        st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
+        st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
+        st.Page(PAGES / "sizes.py", title="Model-size table", url_path="sizes", icon=":material/table:"),
+        st.Page(PAGES / "sources.py", title="Sources", url_path="sources", icon=":material/menu_book:"),
+    ],
+    position="top",
+)
+
+asked = question()
+sidebar(asked, page.title)
+page.run()
+write_link(asked)
