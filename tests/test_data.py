@@ -19,6 +19,9 @@ KEYS = {
     "api_prices": ("provider", "model", "tier"),
     "traffic": ("key",),
     "laws": ("law", "parameter"),
+    "operating_points": ("topic", "model", "chip", "precision", "value", "unit", "tokens_per_second_per_user"),
+    "storage_tiers": ("tier",),
+    "throughput": ("category", "model", "chip", "chips", "batch", "input_tokens", "output_tokens"),
     "law_posterior": ("law", "statistic", "row", "column"),
     "columns": ("table", "column"),
 }

@@ -22,7 +22,8 @@ def test_every_analysis_is_shown():
         name
         for home, names in optimizer._HOMES.items()
         for name in names
-        if home.split(".")[1] in ("sensitivity", "tornado", "sobol", "sweep", "uncertainty", "regret", "ensemble")
+        if home.startswith("optimum.")
+        and home.split(".")[1] in ("sensitivity", "tornado", "sobol", "sweep", "uncertainty", "regret", "ensemble")
     }
     assert analyses <= shown
 

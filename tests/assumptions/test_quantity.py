@@ -17,6 +17,8 @@ REGISTRY.define("nat_ = [information_of_text]")
 REGISTRY.define("chip = [chip] = chips")
 REGISTRY.define("expert = [expert] = experts")
 REGISTRY.define("epoch = [epoch] = epochs")
+for counted in ("sequence", "stage", "layer"):
+    REGISTRY.define(f"{counted} = [{counted}] = _ = {counted}s")
 
 
 class Inner(Assumption):
