@@ -121,6 +121,7 @@ def test_quantiles_are_those_of_the_answered_draws(lecture):
     told = quantiles(frame, ["n_params"], [0.0, 0.5, 1.0])["value"].tolist()
     values = sorted(frame["n_params"])
     assert told == [values[0], values[50], values[100]]
+    frame["status"] = frame["status"].astype(object)
     frame.loc[:9, ["status", "n_params"]] = ["infeasible", np.nan]
     some = quantiles(frame, ["n_params"], [0.5])
     assert some["answered"].tolist() == [91 / 101]
