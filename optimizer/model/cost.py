@@ -14,15 +14,13 @@ References:
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from .cache import usd_to_keep
-from .roofline import Replica, decode_seconds_by_regime, replica, usd_per_prefill_token
+from .roofline import Replica, decode_seconds, decode_seconds_by_regime, replica, usd_per_prefill_token
 
 __all__ = [
     "Design",
@@ -144,8 +142,7 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     if scenario.serving.method == "efficiency":
         return _cost_by_efficiency(scenario, design)
     r = replica(scenario, design.n_params)
-    slowest = jnp.stack([jnp.asarray(s, float) for s in decode_seconds_by_regime(scenario, r)]).max(axis=0)
-    return _cost_by_roofline(scenario, design, r, slowest)
+    return _cost_by_roofline(scenario, design, r, decode_seconds(scenario, r))
 
 
 def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> list[LifecycleCost]:
@@ -167,10 +164,10 @@ def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
     )
 
 
-def _cost_by_roofline(s: Scenario, design: Design, r: Replica, decode_seconds: Numeric) -> LifecycleCost:
-    """Cost with `decode_seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
+def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric) -> LifecycleCost:
+    """Cost with `seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
     price, demand = phase_prices(s), s.traffic.demand()
-    decode = decode_seconds * r.usd_per_second
+    decode = seconds * r.usd_per_second
     if isinstance(s.rl, FixedFlopsRL | CostShareRL):
         rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
     else:

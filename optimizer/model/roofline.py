@@ -37,6 +37,7 @@ __all__ = [
     "StepTime",
     "balance_batch",
     "batch_size",
+    "decode_seconds",
     "decode_seconds_by_regime",
     "drain_seconds",
     "fastest_step",
@@ -307,10 +308,14 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Sequence[Numeric
     return found
 
 
+def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
+    """Stage-seconds per decoded token: the largest of the regimes."""
+    return jnp.stack([jnp.asarray(s, float) for s in decode_seconds_by_regime(scenario, r)]).max(axis=0)
+
+
 def usd_per_decode_token(scenario: Scenario, r: Replica) -> Numeric:
     """USD of one decoded token at the scenario's batch and load factor."""
-    seconds = jnp.stack([jnp.asarray(s, float) for s in decode_seconds_by_regime(scenario, r)]).max(axis=0)
-    return seconds * r.usd_per_second / scenario.serving.load_factor
+    return decode_seconds(scenario, r) * r.usd_per_second / scenario.serving.load_factor
 
 
 def prefill_seconds(r: Replica) -> Numeric:
