@@ -31,6 +31,12 @@ MONTHS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def main_kept(monkeypatch):
+    """Streamlit's runner puts the app in the place of `__main__`; a process spawned by a later test would import it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 def opened(page: str = "plan", **link: str) -> AppTest:
     at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     for path, value in link.items():
