@@ -4,14 +4,14 @@ The chip itself is `money.serve_chip`. Layers and key-value bytes grow with the 
 models of data/models.csv released since 2024 (docs/serving.md shows the fit); the shares of peak are fitted to data/throughput.csv.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 from pydantic import Field, model_validator
 
 from .hardware import Accelerator, CacheTier
 from .problems import InputError, near_miss
-from .quantity import Assumption, Numeric, quantity
+from .quantity import Assumption, Numeric, Rule, quantity
 from .tables import row, rows
 
 __all__ = ["WEIGHT_BYTES", "Deployment", "released"]
@@ -189,8 +189,25 @@ class Deployment(Assumption):
         "s", "time that a prefix is kept for its next use", ge=0, default=300.0, low=60, high=86400
     )
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            lambda d: d.accepted_tokens <= 1 + d.drafted_tokens,
+            lambda d: (
+                f"has accepted_tokens = {d.accepted_tokens:g}, more than 1 + drafted_tokens = {1 + d.drafted_tokens:g}; "
+                "raise drafted_tokens"
+            ),
+        ),
+        Rule(
+            lambda d: d.expert_share is None or d.expert_share * d.sparsity <= 1,
+            lambda d: (
+                f"has expert_share = {d.expert_share:g} times sparsity = {d.sparsity:g} above 1: the experts alone would use more "
+                "than the active parameters; lower one"
+            ),
+        ),
+    )
+
     @model_validator(mode="after")
-    def _agrees(self) -> "Deployment":
+    def _batch_has_its_number(self) -> "Deployment":
         given = {"fixed": self.batch_size, "latency": self.target_tokens_per_second}
         named = {"fixed": "batch_size", "latency": "target_tokens_per_second"}
         for policy, value in given.items():
@@ -203,16 +220,6 @@ class Deployment(Assumption):
                         else f"set batch = {policy!r}, or remove {named[policy]}"
                     )
                 )
-        if self.accepted_tokens > 1 + self.drafted_tokens:
-            raise ValueError(
-                f"has accepted_tokens = {self.accepted_tokens:g}, more than 1 + drafted_tokens = {1 + self.drafted_tokens:g}; "
-                "raise drafted_tokens"
-            )
-        if self.expert_share is not None and self.expert_share * self.sparsity > 1:
-            raise ValueError(
-                f"has expert_share = {self.expert_share:g} times sparsity = {self.sparsity:g} above 1: the experts alone would use more "
-                "than the active parameters; lower one"
-            )
         return self
 
     def weight_bytes(self, chip: Accelerator) -> Numeric:

@@ -18,9 +18,8 @@ References:
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
-from pydantic import model_validator
 
-from .quantity import Citation, NamedAssumption, Numeric, edge, quantity, unknown_name
+from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, quantity, unknown_name
 from .tables import rows
 
 __all__ = ["ChinchillaLaw", "Law", "MoELaw", "RepetitionLaw", "law_kind", "law_names"]
@@ -201,6 +200,21 @@ class MoELaw(Law):
     E_start: float = quantity("experts", "effective experts of a dense model", gt=1)
     E_max: float = quantity("experts", "effective experts when experts are unlimited", gt=1)
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            lambda law: law.E_start < law.E_max,
+            lambda law: f"needs E_start < E_max, got {law.E_start:g} and {law.E_max:g}",
+        ),
+        Rule(
+            lambda law: (law.chinchilla.alpha > 0) & (law.chinchilla.beta > 0),
+            lambda law: (
+                f"with {law.experts:g} experts has exponents {-law.chinchilla.alpha:.3g} (parameters) and "
+                f"{-law.chinchilla.beta:.3g} (tokens); both must be negative, or more parameters would make the model worse. "
+                "Take fewer experts"
+            ),
+        ),
+    )
+
     @property
     def chinchilla(self) -> ChinchillaLaw:
         start = 1 / (1 / self.E_start - 1 / self.E_max)
@@ -213,15 +227,3 @@ class MoELaw(Law):
             alpha=-(self.alpha + self.gamma * ln_effective),
             beta=-(self.beta + self.zeta * ln_effective),
         )
-
-    @model_validator(mode="after")
-    def _exponents_keep_their_sign(self) -> "MoELaw":
-        if self.E_start >= self.E_max:
-            raise ValueError(f"needs E_start < E_max, got {self.E_start:g} and {self.E_max:g}")
-        c = self.chinchilla
-        if c.alpha <= 0 or c.beta <= 0:
-            raise ValueError(
-                f"with {self.experts:g} experts has exponents {-c.alpha:.3g} (parameters) and {-c.beta:.3g} (tokens); both must "
-                "be negative, or more parameters would make the model worse. Take fewer experts"
-            )
-        return self

@@ -11,7 +11,7 @@ survive a transformation. Unflattening does not validate, so tracers and batches
 """
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -29,6 +29,7 @@ __all__ = [
     "NamedAssumption",
     "Numeric",
     "Quantity",
+    "Rule",
     "blocks_in",
     "edge",
     "label",
@@ -123,6 +124,15 @@ def blocks_in(annotation: Any) -> tuple[type["Assumption"], ...]:
     return found
 
 
+class Rule(NamedTuple):
+    """What must hold between numbers, each in its own bounds."""
+
+    holds: Callable[[Any], Any]
+    """of a block: whether it holds; elementwise where numbers are arrays"""
+    sentence: Callable[[Any], str]
+    """of a block that breaks it: what is wrong and what to do, to follow the path of the block"""
+
+
 class Assumption(BaseModel):
     """Base of every block of a scenario. See the module docstring."""
 
@@ -136,6 +146,9 @@ class Assumption(BaseModel):
 
     also_reads: ClassVar[tuple[str, ...]] = ()
     """Keys that input may hold and that are turned into fields (a file to read)."""
+
+    rules: ClassVar[tuple["Rule", ...]] = ()
+    """What must hold between the numbers of this block"""
 
     _children: ClassVar[tuple[str, ...]] = ()
     _static: ClassVar[tuple[str, ...]] = ()
@@ -192,6 +205,31 @@ class Assumption(BaseModel):
                     yield from item.quantities(f"{path}[{i + 1}].")
             elif value is not None:
                 yield from value.quantities(f"{path}.")
+
+    def agrees(self) -> Any:
+        """Whether every rule holds, here and in the blocks inside; elementwise where numbers are arrays."""
+        found: Any = True
+        for _, block, rule in self._rules():
+            found = found & rule.holds(block)
+        return found
+
+    def broken(self) -> list[str]:
+        """One sentence for every rule that does not hold, as validation says it."""
+        return [f"{path} {r.sentence(block)}.".lstrip() for path, block, r in self._rules() if not r.holds(block)]
+
+    def _rules(self, path: str = "") -> Iterator[tuple[str, "Assumption", Rule]]:
+        yield from ((path, self, rule) for rule in self.rules)
+        for name in self._children:
+            block = getattr(self, name)
+            if isinstance(block, Assumption):
+                yield from block._rules(f"{path}.{name}" if path else name)
+
+    @model_validator(mode="after")
+    def _agreement(self) -> "Assumption":
+        for rule in self.rules:
+            if not rule.holds(self):
+                raise ValueError(rule.sentence(self))
+        return self
 
     @model_validator(mode="before")
     @classmethod

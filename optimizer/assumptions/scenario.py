@@ -6,7 +6,7 @@ Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--s
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, field_validator, model_validator
@@ -17,7 +17,7 @@ from .goal import Goal, LossGoal
 from .hardware import Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
 from .problems import InputError, near_miss
-from .quantity import Assumption, label, quantity
+from .quantity import Assumption, Rule, label, quantity
 from .rl import RL, NoRL, OptimisedRL
 from .traffic import TableTraffic, Traffic
 from .validation import validated
@@ -189,6 +189,21 @@ class Limits(Assumption):
         return self
 
 
+def _utilisation(path: str) -> Rule:
+    """In USD a phase runs on a chip at its efficiency times pretraining.mfu, which is a share of the chip's peak."""
+    block, _, field = path.partition(".")
+
+    def efficiency(s: Any) -> Any:
+        return getattr(getattr(s, block), field)
+
+    return Rule(
+        lambda s: s.money.unit != "usd" or efficiency(s) * s.pretraining.mfu <= 1,
+        lambda s: (
+            f"{path} = {efficiency(s):g} times pretraining.mfu = {s.pretraining.mfu:g} is a utilisation above 1; lower one of them"
+        ),
+    )
+
+
 class Scenario(Assumption):
     """One complete question. Make one with `load`, or from plain data with `Scenario.from_dict`.
 
@@ -196,6 +211,10 @@ class Scenario(Assumption):
     ...                     "traffic": {"kind": "total", "output_tokens": "10T"}}).goal.params
     8000000000.0
     """
+
+    rules: ClassVar[tuple[Rule, ...]] = tuple(
+        map(_utilisation, ("rl.efficiency", "serving.prefill_efficiency", "serving.decode_efficiency"))
+    )
 
     name: str = label("short name")
     description: str = label("what the scenario stands for")
@@ -220,7 +239,7 @@ class Scenario(Assumption):
         return given
 
     @model_validator(mode="after")
-    def _blocks_agree(self) -> "Scenario":
+    def _agreement(self) -> "Scenario":
         problems = []
         optimised = isinstance(self.rl, OptimisedRL)
         if (
@@ -239,17 +258,7 @@ class Scenario(Assumption):
             and not isinstance(self.law, RepetitionLaw)
         ):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
-        if self.money.unit == "usd":
-            efficiencies = {
-                "rl.efficiency": self.rl.efficiency,
-                "serving.prefill_efficiency": self.serving.prefill_efficiency,
-                "serving.decode_efficiency": self.serving.decode_efficiency,
-            }
-            problems += [
-                f"{path} = {value:g} times pretraining.mfu = {self.pretraining.mfu:g} is a utilisation above 1; lower one of them."
-                for path, value in efficiencies.items()
-                if value * self.pretraining.mfu > 1
-            ]
+        problems += [f"{rule.sentence(self)}." for rule in self.rules if not rule.holds(self)]
         problems += self._roofline_problems()
         paths = [*schema_paths(type(self)), *self._values()]
         problems += [

@@ -55,6 +55,13 @@ class Batch(NamedTuple):
             return self
         return self._replace(rows=self.rows[some], varied={p: v[some] for p, v in self.varied.items()})
 
+    def stacked(self) -> Scenario:
+        """All rows as one scenario whose numbers are arrays where they differ."""
+        leaves: list[Any] = self.leaves
+        for place, values in zip(self.places, self.varied.values(), strict=True):
+            leaves[place] = values
+        return jax.tree.unflatten(self.tree, leaves)
+
     def scenario(self, i: int) -> Scenario:
         """The scenario of one row."""
         leaves = self.leaves
@@ -132,22 +139,34 @@ def _checked(
         good &= inside
     if not good.all():
         rows, varied = rows[good], {p: v[good] for p, v in varied.items()}
-    if not len(rows) or shared is None:
-        return Batch(scenario, rows, varied, refused)
-    try:
-        base = _row(scenario, shared, varied, 0)
-    except InputError:  # numbers in their own bounds may not go together: see which rows do
-        base, good = scenario, np.zeros(len(rows), bool)
-        for i, row in enumerate(rows):
-            try:
-                found = _row(scenario, shared, varied, i)
-                base, good[i] = (base if good.any() else found), True
-            except InputError as error:
-                refused[int(row)] = " ".join(error.problems)
-        if not good.any() and shared:
-            scenario.update(dict(shared))  # a wrong name or kind is the caller's, not the rows'
-        rows, varied = rows[good], {p: v[good] for p, v in varied.items()}
-    return Batch(base, rows, varied, refused)
+    if len(rows) and shared is not None:
+        scenario, rows, varied = _with_base(scenario, rows, varied, shared, refused)
+    batch = Batch(scenario, rows, varied, refused)
+    fine = np.broadcast_to(batch.stacked().agrees(), len(rows))
+    if fine.all():
+        return batch
+    refused |= {int(rows[i]): " ".join(batch.scenario(i).broken()) for i in np.flatnonzero(~fine).tolist()}
+    return batch.only(np.flatnonzero(fine))
+
+
+def _with_base(
+    scenario: Scenario,
+    rows: np.ndarray,
+    varied: dict[str, np.ndarray],
+    shared: Mapping[str, object],
+    refused: dict[int, str],
+) -> tuple[Scenario, np.ndarray, dict[str, np.ndarray]]:
+    """The first row that makes a scenario, and the rows from there on; those before it are refused."""
+    for i, row in enumerate(rows):
+        try:
+            base = _row(scenario, shared, varied, i)
+        except InputError as error:  # numbers in their own bounds may not go together
+            refused[int(row)] = " ".join(error.problems)
+        else:
+            return base, rows[i:], {p: v[i:] for p, v in varied.items()}
+    if shared:
+        scenario.update(dict(shared))  # a wrong name or kind is the caller's, not the rows'
+    return scenario, rows[:0], {p: v[:0] for p, v in varied.items()}
 
 
 def _row(scenario: Scenario, shared: Mapping[str, object], varied: Mapping[str, np.ndarray], i: int) -> Scenario:

@@ -23,6 +23,8 @@ Over = Mapping[str, Sequence[float | str] | None]
 """Ranges by dotted path, (low, high), or None for what is left alone."""
 
 DECADE = 10.0
+_TRAINING_MEMORY = frozenset(f"pretraining.{f}" for f in ("state_bytes_per_param", "shard_chips", "tokens_per_chip"))
+_SHAPE = frozenset(f"deployment.{f}" for f in ("sparsity", "reference_params", "layers", "layers_exponent"))
 
 
 class Range(NamedTuple):
@@ -71,7 +73,8 @@ def left_alone(path: str, over: Over) -> bool:
 def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     """Every assumption of the scenario that has a range: the declared one, or the one that `over` gives.
 
-    A deployment that prices nothing (serving.method = "efficiency") is left out unless it is named.
+    What nothing depends on is left out unless it is named: the deployment with serving.method = "efficiency", and the memory of a
+    training run without limits.max_training_bytes_per_chip.
 
     Raises:
         InputError: `over` names what no scenario has, or a range that is none; every problem at once.
@@ -84,12 +87,20 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     for path in [*own, *(p for p in given if p not in own)]:
         quantity, value = own.get(path, (declaration(path), np.nan))
         assert quantity is not None
-        idle = path.startswith("deployment.") and scenario.serving.method == "efficiency"
-        low, high = given.get(path, (None, None) if idle else (quantity.low, quantity.high))
+        low, high = given.get(path, (None, None) if _idle(scenario, path, given) else (quantity.low, quantity.high))
         if low is None or high is None or (path not in given and left_alone(path, over)):
             continue
         found.append(Range(path, quantity.unit, value, float(low), float(high)))
     return found
+
+
+def _idle(scenario: Scenario, path: str, given: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether no cost and no limit of the scenario, or of those that are moved, depends on this number."""
+    in_memory = scenario.limits.max_training_bytes_per_chip is not None or "limits.max_training_bytes_per_chip" in given
+    if path.startswith("deployment."):
+        # Activations in training memory take the layers of the deployment.
+        return scenario.serving.method == "efficiency" and not (in_memory and path in _SHAPE)
+    return path in _TRAINING_MEMORY and not in_memory
 
 
 def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:

@@ -8,13 +8,20 @@ from optimizer import InfeasibleError, InputError, frontier, load, presets, solv
 def test_every_end_is_what_solve_says(name):
     s = load(name)
     frame = tornado(s)
-    idle = "deployment." if s.serving.method == "efficiency" else "no such block."
+    idle = ("pretraining.state", "pretraining.shard", "pretraining.tokens")
+    if s.serving.method == "efficiency":
+        idle += ("deployment.",)
     ranged = {p for p, q, _ in s.quantities() if q.low is not None and q.high is not None and not p.startswith(idle)}
     assert set(frame["assumption"]) == ranged
     assert frame["swing"].is_monotonic_decreasing
     for row in frame.iloc[::4].to_dict("records"):
         for end in ("low", "high"):
-            best = solve(s.update({row["assumption"]: row[end]}), throw=False)
+            try:
+                best = solve(s.update({row["assumption"]: row[end]}), throw=False)
+            except InputError as error:  # the end of one range need not go with the other numbers
+                assert row[f"status_{end}"] == "bad_input"
+                assert " ".join(error.problems) in row["message"]
+                continue
             assert row[f"status_{end}"] == best.status.name.lower()
             if row[f"status_{end}"] == "optimal":
                 assert row[f"output_{end}"] == pytest.approx(best.overtraining.vs_rule_of_20, rel=1e-8)
@@ -44,6 +51,19 @@ def test_over_replaces_adds_and_leaves_alone(lecture):
     assert np.isnan(frame.loc["limits.max_params", "value"])
     capped = solve(lecture.update({"limits.max_params": 8e10})).overtraining.vs_rule_of_20
     assert frame.loc["limits.max_params", "output_low"] == pytest.approx(capped, rel=1e-8)
+
+
+def test_training_memory_counts_only_where_it_is_limited(lecture):
+    memory = {"pretraining.shard_chips", "pretraining.state_bytes_per_param", "pretraining.tokens_per_chip"}
+    shape = {"deployment.layers", "deployment.sparsity"}
+    limited = lecture.update(
+        {"limits.max_training_bytes_per_chip": 8e10, "pretraining.shard_chips": 48, "pretraining.recomputation": "full"}
+    )
+    frame = tornado(limited, "n_params").set_index("assumption")
+    assert memory | shape <= set(frame.index)
+    assert (frame.loc[list(memory), "swing"] > 0).all()
+    assert not any(path.startswith("deployment.") for path in set(frame.index) - shape)
+    assert not (memory | shape) & set(tornado(lecture)["assumption"])
 
 
 def test_every_problem_of_over_at_once(lecture):

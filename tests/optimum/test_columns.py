@@ -1,0 +1,44 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from optimizer import InputError, load, solve_batch
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "columns"),
+    [
+        (
+            "lecture-2026",
+            {"money.unit": "usd"},
+            {"pretraining.mfu": [0.4, 1.0, 0.99, 0.4], "serving.decode_efficiency": [0.3, 1.5, 1.0, 2.4]},
+        ),
+        (
+            "frontier-moe-rack",
+            {},
+            {"deployment.accepted_tokens": [1.0, 3.0, 1.5, 2.5], "deployment.drafted_tokens": [1.0, 1.0, 1.0, 2.0]},
+        ),
+        (
+            "lecture-2026",
+            {"law": {"kind": "moe", "name": "ludziejewski", "experts": 8}},
+            {"law.E_start": [2.0, 500.0, 2.0, 2.0], "law.zeta": [-0.0259, -0.0259, 0.1, -0.02]},
+        ),
+    ],
+    ids=["utilisation", "speculation", "experts"],
+)
+@pytest.mark.parametrize("first", range(4))
+def test_rows_whose_numbers_do_not_go_together_have_the_sentence_of_a_single_one(preset, settings, columns, first):
+    """Wherever the bad rows stand, the first place included."""
+    s = load(preset, settings)
+    frame = pd.DataFrame(columns)
+    frame = frame.loc[np.roll(frame.index, first)]
+    answers = solve_batch(s, frame)
+    seen = set()
+    for (_, row), (_, answer) in zip(frame.iterrows(), answers.iterrows(), strict=True):
+        try:
+            s.update(row.to_dict())
+            assert answer["status"] != "bad_input"
+        except InputError as error:
+            assert (answer["status"], answer["message"]) == ("bad_input", " ".join(error.problems))
+        seen.add(answer["status"] == "bad_input")
+    assert seen == {True, False}
