@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -16,12 +18,11 @@ def test_every_end_is_what_solve_says(name):
     assert frame["swing"].is_monotonic_decreasing
     for row in frame.iloc[::4].to_dict("records"):
         for end in ("low", "high"):
-            try:
-                best = solve(s.update({row["assumption"]: row[end]}), throw=False)
-            except InputError as error:  # the end of one range need not go with the other numbers
-                assert row[f"status_{end}"] == "bad_input"
-                assert " ".join(error.problems) in row["message"]
+            if row[f"status_{end}"] == "bad_input":  # the end of one range need not go with the other numbers
+                with pytest.raises(InputError, match=re.escape(row["message"])):
+                    s.update({row["assumption"]: row[end]})
                 continue
+            best = solve(s.update({row["assumption"]: row[end]}), throw=False)
             assert row[f"status_{end}"] == best.status.name.lower()
             if row[f"status_{end}"] == "optimal":
                 assert row[f"output_{end}"] == pytest.approx(best.overtraining.vs_rule_of_20, rel=1e-8)
@@ -57,7 +58,7 @@ def test_training_memory_counts_only_where_it_is_limited(lecture):
     memory = {"pretraining.shard_chips", "pretraining.state_bytes_per_param", "pretraining.tokens_per_chip"}
     shape = {"deployment.layers", "deployment.sparsity"}
     limited = lecture.update(
-        {"limits.max_training_bytes_per_chip": 8e10, "pretraining.shard_chips": 48, "pretraining.recomputation": "full"}
+        {"limits.max_training_bytes_per_chip": 8e10, "pretraining.shard_chips": 16, "pretraining.recomputation": "full"}
     )
     frame = tornado(limited, "n_params").set_index("assumption")
     assert memory | shape <= set(frame.index)
