@@ -15,6 +15,7 @@ PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 page = st.navigation(
     [
         st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True),
+        st.Page(PAGES / "why.py", title="Why 100x", url_path="why", icon=":material/help:"),
         st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
         st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
         st.Page(PAGES / "sizes.py", title="Model-size table", url_path="sizes", icon=":material/table:"),

@@ -26,7 +26,7 @@ from ..optimum.solution import Solution, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PHASES", "cost_curve", "cost_phases", "monthly_tokens", "verdict"]
+__all__ = ["PHASES", "cost_curve", "cost_phases", "law_level", "monthly_tokens", "tokens_for", "verdict"]
 
 PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
 
@@ -70,7 +70,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
         "Chinchilla plan": float(best.baseline.design.n_params),
     }
     c = s.law.chinchilla
-    level = _law_level(best)
+    level = law_level(best)
     least = (float(c.A) / level) ** (1 / float(c.alpha))
     low = max(min(special.values()) / MARGIN, 1.02 * least)
     high = max(special.values()) * MARGIN
@@ -114,13 +114,13 @@ def _needs_answer(best: Solution) -> None:
         raise InputError([f"there is no design to show: {best.message}"])
 
 
-def _law_level(best: Solution) -> float:
+def law_level(best: Solution) -> float:
     """The reducible loss at the optimum, RL's own part included (nat/token)."""
     s, (n, d, r) = best.scenario, best.design
     return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
 
 
-def _tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
+def tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
     """D that leaves `left` of the loss to the data, B D'^-beta = left (tokens); NaN where repeated data never gets there."""
     c = scenario.law.chinchilla
     with np.errstate(all="ignore"):
@@ -135,10 +135,10 @@ def _tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
 def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, R) of each size at the loss of the optimum."""
     s, c = best.scenario, best.scenario.law.chinchilla
-    left = _law_level(best) - float(c.A) * sizes ** -float(c.alpha)
+    left = law_level(best) - float(c.A) * sizes ** -float(c.alpha)
     left = np.where(left > 0, left, np.nan)
     if not isinstance(s.rl, OptimisedRL):
-        tokens = _tokens_for(s, left)
+        tokens = tokens_for(s, left)
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
@@ -149,7 +149,7 @@ def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nd
     for _ in range(5):
         logit = middle[:, None] + np.linspace(-width, width, SHARES)
         share = 1 / (1 + np.exp(-logit))
-        tokens = _tokens_for(s, left[:, None] * share)
+        tokens = tokens_for(s, left[:, None] * share)
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
         cost = np.asarray(_total(s, Design(grown, tokens, rl)), float)

@@ -195,7 +195,8 @@ def finished(
         title=alt.TitleParams(title, subtitle=subtitle.split("\n"), anchor="start", frame="group"),
         description=description,
         background=page,
-        padding=12,
+        # Streamlit's page needs the four sides by name: it adds to the one below.
+        padding=dict.fromkeys(("left", "right", "top", "bottom"), 12),
         config={
             "view": {"stroke": None},
             "axis": {"gridColor": faint, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 320, **words},

@@ -4,6 +4,7 @@
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
+    staircase(staircase(s))                  design_map(design_map(best))
 
 Notebook, app and export draw with these. `dark` takes the colours of a dark page. Marks are told apart by fill, shape and position too.
 """
@@ -13,11 +14,13 @@ from .curves import fan, frontier
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
 from .serving import latency_against_cost
+from .why import design_map, staircase
 
 __all__ = [
     "band_against_law",
     "cost_against_params",
     "cost_by_phase",
+    "design_map",
     "elasticity_bars",
     "fan",
     "frontier",
@@ -25,5 +28,6 @@ __all__ = [
     "monthly_traffic",
     "regret_heat_map",
     "sobol_bars",
+    "staircase",
     "tornado",
 ]

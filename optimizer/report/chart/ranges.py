@@ -79,7 +79,7 @@ def band_against_law(
     """The optimum under each law as a point, the designs of its 5 % band as a line.
 
     Args:
-        frame: what `ensemble` returns.
+        frame: what `ensemble` returns, or `report.why.every_law`, whose posterior intervals are drawn as thin lines below the bands.
         output: "n_params" or "overtraining_vs_rule_of_20".
         reference: a value to compare with, drawn as a dashed line (100 for the lecture's claim).
         dark: colours of a dark page.
@@ -101,8 +101,17 @@ def band_against_law(
         }
         for row in rows
     ]
+    sure = [f"posterior_{output}_low", f"posterior_{output}_high"]
+    drawn_from = [
+        {"law": row["law"], "low": row[sure[0]], "high": row[sure[1]], "says": f"{told(row[sure[0]], '1', output)} to "
+         f"{told(row[sure[1]], unit, output)}"}
+        for row in rows
+        if math.isfinite(row.get(sure[0], math.nan))
+    ]  # fmt: skip
     compared = [] if reference is None else [reference]
-    around, ticks = scale([*(row[end] for row in drawn for end in ("low", "high")), *compared], log=True)
+    around, ticks = scale(
+        [*(row[end] for row in (*drawn, *drawn_from) for end in ("low", "high")), *compared], log=True
+    )
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("law", [row["law"] for row in drawn]),
         tooltip=[
@@ -116,7 +125,21 @@ def band_against_law(
     ends = [whole.mark_tick(color=MAIN, thickness=2, size=16).encode(x=f"{end}:Q") for end in ("low", "high")]
     points = whole.mark_point(shape="circle", filled=True, size=90, color=MAIN, opacity=1).encode(x="point:Q")
     texts = whole.mark_text(dy=-14).encode(x="point:Q", text="label:N")
+    posterior = []
+    if drawn_from:
+        posterior = [
+            alt.Chart(data(drawn_from))
+            .mark_rule(color=ACCENT, strokeWidth=1.5, yOffset=12)
+            .encode(
+                x="low:Q",
+                x2="high:Q",
+                y=names_axis("law", [row["law"] for row in drawn]),
+                tooltip=[alt.Tooltip("law:N"), alt.Tooltip("says:N", title="middle 80 % of the posterior")],
+            )
+        ]
     dashed, inside, subtitle = [], "", "point: optimum; line: designs of the same loss that cost at most 5 % more"
+    if drawn_from:
+        subtitle += "\nthin line below: middle 80 % of the law's posterior, where one is published"
     if reference is not None:
         said = told(reference, unit, output)
         mark = alt.Chart(data([{"x": reference, "says": said}])).mark_rule(
@@ -127,8 +150,9 @@ def band_against_law(
         inside = f" {said} is dashed and lies inside the band of {count} of {len(drawn)} laws."
     name = named(output)
     each = ", ".join(f"{row['law']} {row['label']} ({row['tells']})" for row in drawn)
+    each += "".join(f"; posterior of {row['law']} {row['says']}" for row in drawn_from)
     return finished(
-        [bands, *ends, *dashed, points, texts],
+        [bands, *ends, *posterior, *dashed, points, texts],
         f"{name[0].upper()}{name[1:]} under each law",
         subtitle,
         f"Optimum and band of {name} by scaling law: {each}.{inside}",

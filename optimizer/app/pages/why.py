@@ -1,0 +1,153 @@
+"""Page: why the optimum lies so far beyond Chinchilla, and whether the lecture's 100x holds."""
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from optimizer.app import show
+from optimizer.app.answers import answer
+from optimizer.app.controls import escaped
+from optimizer.app.state import question
+from optimizer.assumptions.numbers import human, percent
+from optimizer.assumptions.scenario import Scenario
+from optimizer.optimum.solution import Solution, Status
+from optimizer.report import chart, lecture, why
+from optimizer.report.claims import Claim, claims
+from optimizer.report.text import times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VIEWS = ["Bill by bill", "Every law", "Map of designs", "Claims about serving"]
+OUTPUT = "overtraining_vs_rule_of_20"
+CLAIMS = ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
+
+
+@st.cache_data(show_spinner="Solving the lecture's question under every law ...")
+def _lecture() -> "pd.DataFrame":
+    import pandas as pd
+
+    mean = lecture.waterfall()
+    found = pd.DataFrame(
+        {"step": mean.index, OUTPUT: mean["geometric_mean"].to_numpy(), "factor": mean["factor"].to_numpy()}
+    )
+    found.attrs["units"] = {OUTPUT: "1", "factor": "1"}
+    return found
+
+
+@st.cache_data(show_spinner="Computing the lecture's claims ...")
+def _claims() -> list[Claim]:
+    return claims()
+
+
+@st.cache_data(max_entries=100, show_spinner="Solving bill by bill ...")
+def _staircase(toml: str) -> "pd.DataFrame":
+    return why.staircase(Scenario.from_toml(toml))
+
+
+@st.cache_data(max_entries=100, show_spinner="Solving under every law ...")
+def _every_law(toml: str) -> "pd.DataFrame":
+    return why.every_law(Scenario.from_toml(toml))
+
+
+def page() -> None:
+    """The whole page."""
+    asked = question()
+    st.title("Why 100x")
+    best = answer(asked.scenario)
+    view = st.segmented_control("Look at", VIEWS, default=VIEWS[0], key="why_view", required=True)
+    if view == VIEWS[3]:
+        _serving()
+        return
+    sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
+    if sentences:
+        show.problems(sentences)
+    if best.status is not Status.OPTIMAL:
+        if view == VIEWS[0]:
+            _board()
+        return
+    {VIEWS[0]: _bills, VIEWS[1]: _laws, VIEWS[2]: _map}[view](best)
+
+
+def _bills(best: Solution) -> None:
+    s = best.scenario
+    found = _staircase(s.to_toml())
+    solved = found.dropna(subset=[OUTPUT])
+    st.markdown(
+        f"**Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
+        f"paid the optimum is {times(solved[OUTPUT].iloc[-1])}.** Each step is an optimum of its own, at the law's point values."
+    )
+    show.chart(chart.staircase, found)
+    for step, sentence in zip(found["step"], found["message"], strict=True):
+        if sentence:
+            st.caption(escaped(f"{step}: {sentence}"))
+    show.numbers(found.drop(columns="message"), "bill-by-bill", s)
+    _board()
+
+
+def _board() -> None:
+    st.header("The lecture's own arithmetic")
+    st.markdown(
+        "With pre-training, RL and inference at equal cost, a frontier model with 100B active parameters sees about 100 times more tokens "
+        "than Chinchilla's 20 per parameter."
+    )
+    st.table([step._asdict() for step in lecture.arithmetic()], border="horizontal")
+    found = _lecture()
+    st.markdown(
+        f"Solved exactly, with N held at 100B and 200T tokens served, the geometric mean of the credible laws is "
+        f"**{times(found[OUTPUT].iloc[-1])}**."
+    )
+    show.chart(chart.staircase, found)
+    show.numbers(found, "lecture", lecture.pinned(lecture.lecture()))
+
+
+def _laws(best: Solution) -> None:
+    found = _every_law(best.scenario.to_toml())
+    laws = found[(found["kind"] == "law") & (found["status"] == "optimal")]
+    if not len(laws):
+        show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
+        return
+    low, high = float(laws[OUTPUT].min()), float(laws[OUTPUT].max())
+    inside = ((laws[f"band_{OUTPUT}_low"] <= lecture.CLAIM) & (laws[f"band_{OUTPUT}_high"] >= lecture.CLAIM)).sum()
+    st.markdown(
+        f"**The laws put this scenario's optimum between {times(low)} and {times(high)}; 100x lies within the 5 % band of {inside} of "
+        f"{len(laws)}.** A posterior holds the error of one fit, not that of going beyond it: the spread between laws says more."
+    )
+    show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
+    for law, sentence in found["message"].items():
+        if sentence:
+            st.caption(escaped(f"{law}: {sentence}"))
+    show.numbers(found.reset_index(), "every-law", best.scenario)
+
+
+def _map(best: Solution) -> None:
+    found = why.design_map(best)
+    plan, n = best.baseline.design, float(best.design.n_params)
+    st.markdown(
+        f"**At the same loss, going from {human(float(plan.n_params), 3)} to {human(n, 3)} parameters and from "
+        f"{human(float(plan.train_tokens), 3)} to {human(float(best.design.train_tokens), 3)} tokens saves {percent(best.savings)} of the "
+        "Chinchilla plan's cost.** A line of equal loss is a choice between size and data; the cheapest point touches a line of equal cost."
+    )
+    show.chart(chart.design_map, found)
+    far = best.extrapolation
+    outside = [
+        f"{times(factor)} the largest {what}"
+        for what, factor in (("model", far.n_params), ("ratio of tokens to parameters", far.tokens_per_param))
+        if factor and factor > 1 and math.isfinite(factor)
+    ]
+    if outside:
+        st.caption(f"The optimum lies at {' and '.join(outside)} of the law's fit: the lines are extrapolated there.")
+    show.numbers(found, "map-of-designs", best.scenario)
+
+
+def _serving() -> None:
+    st.markdown(
+        "What the lecture says about serving, computed with its own inputs and with corrected ones, beside the evidence. "
+        "The same table: `overtrain reproduce --claims`."
+    )
+    st.table([dict(zip(CLAIMS, claim, strict=True)) for claim in _claims()], border="horizontal")
+
+
+if __name__ == "__main__":
+    page()

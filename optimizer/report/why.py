@@ -1,0 +1,197 @@
+"""Why is the optimum so far beyond Chinchilla? What each bill adds, what each law says, and where the designs lie.
+
+staircase(s)      the over-training ratio as training, inference and RL are paid for one after the other
+every_law(s)      the optimum under each law, with its band and, where one is published, the interval of its posterior
+design_map(best)  lines of equal loss and of equal cost in parameters and tokens, with the way from Chinchilla to the optimum
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ..assumptions.numbers import human
+from ..assumptions.posterior import posterior_of
+from ..assumptions.rl import NoRL, OptimisedRL
+from ..assumptions.scenario import Scenario
+from ..model.cost import Design, lifecycle_cost
+from ..optimum.ensemble import ensemble, under_law
+from ..optimum.solution import Solution, Status
+from ..optimum.solve import solve
+from ..optimum.uncertainty import monte_carlo
+from .plan import cost_curve, law_level, tokens_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["design_map", "every_law", "staircase"]
+
+POSTERIOR = (0.1, 0.9)
+DRAWS = 1000
+POINTS = 50
+COLUMNS = 160
+MARGIN = 3.0
+"""Factor by which the map goes on beyond the designs in it."""
+LOSSES = (0.8, 0.9, 1.0, 1.1, 1.25)
+"""Reducible losses of the lines, over that of the optimum."""
+COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Costs of the lines, over that of the optimum."""
+
+_total = jax.jit(lambda scenario, design: lifecycle_cost(scenario, design).total)
+
+
+def staircase(scenario: Scenario) -> "pd.DataFrame":
+    """How the over-training ratio D*/(20 N*) builds up: training alone, then inference, then RL, each optimum solved anew.
+
+    A bill that the scenario does not have has no step. An RL budget that is itself optimised belongs to the quality and stays throughout.
+
+    Returns:
+        One row a step: step, overtraining_vs_rule_of_20, n_params, train_tokens, factor (ratio over that of the step before), status,
+        message. A step without an answer has NaN. `attrs["units"]` gives the units.
+
+    >>> from optimizer.assumptions.library import load
+    >>> staircase(load("lecture-2026"))["step"].tolist()
+    ['training alone', '+ inference at training efficiency', '+ inference as assumed', '+ reinforcement learning']
+
+    """
+    import pandas as pd
+
+    fixed_rl = not isinstance(scenario.rl, NoRL | OptimisedRL)
+    no_rl: dict[str, Any] = {"rl": {"policy": "none"}} if fixed_rl else {}
+    efficiencies = ("serving.prefill_efficiency", "serving.decode_efficiency")
+    alike = (
+        scenario.serving.method == "roofline"
+        or scenario.serving.prefill_efficiency == 1 == scenario.serving.decode_efficiency
+    )
+    steps = {"training alone" if fixed_rl or isinstance(scenario.rl, NoRL) else "training and RL": _unserved() | no_rl}
+    if not alike:
+        steps["+ inference at training efficiency"] = dict.fromkeys(efficiencies, 1.0) | no_rl
+    steps["+ inference" if alike else "+ inference as assumed"] = no_rl
+    if fixed_rl:
+        steps["+ reinforcement learning"] = {}
+    records = []
+    for step, changes in steps.items():
+        best = solve(scenario.update(changes), throw=False)
+        solved = best.status is Status.OPTIMAL
+        records.append(
+            {
+                "step": step,
+                "overtraining_vs_rule_of_20": best.overtraining.vs_rule_of_20 if solved else math.nan,
+                "n_params": float(best.design.n_params) if solved else math.nan,
+                "train_tokens": float(best.design.train_tokens) if solved else math.nan,
+                "status": best.status.name.lower(),
+                "message": best.message,
+            }
+        )
+    frame = pd.DataFrame.from_records(records)
+    ratio = frame["overtraining_vs_rule_of_20"]
+    frame.insert(4, "factor", ratio / ratio.shift(1))
+    frame.attrs["units"] = {
+        "overtraining_vs_rule_of_20": "1", "n_params": "parameters", "train_tokens": "tokens", "factor": "1",
+    }  # fmt: skip
+    return frame
+
+
+def _unserved() -> dict[str, Any]:
+    return {"traffic": {"kind": "total", "output_tokens": 0.0}}
+
+
+def every_law(scenario: Scenario) -> "pd.DataFrame":
+    """`ensemble` with the middle 80 % of the ratio over each law's posterior.
+
+    Returns:
+        As `ensemble`; besides, `posterior_overtraining_vs_rule_of_20_low` and `_high`, NaN for a law whose posterior is not published.
+
+    """
+    frame = ensemble(scenario)
+    output = "overtraining_vs_rule_of_20"
+    names = [f"posterior_{output}_{end}" for end in ("low", "high")]
+    frame[names] = math.nan
+    for law, status in zip(frame.index, frame["status"], strict=True):
+        if status != "optimal":
+            continue
+        s = under_law(scenario, str(law))
+        if posterior_of(s.law)[0] is not None:
+            found = monte_carlo(s, DRAWS, parts=["law"], outputs=[output], levels=POSTERIOR)
+            frame.loc[law, names] = found["value"].to_numpy()
+    frame.attrs["units"] |= dict.fromkeys(names, "1")
+    return frame
+
+
+def design_map(best: Solution) -> "pd.DataFrame":
+    """Designs of equal loss and of equal cost around the optimum, at the RL tokens that the policy gives.
+
+    Where R is optimised it stays at R*. Chinchilla's plan pays the same bills for the same loss.
+
+    Returns:
+        One row a point: kind ("equal loss", "equal cost", "20 tokens per parameter", "same loss" from the Chinchilla plan to the optimum,
+        "optimum", "Chinchilla plan", "edge of the fit"), line (its label), n_params, train_tokens, loss, cost_total; `attrs["units"]`.
+
+    Raises:
+        InputError: the solution has no design.
+
+    """
+    import pandas as pd
+
+    curve = cost_curve(best)
+    s, unit = best.scenario, "FLOP" if best.unit == "flops" else "USD"
+    plans = {"optimum": best.design, "Chinchilla plan": best.baseline.design}
+    ends = np.array([[float(d.n_params), float(d.train_tokens)] for d in plans.values()])
+    (low, below), (high, above) = ends.min(axis=0) / MARGIN, ends.max(axis=0) * MARGIN
+    sizes = np.geomspace(low, high, POINTS)
+    c, level, cost = s.law.chinchilla, law_level(best), float(best.cost.total)
+    irreducible, from_rl = float(c.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
+    records: list[dict[str, Any]] = []
+
+    def add(
+        kind: str, line: str, n: np.ndarray, d: np.ndarray, loss: float = math.nan, costs: float = math.nan
+    ) -> None:
+        inside = np.isfinite(n * d) & (d >= 0.999 * below) & (d <= 1.001 * above)
+        told = {"kind": kind, "line": line, "loss": loss, "cost_total": costs}
+        pairs = zip(n[inside], d[inside], strict=True)
+        records.extend({**told, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
+
+    for factor in LOSSES:
+        left = factor * level - from_rl - float(c.A) * sizes ** -float(c.alpha)
+        tokens = tokens_for(s, np.where(left > 0, left, np.nan))
+        add(
+            "equal loss",
+            f"{irreducible + factor * level:.3f} nat/token",
+            sizes,
+            tokens,
+            loss=irreducible + factor * level,
+        )
+    rows, fine = np.geomspace(below, above, POINTS), np.geomspace(low, high, COLUMNS)
+    d, n = np.meshgrid(rows, fine, indexing="ij")
+    given = s.rl.rl_tokens(n, d, s.pretraining.flops_per_param_token)
+    r = np.full_like(n, float(best.design.rl_tokens)) if isinstance(s.rl, OptimisedRL) else np.array(given, float)
+    costs = np.log(np.asarray(_total(s, Design(n, d, r)), float))
+    for factor in COSTS:
+        at = [np.interp(math.log(factor * cost), along, np.log(fine), np.nan, np.nan) for along in costs]
+        add("equal cost", f"{human(factor * cost, 3)} {unit}", np.exp(at), rows, costs=factor * cost)
+    add("20 tokens per parameter", "20 tokens per parameter", sizes, 20 * sizes)
+    most, ratio = s.law.fitted_max_params, s.law.fitted_max_tokens_per_param
+    if most and low < most < high:
+        within = sizes[sizes < most] if ratio else sizes[:0]
+        up = np.geomspace(below, min(above, (ratio or math.inf) * most), POINTS)
+        add("edge of the fit", "edge of the fit", within, (ratio or 0) * within)
+        add("edge of the fit", "edge of the fit", np.full_like(up, most), up[::-1])
+    way, spent = (curve[column].to_numpy(float) for column in ("n_params", "train_tokens"))
+    between = (way >= ends[:, 0].min()) & (way <= ends[:, 0].max())
+    add("same loss", "same loss", way[between], spent[between], loss=best.loss)
+    for name, design in plans.items():
+        paid = cost if name == "optimum" else float(best.baseline.cost.total)
+        add(
+            name,
+            name,
+            *(np.array([float(v)]) for v in (design.n_params, design.train_tokens)),
+            loss=best.loss,
+            costs=paid,
+        )
+    frame = pd.DataFrame.from_records(
+        records, columns=["kind", "line", "n_params", "train_tokens", "loss", "cost_total"]
+    )
+    frame.attrs["units"] = {"n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token", "cost_total": unit}
+    frame.attrs["fitted_max_params"] = most
+    return frame
