@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from optimizer.app import show
@@ -108,14 +109,15 @@ def _laws(best: Solution) -> None:
     if not len(laws):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
         return
-    low, high = float(laws[OUTPUT].min()), float(laws[OUTPUT].max())
-    inside = ((laws[f"band_{OUTPUT}_low"] <= lecture.CLAIM) & (laws[f"band_{OUTPUT}_high"] >= lecture.CLAIM)).sum()
+    point, least, most = (np.array(laws[c], float) for c in (OUTPUT, f"band_{OUTPUT}_low", f"band_{OUTPUT}_high"))
+    inside = int(((least <= lecture.CLAIM) & (most >= lecture.CLAIM)).sum())
     st.markdown(
-        f"**The laws put this scenario's optimum between {times(low)} and {times(high)}; 100x lies within the 5 % band of {inside} of "
-        f"{len(laws)}.** A posterior holds the error of one fit, not that of going beyond it: the spread between laws says more."
+        f"**The laws put this scenario's optimum between {times(float(min(point)))} and {times(float(max(point)))}; 100x lies within the "
+        f"5 % band of {inside} of {len(laws)}.** A posterior holds the error of one fit, not that of going beyond it: the spread between "
+        "laws says more."
     )
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
-    for law, sentence in found["message"].items():
+    for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
         if sentence:
             st.caption(escaped(f"{law}: {sentence}"))
     show.numbers(found.reset_index(), "every-law", best.scenario)

@@ -151,7 +151,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     fit = (
         "how far the law was fitted is not on record"
         if not most
-        else "dotted: edge of the law's fit"
+        else "dotted orange: edge of the law's fit"
         if seen
         else f"the law's fit ends at {human(most, 3)} parameters, outside the picture"
     )
@@ -159,7 +159,8 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     return finished(
         [*layers, points],
         "Designs of equal loss and of equal cost",
-        f"solid: equal loss; dashed: equal cost over the life; thick: the way from Chinchilla to the optimum at the same loss;\n{fit}",
+        f"solid: equal loss; dashed: equal cost over the life; dotted grey: 20 tokens per parameter;\n"
+        f"thick: from Chinchilla to the optimum at the same loss; {fit}",
         f"Map of designs. The optimum, {best['size']} on {best['trained']} ({best['tells']}), lies where a line of equal loss touches one "
         f"of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['trained']}, costs {plan['tells'].split(', ')[-1]}.",
         height=420,
