@@ -11,6 +11,7 @@ from altair.utils.schemapi import debug_mode
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..report.export import encoded
+from ..report.theme import WIDTH
 from .controls import escaped
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:
     """
     with debug_mode(False):
         spec = draw(*args, **more, dark=dark()).to_dict(validate=False)
-    st.vega_lite_chart(spec=spec, theme=None, width="content")
+    fluid = spec["width"] == WIDTH
+    if fluid:
+        spec["width"] = "container"
+    st.vega_lite_chart(spec=spec, theme=None, width="stretch" if fluid else "content")
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
