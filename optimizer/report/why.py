@@ -33,6 +33,8 @@ POINTS = 50
 COLUMNS = 160
 MARGIN = 3.0
 """Factor by which the map goes on beyond the designs in it."""
+NEAR = 10.0
+"""Factor within which the map reaches back to the runs that the law was fitted on."""
 LOSSES = (0.8, 0.9, 1.0, 1.1, 1.25)
 """Reducible losses of the lines, over that of the optimum."""
 COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -126,7 +128,8 @@ def design_map(best: Solution) -> "pd.DataFrame":
 
     Returns:
         One row a point: kind ("equal loss", "equal cost", "20 tokens per parameter", "same loss" from the Chinchilla plan to the optimum,
-        "optimum", "Chinchilla plan", "edge of the fit"), line (its label), n_params, train_tokens, loss, cost_total; `attrs["units"]`.
+        "optimum", "Chinchilla plan", "fitted": the most tokens of the law's fit at each size), line (its label), n_params, train_tokens,
+        loss, cost_total; `attrs["units"]`.
 
     Raises:
         InputError: the solution has no design.
@@ -139,6 +142,9 @@ def design_map(best: Solution) -> "pd.DataFrame":
     plans = {"optimum": best.design, "Chinchilla plan": best.baseline.design}
     ends = np.array([[float(d.n_params), float(d.train_tokens)] for d in plans.values()])
     (low, below), (high, above) = ends.min(axis=0) / MARGIN, ends.max(axis=0) * MARGIN
+    most = s.law.fitted_max_params
+    if most and low / NEAR < most < MARGIN * low:  # near enough to show how far the designs lie from it
+        low = most / MARGIN
     sizes = np.geomspace(low, high, POINTS)
     c, level, cost = s.law.chinchilla, law_level(best), float(best.cost.total)
     irreducible, from_rl = float(c.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
@@ -171,12 +177,9 @@ def design_map(best: Solution) -> "pd.DataFrame":
         at = [np.interp(math.log(factor * cost), along, np.log(fine), np.nan, np.nan) for along in costs]
         add("equal cost", f"{human(factor * cost, 3)} {unit}", np.exp(at), rows, costs=factor * cost)
     add("20 tokens per parameter", "20 tokens per parameter", sizes, 20 * sizes)
-    most, ratio = s.law.fitted_max_params, s.law.fitted_max_tokens_per_param
-    if most and low < most < high:
-        within = sizes[sizes < most] if ratio else sizes[:0]
-        up = np.geomspace(below, min(above, (ratio or math.inf) * most), POINTS)
-        add("edge of the fit", "edge of the fit", within, (ratio or 0) * within)
-        add("edge of the fit", "edge of the fit", np.full_like(up, most), up[::-1])
+    if most and low < most:
+        within = np.append(sizes[sizes < most], min(most, high))
+        add("fitted", "fitted", within, np.minimum((s.law.fitted_max_tokens_per_param or math.inf) * within, above))
     way, spent = (curve[column].to_numpy(float) for column in ("n_params", "train_tokens"))
     between = (way >= ends[:, 0].min()) & (way <= ends[:, 0].max())
     add("same loss", "same loss", way[between], spent[between], loss=best.loss)

@@ -10,6 +10,7 @@ from optimizer.report import chart
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 from optimizer.report.serving import batch_sweep, served
 from optimizer.report.theme import MOST_MARKS, scale, told
+from optimizer.report.why import design_map, staircase
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
@@ -29,6 +30,8 @@ def frames():
         "latency_against_cost": batch_sweep(served("Llama 3.1 8B")),
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
+        "staircase": staircase(s),
+        "design_map": design_map(solve(load("open-weights-8b"))),
     }
 
 
@@ -65,6 +68,8 @@ NEEDED = {
     "latency_against_cost": "batch tokens_per_second_per_user usd_per_mtok_decode memory_share waits_for",
     "cost_by_phase": "plan phase cost share",
     "monthly_traffic": "month input_tokens_per_day output_tokens_per_day",
+    "staircase": "step overtraining_vs_rule_of_20 factor",
+    "design_map": "kind line n_params train_tokens loss cost_total",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
 }
 

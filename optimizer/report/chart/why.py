@@ -19,7 +19,6 @@ _LINES = {
     "equal loss": (MAIN, 1.5, [1, 0]),
     "equal cost": (QUIET, 1.5, [6, 4]),
     "20 tokens per parameter": (QUIET, 1.0, [1, 3]),
-    "edge of the fit": (ACCENT, 1.5, [2, 4]),
     "same loss": (ACCENT, 4.0, [1, 0]),
 }
 """Colour, width and dash of each kind of line."""
@@ -110,7 +109,13 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
         alt.Tooltip("trained:N", title="trained on"),
         alt.Tooltip("tells:N", title="loss, cost"),
     ]
-    layers = []
+    layers, fitted = [], [r for r in drawn if r["kind"] == "fitted"]
+    if fitted:
+        layers.append(
+            alt.Chart(data(fitted))
+            .mark_area(color=QUIET, opacity=0.22)
+            .encode(x=x, y=y, y2=alt.Y2Datum(min(r["train_tokens"] for r in drawn)))
+        )
     for kind, (color, thick, dash) in _LINES.items():
         part = [r for r in drawn if r["kind"] == kind]
         if not part:
@@ -147,13 +152,12 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
         )
     )
     most = frame.attrs.get("fitted_max_params")
-    seen = any(r["kind"] == "edge of the fit" for r in drawn)
     fit = (
         "how far the law was fitted is not on record"
         if not most
-        else "dotted orange: edge of the law's fit"
-        if seen
-        else f"the law's fit ends at {human(most, 3)} parameters, outside the picture"
+        else "shaded: what the law was fitted on"
+        if fitted
+        else f"the law's fit ends at {human(most, 3)} parameters, left of the picture"
     )
     best, plan = plans["optimum"], plans["Chinchilla plan"]
     return finished(

@@ -1,0 +1,73 @@
+"""The ratio bill by bill, law by law, and on the map: each number is what `solve`, the law or a closed form says."""
+
+import numpy as np
+import pytest
+
+from optimizer import InfeasibleError, InputError, lifecycle_cost, load, presets, solve
+from optimizer.model.cost import design_of
+from optimizer.report.lecture import pinned, waterfall
+from optimizer.report.why import design_map, every_law, staircase
+
+RATIO = "overtraining_vs_rule_of_20"
+
+
+def test_the_staircase_of_the_lecture_is_its_waterfall(lecture):
+    """The lecture's waterfall, one law of it, step by step."""
+    found, asked = staircase(pinned(lecture)), waterfall()
+    assert found[RATIO].to_numpy() == pytest.approx(asked[lecture.law.name].to_numpy(), rel=1e-9)
+    assert found["factor"][1:].prod() == pytest.approx(found[RATIO].iloc[-1] / found[RATIO].iloc[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_last_step_is_the_optimum_and_no_bill_is_counted_that_is_not_there(name):
+    s = load(name)
+    found = staircase(s)
+    assert found[RATIO].iloc[-1] == pytest.approx(solve(s).overtraining.vs_rule_of_20, rel=1e-9)
+    assert ("+ reinforcement learning" in set(found["step"])) == (s.rl.policy not in ("none", "optimised"))
+    assert (found["status"] == "optimal").all()
+
+
+def test_a_step_without_an_answer_says_why(lecture):
+    found = staircase(lecture.update({"limits.max_params": "50B"}))
+    assert found["status"].tolist() == ["infeasible"] * 4
+    assert found[RATIO].isna().all()
+    assert found["message"].str.contains("limits.max_params").all()
+
+
+def test_posterior_is_there_for_the_law_that_publishes_one(lecture):
+    found = every_law(lecture)
+    low, high = found[f"posterior_{RATIO}_low"], found[f"posterior_{RATIO}_high"]
+    assert low.notna()[low.notna()].index.tolist() == ["besiroglu"]
+    # The optimum at the point estimate lies inside the middle 80 % of what its own fit allows.
+    assert low["besiroglu"] < found[RATIO]["besiroglu"] < high["besiroglu"]
+
+
+@pytest.mark.parametrize(
+    "name", ["lecture-2026", "open-weights-8b", "data-limited-lab", "on-device", "frontier-moe-chat"]
+)
+def test_lines_of_the_map_are_what_the_law_and_the_cost_say(name):
+    best = solve(load(name))
+    s, found = best.scenario, design_map(best)
+    for row in found[found["kind"].isin(["equal loss", "same loss"])].iloc[::7].to_dict("records"):
+        r = (
+            design_of(s, row["n_params"], row["train_tokens"]).rl_tokens
+            if s.rl.policy != "optimised"
+            else best.design.rl_tokens
+        )
+        own = float(s.law.loss(row["n_params"], row["train_tokens"])) + float(s.rl.reducible(s.law, r))
+        assert own == pytest.approx(row["loss"], rel=1e-6)
+    for row in found[found["kind"] == "equal cost"].iloc[::7].to_dict("records"):
+        cost = float(lifecycle_cost(s, design_of(s, row["n_params"], row["train_tokens"])).total)
+        assert cost == pytest.approx(row["cost_total"], rel=5e-3)
+    marks = found.set_index("kind")
+    assert marks.loc["optimum", "n_params"] == float(best.design.n_params)
+    assert marks.loc["Chinchilla plan", "train_tokens"] == float(best.baseline.design.train_tokens)
+    assert np.isfinite(found[["n_params", "train_tokens"]].to_numpy()).all()
+
+
+def test_no_map_without_a_design(lecture):
+    nowhere = lecture.update({"goal": {"kind": "loss", "loss": 1.0}})
+    with pytest.raises(InputError):
+        design_map(solve(nowhere, throw=False))
+    with pytest.raises(InfeasibleError):
+        solve(nowhere)
