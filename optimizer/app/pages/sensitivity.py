@@ -9,12 +9,14 @@ from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
+from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
 from optimizer.optimum.blocks import Progress
 from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
+from optimizer.optimum.sobol import factors, sobol
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.tornado import tornado
 from optimizer.optimum.uncertainty import monte_carlo
@@ -28,7 +30,16 @@ OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
 MOST_KEPT = 20
-VIEWS = ["One per cent more", "Each assumption at its ends", "A wrong forecast", "Uncertainty along traffic"]
+WIDE = 0.2
+"""Width of an interval of a share, in shares of the whole, above which an order of bars says little."""
+SOBOL_SIZES = [2**k for k in range(5, 13)]
+VIEWS = [
+    "One per cent more",
+    "Each assumption at its ends",
+    "A wrong forecast",
+    "Uncertainty along traffic",
+    "Shares of the spread",
+]
 
 
 @st.cache_data(max_entries=100, show_spinner="Differentiating the optimum ...")
@@ -76,6 +87,8 @@ def page() -> None:
         elif view == VIEWS[2]:
             frame = _worked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
             _both(chart.regret_heat_map, frame, "regret", s)
+        elif view == VIEWS[4]:
+            _sobol(s, output)
         else:
             frame = _worked(
                 s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
@@ -86,18 +99,55 @@ def page() -> None:
         show.problems(str(error).split("\n"))
 
 
+def _sobol(s: Scenario, output: str) -> None:
+    """Which uncertain assumptions explain the spread, all moved at once."""
+    inputs, _ = factors(s, _alone(s))
+    n = st.select_slider(
+        "Base samples n", SOBOL_SIZES, 256, key="sobol_samples",
+        help="a power of two; twice as many narrow the intervals by about a third",
+    )  # fmt: skip
+    st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
+    frame = _worked(
+        s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
+    )
+    here = frame[frame["output"] == output].reset_index(drop=True)
+    here.attrs = frame.attrs
+    _both(chart.sobol_bars, here, "sobol", s, output)
+    rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
+    st.caption(
+        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it alone is "
+        "unknown; total above first means that it acts together with others. Both are estimates: a first-order index may come out slightly "
+        "negative within its interval, which means none."
+        + (f" Here {len(rest)} intervals reach below 0." if rest else "")
+    )
+    width = max(row["total_high"] - row["total_low"] for row in here.to_dict("records"))
+    st.caption(
+        f"Convergence: the widest {percent(frame.attrs['confidence'])} interval of a total index spans {human(width, 2)}; "
+        + (
+            "read the order of the bars with care, or take more samples."
+            if width > WIDE
+            else "narrow enough to rank the bars."
+        )
+        + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
+    )
+    st.caption(escaped(" ".join(frame.attrs["notes"])))
+
+
 def _both(draw: Callable[..., Any], frame: "pd.DataFrame", name: str, scenario: Scenario, *more: Any) -> None:
     show.chart(draw, frame, *more)
     show.numbers(frame, name, scenario)
 
 
-def _worked(s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"]) -> "pd.DataFrame":
+def _worked(
+    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
+) -> "pd.DataFrame":
     """The frame of an analysis: at once where that is quick, else on a button, with a bar; the browser's stop button ends it."""
     key = (s.to_toml(), name)
     kept = st.session_state.setdefault("analyses", {})
     if key not in kept:
-        if not quick(s) and not st.button("Calculate", key=f"start.{name}", help="solves many optima one by one"):
-            st.info("This takes a while for this scenario.")
+        slow = not quick(s)
+        if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
+            st.info("This takes a while for this scenario." if slow else "A few seconds, once for each choice of n.")
             st.stop()
         bar = st.progress(0.0, "Solving ...")
 
