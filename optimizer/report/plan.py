@@ -26,7 +26,17 @@ from ..optimum.solution import Solution, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PHASES", "cost_curve", "cost_phases", "monthly_tokens", "verdict"]
+__all__ = [
+    "PHASES",
+    "cost_curve",
+    "cost_phases",
+    "monthly_tokens",
+    "needs_answer",
+    "of_equal_loss",
+    "reducible_at",
+    "tokens_for",
+    "verdict",
+]
 
 PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
 
@@ -60,7 +70,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    _needs_answer(best)
+    needs_answer(best)
     s, band = best.scenario, best.band
     tolerance = percent(band.tolerance)
     special = {
@@ -70,13 +80,13 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
         "Chinchilla plan": float(best.baseline.design.n_params),
     }
     c = s.law.chinchilla
-    level = _law_level(best)
+    level = reducible_at(best)
     least = (float(c.A) / level) ** (1 / float(c.alpha))
     low = max(min(special.values()) / MARGIN, 1.02 * least)
     high = max(special.values()) * MARGIN
     named = [*special.items(), *_models(low, high, special["optimum"])]
     sizes = np.append(np.geomspace(low, high, POINTS), [n for _, n in named])
-    tokens, rl = _of_equal_loss(best, sizes)
+    tokens, rl = of_equal_loss(best, sizes)
     plan = POINTS + [name for name, _ in named].index("Chinchilla plan")
     tokens[plan], rl[plan] = float(best.baseline.design.train_tokens), float(best.baseline.design.rl_tokens)
     design = Design(sizes, tokens, rl)
@@ -109,18 +119,19 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     return frame
 
 
-def _needs_answer(best: Solution) -> None:
+def needs_answer(best: Solution) -> None:
+    """Refuse a solution without a design."""
     if best.status is not Status.OPTIMAL:
         raise InputError([f"there is no design to show: {best.message}"])
 
 
-def _law_level(best: Solution) -> float:
+def reducible_at(best: Solution) -> float:
     """The reducible loss at the optimum, RL's own part included (nat/token)."""
     s, (n, d, r) = best.scenario, best.design
     return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
 
 
-def _tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
+def tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
     """D that leaves `left` of the loss to the data, B D'^-beta = left (tokens); NaN where repeated data never gets there."""
     c = scenario.law.chinchilla
     with np.errstate(all="ignore"):
@@ -132,13 +143,13 @@ def _tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
         return np.where(worth <= unique, worth, repeated)
 
 
-def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, R) of each size at the loss of the optimum."""
     s, c = best.scenario, best.scenario.law.chinchilla
-    left = _law_level(best) - float(c.A) * sizes ** -float(c.alpha)
+    left = reducible_at(best) - float(c.A) * sizes ** -float(c.alpha)
     left = np.where(left > 0, left, np.nan)
     if not isinstance(s.rl, OptimisedRL):
-        tokens = _tokens_for(s, left)
+        tokens = tokens_for(s, left)
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
@@ -149,7 +160,7 @@ def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nd
     for _ in range(5):
         logit = middle[:, None] + np.linspace(-width, width, SHARES)
         share = 1 / (1 + np.exp(-logit))
-        tokens = _tokens_for(s, left[:, None] * share)
+        tokens = tokens_for(s, left[:, None] * share)
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
         cost = np.asarray(_total(s, Design(grown, tokens, rl)), float)
@@ -175,7 +186,7 @@ def cost_phases(best: Solution) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    _needs_answer(best)
+    needs_answer(best)
     records = [
         {
             "plan": plan,
@@ -240,7 +251,7 @@ def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
 
 def verdict(best: Solution) -> str:
     """What the optimum is and how sure, in plain words."""
-    _needs_answer(best)
+    needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
     low, high = best.band.n_params
     far = {"parameters": best.extrapolation.n_params, "tokens per parameter": best.extrapolation.tokens_per_param}

@@ -1,6 +1,6 @@
 """Page: which assumption carries the result, and what a wrong forecast costs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,10 +9,10 @@ from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
+from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
-from optimizer.optimum.blocks import Progress
 from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
-MOST_KEPT = 20
 WIDE = 0.2
 """Width of an interval of a share, in shares of the whole, above which an order of bars says little."""
 SOBOL_SIZES = [2**k for k in range(5, 13)]
@@ -46,14 +45,6 @@ VIEWS = [
 def slopes(toml: str) -> "pd.DataFrame":
     """The elasticities of a scenario."""
     return elasticities(Scenario.from_toml(toml))
-
-
-def quick(s: Scenario) -> bool:
-    """Whether hundreds of optima take no longer than one: nothing but N and D is decided, by the scalar equation."""
-    limited = any(path.startswith("limits.") for path, _, _ in s.quantities())
-    return (
-        not limited and s.serving.method == "efficiency" and s.law.kind != "repetition" and s.rl.policy != "optimised"
-    )
 
 
 def _alone(s: Scenario) -> dict[str, None]:
@@ -79,18 +70,18 @@ def page() -> None:
         if view == VIEWS[0]:
             _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
         elif view == VIEWS[1]:
-            frame = _worked(
+            frame = worked(
                 s, f"tornado {output}", lambda progress: tornado(s, output, over=_alone(s), progress=progress)
             )
             _both(chart.tornado, frame, "tornado", s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
-            frame = _worked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
+            frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
             _both(chart.regret_heat_map, frame, "regret", s)
         elif view == VIEWS[4]:
             _sobol(s, output)
         else:
-            frame = _worked(
+            frame = worked(
                 s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
             )
             _both(chart.fan, frame, "fan", s, output)
@@ -107,7 +98,7 @@ def _sobol(s: Scenario, output: str) -> None:
         help="a power of two; twice as many narrow the intervals by about a third",
     )  # fmt: skip
     st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
-    frame = _worked(
+    frame = worked(
         s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
     )
     here = frame[frame["output"] == output].reset_index(drop=True)
@@ -136,31 +127,6 @@ def _sobol(s: Scenario, output: str) -> None:
 def _both(draw: Callable[..., Any], frame: "pd.DataFrame", name: str, scenario: Scenario, *more: Any) -> None:
     show.chart(draw, frame, *more)
     show.numbers(frame, name, scenario)
-
-
-def _worked(
-    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
-) -> "pd.DataFrame":
-    """The frame of an analysis: at once where that is quick, else on a button, with a bar; the browser's stop button ends it."""
-    key = (s.to_toml(), name)
-    kept = st.session_state.setdefault("analyses", {})
-    if key not in kept:
-        slow = not quick(s)
-        if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
-            st.info("This takes a while for this scenario." if slow else "A few seconds, once for each choice of n.")
-            st.stop()
-        bar = st.progress(0.0, "Solving ...")
-
-        def progress(blocks: Sequence[Any]) -> Iterable[Any]:
-            for done, block in enumerate(blocks):
-                bar.progress(done / len(blocks), "Solving ...")
-                yield block
-
-        kept[key] = work(progress)
-        while len(kept) > MOST_KEPT:
-            kept.pop(next(iter(kept)))
-        bar.empty()
-    return kept[key]
 
 
 if __name__ == "__main__":
