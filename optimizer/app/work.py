@@ -25,21 +25,35 @@ def quick(s: Scenario) -> bool:
 
 
 def worked(
-    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
-) -> "pd.DataFrame":
-    """The frame of an analysis: at once where that is quick, else on a button, with a bar; the browser's stop button ends it."""
+    s: Scenario,
+    name: str,
+    work: Callable[[Progress], "pd.DataFrame"],
+    *,
+    always_ask: bool = False,
+) -> "pd.DataFrame | None":
+    """The frame of an analysis of a scenario; None while nobody has asked for it.
+
+    Args:
+        s: the scenario.
+        name: of the analysis, different for different settings.
+        work: what makes the frame.
+        always_ask: whether a button comes first even for a scenario whose optima are quick.
+
+    """
     key = (s.to_toml(), name)
     kept = st.session_state.setdefault("analyses", {})
     if key not in kept:
         slow = not quick(s)
         if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
-            st.info("This takes a while for this scenario." if slow else "A few seconds, once for each choice of n.")
-            st.stop()
+            st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
+            return None
         bar = st.progress(0.0, "Solving ...")
 
         def progress(blocks: Sequence[Any]) -> Iterable[Any]:
             for done, block in enumerate(blocks):
-                bar.progress(done / len(blocks), "Solving ...")
+                bar.progress(
+                    done / len(blocks), "Solving ... stop it with the Stop button above; what was there before stays."
+                )
                 yield block
 
         kept[key] = work(progress)

@@ -1,7 +1,7 @@
 """Where does the optimum lie among all designs? Curves of equal loss and of equal cost in the plane of N and D, and the way to the optimum.
 
-Equal loss is `A N^-alpha + B D^-beta = l`, walked by the share of l that is left to the data; equal cost is affine in D at each N. Limits of
-the scenario are not drawn.
+Equal loss is `A N^-alpha + B D^-beta = l`, walked by the share of l that is left to the data; equal cost is affine in D at each N. Limits
+of the scenario are not drawn.
 """
 
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ def landscape(best: Solution) -> "pd.DataFrame":
     import pandas as pd
 
     needs_answer(best)
-    s, law = best.scenario, best.scenario.law
+    law = best.scenario.law
     start, end = (tuple(float(v) for v in plan[:2]) for plan in (best.baseline.design, best.design))
     longest = (law.fitted_max_params or 0.0) * (law.fitted_max_tokens_per_param or 0.0)
     edges = (law.fitted_max_params, law.fitted_max_tokens or longest)

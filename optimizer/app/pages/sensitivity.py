@@ -13,6 +13,7 @@ from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
+from optimizer.optimum.blocks import Progress
 from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
@@ -70,18 +71,18 @@ def page() -> None:
         if view == VIEWS[0]:
             _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
         elif view == VIEWS[1]:
-            frame = worked(
+            frame = _asked(
                 s, f"tornado {output}", lambda progress: tornado(s, output, over=_alone(s), progress=progress)
             )
             _both(chart.tornado, frame, "tornado", s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
-            frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
+            frame = _asked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
             _both(chart.regret_heat_map, frame, "regret", s)
         elif view == VIEWS[4]:
             _sobol(s, output)
         else:
-            frame = worked(
+            frame = _asked(
                 s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
             )
             _both(chart.fan, frame, "fan", s, output)
@@ -98,7 +99,7 @@ def _sobol(s: Scenario, output: str) -> None:
         help="a power of two; twice as many narrow the intervals by about a third",
     )  # fmt: skip
     st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
-    frame = worked(
+    frame = _asked(
         s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
     )
     here = frame[frame["output"] == output].reset_index(drop=True)
@@ -106,8 +107,8 @@ def _sobol(s: Scenario, output: str) -> None:
     _both(chart.sobol_bars, here, "sobol", s, output)
     rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
     st.caption(
-        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it alone is "
-        "unknown; total above first means that it acts together with others. Both are estimates: a first-order index may come out slightly "
+        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it alone "
+        "is unknown; total above first means that it acts together with others. Both are estimates: a first-order index may come out slightly "
         "negative within its interval, which means none."
         + (f" Here {len(rest)} intervals reach below 0." if rest else "")
     )
@@ -122,6 +123,16 @@ def _sobol(s: Scenario, output: str) -> None:
         + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
     )
     st.caption(escaped(" ".join(frame.attrs["notes"])))
+
+
+def _asked(
+    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
+) -> "pd.DataFrame":
+    """The frame of an analysis; the page ends here while nobody has asked for it."""
+    frame = worked(s, name, work, always_ask=always_ask)
+    if frame is None:
+        st.stop()
+    return frame
 
 
 def _both(draw: Callable[..., Any], frame: "pd.DataFrame", name: str, scenario: Scenario, *more: Any) -> None:

@@ -4,12 +4,13 @@
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
-    contours(landscape(best))                costs_against_params(costs_by_size(...))
+    contours(landscape(best))                valleys(valleys({...}))                bills(bills({...}))
 
 Notebook, app and export draw with these. `dark` takes the colours of a dark page. Marks are told apart by fill, shape and position too.
 """
 
 from .bars import elasticity_bars, sobol_bars, tornado
+from .compare import bills, valleys
 from .contours import contours
 from .curves import fan, frontier
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
@@ -18,6 +19,7 @@ from .serving import latency_against_cost
 
 __all__ = [
     "band_against_law",
+    "bills",
     "contours",
     "cost_against_params",
     "cost_by_phase",
@@ -29,4 +31,5 @@ __all__ = [
     "regret_heat_map",
     "sobol_bars",
     "tornado",
+    "valleys",
 ]
