@@ -31,7 +31,8 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
 
     Returns:
         Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. A ratio is NaN where one of the two has no
-        answer, where the reference is 0, or where the units differ, as cost in FLOP and in USD does; `unit` then names both.
+        answer, where the reference is 0, where the
+        units differ, as cost in FLOP and in USD does (`unit` then names both), or for losses under two laws, fitted on different text.
 
     Raises:
         InputError: the reference is not among the plans.
@@ -49,7 +50,9 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
         values = {name: float(frame[output].iloc[0]) if answered[name] else math.nan for name, frame in flat.items()}
         base = values[reference]
         ratios = {
-            f"{name}{VS}": value / base if base and units[name] == units[reference] else math.nan
+            f"{name}{VS}": value / base
+            if base and units[name] == units[reference] and (output != "loss" or _same_law(plans, name, reference))
+            else math.nan
             for name, value in values.items()
             if name != reference
         }
@@ -57,6 +60,10 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     frame = pd.DataFrame.from_records(records)
     frame.attrs["units"] = {}
     return frame
+
+
+def _same_law(plans: Mapping[str, Solution], one: str, other: str) -> bool:
+    return plans[one].scenario.law.name == plans[other].scenario.law.name
 
 
 def valleys(plans: Mapping[str, Solution]) -> "pd.DataFrame":

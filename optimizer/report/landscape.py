@@ -49,7 +49,7 @@ def landscape(best: Solution) -> "pd.DataFrame":
 
     needs_answer(best)
     law = best.scenario.law
-    start, end = (tuple(float(v) for v in plan[:2]) for plan in (best.baseline.design, best.design))
+    start, end = ((float(p.n_params), float(p.train_tokens)) for p in (best.baseline.design, best.design))
     longest = (law.fitted_max_params or 0.0) * (law.fitted_max_tokens_per_param or 0.0)
     edges = (law.fitted_max_params, law.fitted_max_tokens or longest)
     known = [[v for v in (start[i], end[i], edges[i]) if v] for i in (0, 1)]
@@ -63,14 +63,14 @@ def landscape(best: Solution) -> "pd.DataFrame":
     sizes = np.geomspace(start[0], end[0], WALK)
     tokens, _ = of_equal_loss(best, sizes)
     walk = [*zip(sizes.tolist(), tokens.tolist(), strict=True)]
-    rows += [("path", best.loss, "equal quality", *point) for point in (start, *walk[1:-1], end)]
+    rows += [("path", best.loss, "equal quality", n, d) for n, d in (start, *walk[1:-1], end)]
     rows += [("fitted", np.nan, "fitted range", *point) for point in _fitted(best, window)]
     rows += [
         ("Chinchilla plan", float(best.baseline.cost.total), "Chinchilla plan", *start),
         ("optimum", float(best.cost.total), "optimum", *end),
     ]
     frame = pd.DataFrame.from_records(rows, columns=["kind", "level", "label", "n_params", "train_tokens"])
-    frame = frame[np.isfinite(frame["n_params"]) & np.isfinite(frame["train_tokens"])].reset_index(drop=True)
+    frame = frame.dropna(subset=["n_params", "train_tokens"]).reset_index(drop=True)
     frame.attrs = {
         "units": {"level": f"nat/token or {unit}", "n_params": "parameters", "train_tokens": "tokens"},
         "window": tuple(window),

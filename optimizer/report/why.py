@@ -114,7 +114,7 @@ def laws_beside(scenario: Scenario, *, n: int = DRAWS, progress: Progress = iter
     """
     frame = ensemble(scenario)
     frame["posterior_low"] = frame["posterior_high"] = np.nan
-    laws = [str(law) for law in frame.index[frame["kind"] == "law"]]
+    laws = [str(law) for law, kind in zip(frame.index, frame["kind"], strict=True) if kind == "law"]
     for law in progress(laws):
         s = under_law(scenario, law)
         if frame.loc[law, "status"] == "optimal" and posterior_of(s.law)[0] is not None:

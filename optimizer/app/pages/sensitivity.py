@@ -102,14 +102,14 @@ def _sobol(s: Scenario, output: str) -> None:
     frame = _asked(
         s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
     )
-    here = frame[frame["output"] == output].reset_index(drop=True)
+    here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
     _both(chart.sobol_bars, here, "sobol", s, output)
     rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
     st.caption(
-        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it alone "
-        "is unknown; total above first means that it acts together with others. Both are estimates: a first-order index may come out slightly "
-        "negative within its interval, which means none."
+        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it "
+        "alone is unknown; total above first means that it acts together with others. Both are estimates: a first-order index may "
+        "come out slightly negative within its interval, which means none."
         + (f" Here {len(rest)} intervals reach below 0." if rest else "")
     )
     width = max(row["total_high"] - row["total_low"] for row in here.to_dict("records"))

@@ -98,7 +98,7 @@ def _laws(best: Solution) -> None:
     frame = worked(s, "every law", work)
     if frame is None:
         return
-    if not (frame["status"] == "optimal").any():
+    if "optimal" not in frame["status"].tolist():
         show.problems([str(message) for message in frame["message"].unique() if message])
         return
     show.chart(band_against_law, frame, reference=CLAIM)

@@ -81,13 +81,15 @@ def contours(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
 def _labels(by_kind: dict[str, list[dict[str, Any]]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """What each curve stands for: losses where it leaves to the right, costs at the upper left."""
     ends = []
-    for kind, pick, align, dx, dy in (("loss", max, "right", -8, 2), ("cost", min, "left", 6, 4)):
+    for kind, pick, dx, dy in (("loss", max, -8, 2), ("cost", min, 6, 4)):
         curves: dict[str, dict[str, Any]] = {}
         for r in by_kind[kind]:
             known = curves.setdefault(r["label"], r)
             curves[r["label"]] = pick(known, r, key=lambda row: row["n_params"])
         if curves:
-            text = alt.Chart(data([*curves.values()])).mark_text(align=align, dx=dx, dy=dy, fontSize=10)
+            text = alt.Chart(data([*curves.values()])).mark_text(
+                align="right" if kind == "loss" else "left", dx=dx, dy=dy, fontSize=10
+            )
             ends.append(text.encode(x=x, y=y, text="label:N"))
     return ends
 
