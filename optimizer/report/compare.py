@@ -30,7 +30,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
         reference: the name that the others are divided by.
 
     Returns:
-        Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. A ratio is NaN where one of the two has no
+        Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. A ratio is NaN where one of two has no
         answer, where the reference is 0, where the
         units differ, as cost in FLOP and in USD does (`unit` then names both), or for losses under two laws, fitted on different text.
 

@@ -73,7 +73,7 @@ def test_a_bad_file_is_told(content, sentence):
 def test_two_pins_of_one_name_in_a_file_are_told():
     twice = json.loads(file_of(pinned(SMALL)))
     twice["pins"] *= 2
-    with pytest.raises(InputError, match="pin 2: .* is pinned already"):
+    with pytest.raises(InputError, match=r"pin 2: .* is pinned already"):
         pins_in(json.dumps(twice).encode(), "pins.json")
 
 
