@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import optimizer
+from optimizer.app.pins import pin_control
 from optimizer.app.sidebar import sidebar
 from optimizer.app.state import question, write_link
 
@@ -19,6 +20,7 @@ page = st.navigation(
         st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
         st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
         st.Page(PAGES / "sizes.py", title="Model-size table", url_path="sizes", icon=":material/table:"),
+        st.Page(PAGES / "compare.py", title="Compare", url_path="compare", icon=":material/compare_arrows:"),
         st.Page(PAGES / "sources.py", title="Sources", url_path="sources", icon=":material/menu_book:"),
     ],
     position="top",
@@ -26,5 +28,6 @@ page = st.navigation(
 
 asked = question()
 sidebar(asked, page.title)
+pin_control(asked)
 page.run()
 write_link(asked)

@@ -17,7 +17,7 @@ from .controls import escaped
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chart", "dark", "download", "numbers", "problems", "table"]
+__all__ = ["chart", "dark", "download", "numbers", "problems", "stale", "table"]
 
 
 def dark() -> bool:
@@ -28,6 +28,14 @@ def dark() -> bool:
 def problems(sentences: Sequence[str]) -> None:
     """The library's sentences."""
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
+
+
+def stale(draw: Callable[[], None]) -> None:
+    """The last good answer, greyed."""
+    st.caption("Below, in grey: the last answer, before this change.")
+    st.html("<style>.st-key-stale {opacity: 0.4}</style>")
+    with st.container(key="stale"):
+        draw()
 
 
 def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:

@@ -26,7 +26,17 @@ from ..optimum.solution import Solution, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PHASES", "cost_curve", "cost_phases", "law_level", "monthly_tokens", "tokens_for", "verdict"]
+__all__ = [
+    "PHASES",
+    "cost_curve",
+    "cost_phases",
+    "monthly_tokens",
+    "needs_answer",
+    "of_equal_loss",
+    "reducible_at",
+    "tokens_for",
+    "verdict",
+]
 
 PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
 
@@ -60,7 +70,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    _needs_answer(best)
+    needs_answer(best)
     s, band = best.scenario, best.band
     tolerance = percent(band.tolerance)
     special = {
@@ -70,13 +80,13 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
         "Chinchilla plan": float(best.baseline.design.n_params),
     }
     c = s.law.chinchilla
-    level = law_level(best)
+    level = reducible_at(best)
     least = (float(c.A) / level) ** (1 / float(c.alpha))
     low = max(min(special.values()) / MARGIN, 1.02 * least)
     high = max(special.values()) * MARGIN
     named = [*special.items(), *_models(low, high, special["optimum"])]
     sizes = np.append(np.geomspace(low, high, POINTS), [n for _, n in named])
-    tokens, rl = _of_equal_loss(best, sizes)
+    tokens, rl = of_equal_loss(best, sizes)
     plan = POINTS + [name for name, _ in named].index("Chinchilla plan")
     tokens[plan], rl[plan] = float(best.baseline.design.train_tokens), float(best.baseline.design.rl_tokens)
     design = Design(sizes, tokens, rl)
@@ -109,12 +119,13 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     return frame
 
 
-def _needs_answer(best: Solution) -> None:
+def needs_answer(best: Solution) -> None:
+    """Refuse a solution without a design."""
     if best.status is not Status.OPTIMAL:
         raise InputError([f"there is no design to show: {best.message}"])
 
 
-def law_level(best: Solution) -> float:
+def reducible_at(best: Solution) -> float:
     """The reducible loss at the optimum, RL's own part included (nat/token)."""
     s, (n, d, r) = best.scenario, best.design
     return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
@@ -132,10 +143,10 @@ def tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
         return np.where(worth <= unique, worth, repeated)
 
 
-def _of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, R) of each size at the loss of the optimum."""
     s, c = best.scenario, best.scenario.law.chinchilla
-    left = law_level(best) - float(c.A) * sizes ** -float(c.alpha)
+    left = reducible_at(best) - float(c.A) * sizes ** -float(c.alpha)
     left = np.where(left > 0, left, np.nan)
     if not isinstance(s.rl, OptimisedRL):
         tokens = tokens_for(s, left)
@@ -175,7 +186,7 @@ def cost_phases(best: Solution) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    _needs_answer(best)
+    needs_answer(best)
     records = [
         {
             "plan": plan,
@@ -240,7 +251,7 @@ def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
 
 def verdict(best: Solution) -> str:
     """What the optimum is and how sure, in plain words."""
-    _needs_answer(best)
+    needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
     low, high = best.band.n_params
     far = {"parameters": best.extrapolation.n_params, "tokens per parameter": best.extrapolation.tokens_per_param}

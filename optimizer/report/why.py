@@ -1,6 +1,7 @@
 """Why is the optimum so far beyond Chinchilla? What each bill adds, what each law says, and where the designs lie.
 
 staircase(s)      the over-training ratio as training, inference and RL are paid for one after the other
+reasoning(best)   the lecture's arithmetic with the scenario's own numbers
 every_law(s)      the optimum under each law, with its band and, where one is published, the interval of its posterior
 design_map(best)  lines of equal loss and of equal cost in parameters and tokens, with the way from Chinchilla to the optimum
 """
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, percent
 from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
@@ -20,12 +21,14 @@ from ..optimum.ensemble import ensemble, under_law
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
-from .plan import cost_curve, law_level, tokens_for
+from .lecture import Step
+from .plan import cost_curve, needs_answer, reducible_at, tokens_for
+from .text import times
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["design_map", "every_law", "staircase"]
+__all__ = ["design_map", "every_law", "reasoning", "staircase"]
 
 POSTERIOR = (0.1, 0.9)
 DRAWS = 1000
@@ -99,6 +102,71 @@ def _unserved() -> dict[str, Any]:
     return {"traffic": {"kind": "total", "output_tokens": 0.0}}
 
 
+def reasoning(best: Solution) -> list[Step]:
+    """The lecture's steps with a scenario's own numbers, and its exact answer last.
+
+    Raises:
+        InputError: the solution has no design.
+
+    """
+    needs_answer(best)
+    s, cost = best.scenario, best.cost
+    n, d, r = (float(v) for v in best.design)
+    read, written = (float(v) for v in (s.traffic.demand().input_tokens, s.traffic.demand().output_tokens))
+    served = read + written
+    k, per_rl, per_served = (
+        float(v)
+        for v in (
+            s.pretraining.flops_per_param_token,
+            s.rl.flops_per_param_token,
+            s.serving.flops_per_param_token,
+        )
+    )
+    unit = "FLOP" if best.unit == "flops" else "USD"
+    parts = {
+        "pre-training": float(cost.pretraining),
+        "RL": float(cost.rl),
+        "inference": float(cost.prefill) + float(cost.decode),
+    }
+    whole = float(cost.total)
+    found = [
+        Step("tokens this model serves", f"{human(read)} input + {human(written)} output", f"{human(served)} tokens"),
+        Step("compute of pre-training", f"{k:g} N D = {k:g} x {human(n)} x {human(d)}", f"{human(k * n * d)} FLOP"),
+    ]
+    if r:
+        found.append(
+            Step(
+                "compute of RL",
+                f"{per_rl:g} N R = {per_rl:g} x {human(n)} x {human(r)}",
+                f"{human(per_rl * n * r)} FLOP",
+            )
+        )
+    found.append(
+        Step(
+            "compute of inference",
+            f"{per_served:g} N T = {per_served:g} x {human(n)} x {human(served)}",
+            f"{human(per_served * n * served)} FLOP",
+        )
+    )
+    found += [
+        Step(f"bill of {name}", f"{percent(value / whole)} of the cost over the life", f"{human(value)} {unit}")
+        for name, value in parts.items()
+        if value
+    ]
+    balanced = d * parts["inference"] / parts["pre-training"]
+    found += [
+        Step("D at equal cost", "pre-training as dear as inference", f"{human(balanced)} tokens"),
+        Step("heuristic over-training", f"{human(balanced)} / (20 x {human(n)})", times(balanced / (20 * n))),
+        Step(
+            "exact over-training",
+            f"D* / 20 N* = {human(d)} / (20 x {human(n)})",
+            times(best.overtraining.vs_rule_of_20),
+        ),
+        Step("against the law's own optimum", "D* / D0(N*)", times(best.overtraining.vs_law)),
+    ]
+    return found
+
+
 def every_law(scenario: Scenario) -> "pd.DataFrame":
     """`ensemble` with the middle 80 % of the ratio over each law's posterior.
 
@@ -146,7 +214,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     if most and low / NEAR < most < MARGIN * low:  # near enough to show how far the designs lie from it
         low = most / MARGIN
     sizes = np.geomspace(low, high, POINTS)
-    c, level, cost = s.law.chinchilla, law_level(best), float(best.cost.total)
+    c, level, cost = s.law.chinchilla, reducible_at(best), float(best.cost.total)
     irreducible, from_rl = float(c.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
     records: list[dict[str, Any]] = []
 

@@ -37,10 +37,7 @@ def _answer(asked: Question) -> None:
         return
     show.problems(sentences)
     if asked.answered is not None:
-        st.caption("Below, in grey: the last answer, before this change.")
-        st.html("<style>.st-key-stale {opacity: 0.4}</style>")
-        with st.container(key="stale"):
-            _design(asked.answered)
+        show.stale(lambda: _design(asked.answered))
 
 
 def _design(best: Solution) -> None:

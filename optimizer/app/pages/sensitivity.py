@@ -1,6 +1,6 @@
 """Page: which assumption carries the result, and what a wrong forecast costs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,12 +9,15 @@ from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
+from optimizer.app.work import worked
+from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
 from optimizer.optimum.blocks import Progress
 from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
+from optimizer.optimum.sobol import factors, sobol
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.tornado import tornado
 from optimizer.optimum.uncertainty import monte_carlo
@@ -27,22 +30,22 @@ if TYPE_CHECKING:
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
-MOST_KEPT = 20
-VIEWS = ["One per cent more", "Each assumption at its ends", "A wrong forecast", "Uncertainty along traffic"]
+WIDE = 0.2
+"""Width of an interval of a share, in shares of the whole, above which an order of bars says little."""
+SOBOL_SIZES = [2**k for k in range(5, 13)]
+VIEWS = [
+    "One per cent more",
+    "Each assumption at its ends",
+    "A wrong forecast",
+    "Uncertainty along traffic",
+    "Shares of the spread",
+]
 
 
 @st.cache_data(max_entries=100, show_spinner="Differentiating the optimum ...")
 def slopes(toml: str) -> "pd.DataFrame":
     """The elasticities of a scenario."""
     return elasticities(Scenario.from_toml(toml))
-
-
-def quick(s: Scenario) -> bool:
-    """Whether hundreds of optima take no longer than one: nothing but N and D is decided, by the scalar equation."""
-    limited = any(path.startswith("limits.") for path, _, _ in s.quantities())
-    return (
-        not limited and s.serving.method == "efficiency" and s.law.kind != "repetition" and s.rl.policy != "optimised"
-    )
 
 
 def _alone(s: Scenario) -> dict[str, None]:
@@ -68,16 +71,18 @@ def page() -> None:
         if view == VIEWS[0]:
             _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
         elif view == VIEWS[1]:
-            frame = _worked(
+            frame = _asked(
                 s, f"tornado {output}", lambda progress: tornado(s, output, over=_alone(s), progress=progress)
             )
             _both(chart.tornado, frame, "tornado", s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
-            frame = _worked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
+            frame = _asked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
             _both(chart.regret_heat_map, frame, "regret", s)
+        elif view == VIEWS[4]:
+            _sobol(s, output)
         else:
-            frame = _worked(
+            frame = _asked(
                 s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
             )
             _both(chart.fan, frame, "fan", s, output)
@@ -86,31 +91,53 @@ def page() -> None:
         show.problems(str(error).split("\n"))
 
 
+def _sobol(s: Scenario, output: str) -> None:
+    """Which uncertain assumptions explain the spread, all moved at once."""
+    inputs, _ = factors(s, _alone(s))
+    n = st.select_slider(
+        "Base samples n", SOBOL_SIZES, 256, key="sobol_samples",
+        help="a power of two; twice as many narrow the intervals by about a third",
+    )  # fmt: skip
+    st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
+    frame = _asked(
+        s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
+    )
+    here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
+    here.attrs = frame.attrs
+    _both(chart.sobol_bars, here, "sobol", s, output)
+    rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
+    st.caption(
+        "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it "
+        "alone is unknown; total above first means that it acts together with others. Both are estimates: a first-order index may "
+        "come out slightly negative within its interval, which means none."
+        + (f" Here {len(rest)} intervals reach below 0." if rest else "")
+    )
+    width = max(row["total_high"] - row["total_low"] for row in here.to_dict("records"))
+    st.caption(
+        f"Convergence: the widest {percent(frame.attrs['confidence'])} interval of a total index spans {human(width, 2)}; "
+        + (
+            "read the order of the bars with care, or take more samples."
+            if width > WIDE
+            else "narrow enough to rank the bars."
+        )
+        + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
+    )
+    st.caption(escaped(" ".join(frame.attrs["notes"])))
+
+
+def _asked(
+    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
+) -> "pd.DataFrame":
+    """The frame of an analysis; the page ends here while nobody has asked for it."""
+    frame = worked(s, name, work, always_ask=always_ask)
+    if frame is None:
+        st.stop()
+    return frame
+
+
 def _both(draw: Callable[..., Any], frame: "pd.DataFrame", name: str, scenario: Scenario, *more: Any) -> None:
     show.chart(draw, frame, *more)
     show.numbers(frame, name, scenario)
-
-
-def _worked(s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"]) -> "pd.DataFrame":
-    """The frame of an analysis: at once where that is quick, else on a button, with a bar; the browser's stop button ends it."""
-    key = (s.to_toml(), name)
-    kept = st.session_state.setdefault("analyses", {})
-    if key not in kept:
-        if not quick(s) and not st.button("Calculate", key=f"start.{name}", help="solves many optima one by one"):
-            st.info("This takes a while for this scenario.")
-            st.stop()
-        bar = st.progress(0.0, "Solving ...")
-
-        def progress(blocks: Sequence[Any]) -> Iterable[Any]:
-            for done, block in enumerate(blocks):
-                bar.progress(done / len(blocks), "Solving ...")
-                yield block
-
-        kept[key] = work(progress)
-        while len(kept) > MOST_KEPT:
-            kept.pop(next(iter(kept)))
-        bar.empty()
-    return kept[key]
 
 
 if __name__ == "__main__":

@@ -62,12 +62,19 @@ def page() -> None:
         _serving()
         return
     sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
-    if sentences:
-        show.problems(sentences)
-    if best.status is not Status.OPTIMAL:
-        if view == VIEWS[0]:
-            _board()
+    if best.status is Status.OPTIMAL:
+        asked.answered = best
+    if not sentences:
+        _view(view, best)
         return
+    show.problems(sentences)
+    if asked.answered is not None:
+        show.stale(lambda: _view(view, asked.answered))
+    elif view == VIEWS[0]:
+        _board()
+
+
+def _view(view: str, best: Solution) -> None:
     {VIEWS[0]: _bills, VIEWS[1]: _laws, VIEWS[2]: _map}[view](best)
 
 
@@ -84,6 +91,8 @@ def _bills(best: Solution) -> None:
         if sentence:
             st.caption(escaped(f"{step}: {sentence}"))
     show.numbers(found.drop(columns="message"), "bill-by-bill", s)
+    st.header("The arithmetic of this scenario")
+    st.table([step._asdict() for step in why.reasoning(best)], border="horizontal")
     _board()
 
 

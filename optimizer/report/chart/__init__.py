@@ -5,11 +5,13 @@
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
     staircase(staircase(s))                  design_map(design_map(best))
+    valleys(valleys({...}))                  bills(bills({...}))
 
 Notebook, app and export draw with these. `dark` takes the colours of a dark page. Marks are told apart by fill, shape and position too.
 """
 
 from .bars import elasticity_bars, sobol_bars, tornado
+from .compare import bills, valleys
 from .curves import fan, frontier
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
@@ -18,6 +20,7 @@ from .why import design_map, staircase
 
 __all__ = [
     "band_against_law",
+    "bills",
     "cost_against_params",
     "cost_by_phase",
     "design_map",
@@ -30,4 +33,5 @@ __all__ = [
     "sobol_bars",
     "staircase",
     "tornado",
+    "valleys",
 ]

@@ -1,0 +1,124 @@
+"""Page: pinned scenarios side by side."""
+
+import streamlit as st
+
+from optimizer.app import show
+from optimizer.app.answers import answer
+from optimizer.app.controls import escaped
+from optimizer.app.pins import LONGEST_NAME, Pin, assumption_table, file_of, pin_preset, pins, pins_in, remove, rename
+from optimizer.app.state import question
+from optimizer.assumptions.library import presets
+from optimizer.assumptions.problems import InputError
+from optimizer.optimum.solution import Solution, Status
+from optimizer.report import chart
+from optimizer.report.compare import bills, difference_table, valleys
+
+
+def page() -> None:
+    """The whole page."""
+    st.title("Compare")
+    _add()
+    known = pins()
+    if not known:
+        st.info(
+            "Nothing is pinned yet. Open Compare in the sidebar of any page and pin the scenario, or pin a preset above."
+        )
+        return
+    _list(known)
+    plans = _answers(known)
+    answered = [name for name, best in plans.items() if best.status is Status.OPTIMAL]
+    for name, best in plans.items():
+        if name not in answered:
+            show.problems([f"{name}: {best.message}"])
+    if not answered:
+        return
+    reference = st.selectbox("Reference", answered, key="compare_reference")
+    frame = difference_table(plans, reference)
+    st.header("The difference")
+    st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}. 1 means alike.")
+    show.table(frame, "Outputs of the pinned scenarios and their ratios to the reference")
+    show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
+    st.header("The cause")
+    cause = assumption_table(known)
+    if len(cause):
+        st.caption("The assumptions in which they differ; empty where a scenario does not have the assumption.")
+        show.table(cause.map(_written), "Assumptions in which the pinned scenarios differ")
+        show.download(cause.astype(str), "assumptions", plans[reference].scenario)
+    else:
+        st.caption(
+            "They do not differ in any assumption." if len(known) > 1 else "Pin another scenario to compare with."
+        )
+    st.header("The valleys and the bills")
+    st.caption(
+        "Where the valleys overlap, one size serves both scenarios for at most 5 % more; the bars say where the money goes."
+    )
+    left, right = st.columns(2)
+    with left:
+        show.chart(chart.valleys, valleys(plans))
+    with right:
+        show.chart(chart.bills, bills(plans))
+
+
+def _written(value: object) -> object:
+    return value if isinstance(value, (float, str)) else str(value)
+
+
+def _answers(known: dict[str, Pin]) -> dict[str, Solution]:
+    """The answer to every pin; what is answered is kept, so that a stop loses none of it."""
+    bar = st.progress(0.0, "Solving ...")
+    found = {}
+    for done, (name, pinned) in enumerate(known.items()):
+        bar.progress(done / len(known), f"Solving {escaped(name)} ...")
+        found[name] = answer(pinned.scenario)
+    bar.empty()
+    return found
+
+
+def _add() -> None:
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    with left, st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Preset to pin", presets(), key="preset_to_pin")
+        st.button("Pin preset", key="pin_preset", on_click=lambda: pin_preset(st.session_state["preset_to_pin"]))
+    with right:
+        file = st.file_uploader("Pins from a JSON file", type="json", key="pins_file", max_upload_size=1)
+    if file is not None and st.session_state.get("pins_file_read") != file.file_id:
+        st.session_state["pins_file_read"] = file.file_id
+        try:
+            read = pins_in(file.getvalue(), file.name)
+            twice = [name for name in read if name in pins()]
+            if twice:
+                raise InputError(
+                    [f"{', '.join(twice)}: pinned already; rename or remove those pins, then upload again."]
+                )
+            pins().update(read)
+            st.rerun()
+        except InputError as error:
+            show.problems(error.problems)
+    for sentence in st.session_state.pop("pin_problems", ()):
+        show.problems([sentence])
+
+
+def _list(known: dict[str, Pin]) -> None:
+    for i, (name, pinned) in enumerate(known.items()):
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        key = f"pin_rename.{i}"
+        st.session_state[key] = name
+        row.text_input(f"Pin {i + 1}", key=key, max_chars=LONGEST_NAME, on_change=_rename, args=(name, key))
+        row.button("Open", key=f"pin_open.{i}", on_click=_open, args=(pinned,), help="make it the current scenario")
+        row.button("Remove", key=f"pin_remove.{i}", on_click=remove, args=(known, name))
+    st.download_button("All pins as JSON", lambda: file_of(known), "pins.json", "application/json", on_click="ignore")
+
+
+def _open(pinned: Pin) -> None:
+    question().choose(pinned.preset, pinned.scenario)
+
+
+def _rename(old: str, key: str) -> None:
+    try:
+        st.session_state["pins"] = rename(pins(), old, st.session_state[key])
+    except InputError as error:
+        st.session_state["pin_problems"] = error.problems
+
+
+if __name__ == "__main__":
+    page()

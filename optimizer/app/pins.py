@@ -1,0 +1,190 @@
+"""Which scenarios has this session put beside each other? Named pins that survive page switches and travel as one JSON file."""
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
+
+from ..assumptions.library import load, presets
+from ..assumptions.problems import InputError, near_miss
+from ..assumptions.scenario import Scenario
+from .controls import escaped
+from .link import plain_values
+from .state import Question, question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Pin",
+    "assumption_table",
+    "file_of",
+    "pin",
+    "pin_control",
+    "pin_preset",
+    "pins",
+    "pins_in",
+    "remove",
+    "rename",
+    "suggested",
+]
+
+MOST_PINS = 12
+LONGEST_NAME = 60
+MOST_BYTES = 1_000_000
+
+
+class Pin(NamedTuple):
+    """One pinned scenario, and the preset it started from."""
+
+    preset: str
+    scenario: Scenario
+
+
+def pins() -> dict[str, Pin]:
+    """The pins of this session by name, in the order in which they were pinned."""
+    return st.session_state.setdefault("pins", {})
+
+
+def pin(known: dict[str, Pin], name: str, new: Pin) -> None:
+    """Pin a scenario under a name.
+
+    Raises:
+        InputError: the name is empty, too long or taken, or there are too many pins.
+
+    """
+    problems = _name_problems(known, name)
+    if len(known) >= MOST_PINS:
+        problems.append(f"{len(known)} scenarios are pinned, at most {MOST_PINS} can be compared; remove one first.")
+    if problems:
+        raise InputError(problems)
+    known[name.strip()] = new
+
+
+def rename(known: dict[str, Pin], old: str, new: str) -> dict[str, Pin]:
+    """The pins with one renamed, in the same order.
+
+    Raises:
+        InputError: the new name is empty, too long or taken.
+
+    """
+    if new.strip() == old:
+        return known
+    problems = _name_problems(known, new)
+    if problems:
+        raise InputError(problems)
+    return {new.strip() if name == old else name: value for name, value in known.items()}
+
+
+def remove(known: dict[str, Pin], name: str) -> None:
+    """Take a pin away; nothing happens where there is none."""
+    known.pop(name, None)
+
+
+def _name_problems(known: dict[str, Pin], name: str) -> list[str]:
+    name = name.strip()
+    if not name:
+        return ["a pin needs a name; type one."]
+    if len(name) > LONGEST_NAME:
+        return [f"the name has {len(name)} characters, at most {LONGEST_NAME} are kept; shorten it."]
+    if name in known:
+        return [f"{name!r} is pinned already; take another name, or remove that pin first."]
+    return []
+
+
+def file_of(known: dict[str, Pin]) -> bytes:
+    """All pins as one JSON file, with every digit."""
+    plain = [{"name": name, "preset": p.preset, "scenario": p.scenario.to_dict()} for name, p in known.items()]
+    return json.dumps({"pins": plain}, indent=1).encode()
+
+
+def pins_in(content: bytes, name: str) -> dict[str, Pin]:
+    """The pins in a file of `file_of`.
+
+    Raises:
+        InputError: it is too large, no such file, or a scenario in it is none; one sentence for every problem.
+
+    """
+    if len(content) > MOST_BYTES:
+        raise InputError([f"{name} has more than {MOST_BYTES:,} bytes, the most a file of pins may have."])
+    try:
+        given = json.loads(content.decode("utf-8-sig"))
+        listed = given["pins"]
+        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+            raise TypeError("pins is not a list of blocks")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError([f"{name} is no file of pins ({error}); upload what 'All pins as JSON' wrote."]) from None
+    found: dict[str, Pin] = {}
+    problems: list[str] = []
+    for i, entry in enumerate(listed, 1):
+        where = f"{name} pin {i}"
+        try:
+            _read(entry, found)
+        except InputError as error:
+            problems += [f"{where}: {sentence}" for sentence in error.problems]
+        except RecursionError:
+            problems.append(f"{where}: it nests too deeply.")
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
+    preset, plain = str(entry.get("preset", presets()[0])), entry.get("scenario")
+    if preset not in presets():
+        raise InputError([f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())}"])
+    if not isinstance(plain, dict):
+        raise InputError(["scenario is missing or no block of assumptions."])
+    if isinstance(plain.get("traffic"), dict) and "file" in plain["traffic"]:
+        raise InputError(["traffic.file names a file, which the app does not read; write its rows as traffic.table."])
+    pin(found, str(entry.get("name", "")), Pin(preset, Scenario.from_dict(plain)))
+
+
+def assumption_table(known: dict[str, Pin]) -> "pd.DataFrame":
+    """The assumptions in which pins differ: one row a dotted path, one column a pin, empty where a pin does not have the path."""
+    import pandas as pd
+
+    plain = {name: plain_values(p.scenario) for name, p in known.items()}
+    paths = dict.fromkeys(path for values in plain.values() for path in values if path != "name")
+    records = []
+    for path in paths:
+        values = {name: found.get(path) for name, found in plain.items()}
+        if any(value != next(iter(values.values())) for value in values.values()):
+            told = {n: f"{len(v)} months" if isinstance(v, list) else "" if v is None else v for n, v in values.items()}
+            records.append({"assumption": path, **told})
+    frame = pd.DataFrame.from_records(records, columns=["assumption", *known])
+    frame.attrs["units"] = {}
+    return frame
+
+
+def suggested(known: dict[str, Pin], name: str) -> str:
+    """A name that is free: the one given, or the same with a number."""
+    name = name[: LONGEST_NAME - 4] or "scenario"
+    return next(t for t in (name, *(f"{name} {i}" for i in range(2, MOST_PINS + 3))) if t not in known)
+
+
+def pin_control(asked: Question) -> None:
+    """Pin the current scenario, in the sidebar of every page."""
+    with st.sidebar.expander(f"Compare: {len(pins())} pinned", key="open.pins", expanded=False):
+        with st.form("pin_form", clear_on_submit=True, border=False):
+            name = suggested(pins(), asked.scenario.name or asked.preset)
+            st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
+            st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
+        for sentence in st.session_state.pop("pin_problems", ()):
+            st.error(escaped(sentence))
+
+
+def _pin_now(name: str) -> None:
+    now = question()
+    try:
+        pin(pins(), st.session_state.get("pin_name", "").strip() or name, Pin(now.preset, now.scenario))
+    except InputError as error:
+        st.session_state["pin_problems"] = error.problems
+
+
+def pin_preset(name: str) -> None:
+    """Pin a preset as it comes."""
+    try:
+        pin(pins(), suggested(pins(), name), Pin(name, load(name)))
+    except InputError as error:
+        st.session_state["pin_problems"] = error.problems

@@ -1,0 +1,63 @@
+"""How is long work done? At once where it is quick, else on a button, with a bar; the browser's stop button ends it and loses nothing."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ..assumptions.scenario import Scenario
+from ..optimum.blocks import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["quick", "worked"]
+
+MOST_KEPT = 20
+
+
+def quick(s: Scenario) -> bool:
+    """Whether hundreds of optima take no longer than one: nothing but N and D is decided, by the scalar equation."""
+    limited = any(path.startswith("limits.") for path, _, _ in s.quantities())
+    return (
+        not limited and s.serving.method == "efficiency" and s.law.kind != "repetition" and s.rl.policy != "optimised"
+    )
+
+
+def worked(
+    s: Scenario,
+    name: str,
+    work: Callable[[Progress], "pd.DataFrame"],
+    *,
+    always_ask: bool = False,
+) -> "pd.DataFrame | None":
+    """The frame of an analysis of a scenario; None while nobody has asked for it.
+
+    Args:
+        s: the scenario.
+        name: of the analysis, different for different settings.
+        work: what makes the frame.
+        always_ask: whether a button comes first even for a scenario whose optima are quick.
+
+    """
+    key = (s.to_toml(), name)
+    kept = st.session_state.setdefault("analyses", {})
+    if key not in kept:
+        slow = not quick(s)
+        if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
+            st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
+            return None
+        bar = st.progress(0.0, "Solving ...")
+
+        def progress(blocks: Sequence[Any]) -> Iterable[Any]:
+            for done, block in enumerate(blocks):
+                bar.progress(
+                    done / len(blocks), "Solving ... stop it with the Stop button above; what was there before stays."
+                )
+                yield block
+
+        kept[key] = work(progress)
+        while len(kept) > MOST_KEPT:
+            kept.pop(next(iter(kept)))
+        bar.empty()
+    return kept[key]

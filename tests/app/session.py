@@ -1,0 +1,67 @@
+"""What the tests of the app share: open a page, read what it shows, and what the library says it should show.
+
+Streamlit's own test runner runs the pages without a browser. What a browser alone can show (layout, canvas edits, the address bar) is not here.
+"""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from optimizer import solve
+from optimizer.assumptions.numbers import human
+from optimizer.report.text import times
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["plan", "why", "sensitivity", "serving", "sizes", "sources"]
+SMALL = "open-weights-8b"
+MONTHS = [
+    {"month": "2026-12", "input_tokens_per_day": 1e12 / 3, "output_tokens_per_day": 2e11},
+    {"month": "2027-01", "input_tokens_per_day": 5e11, "output_tokens_per_day": 0.0},
+]
+
+
+def opened(page: str = "plan", **link: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    for path, value in link.items():
+        at.query_params[path.replace("__", ".")] = value
+    at.run()
+    if page != "plan":
+        at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / f"{page}.py")).run()
+    assert not at.exception, at.exception
+    return at
+
+
+def shown(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def expected(scenario) -> dict[str, str]:
+    best = solve(scenario)
+    unit = "FLOP" if best.unit == "flops" else "USD"
+    return {
+        "N*, active parameters": human(float(best.design.n_params), 4),
+        "D*, training tokens": human(float(best.design.train_tokens), 4),
+        "R*, RL tokens": human(float(best.design.rl_tokens), 4),
+        "Loss, nat/token": f"{best.loss:.4f}",
+        "Over-training against 20:1": times(best.overtraining.vs_rule_of_20),
+        "Over-training against the law": times(best.overtraining.vs_law),
+        f"Cost over the life, {unit}": human(float(best.cost.total), 4),
+    }
+
+
+def agrees(at: AppTest, scenario) -> bool:
+    found = shown(at)
+    return all(found[label] == value for label, value in expected(scenario).items())
+
+
+def run(at: AppTest) -> AppTest:
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def unfold(at: AppTest, *groups: str) -> AppTest:
+    """A run with groups open; the test runner forgets after each run what is open, a browser does not."""
+    for name in groups:
+        at.session_state[f"open.{name}.Plan"] = True
+    return run(at)

@@ -1,0 +1,111 @@
+"""A control moves what it is for; bad input keeps the last answer."""
+
+import pytest
+
+from optimizer import InputError, load, solve
+
+from .session import SMALL, agrees, expected, opened, run, shown, unfold
+
+
+def test_an_input_moves_the_answer_to_what_the_library_gives():
+    at = opened()
+    at.text_input(key="text.traffic.output_tokens").set_value("500T")
+    run(at)
+    changed = load("lecture-2026", {"traffic.output_tokens": "500T"})
+    assert agrees(at, changed)
+    assert dict(at.query_params) == {"preset": "lecture-2026", "traffic.output_tokens": "500000000000000.0"}
+    again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
+    assert shown(again) == shown(at)
+
+
+def test_a_slider_moves_only_what_it_is_for():
+    at = opened()
+    unfold(at, "pretraining")
+    at.slider(key="slider.pretraining.mfu").set_value(0.5)
+    unfold(at, "pretraining")
+    assert dict(at.query_params) == {"preset": "lecture-2026", "pretraining.mfu": "0.5"}
+    options = at.select_slider(key="slider.pretraining.tokens_per_chip").options
+    assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
+
+
+def test_every_number_of_every_block_can_be_reached():
+    at = opened()
+    s = load("lecture-2026")
+    unfold(at, "goal", "law", "pretraining", "rl", "serving", "deployment", "money", "limits")
+    keys = {box.key for box in at.text_input}
+    assert {f"text.{path}" for path, _, _ in s.quantities()} <= keys
+    assert {f"text.limits.{name}" for name in type(s.limits).model_fields} <= keys
+
+
+def test_bad_input_says_the_librarys_sentence_and_keeps_the_last_answer():
+    at = opened()
+    before = shown(at)
+    at.text_input(key="text.traffic.output_tokens").set_value("-5T")
+    run(at)
+    with pytest.raises(InputError) as caught:
+        load("lecture-2026", {"traffic.output_tokens": "-5T"})
+    assert caught.value.problems[0].split()[0] in at.error[0].value.replace("\\", "")
+    assert "got -5T tokens" in at.error[0].value.replace("\\", "")
+    assert shown(at) == before
+    assert at.text_input(key="text.traffic.output_tokens").value == "-5T"
+    assert dict(at.query_params) == {"preset": "lecture-2026"}
+    at.text_input(key="text.traffic.output_tokens").set_value("300T")
+    run(at)
+    assert not at.error
+    assert agrees(at, load("lecture-2026", {"traffic.output_tokens": "300T"}))
+
+
+def test_an_infeasible_question_says_why_and_keeps_the_last_answer():
+    at = opened()
+    before = shown(at)
+    unfold(at, "limits")
+    at.text_input(key="text.limits.max_params").set_value("1B")
+    run(at)
+    best = solve(load("lecture-2026", {"limits.max_params": "1B"}), throw=False)
+    assert best.message
+    assert at.error[0].value.replace("\\", "") == best.message
+    assert shown(at) == before
+
+
+def test_undo_and_reset_lead_back():
+    at = opened(preset=SMALL)
+    start = shown(at)
+    at.text_input(key="text.traffic.growth").set_value("8%")
+    run(at)
+    first = shown(at)
+    at.text_input(key="text.traffic.months").set_value("36")
+    run(at)
+    assert len({str(start), str(first), str(shown(at))}) == 3
+    at.button(key="undo").click()
+    run(at)
+    assert shown(at) == first
+    at.text_input(key="text.traffic.months").set_value("36")
+    run(at)
+    at.button(key="reset.traffic.growth").click()
+    run(at)
+    assert set(at.query_params) == {"preset", "traffic.months"}
+    at.button(key="reset_all").click()
+    run(at)
+    assert shown(at) == start
+    assert dict(at.query_params) == {"preset": SMALL}
+
+
+def test_a_new_kind_of_goal_keeps_the_design():
+    at = opened()
+    before = shown(at)
+    unfold(at, "goal")
+    for kind in ("budget", "params", "loss"):
+        at.selectbox(key="choice.goal.kind").set_value(kind)
+        unfold(at, "goal")
+        assert at.query_params.get("goal.kind", "loss") == kind
+        assert shown(at) == before
+
+
+def test_sessions_are_separate():
+    one, other = opened(), opened()
+    one.text_input(key="text.traffic.output_tokens").set_value("500T")
+    run(one)
+    assert shown(run(other)) == expected(load("lecture-2026")) | {
+        k: v for k, v in shown(other).items() if "Savings" in k
+    }
+    assert shown(one) != shown(other)

@@ -1,0 +1,92 @@
+"""The forecast is edited as a table, goes out and comes in."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from optimizer import InputError, load
+from optimizer.app.forecast import csv_of, rows_of_csv
+from optimizer.app.link import TABLE
+from optimizer.report.plan import monthly_tokens
+
+from .session import MONTHS, ROOT, SMALL, agrees, opened, run, shown
+
+
+def edit(at: AppTest, **edits: object) -> AppTest:
+    at.session_state[at.session_state["forecast"]["key"]] = {
+        "edited_rows": {},
+        "added_rows": [],
+        "deleted_rows": [],
+        **edits,
+    }
+    return run(at)
+
+
+def test_the_forecast_is_edited_as_a_table():
+    at = opened(preset=SMALL)
+    before = monthly_tokens(load(SMALL)).drop(columns="days").to_dict("records")
+    edit(at, edited_rows={0: {"output_tokens_per_day": "5T"}})
+    first = [{**before[0], "output_tokens_per_day": 5e12}, *before[1:]]
+    assert agrees(at, load(SMALL, {"traffic.kind": "table", TABLE: first, **_gone(SMALL)}))
+    edit(
+        at,
+        edited_rows={0: {"output_tokens_per_day": "5T"}, 1: {"input_tokens_per_day": "1e12"}},
+        added_rows=[{"month": None, "input_tokens_per_day": "1.2T", "output_tokens_per_day": None}],
+    )
+    rows = at.session_state["question"].scenario.to_dict()["traffic"]["table"]
+    assert rows[:2] == [first[0], {**before[1], "input_tokens_per_day": 1e12}]
+    assert rows[2:-1] == before[2:]
+    assert (rows[-1]["input_tokens_per_day"], rows[-1]["output_tokens_per_day"]) == (1.2e12, 0.0)
+    opened_again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
+    assert shown(opened_again) == shown(at)
+    at.button(key="undo").click()
+    run(at)
+    assert at.session_state["question"].scenario.to_dict()["traffic"]["table"] == first
+
+
+def _gone(preset: str) -> dict[str, None]:
+    growth = load(preset).to_dict()["traffic"]
+    return {
+        f"traffic.{name}": None
+        for name in growth
+        if name not in ("kind", "share", "ship_probability", "cache_hit_share")
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "sentence"),
+    [("-5", "must lie in [0, inf) tokens/day, got -5"), ("many", "must be a number")],
+)
+def test_a_bad_cell_is_told_and_the_answer_kept(cell, sentence):
+    at = opened(preset=SMALL)
+    before = shown(at)
+    edit(at, edited_rows={2: {"input_tokens_per_day": cell}})
+    assert any(sentence in box.value.replace("\\", "") for box in at.error)
+    assert shown(at) == before
+
+
+def test_edits_survive_a_visit_to_another_page():
+    at = opened(preset=SMALL)
+    edit(at, edited_rows={0: {"output_tokens_per_day": "5T"}})
+    found = shown(at)
+    at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / "sources.py"))
+    run(at)
+    at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / "plan.py"))
+    run(at)
+    assert shown(at) == found
+    assert at.data_editor[0].value.loc[0, "output_tokens_per_day"] == "5T"
+
+
+def test_a_forecast_goes_out_and_comes_in_as_csv():
+    assert rows_of_csv(csv_of(MONTHS).encode(), "my.csv") == MONTHS
+    with pytest.raises(InputError, match=r"^my.csv row 2 column month must look like"):
+        rows_of_csv(b"month,input_tokens_per_day,output_tokens_per_day\nMay,1,2\n", "my.csv")
+    with pytest.raises(InputError, match="more than 1,000,000 bytes"):
+        rows_of_csv(b"0" * 1_000_001, "my.csv")
+
+
+def test_the_months_sum_to_the_forecast():
+    for preset in (SMALL, "frontier-moe-chat"):
+        s = load(preset)
+        months = monthly_tokens(s)
+        for column, stated in zip(("input_tokens_per_day", "output_tokens_per_day"), s.traffic.stated(), strict=True):
+            assert (months["days"] * months[column]).sum() == pytest.approx(float(stated), rel=1e-12)

@@ -1,0 +1,64 @@
+"""Every page shows every preset, with the numbers of the library."""
+
+import pytest
+
+from optimizer import load, presets
+from optimizer.app.pins import Pin
+from optimizer.assumptions.numbers import human
+
+from .session import PAGES, ROOT, agrees, opened, run, shown
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_page_shows_every_preset(preset):
+    at = opened(preset=preset)
+    assert agrees(at, load(preset))
+    assert not at.error
+    for page in PAGES[1:]:
+        if (preset, page) == ("frontier-moe-rack", "sizes"):
+            continue  # twelve roofline optima take half a minute; the page does nothing else for this preset
+        at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / f"{page}.py"))
+        run(at)
+        assert not at.error, (page, at.error)
+        assert at.dataframe or at.get("vega_lite_chart"), page
+
+
+def test_every_preset_can_be_compared():
+    at = opened("compare")
+    at.session_state["pins"] = {preset: Pin(preset, load(preset)) for preset in presets()}
+    run(at)
+    assert not at.error
+    assert set(presets()) <= set(at.dataframe[0].value.columns)
+
+
+def test_the_lecture_shows_its_published_answer():
+    found = shown(opened())
+    assert found["N*, active parameters"] == "111.4B"
+    assert found["Over-training against 20:1"] == "52.4x"
+
+
+def test_the_size_table_is_the_librarys():
+    from optimizer import size_table
+
+    at = opened("sizes")
+    table = size_table(load("lecture-2026"))
+    assert len(at.dataframe[0].value) == len(table)
+    assert at.dataframe[0].value["n_params (parameters)"].tolist() == [human(n, 4) for n in table["n_params"]]
+    at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
+    run(at)
+    assert "no-such-law" in at.error[0].value.replace("\\", "")
+
+
+def test_serving_shows_the_librarys_operating_points():
+    from optimizer.report.serving import batch_sweep, key_figures, served
+
+    at = opened("serving")
+    at.selectbox(key="serving_model").set_value("Llama 3.1 8B")
+    run(at)
+    s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
+    assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
+    found = at.dataframe[0].value["usd_per_mtok_decode (USD/Mtok)"].tolist()
+    assert found == [human(v, 4) for v in batch_sweep(s)["usd_per_mtok_decode"]]
+    at.selectbox(key="serving_model").set_value("DeepSeek-V3")
+    run(at)
+    assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")

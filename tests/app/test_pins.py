@@ -1,0 +1,151 @@
+"""Pins: named, renamed, removed, carried in a file; the comparison shows the library's numbers."""
+
+import json
+import math
+
+import pytest
+
+from optimizer import InputError, load, presets, solve
+from optimizer.app.link import same
+from optimizer.app.pins import MOST_PINS, Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
+from optimizer.assumptions.numbers import human
+from optimizer.report.chart import bills as draw_bills
+from optimizer.report.chart import valleys as draw_valleys
+from optimizer.report.compare import bills, difference_table, valleys
+
+from .session import ROOT, SMALL, opened, run
+
+LECTURE = "lecture-2026"
+
+
+def pinned(*names: str) -> dict[str, Pin]:
+    return {name: Pin(name, load(name)) for name in names}
+
+
+def test_pins_are_named_renamed_and_removed():
+    known: dict[str, Pin] = {}
+    pin(known, " one ", Pin(LECTURE, load(LECTURE)))
+    pin(known, "two", Pin(SMALL, load(SMALL)))
+    with pytest.raises(InputError, match="'one' is pinned already"):
+        pin(known, "one", Pin(SMALL, load(SMALL)))
+    with pytest.raises(InputError, match="needs a name"):
+        pin(known, "  ", Pin(SMALL, load(SMALL)))
+    with pytest.raises(InputError, match="'two' is pinned already"):
+        rename(known, "one", "two")
+    known = rename(known, "one", "first")
+    assert list(known) == ["first", "two"]
+    assert suggested(known, "two") == "two 2"
+    remove(known, "first")
+    assert list(known) == ["two"]
+    for i in range(MOST_PINS - 1):
+        pin(known, f"more {i}", known["two"])
+    with pytest.raises(InputError, match="at most 12"):
+        pin(known, "one too many", known["two"])
+
+
+def test_the_file_holds_every_preset_whole():
+    known = pinned(*presets())
+    back = pins_in(file_of(known), "pins.json")
+    assert list(back) == list(known)
+    assert all(same(back[name].scenario, known[name].scenario) for name in known)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"{", "is no file of pins"),
+        (b"[1]", "is no file of pins"),
+        (b'{"pins": [1]}', "is no file of pins"),
+        (b"\xff\xfe", "is no file of pins"),
+        (b"[" * 100_000, "is no file of pins"),
+        (b" " * 1_000_001, "more than 1,000,000 bytes"),
+        (b'{"pins": [{"name": "a"}]}', "pin 1: scenario is missing"),
+        (b'{"pins": [{"name": "a", "preset": "x", "scenario": {}}]}', "preset 'x' does not exist"),
+        (b'{"pins": [{"name": "a", "scenario": {"traffic": {"file": "/etc/passwd"}}}]}', "does not read"),
+        (b'{"pins": [{"name": "a", "scenario": {"nonsense": 1}}]}', "nonsense"),
+    ],
+)
+def test_a_bad_file_is_told(content, sentence):
+    with pytest.raises(InputError, match=sentence):
+        pins_in(content, "pins.json")
+
+
+def test_two_pins_of_one_name_in_a_file_are_told():
+    twice = json.loads(file_of(pinned(SMALL)))
+    twice["pins"] *= 2
+    with pytest.raises(InputError, match=r"pin 2: .* is pinned already"):
+        pins_in(json.dumps(twice).encode(), "pins.json")
+
+
+def test_ratios_are_those_of_two_solves():
+    more = load(LECTURE, {"traffic.output_tokens": "500T"})
+    plans = {
+        "base": solve(load(LECTURE)),
+        "more": solve(more),
+        "none": solve(load(LECTURE, {"limits.max_params": "1B"}), throw=False),
+    }
+    frame = difference_table(plans, "base").set_index("output")
+    assert frame.loc["n_params", "more / reference"] == pytest.approx(
+        float(plans["more"].design.n_params) / float(plans["base"].design.n_params)
+    )
+    assert frame.loc["cost_total", "more"] == float(plans["more"].cost.total)
+    assert math.isnan(frame.loc["n_params", "none"])
+    with pytest.raises(InputError, match="'bass' is not among the plans"):
+        difference_table(plans, "bass")
+    parts = bills(plans)
+    assert parts.groupby("plan")["cost"].sum()["more"] == pytest.approx(float(plans["more"].cost.total))
+    for draw, found in ((draw_valleys, valleys(plans)), (draw_bills, parts)):
+        spec = draw(found).to_dict()
+        assert "more" in spec["description"]
+        assert "none" not in spec["description"]
+
+
+def test_costs_in_two_units_and_losses_of_two_laws_have_no_ratio():
+    plans = {"flops": solve(load(LECTURE)), "usd": solve(load("frontier-moe-chat"))}
+    frame = difference_table(plans, "flops").set_index("output")
+    assert frame.loc["cost_total", "unit"] == "FLOP or USD"
+    assert math.isnan(frame.loc["cost_total", "usd / reference"])
+    assert math.isnan(frame.loc["loss", "usd / reference"])
+    assert frame.loc["n_params", "usd / reference"] > 0
+    assert not valleys(plans).attrs["same_unit"]
+    assert "different units" in str(draw_valleys(valleys(plans)).to_dict()["title"]["subtitle"])
+
+
+def test_only_what_differs_is_a_cause():
+    known = {"a": Pin(LECTURE, load(LECTURE)), "b": Pin(LECTURE, load(LECTURE, {"pretraining.mfu": 0.5}))}
+    assert assumption_table(known).to_dict("records") == [{"assumption": "pretraining.mfu", "a": 0.4, "b": 0.5}]
+
+
+def test_pins_on_the_page_survive_other_pages():
+    at = opened("compare")
+    assert "Nothing is pinned yet" in at.info[0].value
+    at.text_input(key="pin_name").set_value("mine")
+    next(b for b in at.button if b.label == "Pin this scenario").click()
+    run(at)
+    at.selectbox(key="preset_to_pin").set_value(SMALL)
+    at.button(key="pin_preset").click()
+    run(at)
+    assert list(at.session_state["pins"]) == ["mine", SMALL]
+    best = solve(load(SMALL))
+    assert human(float(best.design.n_params), 4) in at.dataframe[0].value[SMALL].tolist()
+    at.text_input(key="pin_rename.0").set_value(SMALL)
+    run(at)
+    assert "is pinned already" in at.error[0].value.replace("\\", "")
+    at.text_input(key="pin_rename.0").set_value("renamed")
+    run(at)
+    assert not at.error
+    at.button(key="pin_open.1").click()
+    run(at)
+    assert same(at.session_state["question"].scenario, load(SMALL))
+    for page in ("sources", "compare"):
+        at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / f"{page}.py"))
+        run(at)
+    assert list(at.session_state["pins"]) == ["renamed", SMALL]
+    at.button(key="pin_remove.1").click()
+    run(at)
+    assert list(at.session_state["pins"]) == ["renamed"]
+    impossible = load(LECTURE, {"limits.max_params": "1B"})
+    at.session_state["pins"]["impossible"] = Pin(LECTURE, impossible)
+    run(at)
+    assert solve(impossible, throw=False).message in at.error[0].value.replace("\\", "")
+    assert at.dataframe

@@ -1,0 +1,52 @@
+"""The code on the page gives the numbers of the page."""
+
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from optimizer import load, solve
+from optimizer.app.snippets import command_snippet, python_snippet
+
+from .session import MONTHS, ROOT, SMALL, opened, run
+
+SAID = {
+    "a preset": ("lecture-2026", {}),
+    "numbers": (SMALL, {"traffic.growth": 0.07, "limits.max_params": 9e9}),
+    "another law and traffic": ("lecture-2026", {"law": "hoffmann", "traffic": {"kind": "table", "table": MONTHS}}),
+    "another policy": ("lecture-2026", {"rl": {"policy": "cost_share", "cost_share": 0.5}, "goal": {"kind": "budget", "budget": 1e26}}),
+    "coefficients": ("data-limited-lab", {"law": {"kind": "chinchilla", "E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}, "limits.max_epochs": None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path):
+    preset, changes = SAID[what]
+    s = load(preset, changes)
+    best = solve(s)
+    told: list[object] = []
+    exec(python_snippet(preset, s), {"print": lambda *values: told.extend(values)})
+    assert told == [best.design.n_params, best.design.train_tokens, best.cost.total]
+    if what == "a preset":
+        assert command_snippet(preset, s) == "overtrain solve lecture-2026\n"
+        return  # tests of the command run it
+    command = command_snippet(preset, s).rstrip("\n")
+    overtrain = f"{shlex.quote(sys.executable)} -m optimizer.cli solve"
+    done = subprocess.run(
+        ["bash", "-c", command.replace("overtrain solve", overtrain) + " --json"],
+        capture_output=True, text=True, cwd=tmp_path, check=False, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["design"] == best.to_dict()["design"]
+
+
+def test_the_snippets_are_on_the_page():
+    at = opened()
+    at.session_state["open.code"] = True
+    run(at)
+    assert [block.value for block in at.code] == [
+        python_snippet("lecture-2026", load("lecture-2026")).strip(),
+        command_snippet("lecture-2026", load("lecture-2026")).strip(),
+    ]
