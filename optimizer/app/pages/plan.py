@@ -37,7 +37,8 @@ def _answer(asked: Question) -> None:
         return
     show.problems(sentences)
     if asked.answered is not None:
-        show.stale(lambda: _design(asked.answered))
+        last = asked.answered
+        show.stale(lambda: _design(last))
 
 
 def _design(best: Solution) -> None:

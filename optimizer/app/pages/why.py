@@ -69,7 +69,8 @@ def page() -> None:
         return
     show.problems(sentences)
     if asked.answered is not None:
-        show.stale(lambda: _view(view, asked.answered))
+        last = asked.answered
+        show.stale(lambda: _view(view, last))
     elif view == VIEWS[0]:
         _board()
 
