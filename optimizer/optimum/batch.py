@@ -27,7 +27,7 @@ from ..model.limits import limit_names
 from ..model.quality import loss
 from .base import Optimum, optimum
 from .columns import Batch, as_batches
-from .curve import optimum_on_curve
+from .curve import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -39,6 +39,9 @@ __all__ = ["Optimum", "optimum", "solve_batch"]
 BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
 """Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
 are ever compiled."""
+
+QUICK_ROUNDS = 5
+"""Rounds of the first search, enough for most rows."""
 
 SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
@@ -162,19 +165,22 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     base, names = batch.base, limit_names(batch.base)
     closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
     left = np.arange(len(batch.rows))
-    for method, block in ((_by_equation, BLOCK), (_by_search, CURVE_BLOCK)):
+    # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
+    quick, thorough = partial(_by_search, rounds=QUICK_ROUNDS), partial(_by_search, rounds=ROUNDS)
+    searches = [(quick, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
+    for method, block in ((_by_equation, BLOCK), *searches, (thorough, CURVE_BLOCK)):
         if (method is _by_equation and not closed) or not len(left):
             continue
         residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
-        impossible = ~(possible > 0)
-        solved = (covered > 0) & ~impossible & (residual < KKT_TOLERANCE)
+        impossible = ~(possible > 0) & (method is not quick)
+        solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
         holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
         for some in np.unique(holds, axis=1).T if names else ():
             which = left[solved][(holds == some[:, None]).all(axis=0)]
             table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
         table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
-        sentences = SENTENCES if method is _by_search else 0
+        sentences = SENTENCES if method is thorough else 0
         left = np.concatenate([left[~impossible & ~solved], left[impossible][:sentences]])
     for i in left:
         _solve_alone(batch, int(i), table)
@@ -257,9 +263,10 @@ def _by_search(
     detail: bool,
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
+    rounds: int,
 ) -> _Found:
     def answer(scenario: Scenario) -> _Found:
-        best = optimum_on_curve(scenario)
+        best = optimum_on_curve(scenario, rounds)
         numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
         active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)

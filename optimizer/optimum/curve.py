@@ -40,7 +40,7 @@ from .base import has_answer, unlimited
 from .feasibility import SMALLEST_USEFUL
 from .program import row_values
 
-__all__ = ["OnCurve", "optimum_on_curve"]
+__all__ = ["ROUNDS", "OnCurve", "optimum_on_curve"]
 
 Scalar = Any
 """One number of one scenario; batches are made by vmap."""
@@ -49,11 +49,11 @@ _T = np.linspace(-1, 1, 49)
 _SCAN = 8 * _T + 32 * _T**5
 """Where the curve is scanned: steps of a third near the middle, wide ones far out."""
 
-_ROUNDS = 24
+ROUNDS = 24
 _COST, _LOSS, _LIMITS = 0, 1, 5
 """Rows of `row_values`."""
 
-_LAST_STEPS = 3
+_LAST_STEPS = 2
 """Newton steps: one would do but for a turn from budget to limit, which the bracket holds less tightly."""
 _TOLERANCE = 1e-13
 """A limit passed by less, as a logarithm, is kept."""
@@ -106,8 +106,13 @@ class _Sample(NamedTuple):
         return jnp.where(self.outside, self.excess_slope, self.slope)
 
 
-def optimum_on_curve(scenario: Scenario) -> OnCurve:
+def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     """The optimum of one scenario with its limits, repeated data and decided RL tokens: pure JAX, differentiable, mappable.
+
+    Args:
+        scenario: the question.
+        rounds: how often the bracket may be narrowed. Most scenarios take three to five and kinks of the cost up to twenty; the residual
+            tells which had too few.
 
     Returns:
         The design with its residual. Where the residual is not small (a limit on D while R is decided, goal 'params' beyond a limit) this
@@ -115,7 +120,7 @@ def optimum_on_curve(scenario: Scenario) -> OnCurve:
 
     """
     at = _curve(scenario)
-    low, high = lax.stop_gradient(_bracket(_sampler(scenario, at), at))
+    low, high = lax.stop_gradient(_bracket(_sampler(scenario, at), at, rounds))
     point = at(_refined(scenario, at, low, high))
     optimised = isinstance(scenario.rl, OptimisedRL)
     if (
@@ -291,7 +296,9 @@ def _sampler(scenario: Scenario, at: Callable[[Scalar], _At]) -> Callable[[Scala
     return sample
 
 
-def _bracket(sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], _At]) -> tuple[_Sample, _Sample]:
+def _bracket(
+    sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], _At], rounds: Scalar
+) -> tuple[_Sample, _Sample]:
     """Two points around the best of the scan, as close as numbers allow, between which the slope turns from falling to rising."""
     scan = jnp.asarray(_SCAN)
 
@@ -304,7 +311,7 @@ def _bracket(sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], _At]) -
     _, best = lax.fori_loop(0, len(_SCAN), look, (jnp.inf, 0))
     ends = sample(scan[jnp.maximum(best - 1, 0)]), sample(scan[jnp.minimum(best + 1, len(_SCAN) - 1)])
     _, low, high = lax.while_loop(
-        lambda state: (state[0] < _ROUNDS) & ~_settled(*state[1:]),
+        lambda state: (state[0] < rounds) & ~_settled(*state[1:]),
         lambda state: (state[0] + 1, *_narrowed(sample, *state)),
         (0, *ends),
     )
@@ -331,12 +338,12 @@ def _narrowed(sample: Callable[[Scalar], _Sample], i: Scalar, low: _Sample, high
     """The bracket after its midpoint and one guess."""
     middle = sample((low.v + high.v) / 2)
     root = jnp.sqrt(jnp.maximum(middle.slope**2 - low.slope * high.slope, _TINY))
-    ridders = middle.v + (high.v - low.v) / 2 * middle.slope / root
+    ridders = middle.v - (high.v - low.v) / 2 * middle.slope / root
     low, high = _replaced(middle, low, high)
     crossing = (high.value - low.value + low.slope * low.v - high.slope * high.v) / (low.slope - high.slope)
     turning = low.v + (high.v - low.v) * low.turn / (low.turn - high.turn)
     kink = jnp.where(low.turn * high.turn < 0, turning, crossing)
-    guess = jnp.where(i % 2 == 0, ridders, kink)
+    guess = jnp.where(i % 3 < 2, ridders, kink)
     guess = jnp.where(low.outside, low.v - low.excess / low.excess_slope, guess)
     guess = jnp.where(high.outside & ~low.outside, high.v - high.excess / high.excess_slope, guess)
     inside = (guess > low.v) & (guess < high.v)
