@@ -2,7 +2,7 @@
 
 `solve_batch(s, frame)` answers one scenario a row: the dotted columns of the frame replace the values of `s`. Rows that nothing but N
 and D is decided for come from the one scalar equation of `reduced`; where a limit binds, data repeats or RL tokens are decided the search
-of `curve` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
+of `search` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
 
 Only the columns that change have a row axis, rows are taken in blocks that stay in the cache, and every core works on a block of its own.
 """
@@ -27,7 +27,7 @@ from ..model.limits import limit_names
 from ..model.quality import loss
 from .base import Optimum, optimum
 from .columns import Batch, as_batches
-from .curve import ROUNDS, optimum_on_curve
+from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -40,7 +40,7 @@ BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
 """Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
 are ever compiled."""
 
-QUICK_ROUNDS = 5
+QUICK_ROUNDS = 3.0
 """Rounds of the first search, enough for most rows."""
 
 SENTENCES = 20
@@ -171,7 +171,10 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     for method, block in ((_by_equation, BLOCK), *searches, (thorough, CURVE_BLOCK)):
         if (method is _by_equation and not closed) or not len(left):
             continue
-        residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
+        compiled = bool(searches) and method is not _by_equation
+        residual, covered, possible, *active = _in_blocks(
+            method, batch.only(left), detail, block, table, whole=compiled
+        )
         impossible = ~(possible > 0) & (method is not quick)
         solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
@@ -195,18 +198,23 @@ def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
-    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each."""
+def _in_blocks(
+    method: Callable, batch: Batch, detail: bool, block: int, table: _Table, *, whole: bool = False
+) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
+
+    `whole` pads the last block to the size of the others, which is compiled already.
+    """
     count, shared = len(batch.rows), np.array(batch.leaves, float)
-    whole = count == table.numbers.shape[1]
+    every = count == table.numbers.shape[1]
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        padding = (0, (1 << (size - 1).bit_length()) - size)
+        padding = (0, (block if whole else 1 << (size - 1).bit_length()) - size)
         varied = tuple(np.pad(v[begin : begin + size], padding, mode="edge") for v in batch.varied.values())
         found = method(batch.tree, batch.places, detail, shared, varied)
-        rows = slice(begin, begin + size) if whole else batch.rows[begin : begin + size]
+        rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
         for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
@@ -263,7 +271,7 @@ def _by_search(
     detail: bool,
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
-    rounds: int,
+    rounds: Numeric,
 ) -> _Found:
     def answer(scenario: Scenario) -> _Found:
         best = optimum_on_curve(scenario, rounds)
