@@ -56,7 +56,6 @@ __all__ = [
 ACTIVATION_BYTES = 2.0
 """Bytes of one number that chips send to each other; what goes to experts is half of it."""
 
-_NEWTON = 20
 _OUTSIDE = 8.0  # scale-out links are about 8 times slower than scale-up where a chip's own figure is not on record
 _NEVER = 1e30  # 1/B of a batch that no bound allows
 
@@ -119,7 +118,12 @@ class StepTime(NamedTuple):
 
 def layers(deployment: Deployment, n_params: Numeric) -> Numeric:
     """L = layers (N / reference)^layers_exponent."""
-    return deployment.layers * (n_params / deployment.reference_params) ** deployment.layers_exponent
+    return deployment.layers * _power(n_params / deployment.reference_params, deployment.layers_exponent)
+
+
+def _power(base: Numeric, exponent: Numeric) -> Numeric:
+    """Base^exponent for a base above 0; its logarithm is shared by all powers of N, and its derivatives need no second power."""
+    return jnp.exp(exponent * jnp.log(base))
 
 
 def width(deployment: Deployment, n_params: Numeric) -> Numeric:
@@ -146,7 +150,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     share = 1 / d.sparsity if d.expert_share is None else d.expert_share
     dense_model = d.sparsity <= 1
     experts = jnp.where(dense_model, 0.0, n_params * (d.sparsity - 1) / jnp.where(dense_model, 1.0, 1 - share))
-    kv_scale = scale**d.kv_exponent * d.kv_bytes_per_value / 2
+    kv_scale = _power(scale, d.kv_exponent) * d.kv_bytes_per_value / 2
     kv, kept = d.kv_bytes_per_token * kv_scale, d.kv_constant_bytes * kv_scale
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
@@ -254,17 +258,16 @@ def _inverse_batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[
 def _inverse_batch_reading(r: Replica, spare: Numeric) -> Numeric:
     """1/B at which reading weights and cache and serving the sequences takes `spare` seconds.
 
-    dense + experts (1 - (1 - a)^(q B)) + B c = W spare is concave in B, so Newton steps from the left never pass the root; the last two,
-    whose derivatives are followed, make value and first two derivatives exact.
+    dense + experts (1 - (1 - a)^(q B)) + B c = W spare has its root in closed form, but for cancellation where the cache is small beside
+    the experts. Three Newton steps mend that; the last two, whose derivatives are followed, make value and first two derivatives exact.
     """
     budget = spare * r.bytes_per_second - r.dense_bytes
     per_sequence = r.kv_read_bytes + r.sequence_seconds * r.bytes_per_second
     decay = -jnp.log1p(-_below_one(r)) * r.tokens_per_step
     fits = budget > 0
     given = (jnp.where(fits, budget, 1.0), per_sequence, decay, r.expert_bytes)
-    near = jax.lax.fori_loop(
-        0, _NEWTON, lambda _, b: _newton(b, *map(jax.lax.stop_gradient, given)), _left_of_root(*given)
-    )
+    fixed = tuple(map(jax.lax.stop_gradient, given))
+    near = jax.lax.stop_gradient(_newton(_near_root(*fixed), *fixed))
     return jnp.where(fits, 1 / _newton(_newton(near, *given), *given), _NEVER)
 
 
@@ -274,9 +277,21 @@ def _newton(batch: Numeric, budget: Numeric, per_sequence: Numeric, decay: Numer
     return batch - excess / (expert_bytes * decay * unread + per_sequence)
 
 
-def _left_of_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_bytes: Numeric) -> Numeric:
-    start = jnp.maximum(budget / (expert_bytes * decay + per_sequence), (budget - expert_bytes) / per_sequence)
-    return jax.lax.stop_gradient(start)
+def _near_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_bytes: Numeric) -> Numeric:
+    """Where 1 - e^-x + c x = b, x = decay B: x = (b - 1)/c + w with w + ln w = (1 - b)/c - ln c, and never left of two bounds on B."""
+    experts = jnp.maximum(expert_bytes, 1e-9 * budget)
+    c, b = per_sequence / (experts * decay), budget / experts
+    z = (1 - b) / c - jnp.log(c)
+    small = jnp.exp(jnp.minimum(z, 1.0))
+    w = jnp.where(z > 1, z - jnp.log(jnp.maximum(z, 1.0)), small / (1 + small))
+    w = jnp.maximum(w, 1e-300)
+    for _ in range(2):  # of fourth order (Fritsch, Shafer, Crowley 1973)
+        miss = z - w - jnp.log(w)
+        twice = 2 * (1 + w) * (1 + w + 2 / 3 * miss)
+        w = w * (1 + miss / (1 + w) * (twice - miss) / (twice - 2 * miss))
+    left = jnp.maximum(budget / (expert_bytes * decay + per_sequence), (budget - expert_bytes) / per_sequence)
+    found = ((b - 1) / c + w) / decay
+    return jnp.where(found > left, jnp.minimum(found, budget / per_sequence), left)
 
 
 def _speed(scenario: Scenario) -> Numeric | None:

@@ -2,7 +2,7 @@
 
 `solve_batch(s, frame)` answers one scenario a row: the dotted columns of the frame replace the values of `s`. Rows that nothing but N
 and D is decided for come from the one scalar equation of `reduced`; where a limit binds, data repeats or RL tokens are decided the search
-of `curve` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
+of `search` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
 
 Only the columns that change have a row axis, rows are taken in blocks that stay in the cache, and every core works on a block of its own.
 """
@@ -27,7 +27,7 @@ from ..model.limits import limit_names
 from ..model.quality import loss
 from .base import Optimum, optimum
 from .columns import Batch, as_batches
-from .curve import optimum_on_curve
+from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -39,6 +39,9 @@ __all__ = ["Optimum", "optimum", "solve_batch"]
 BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
 """Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
 are ever compiled."""
+
+QUICK_ROUNDS = 3.0
+"""Rounds of the first search, enough for most rows."""
 
 SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
@@ -162,19 +165,25 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     base, names = batch.base, limit_names(batch.base)
     closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
     left = np.arange(len(batch.rows))
-    for method, block in ((_by_equation, BLOCK), (_by_search, CURVE_BLOCK)):
+    # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
+    quick, thorough = partial(_by_search, rounds=QUICK_ROUNDS), partial(_by_search, rounds=ROUNDS)
+    searches = [(quick, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
+    for method, block in ((_by_equation, BLOCK), *searches, (thorough, CURVE_BLOCK)):
         if (method is _by_equation and not closed) or not len(left):
             continue
-        residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
-        impossible = ~(possible > 0)
-        solved = (covered > 0) & ~impossible & (residual < KKT_TOLERANCE)
+        compiled = bool(searches) and method is not _by_equation
+        residual, covered, possible, *active = _in_blocks(
+            method, batch.only(left), detail, block, table, whole=compiled
+        )
+        impossible = ~(possible > 0) & (method is not quick)
+        solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
         holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
         for some in np.unique(holds, axis=1).T if names else ():
             which = left[solved][(holds == some[:, None]).all(axis=0)]
             table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
         table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
-        sentences = SENTENCES if method is _by_search else 0
+        sentences = SENTENCES if method is thorough else 0
         left = np.concatenate([left[~impossible & ~solved], left[impossible][:sentences]])
     for i in left:
         _solve_alone(batch, int(i), table)
@@ -189,18 +198,23 @@ def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
-    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each."""
+def _in_blocks(
+    method: Callable, batch: Batch, detail: bool, block: int, table: _Table, *, whole: bool = False
+) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
+
+    `whole` pads the last block to the size of the others, which is compiled already.
+    """
     count, shared = len(batch.rows), np.array(batch.leaves, float)
-    whole = count == table.numbers.shape[1]
+    every = count == table.numbers.shape[1]
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        padding = (0, (1 << (size - 1).bit_length()) - size)
+        padding = (0, (block if whole else 1 << (size - 1).bit_length()) - size)
         varied = tuple(np.pad(v[begin : begin + size], padding, mode="edge") for v in batch.varied.values())
         found = method(batch.tree, batch.places, detail, shared, varied)
-        rows = slice(begin, begin + size) if whole else batch.rows[begin : begin + size]
+        rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
         for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
@@ -257,9 +271,10 @@ def _by_search(
     detail: bool,
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
+    rounds: Numeric,
 ) -> _Found:
     def answer(scenario: Scenario) -> _Found:
-        best = optimum_on_curve(scenario)
+        best = optimum_on_curve(scenario, rounds)
         numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
         active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
