@@ -36,7 +36,7 @@ def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:
     """
     with debug_mode(False):
         spec = draw(*args, **more, dark=dark()).to_dict(validate=False)
-    st.vega_lite_chart(spec=spec, theme=None, width="content")
+    st.vega_lite_chart(spec=spec, theme=None, width="stretch")
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
