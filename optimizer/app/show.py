@@ -11,12 +11,17 @@ from altair.utils.schemapi import debug_mode
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..report.export import encoded
+from ..report.picture import PICTURES, harmless, picture
 from .controls import escaped
+from .state import question
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["chart", "dark", "download", "numbers", "problems", "table"]
+
+_FONT = '"Source Sans", sans-serif'
+_MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
 
 def dark() -> bool:
@@ -29,14 +34,54 @@ def problems(sentences: Sequence[str]) -> None:
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
 
 
-def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:
-    """A chart of `report.chart` in the colours of the page; its description is its text for people who cannot see it.
+def chart(
+    draw: Callable[..., alt.LayerChart], frame: "pd.DataFrame", *more: Any, scenario: Scenario | None = None
+) -> None:
+    """A chart of `report.chart` in the colours of the page, and buttons that give it away.
 
-    Checking the chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart.
+    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is its text for
+    people who cannot see it.
+
+    Args:
+        draw: the chart's function.
+        frame: what it draws.
+        more: what else it takes.
+        scenario: what the frame is about, for the file of its numbers; else the session's.
+
     """
-    with debug_mode(False):
-        spec = draw(*args, **more, dark=dark()).to_dict(validate=False)
+    spec = _spec(draw, frame, *more)
+    title = spec.pop("title")
+    st.markdown(f"**{escaped(title['text'])}**  \n:small[{escaped(' '.join(title['subtitle']))}]")
+    spec["background"] = None
+    spec["config"]["font"] = _FONT
     st.vega_lite_chart(spec=spec, theme=None, width="stretch")
+    name = draw.__name__.replace("_", "-")
+    row = st.container(horizontal=True, gap="small")
+    for kind in PICTURES:
+        row.download_button(
+            kind.upper(), partial(_picture, kind, draw, frame, *more), f"{name}.{kind}",
+            _MIME[kind], key=f"{kind}.chart.{name}", on_click="ignore", type="tertiary", help=f"{title['text']}, as a picture",
+        )  # fmt: skip
+    asked = scenario or question().scenario
+    row.download_button(
+        "CSV", partial(_csv, frame, asked), f"{name}.csv", _MIME["csv"], key=f"csv.chart.{name}", on_click="ignore",
+        type="tertiary", help=f"{title['text']}, its numbers",
+    )  # fmt: skip
+
+
+def _spec(draw: Callable[..., alt.LayerChart], *args: Any) -> dict[str, Any]:
+    """Checking a chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart."""
+    with debug_mode(False):
+        return draw(*args, dark=dark()).to_dict(validate=False)
+
+
+def _picture(kind: str, draw: Callable[..., alt.LayerChart], *args: Any) -> bytes:
+    """For reports, so in the colours of paper."""
+    return picture(draw(*args, dark=False), kind)
+
+
+def _csv(frame: "pd.DataFrame", scenario: Scenario) -> bytes:
+    return encoded(harmless(frame), "csv", scenario=scenario)
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
