@@ -83,6 +83,7 @@ def visit(browser, address, request) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         context.on("request", asked)
         page.goto(path if path.startswith("http") else address + path)
+        page.get_by_role("heading", level=1).first.wait_for()
         settled(page)
         return page
 

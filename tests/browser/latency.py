@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 
 from .running import APP, browsing, chromium_path, serving, settled
 
-MINIMAL = '''
+MINIMAL = """
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -25,7 +25,7 @@ k = st.slider("k", 1, 100, 50)
 st.metric("k squared", k * k)
 frame = pd.DataFrame({"x": range(40), "y": [k * i * i for i in range(40)]})
 st.altair_chart(alt.Chart(frame).mark_line().encode(x="x", y=alt.Y("y", scale=alt.Scale(domain=[0, 160_000]))))
-'''
+"""
 
 WATCH = """key => {
   const text = () => document.querySelector('[data-testid=stMetricValue]')?.innerText;

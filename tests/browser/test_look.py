@@ -22,7 +22,8 @@ CONTRAST = """() => {
       '[data-testid=stMarkdownContainer] p, [data-testid=stCaptionContainer] p, [data-testid=stVegaLiteChart] svg text, summary p')) {
     const box = node.getBoundingClientRect();
     if (!node.textContent.trim() || !box.width || node.closest('[disabled], [aria-hidden=true]:not(svg *)')) continue;
-    const style = getComputedStyle(node), page = behind(node);
+    // The value of a slider is inside its thumb and stands above it.
+    const style = getComputedStyle(node), page = behind(node.closest('[data-testid=stSlider]') ?? node);
     const ink = parts(node.closest('svg') ? style.fill : style.color);
     const a = light(over(ink, page)), b = light(page);
     found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), node.textContent.trim().slice(0, 60)]);

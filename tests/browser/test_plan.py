@@ -48,15 +48,19 @@ def linked(page: Page) -> Scenario:
 
 def downloaded(page: Page, where: str) -> tuple[str, bytes]:
     with page.expect_download() as told:
-        page.locator(f"{where} button").click()
+        page.locator(f"{where} button").first.click()
     return told.value.suggested_filename, told.value.path().read_bytes()
 
 
 def opened_cell(page: Page) -> Locator:
     """The editor of the first month's input tokens; a click that the page moved away under is made again."""
     cell = page.locator("input.gdg-input, textarea.gdg-input")
+    grid = page.get_by_test_id("stDataFrame").locator("canvas").first
     for _ in range(10):
-        page.get_by_test_id("stDataFrame").locator("canvas").first.click(position={"x": 60, "y": 52})
+        grid.evaluate("node => node.scrollIntoView({block: 'center'})")
+        box = grid.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 60, box["y"] + 52)
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         try:
@@ -70,7 +74,7 @@ def opened_cell(page: Page) -> Locator:
 
 def test_the_first_paint_is_the_published_answer(visit):
     page = visit()
-    assert metrics(page)["N*, active parameters"] == "111.4B"
+    shows(page, {"N*, active parameters": "111.4B", "Over-training against 20:1": "52.4x"})
     shows(page, expected(load("lecture-2026")))
     page.locator(CHART).nth(1).wait_for()
     assert page.locator(CHART).count() == 2
@@ -180,7 +184,7 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_url("**/*traffic.share=*")
     settled(page)
     share = float(linked(page).traffic.share)
-    assert 0.9 < share < 1
+    assert 0 < share < 1
     shows(page, expected(load("lecture-2026", changed | {"traffic.share": share})))
 
 
