@@ -9,7 +9,7 @@ from optimizer.app.pins import pin_control
 from optimizer.app.sidebar import sidebar
 from optimizer.app.state import question, write_link
 
-st.set_page_config("Overtrain", page_icon=":material/balance:", layout="wide")
+st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
 PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 

@@ -530,6 +530,8 @@ def app_(
         "server.maxUploadSize": 2,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
+        "theme.light.primaryColor": "#1f6aa5",
+        "theme.dark.primaryColor": "#5aa9e6",
         "global.developmentMode": False,
     }
     flags = {name.replace(".", "_"): value for name, value in options.items()}

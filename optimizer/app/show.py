@@ -11,13 +11,17 @@ from altair.utils.schemapi import debug_mode
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..report.export import encoded
-from ..report.theme import WIDTH
+from ..report.picture import PICTURES, picture
 from .controls import escaped
+from .state import question
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["chart", "dark", "download", "numbers", "problems", "stale", "table"]
+
+_FONT = '"Source Sans", sans-serif'
+_MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
 
 def dark() -> bool:
@@ -38,17 +42,58 @@ def stale(draw: Callable[[], None]) -> None:
         draw()
 
 
-def chart(draw: Callable[..., alt.LayerChart], *args: Any, **more: Any) -> None:
-    """A chart of `report.chart` in the colours of the page; its description is its text for people who cannot see it.
+def chart(
+    draw: Callable[..., alt.LayerChart],
+    frame: "pd.DataFrame",
+    *more: Any,
+    scenario: Scenario | None = None,
+    name: str = "",
+    **options: Any,
+) -> None:
+    """A chart of `report.chart` in the colours of the page, and buttons that give it away.
 
-    Checking the chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart.
+    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is its text for
+    people who cannot see it.
+
+    Args:
+        draw: the chart's function.
+        frame: what it draws.
+        more: what else it takes.
+        scenario: what the frame is about, for the file of its numbers; else the session's.
+        name: of the files; needed where a page draws with one function twice.
+        options: what else the function takes, by name.
+
     """
+    drawing = partial(draw, frame, *more, **options)
+    spec = _spec(drawing)
+    title = spec.pop("title")
+    st.markdown(f"**{escaped(title['text'])}**  \n:small[{escaped(' '.join(title['subtitle']))}]")
+    spec["background"] = None
+    spec["config"]["font"] = _FONT
+    st.vega_lite_chart(spec=spec, theme=None, width="stretch")
+    name = name or draw.__name__.replace("_", "-")
+    row = st.container(horizontal=True, gap="small")
+    for kind in PICTURES:
+        row.download_button(
+            kind.upper(), partial(_picture, kind, drawing), f"{name}.{kind}",
+            _MIME[kind], key=f"{kind}.chart.{name}", on_click="ignore", type="tertiary", help=f"{title['text']}, as a picture",
+        )  # fmt: skip
+    asked = scenario or question().scenario
+    row.download_button(
+        "CSV", partial(encoded, frame, "csv", scenario=asked), f"{name}.csv", _MIME["csv"], key=f"csv.chart.{name}", on_click="ignore",
+        type="tertiary", help=f"{title['text']}, its numbers",
+    )  # fmt: skip
+
+
+def _spec(drawing: Callable[..., alt.LayerChart]) -> dict[str, Any]:
+    """Checking a chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart."""
     with debug_mode(False):
-        spec = draw(*args, **more, dark=dark()).to_dict(validate=False)
-    fluid = spec["width"] == WIDTH
-    if fluid:
-        spec["width"] = "container"
-    st.vega_lite_chart(spec=spec, theme=None, width="stretch" if fluid else "content")
+        return drawing(dark=dark()).to_dict(validate=False)
+
+
+def _picture(kind: str, drawing: Callable[..., alt.LayerChart]) -> bytes:
+    """For reports, so in the colours of paper."""
+    return picture(drawing(dark=False), kind)
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:

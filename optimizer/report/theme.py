@@ -195,8 +195,7 @@ def finished(
         title=alt.TitleParams(title, subtitle=subtitle.split("\n"), anchor="start", frame="group"),
         description=description,
         background=page,
-        # Streamlit's page needs the four sides by name: it adds to the one below.
-        padding=dict.fromkeys(("left", "right", "top", "bottom"), 12),
+        padding={"left": 12, "right": 12, "top": 12, "bottom": 12},  # Streamlit adds to its members, and fails on a number
         config={
             "view": {"stroke": None},
             "axis": {"gridColor": faint, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 320, **words},

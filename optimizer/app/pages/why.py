@@ -109,8 +109,9 @@ def _board() -> None:
         f"Solved exactly, with N held at 100B and 200T tokens served, the geometric mean of the credible laws is "
         f"**{times(found[OUTPUT].iloc[-1])}**."
     )
-    show.chart(chart.staircase, found)
-    show.numbers(found, "lecture", lecture.pinned(lecture.lecture()))
+    s = lecture.pinned(lecture.lecture())
+    show.chart(chart.staircase, found, scenario=s, name="lecture")
+    show.numbers(found, "lecture-staircase", s)
 
 
 def _laws(best: Solution) -> None:

@@ -65,7 +65,7 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.Lay
                 .encode(x=x, y=y, tooltip=tips)
             )
     marks = [r for r in drawn if r["kind"]]
-    legend = alt.Legend(title=None, orient="bottom", labelLimit=260)
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
     shown = [kind for kind in _KINDS if any(r["kind"] == kind for r in marks)]
     points = (
         alt.Chart(data(marks))

@@ -1,0 +1,81 @@
+"""What every page of the app must keep on a phone and in the dark."""
+
+import pytest
+from playwright.sync_api import Page
+
+from .running import settled
+
+PHONE = {"width": 390, "height": 844}
+LEAST_CONTRAST = 4.5
+"""of text, WCAG 2.1, success criterion 1.4.3"""
+
+CONTRAST = """() => {
+  const parts = colour => { const v = colour.match(/[\\d.]+/g).map(Number); return v.length < 4 ? [...v, 1] : v; };
+  const light = ([r, g, b]) => { const f = [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
+  const behind = node => { const layers = [];
+    for (let n = node; n; n = n.parentElement) layers.push(parts(getComputedStyle(n).backgroundColor));
+    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]); };
+  const found = [];
+  for (const node of document.querySelectorAll('h1, h2, [data-testid=stMetricValue], [data-testid=stMetricLabel] p, ' +
+      '[data-testid=stMarkdownContainer] p, [data-testid=stCaptionContainer] p, [data-testid=stVegaLiteChart] svg text, summary p')) {
+    const box = node.getBoundingClientRect();
+    if (!node.textContent.trim() || !box.width || node.closest('[disabled], [aria-hidden=true]:not(svg *)')) continue;
+    // The value of a slider is inside its thumb and stands above it.
+    const style = getComputedStyle(node), page = behind(node.closest('[data-testid=stSlider]') ?? node);
+    const ink = parts(node.closest('svg') ? style.fill : style.color);
+    const a = light(over(ink, page)), b = light(page);
+    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), node.textContent.trim().slice(0, 60)]);
+  }
+  return found; }"""
+
+
+def addresses(page: Page) -> list[str]:
+    """Every page of the navigation, as the running app has it."""
+    page.locator("[data-testid=stTopNavLink]").first.wait_for()
+    return page.eval_on_selector_all("[data-testid=stTopNavLink]", "links => links.map(link => link.href)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out(visit, scheme):
+    for address in addresses(visit()):
+        page = visit(address, color_scheme=scheme)
+        page.get_by_role("heading", level=1).first.wait_for()
+        settled(page)
+        found = page.evaluate(CONTRAST)
+        assert len(found) > 5
+        weak = [(round(ratio, 2), text) for ratio, text in found if ratio < LEAST_CONTRAST]
+        assert not weak, address
+    assert (page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")) == (scheme == "dark")
+
+
+def test_charts_are_dark_on_a_dark_page(visit):
+    page = visit(color_scheme="dark")
+    page.locator("[data-testid=stVegaLiteChart] svg text").first.wait_for()
+    found = page.evaluate(CONTRAST)
+    assert any(text.startswith("active parameters N") for _, text in found), "the axis of the chart is among the texts"
+    ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+    assert min(int(v) for v in ink.removeprefix("rgb(").rstrip(")").split(",")) > 180, "light ink"
+
+
+def test_a_phone_needs_no_sideways_scroll(visit):
+    for address in addresses(visit()):
+        page = visit(address, viewport=PHONE, is_mobile=True, has_touch=True)
+        page.get_by_role("heading", level=1).first.wait_for()
+        settled(page)
+        wide = page.evaluate(
+            """() => [document.documentElement, document.querySelector('[data-testid=stMain]')].map(n => n.scrollWidth - n.clientWidth)"""
+        )
+        assert max(wide) <= 0, address
+
+
+def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):
+    page = visit(viewport=PHONE, is_mobile=True, has_touch=True)
+    answer = page.get_by_test_id("stMetricValue").first
+    answer.wait_for()
+    box = answer.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < PHONE["height"] - box["height"]
+    page.get_by_test_id("stExpandSidebarButton").tap()
+    page.get_by_text("Scaling law", exact=True).wait_for()

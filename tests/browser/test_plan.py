@@ -1,0 +1,198 @@
+"""The plan in a real browser: what is shown is what the library gives, and the address bar is the scenario."""
+
+import io
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Error, Locator, Page
+
+from optimizer import Scenario, load, solve
+from optimizer.app.link import TABLE, scenario_of
+from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
+
+from ..test_app import SMALL, expected
+from .running import metrics, settled
+
+CHART = "[data-testid=stVegaLiteChart] svg"
+OUTPUT = ".st-key-text-traffic-output_tokens input"
+
+
+def shows(page: Page, wanted: Mapping[str, str]) -> None:
+    """Wait until the page shows these metrics."""
+    try:
+        page.wait_for_function(
+            """wanted => { const now = Object.fromEntries([...document.querySelectorAll('[data-testid=stMetric]')].map(m => [
+                 m.querySelector('[data-testid=stMetricLabel]').innerText.trim(),
+                 m.querySelector('[data-testid=stMetricValue]').innerText.trim()]));
+               return Object.entries(wanted).every(([label, value]) => now[label] === value); }""",
+            arg=dict(wanted),
+        )
+    except Error:
+        assert {label: metrics(page).get(label) for label in wanted} == dict(wanted)
+
+
+def typed(page: Page, where: str, text: str) -> None:
+    box = page.locator(where)
+    box.fill(text)
+    box.press("Enter")
+
+
+def linked(page: Page) -> Scenario:
+    """The scenario that the address bar names."""
+    return scenario_of(dict(parse_qsl(urlsplit(page.url).query, keep_blank_values=True)))[1]
+
+
+def downloaded(page: Page, where: str) -> tuple[str, bytes]:
+    with page.expect_download() as told:
+        page.locator(f"{where} button").first.click()
+    return told.value.suggested_filename, told.value.path().read_bytes()
+
+
+def opened_cell(page: Page) -> Locator:
+    """The editor of the first month's input tokens; a click that the page moved away under is made again."""
+    cell = page.locator("input.gdg-input, textarea.gdg-input")
+    grid = page.get_by_test_id("stDataFrame").locator("canvas").first
+    for _ in range(10):
+        grid.evaluate("node => node.scrollIntoView({block: 'center'})")
+        box = grid.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 60, box["y"] + 52)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        try:
+            cell.wait_for(timeout=5000)
+        except Error:
+            page.keyboard.press("Escape")
+        else:
+            return cell
+    raise AssertionError("no cell of the table opens")
+
+
+def test_the_first_paint_is_the_published_answer(visit):
+    page = visit()
+    shows(page, {"N*, active parameters": "111.4B", "Over-training against 20:1": "52.4x"})
+    shows(page, expected(load("lecture-2026")))
+    page.locator(CHART).nth(1).wait_for()
+    assert page.locator(CHART).count() == 2
+    for i in range(2):
+        assert page.locator(CHART).nth(i).locator("path").count() > 5
+    assert (
+        page.locator("[data-testid=stException], [data-testid=stAlert] [role=alert]").count() == 1
+    )  # the hint on totals
+
+
+def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
+    page = visit()
+    shows(page, expected(load("lecture-2026")))
+    said = page.locator("[data-testid=stVegaLiteChart]").first
+    before = said.get_attribute("aria-label")
+    typed(page, OUTPUT, "500T")
+    wanted = expected(load("lecture-2026", {"traffic.output_tokens": "500T"}))
+    shows(page, wanted)
+    page.wait_for_function(
+        "old => document.querySelector('[data-testid=stVegaLiteChart]').getAttribute('aria-label') !== old", arg=before
+    )
+    page.wait_for_url("**/*traffic.output_tokens=*")
+    other = visit(page.url)
+    shows(other, wanted)
+    assert metrics(other) == metrics(page)
+
+
+def test_a_table_edited_by_hand_travels_in_the_link(visit):
+    page = visit(f"/?preset={SMALL}")
+    shows(page, expected(load(SMALL)))
+    page.locator(CHART).nth(2).locator("path").first.wait_for()
+    cell = opened_cell(page)
+    cell.fill("9.5T")
+    cell.press("Enter")
+    rows = monthly_tokens(load(SMALL)).drop(columns="days").to_dict("records")
+    rows[0]["input_tokens_per_day"] = 9.5e12
+    wanted = expected(load(SMALL).update({"traffic.kind": "table", TABLE: rows}))
+    assert wanted != expected(load(SMALL))
+    shows(page, wanted)
+    page.wait_for_url("**/*traffic.table*")
+    assert linked(page).traffic.kind == "table"
+    other = visit(page.url)
+    shows(other, wanted)
+    assert metrics(other) == metrics(page)
+
+
+@pytest.mark.parametrize("query", ["preset=nonsense", "traffic.output_tokens=many", "no.such.path=1"])
+def test_a_broken_link_is_told_and_a_preset_shown(visit, query):
+    page = visit(f"/?{query}")
+    page.get_by_text("This could not be read").wait_for()
+    shows(page, expected(load("lecture-2026")))
+
+
+def test_what_the_charts_show_can_be_taken_away(visit):
+    page = visit("/?traffic.output_tokens=500T")
+    best = solve(load("lecture-2026", {"traffic.output_tokens": "500T"}))
+    shows(page, expected(best.scenario))
+    for chart, frame in (("cost-against-params", cost_curve(best)), ("cost-by-phase", cost_phases(best))):
+        name, content = downloaded(page, f".st-key-csv-chart-{chart}")
+        assert name == f"{chart}.csv"
+        found = pd.read_csv(io.BytesIO(content), comment="#", keep_default_na=True)
+        assert [*found.columns] == [*frame.columns]
+        assert len(found) == len(frame) > 3
+        for column in frame.select_dtypes("number"):
+            np.testing.assert_array_equal(found[column].to_numpy(float), frame[column].to_numpy(float))
+        name, content = downloaded(page, f".st-key-png-chart-{chart}")
+        assert name == f"{chart}.png"
+        assert content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert int.from_bytes(content[16:20], "big") > 1000, "pixels across"
+        name, content = downloaded(page, f".st-key-svg-chart-{chart}")
+        root = ET.fromstring(content)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert len(root.findall(".//{http://www.w3.org/2000/svg}path")) > 5
+
+
+def test_the_scenario_leaves_as_a_file(visit):
+    page = visit("/?traffic.output_tokens=500T")
+    shows(page, expected(load("lecture-2026", {"traffic.output_tokens": "500T"})))
+    with page.expect_download() as told:
+        page.get_by_role("button", name="Scenario as TOML").click()
+    found = Scenario.from_toml(told.value.path().read_text())
+    assert found.to_dict() == load("lecture-2026", {"traffic.output_tokens": "500T"}).to_dict()
+
+
+def test_the_keyboard_is_enough(visit):
+    page = visit()
+    shows(page, expected(load("lecture-2026")))
+
+    def tab_to(where: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("where => document.activeElement.matches(where)", where):
+                return
+        raise AssertionError(f"{where} is not reached with the tab key")
+
+    tab_to(".st-key-open-pretraining-Plan summary")
+    page.keyboard.press("Enter")
+    page.locator(".st-key-text-pretraining-overhead input").wait_for()
+    tab_to(".st-key-text-pretraining-overhead input")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("1.5")
+    page.keyboard.press("Enter")
+    changed = {"pretraining.overhead": 1.5}
+    shows(page, expected(load("lecture-2026", changed)))
+    tab_to(".st-key-slider-traffic-share input")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/*traffic.share=*")
+    settled(page)
+    share = float(linked(page).traffic.share)
+    assert 0 < share < 1
+    shows(page, expected(load("lecture-2026", changed | {"traffic.share": share})))
+
+
+def test_ten_people_at_once_each_see_their_own(visit):
+    pages = [visit(f"/?traffic.output_tokens={k}0T") for k in range(1, 11)]
+    for k, page in enumerate(pages, 1):
+        typed(page, OUTPUT, f"{k}5T")
+    answers = [expected(load("lecture-2026", {"traffic.output_tokens": f"{k}5T"})) for k in range(1, 11)]
+    for page, wanted in zip(pages, answers, strict=True):
+        shows(page, wanted)
+    assert len({str(metrics(page)) for page in pages}) == 10
