@@ -14,7 +14,7 @@ from optimizer import Scenario, load, solve
 from optimizer.app.link import TABLE, scenario_of
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 
-from ..test_app import SMALL, expected
+from ..app.session import SMALL, expected
 from .running import metrics, settled
 
 CHART = "[data-testid=stVegaLiteChart] svg"
