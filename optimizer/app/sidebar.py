@@ -19,6 +19,7 @@ def sidebar(asked: Question, page: str) -> None:
         _upload(asked)
         _preset(asked)
         changed = asked.changed()
+        differ = "value differs" if len(changed) == 1 else "values differ"
         left, right = st.columns(2)
         left.button(
             "Undo",
@@ -30,8 +31,7 @@ def sidebar(asked: Question, page: str) -> None:
         right.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
                      disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
         st.caption(
-            f"{len(changed)} {'value differs' if len(changed) == 1 else 'values differ'} from the preset, marked ●: "
-            f"{', '.join(_groups(changed))}."
+            f"{len(changed)} {differ} from the preset, marked ●: {', '.join(_groups(changed))}."
             if changed
             else "Assumptions as the preset has them."
         )
