@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import typer
 from playwright.sync_api import Page
 
 from .running import APP, browsing, chromium_path, serving, settled
