@@ -7,6 +7,7 @@ import vl_convert
 
 from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, solve, tornado
 from optimizer.report import chart
+from optimizer.report.compare import bills, valleys
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 from optimizer.report.serving import batch_sweep, served
 from optimizer.report.theme import MOST_MARKS, scale, told
@@ -31,6 +32,8 @@ def frames():
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
         "staircase": staircase(s),
+        "valleys": valleys({name: solve(load(name)) for name in ("lecture-2026", "data-limited-lab")}),
+        "bills": bills({name: solve(load(name)) for name in ("lecture-2026", "data-limited-lab")}),
         "design_map": design_map(solve(load("open-weights-8b"))),
     }
 
@@ -70,6 +73,7 @@ NEEDED = {
     "monthly_traffic": "month input_tokens_per_day output_tokens_per_day",
     "staircase": "step overtraining_vs_rule_of_20 factor",
     "design_map": "kind line n_params train_tokens loss cost_total",
+    "bills": "plan phase cost share",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
 }
 
