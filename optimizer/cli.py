@@ -530,6 +530,7 @@ def app_(
         "server.maxUploadSize": 2,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
+        "runner.magicEnabled": False,
         "theme.light.primaryColor": "#1f6aa5",
         "theme.dark.primaryColor": "#5aa9e6",
         "global.developmentMode": False,

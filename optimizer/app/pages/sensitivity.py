@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
+# Width of an interval of a share, in shares of the whole, above which an order of bars says little. Streamlit would print a docstring here.
 WIDE = 0.2
-"""Width of an interval of a share, in shares of the whole, above which an order of bars says little."""
 SOBOL_SIZES = [2**k for k in range(5, 13)]
 VIEWS = [
     "One per cent more",

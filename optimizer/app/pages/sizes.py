@@ -4,6 +4,7 @@ import streamlit as st
 
 from optimizer.app import show
 from optimizer.app.state import question
+from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
 from optimizer.report.grid import SizeTable
@@ -65,7 +66,11 @@ def page() -> None:
 
 
 def _written(value: object) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+    """As people write it where that is the same number, else every digit."""
+    if not isinstance(value, float):
+        return str(value)
+    short = human(value, 6)
+    return short if parse_number(short) == value else repr(value)
 
 
 if __name__ == "__main__":
