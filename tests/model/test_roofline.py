@@ -208,6 +208,9 @@ class Plain:
     sqrt = staticmethod(lambda x: x**0.5)
     log1p = staticmethod(lambda x: math.log1p(float(x)))
     expm1 = staticmethod(lambda x: math.expm1(float(x)))
+    # float() of a quantity with a unit raises: what is raised to a power that varies has none.
+    log = staticmethod(lambda x: math.log(float(x)))
+    exp = staticmethod(lambda x: math.exp(float(x)))
 
 
 def with_units(block):

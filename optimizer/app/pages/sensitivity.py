@@ -48,20 +48,24 @@ def slopes(toml: str) -> "pd.DataFrame":
     return elasticities(Scenario.from_toml(toml))
 
 
-def _alone(s: Scenario) -> dict[str, None]:
-    """What the tornado leaves as it is: a deployment that no cost depends on, or tokens accepted beyond those drafted."""
-    return {"deployment" if s.serving.method == "efficiency" else "deployment.accepted_tokens": None}
-
-
 def page() -> None:
     """The whole page."""
     asked = question()
-    s = asked.scenario
     st.title("What carries the result")
-    best = answer(s)
-    if best.status is not Status.OPTIMAL:
-        show.problems([best.message])
-        st.stop()
+    best = answer(asked.scenario)
+    if best.status is Status.OPTIMAL:
+        asked.answered = best
+        if asked.problems:
+            show.problems(asked.problems)
+        _look(best.scenario)
+        return
+    show.problems([*asked.problems, best.message])
+    if asked.answered is not None:
+        last = asked.answered.scenario
+        show.stale(lambda: _look(last))
+
+
+def _look(s: Scenario) -> None:
     view = st.segmented_control("Look at", VIEWS, default=VIEWS[0], key="sensitivity_view", required=True)
     output = OUTPUTS[0]
     if view != VIEWS[2]:
@@ -71,9 +75,7 @@ def page() -> None:
         if view == VIEWS[0]:
             _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
         elif view == VIEWS[1]:
-            frame = _asked(
-                s, f"tornado {output}", lambda progress: tornado(s, output, over=_alone(s), progress=progress)
-            )
+            frame = _asked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress))
             _both(chart.tornado, frame, "tornado", s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
@@ -93,15 +95,13 @@ def page() -> None:
 
 def _sobol(s: Scenario, output: str) -> None:
     """Which uncertain assumptions explain the spread, all moved at once."""
-    inputs, _ = factors(s, _alone(s))
+    inputs, _ = factors(s, {})
     n = st.select_slider(
         "Base samples n", SOBOL_SIZES, 256, key="sobol_samples",
         help="a power of two; twice as many narrow the intervals by about a third",
     )  # fmt: skip
     st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
-    frame = _asked(
-        s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, over=_alone(s), progress=progress), always_ask=True
-    )
+    frame = _asked(s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, progress=progress), always_ask=True)
     here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
     _both(chart.sobol_bars, here, "sobol", s, output)
