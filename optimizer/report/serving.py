@@ -226,6 +226,24 @@ def domain_sweep(s: Served, domains: Iterable[float] = DOMAINS) -> "pd.DataFrame
     return _frame(records, "chips", "chips")
 
 
+def chip_comparison(s: Served) -> "pd.DataFrame":
+    """The same model on every chip of data/hardware.csv that has a price, at the same precision, each in its own scale-up domain.
+
+    Returns:
+        As the sweeps, first column `chip`, cheapest decode first; a chip without the precision or the memory has the reason instead.
+
+    """
+    names = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]]
+    precision = s.scenario.money.serve_chip.precision
+    frame = _sweep(s, "money.serve_chip", [{"name": name, "precision": precision} for name in names], "")
+    units = {name: unit for name, unit in frame.attrs["units"].items() if unit}
+    frame = frame.drop(columns="serve_chip")
+    frame.insert(0, "chip", names)
+    frame = frame.sort_values("usd_per_mtok_decode", ignore_index=True, kind="stable")
+    frame.attrs["units"] = units
+    return frame
+
+
 def pipeline_sweep(s: Served, stages: Iterable[float] = STAGES) -> "pd.DataFrame":
     """Pipeline stages: fewer weights per stage leave more memory for the cache; a token still passes every layer, plus the hops."""
 
@@ -312,6 +330,7 @@ def key_figures(s: Served) -> dict[str, tuple[float, str]]:
 SWEEPS: dict[str, Callable[[Served], "pd.DataFrame"]] = {
     "batch": batch_sweep,
     "speed": speed_sweep,
+    "chips": chip_comparison,
     "domain": domain_sweep,
     "pipeline": pipeline_sweep,
     "context": context_sweep,

@@ -68,6 +68,7 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
     titles = {
         "batch": "Batch: larger ones are slower for each user and cheaper",
         "speed": "Latency against cost: the cheapest point at which every user sees a speed",
+        "chips": "Chips: the same model and precision on each, cheapest first",
         "domain": "Scale-up domain: all chips of one domain",
         "pipeline": "Pipeline stages: memory per stage, not time",
         "context": "Context at the batch that memory holds",

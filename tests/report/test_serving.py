@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from optimizer import InputError
+from optimizer.assumptions.tables import rows
 from optimizer.model.roofline import memory_batch, replica, step_time
 from optimizer.report import serving
 from optimizer.report.claims import claims
@@ -48,6 +49,18 @@ def test_every_sweep_has_numbers_and_units(rack):
         assert len(frame) >= 3, name
         numeric = list(frame.select_dtypes("number"))
         assert set(numeric) <= set(frame.attrs["units"]), name
+
+
+def test_every_chip_is_compared_as_if_it_were_chosen(rack):
+    frame = SWEEPS["chips"](rack)
+    answered = frame[frame["does_not_fit"] == ""]
+    assert set(frame["chip"]) == {r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]}
+    assert answered["usd_per_mtok_decode"].is_monotonic_increasing
+    for row in answered.to_dict("records"):
+        chip = {"name": row["chip"], "precision": rack.scenario.money.serve_chip.precision}
+        alone = operating_point(rack._replace(scenario=rack.scenario.update({"money.serve_chip": chip})))
+        assert {name: row[name] for name in alone} == alone
+    assert frame.loc[frame["chip"] == "A100-80GB SXM", "does_not_fit"].item().startswith("money.serve_chip names A100")
 
 
 def test_a_larger_batch_is_cheaper_and_slower(rack):

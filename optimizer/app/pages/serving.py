@@ -26,6 +26,7 @@ TABLES = {
     "speed": "Speed: the cheapest way to give every user a speed",
     "context": "Context: how long a sequence may grow",
     "cache": "Cache: where prefixes wait, and what that costs",
+    "chips": "Chips: the same model and precision on each, cheapest first",
     "domain": "Scale-up domain: how many chips reach each other fast",
 }
 
