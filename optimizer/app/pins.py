@@ -165,11 +165,16 @@ def suggested(known: dict[str, Pin], name: str) -> str:
 
 def pin_control(asked: Question) -> None:
     """Pin the current scenario, in the sidebar of every page."""
-    with st.sidebar.expander(f"Compare: {len(pins())} pinned", key="open.pins", expanded=False):
+    # The label stays the same: a box whose label changed would be another one to the browser, and closed.
+    box = st.sidebar.expander("Pin for comparison", key="open.pins", on_change="rerun")
+    if not box.open:
+        return
+    with box:
         with st.form("pin_form", clear_on_submit=True, border=False):
             name = suggested(pins(), asked.scenario.name or asked.preset)
             st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
             st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
+        st.caption(f"{len(pins())} pinned; page Compare puts them side by side.")
         for sentence in st.session_state.pop("pin_problems", ()):
             st.error(escaped(sentence))
 

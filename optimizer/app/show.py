@@ -1,25 +1,28 @@
 """How is a chart, a table or a problem put on a page? The same way on every page."""
 
+import html
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..report.export import encoded
 from ..report.picture import PICTURES, picture
+from ..report.theme import Drawing, Drawn, with_unit
 from .controls import escaped
 from .state import question
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
-__all__ = ["chart", "dark", "download", "numbers", "problems", "stale", "table"]
+__all__ = ["chart", "dark", "download", "problems", "stale", "table"]
 
+_UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+"""Read aloud, not shown."""
 _FONT = '"Source Sans", sans-serif'
 _MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
@@ -43,17 +46,17 @@ def stale(draw: Callable[[], None]) -> None:
 
 
 def chart(
-    draw: Callable[..., alt.LayerChart],
+    draw: Drawn,
     frame: "pd.DataFrame",
     *more: Any,
     scenario: Scenario | None = None,
     name: str = "",
     **options: Any,
 ) -> None:
-    """A chart of `report.chart` in the colours of the page, and buttons that give it away.
+    """A chart of `report.chart` in the colours of the page; below it, on demand, its numbers and buttons that give it away.
 
-    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is its text for
-    people who cannot see it.
+    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is text of the
+    page too, for people who cannot see: a chart that is sent with another description is drawn anew, not moved.
 
     Args:
         draw: the chart's function.
@@ -64,34 +67,30 @@ def chart(
         options: what else the function takes, by name.
 
     """
-    drawing = partial(draw, frame, *more, **options)
-    spec = _spec(drawing)
+    drawing = partial(draw.drawing, frame, *more, **options)
+    spec = drawing(dark=dark()).spec()
     title = spec.pop("title")
     st.markdown(f"**{escaped(title['text'])}**  \n:small[{escaped(' '.join(title['subtitle']))}]")
+    described = spec.pop("description")
+    spec["description"] = title["text"]
     spec["background"] = None
     spec["config"]["font"] = _FONT
     st.vega_lite_chart(spec=spec, theme=None, width="stretch")
-    name = name or draw.__name__.replace("_", "-")
-    row = st.container(horizontal=True, gap="small")
-    for kind in PICTURES:
-        row.download_button(
-            kind.upper(), partial(_picture, kind, drawing), f"{name}.{kind}",
-            _MIME[kind], key=f"{kind}.chart.{name}", on_click="ignore", type="tertiary", help=f"{title['text']}, as a picture",
-        )  # fmt: skip
-    asked = scenario or question().scenario
-    row.download_button(
-        "CSV", partial(encoded, frame, "csv", scenario=asked), f"{name}.csv", _MIME["csv"], key=f"csv.chart.{name}", on_click="ignore",
-        type="tertiary", help=f"{title['text']}, its numbers",
-    )  # fmt: skip
+    name = name or draw.name
+    st.html(f'<p style="{_UNSEEN}">{html.escape(described)}</p>')
+    box = st.expander("Numbers and pictures", key=f"open.chart.{name}", on_change="rerun")
+    if box.open:
+        with box:
+            table(frame, f"Numbers of {name.replace('-', ' ')}")
+            row = st.container(horizontal=True)
+            _files(row, frame, name, scenario or question().scenario, ("csv",))
+            for kind in PICTURES:
+                row.download_button(
+                    kind.upper(), partial(_picture, kind, drawing), f"{name}.{kind}", _MIME[kind], key=f"{kind}.{name}", on_click="ignore",
+                )  # fmt: skip
 
 
-def _spec(drawing: Callable[..., alt.LayerChart]) -> dict[str, Any]:
-    """Checking a chart against Vega-Lite's schema takes most of the time of a rerun; tests do it for every chart."""
-    with debug_mode(False):
-        return drawing(dark=dark()).to_dict(validate=False)
-
-
-def _picture(kind: str, drawing: Callable[..., alt.LayerChart]) -> bytes:
+def _picture(kind: str, drawing: Callable[..., Drawing]) -> bytes:
     """For reports, so in the colours of paper."""
     return picture(drawing(dark=False), kind)
 
@@ -99,27 +98,27 @@ def _picture(kind: str, drawing: Callable[..., alt.LayerChart]) -> bytes:
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
     """A frame with human numbers, units in the header."""
     units = frame.attrs.get("units", {})
-    shown = frame.map(lambda v: human(v, 4) if isinstance(v, float) else v)
-    shown.columns = [
-        f"{name} ({units[name]})" if units.get(name, "1") not in ("1", "") else str(name) for name in frame.columns
-    ]
+    named = frame if frame.index.name is None else frame.reset_index()
+    shown = named.map(lambda v: human(v, 4) if isinstance(v, float) else v)
+    shown.columns = [_header(str(name), units.get(name, "1")) for name in named.columns]
     st.dataframe(shown, hide_index=True, alt=alt_text)
 
 
-def numbers(frame: "pd.DataFrame", name: str, scenario: Scenario) -> None:
-    """The numbers behind a chart, on demand, with a CSV that carries the scenario."""
-    box = st.expander("Numbers", key=f"open.numbers.{name}", on_change="rerun")
-    if box.open:
-        with box:
-            table(frame, f"Numbers of {name.replace('-', ' ')}")
-            download(frame, name, scenario)
+def _header(name: str, unit: str) -> str:
+    """What people call a column; a dotted path stays as it is typed, and a star would say that every row is an optimum."""
+    return name if "." in name else with_unit(name, unit).replace("*", "")
 
 
 def download(frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str] = ("csv",)) -> None:
     """A button for each format; a file is made when it is asked for, and carries the scenario."""
-    row = st.container(horizontal=True)
+    _files(st.container(horizontal=True), frame, name, scenario, kinds)
+
+
+def _files(
+    row: "DeltaGenerator", frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str]
+) -> None:
     for kind in kinds:
         row.download_button(
             kind.upper() if kind != "md" else "Markdown", partial(encoded, frame, kind, scenario=scenario), f"{name}.{kind}",
-            "application/octet-stream", key=f"{kind}.{name}", on_click="ignore",
+            _MIME.get(kind, "application/octet-stream"), key=f"{kind}.{name}", on_click="ignore",
         )  # fmt: skip

@@ -16,20 +16,19 @@ __all__ = ["sidebar"]
 def sidebar(asked: Question, page: str) -> None:
     """The sidebar; the Plan page has the traffic in its body instead."""
     with st.sidebar:
-        _upload(asked)
         _preset(asked)
         changed = asked.changed()
         differ = "value differs" if len(changed) == 1 else "values differ"
-        left, right = st.columns(2)
-        left.button(
+        row = st.container(horizontal=True)
+        row.button(
             "Undo",
             key="undo",
             on_click=lambda: question().undo(),
             disabled=not (asked.steps or asked.problems),
             width="stretch",
         )
-        right.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
-                     disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
+        row.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
+                   disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
         st.caption(
             f"{len(changed)} {differ} from the preset, marked ●: {', '.join(_groups(changed))}."
             if changed
@@ -38,8 +37,7 @@ def sidebar(asked: Question, page: str) -> None:
         for name in GROUPS:
             if not (name == "traffic" and page == "Plan"):
                 group(name, page)
-        st.download_button("Scenario as TOML", asked.scenario.to_toml, "scenario.toml", "application/toml",
-                           on_click="ignore", width="stretch")  # fmt: skip
+        _file(asked)
         st.caption("The address of this page is the scenario: share or bookmark it.")
     if asked.notice:
         st.warning(
@@ -62,6 +60,16 @@ def _preset(asked: Question) -> None:
     )  # fmt: skip
 
 
+def _file(asked: Question) -> None:
+    """The scenario as a file, out and in."""
+    box = st.expander("Scenario as a file", key="open.file", on_change="rerun")
+    if box.open:
+        with box:
+            st.download_button("Scenario as TOML", asked.scenario.to_toml, "scenario.toml", "application/toml",
+                               on_click="ignore", width="stretch")  # fmt: skip
+            _upload(asked)
+
+
 def _upload(asked: Question) -> None:
     file = st.file_uploader("Scenario from a TOML file", type="toml", key="scenario_toml", max_upload_size=1)
     if file is None or st.session_state.get("scenario_toml_read") == file.file_id:
@@ -71,3 +79,4 @@ def _upload(asked: Question) -> None:
         asked.choose(asked.preset, uploaded_scenario(file.getvalue(), file.name))
     except InputError as error:
         asked.notice = error.problems
+    st.rerun()

@@ -21,7 +21,7 @@ def page() -> None:
     known = pins()
     if not known:
         st.info(
-            "Nothing is pinned yet. Open Compare in the sidebar of any page and pin the scenario, or pin a preset above."
+            'Nothing is pinned yet. Open "Pin for comparison" in the sidebar of any page and pin the scenario, or pin a preset above.'
         )
         return
     _list(known)

@@ -47,29 +47,27 @@ def _design(best: Solution) -> None:
     n, d, r = (float(v) for v in best.design)
     band, ratio = best.band, best.overtraining
     st.markdown(f"**{escaped(verdict(best))}**")
-    met = st.columns(4)
-    met[0].metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
+    met = st.container(horizontal=True)
+    met.metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
                   delta_color="off", delta_arrow="off", help="below: the sizes that cost at most 5 % more for the same loss")  # fmt: skip
-    met[1].metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
+    met.metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
                   delta_color="off", delta_arrow="off")  # fmt: skip
-    met[2].metric("R*, RL tokens", human(r, 4))
-    met[3].metric("Loss, nat/token", f"{best.loss:.4f}")
-    met = st.columns(4)
+    met.metric("R*, RL tokens", human(r, 4))
+    met.metric("Loss, nat/token", f"{best.loss:.4f}")
+    met = st.container(horizontal=True)
     low, high = band.overtraining_vs_rule_of_20
-    met[0].metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
+    met.metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
                   delta_color="off", delta_arrow="off", help="D / 20 N")  # fmt: skip
-    met[1].metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
-    met[2].metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
-    met[3].metric("Savings against Chinchilla", percent(best.savings),
+    met.metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
+    met.metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
+    met.metric("Savings against Chinchilla", percent(best.savings),
                   help="against the design of the same loss with the least pre-training compute, billed for the same life")  # fmt: skip
     curve, phases = cost_curve(best), cost_phases(best)
     left, right = st.columns([3, 2])
     with left:
         show.chart(cost_against_params, curve)
-        show.numbers(curve, "cost-against-size", best.scenario)
     with right:
         show.chart(cost_by_phase, phases)
-        show.numbers(phases, "cost-by-phase", best.scenario)
     proof = (
         "certified global optimum"
         if best.certificate.certified_global
@@ -99,10 +97,13 @@ def _forecast(asked: Question) -> None:
             )
         else:
             editor(asked)
-        upload(asked)
-        if kind != "total":
-            rows = months.drop(columns="days").to_dict("records")
-            st.download_button("Forecast as CSV", csv_of(rows), "traffic.csv", "text/csv", on_click="ignore")
+        box = st.expander("Forecast as a CSV file", key="open.csv", on_change="rerun")
+        if box.open:
+            with box:
+                if kind != "total":
+                    rows = months.drop(columns="days").to_dict("records")
+                    st.download_button("Forecast as CSV", csv_of(rows), "traffic.csv", "text/csv", on_click="ignore")
+                upload(asked)
     read, written = (float(v) for v in asked.scenario.traffic.stated())
     expected = asked.scenario.traffic.demand()
     st.caption(

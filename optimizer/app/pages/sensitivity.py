@@ -1,7 +1,7 @@
 """Page: which assumption carries the result, and what a wrong forecast costs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -73,21 +73,21 @@ def _look(s: Scenario) -> None:
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:
         if view == VIEWS[0]:
-            _both(chart.elasticity_bars, slopes(s.to_toml()), "elasticities", s, output)
+            show.chart(chart.elasticity_bars, slopes(s.to_toml()), output, scenario=s)
         elif view == VIEWS[1]:
             frame = _asked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress))
-            _both(chart.tornado, frame, "tornado", s)
+            show.chart(chart.tornado, frame, scenario=s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
             frame = _asked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
-            _both(chart.regret_heat_map, frame, "regret", s)
+            show.chart(chart.regret_heat_map, frame, scenario=s)
         elif view == VIEWS[4]:
             _sobol(s, output)
         else:
             frame = _asked(
                 s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
             )
-            _both(chart.fan, frame, "fan", s, output)
+            show.chart(chart.fan, frame, output, scenario=s)
             st.caption(escaped(" ".join(frame.attrs["notes"])))
     except (InputError, InfeasibleError) as error:
         show.problems(str(error).split("\n"))
@@ -104,7 +104,7 @@ def _sobol(s: Scenario, output: str) -> None:
     frame = _asked(s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, progress=progress), always_ask=True)
     here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
-    _both(chart.sobol_bars, here, "sobol", s, output)
+    show.chart(chart.sobol_bars, here, output, scenario=s)
     rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
     st.caption(
         "First: the share of the variance that goes away once this assumption alone is known. Total: the share that stays while it "
@@ -133,11 +133,6 @@ def _asked(
     if frame is None:
         st.stop()
     return frame
-
-
-def _both(draw: Callable[..., Any], frame: "pd.DataFrame", name: str, scenario: Scenario, *more: Any) -> None:
-    show.chart(draw, frame, *more)
-    show.numbers(frame, name, scenario)
 
 
 if __name__ == "__main__":

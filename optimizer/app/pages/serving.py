@@ -52,7 +52,6 @@ def page() -> None:
         _figures(s)
         points = batch_sweep(s)
         show.chart(latency_against_cost, points, scenario=s.scenario)
-        show.numbers(points, "latency-against-cost", s.scenario)
         name = st.selectbox("Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table")
         _sweep(s, name)
     except InputError as error:

@@ -91,7 +91,6 @@ def _bills(best: Solution) -> None:
     for step, sentence in zip(found["step"], found["message"], strict=True):
         if sentence:
             st.caption(escaped(f"{step}: {sentence}"))
-    show.numbers(found.drop(columns="message"), "bill-by-bill", s)
     st.header("The arithmetic of this scenario")
     st.table([step._asdict() for step in why.reasoning(best)], border="horizontal")
     _board()
@@ -111,7 +110,6 @@ def _board() -> None:
     )
     s = lecture.pinned(lecture.lecture())
     show.chart(chart.staircase, found, scenario=s, name="lecture")
-    show.numbers(found, "lecture-staircase", s)
 
 
 def _laws(best: Solution) -> None:
@@ -131,7 +129,6 @@ def _laws(best: Solution) -> None:
     for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
         if sentence:
             st.caption(escaped(f"{law}: {sentence}"))
-    show.numbers(found.reset_index(), "every-law", best.scenario)
 
 
 def _map(best: Solution) -> None:
@@ -151,7 +148,6 @@ def _map(best: Solution) -> None:
     ]
     if outside:
         st.caption(f"The optimum lies at {' and '.join(outside)} of the law's fit: the lines are extrapolated there.")
-    show.numbers(found, "map-of-designs", best.scenario)
 
 
 def _serving() -> None:

@@ -11,6 +11,8 @@ from ..theme import (
     MAIN,
     QUIET,
     STEP,
+    Drawing,
+    Drawn,
     axis,
     data,
     end_labels,
@@ -45,7 +47,8 @@ _TORNADO = [
 _SOBOL = ["output", "assumption", "first", "first_low", "first_high", "total", "total_low", "total_high"]
 
 
-def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Drawing:
     """Bars from the optimum to where it moves: filled towards an assumption's high, hollow towards its low, widest first.
 
     Args:
@@ -70,13 +73,13 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> alt.
     bars = [
         whole.transform_filter(f"datum.end == '{end}'")
         .mark_bar(height=STEP * 0.6, fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1.5)
-        .encode(x=x, x2="to:Q")
+        .encode(x=x, x2=alt.X2("to:Q"))
         for end, opacity in (("low", 0.0), ("high", 0.85))
     ]
     shade = []
     if band:
         span = alt.Chart(data([{"low": band[0], "high": band[1]}])).mark_rect(color=QUIET, opacity=0.22)
-        shade = [span.encode(x=alt.X("low:Q", scale=around), x2="high:Q")]
+        shade = [span.encode(x=alt.X("low:Q", scale=around), x2=alt.X2("high:Q"))]
     first = shown[0]
     said = [f"{_gives(first[f'output_{end}'], unit, output)} at {human(first[end], 3)}" for end in ("low", "high")]
     return finished(
@@ -119,9 +122,10 @@ def _gives(value: float, unit: str, output: str) -> str:
     return told(value, unit, output) if math.isfinite(value) else "no answer"
 
 
+@Drawn
 def elasticity_bars(
     frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, top: int = 14, dark: bool = False
-) -> alt.LayerChart:
+) -> Drawing:
     """Bars of d ln(output) / d ln(assumption), largest first; a diamond marks a limit that holds the optimum.
 
     Args:
@@ -164,7 +168,7 @@ def elasticity_bars(
     )
     limits = ", ".join(frame.attrs.get("active_limits", ()))
     return finished(
-        [bars, held.encode(x="elasticity:Q"), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
+        [bars, held.encode(x=alt.X("elasticity:Q")), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
         f"Elasticities of {named(output)}",
         "exact at the optimum" + (f"; diamond: {limits} holds it, and they are true while it does" if limits else ""),
         f"Bar chart of elasticities of {named(output)}. The largest is {drawn[0]['label']} by {drawn[0]['path']}.",
@@ -173,9 +177,10 @@ def elasticity_bars(
     )
 
 
+@Drawn
 def sobol_bars(
     frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, top: int = 10, dark: bool = False
-) -> alt.LayerChart:
+) -> Drawing:
     """Total indices as hollow bars, first-order indices as filled bars below them, each with its interval.
 
     Args:
@@ -203,7 +208,11 @@ def sobol_bars(
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("assumption", [row["assumption"] for row in here]),
         yOffset=alt.YOffset("index:N", sort=["total", "first"]),
-        tooltip=["assumption:N", "index:N", alt.Tooltip("tells:N", title="share of the variance")],
+        tooltip=[
+            alt.Tooltip("assumption:N"),
+            alt.Tooltip("index:N"),
+            alt.Tooltip("tells:N", title="share of the variance"),
+        ],
     )
     bars = [
         whole.transform_filter(f"datum.index == '{kind}'")
@@ -211,7 +220,7 @@ def sobol_bars(
         .encode(x=alt.X("share:Q", scale=around, axis=axis("share of the variance", tickCount=7)))
         for kind, opacity in (("total", 0.0), ("first", 0.85))
     ]
-    spans = whole.mark_rule(color=ACCENT, strokeWidth=2).encode(x=alt.X("low:Q", scale=around), x2="high:Q")
+    spans = whole.mark_rule(color=ACCENT, strokeWidth=2).encode(x=alt.X("low:Q", scale=around), x2=alt.X2("high:Q"))
     first = here[0]
     return finished(
         [*bars, spans],
@@ -219,6 +228,6 @@ def sobol_bars(
         f"Sobol indices of its logarithm: total (hollow), alone (filled); lines: {percent(frame.attrs['confidence'])} intervals",
         f"Bar chart of Sobol indices of {named(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
         f"alone {first['first']:.2f}.",
-        height=alt.Step(STEP * 1.4, **{"for": "position"}),
+        height={"step": STEP * 1.4, "for": "position"},
         dark=dark,
     )

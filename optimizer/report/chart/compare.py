@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import percent
-from ..theme import axis, data, finished, records, scale, some, told
+from ..theme import Drawing, Drawn, axis, data, finished, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,8 @@ HIGHEST = 3.0
 """Most times its own optimum's cost that a valley is drawn to."""
 
 
-def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Cost against size at each plan's own quality: its optimum as a mark, the sizes within its band as a thick stretch.
 
     Args:
@@ -68,7 +69,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     plain = alt.Color("plan:N", scale=_by(plans, [COLOURS[i % len(COLOURS)] for i in turn]), legend=None)
     return finished(
         [
-            near.encode(x=x, y=y, color=plain, detail="plan:N", tooltip=tips),
+            near.encode(x=x, y=y, color=plain, detail=alt.Detail("plan:N"), tooltip=tips),
             lines.encode(x=x, y=y, color=plain, strokeDash=dash, tooltip=tips),
             points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
         ],
@@ -87,7 +88,8 @@ def _by(plans: list[str], looks: list) -> alt.Scale:
     return alt.Scale(domain=plans, range=looks)
 
 
-def bills(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """What each phase costs, one bar a plan.
 
     Args:
@@ -128,7 +130,7 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     )
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(plans))]
     bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=_by(plans, colours), legend=None))
-    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text="label:N")
+    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("label:N"))
     said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
     return finished(
         [bars, texts],

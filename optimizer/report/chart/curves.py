@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from ..theme import ACCENT, MAIN, axis, data, finished, named, records, scale, some, told, with_unit
+from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, records, scale, some, told, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,8 @@ _LINES = ("median of the draws", "optimum at the point values", "5 % band of tha
 _DASHES = ([1, 0], [8, 4], [2, 3])
 
 
-def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> Drawing:
     """Quantiles against traffic: shaded ranges, the median, and the optimum with its 5 % band where the frame has them.
 
     Args:
@@ -71,7 +72,7 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
         .encode(
             x=x,
             y=alt.Y("low:Q", scale=around, axis=y_axis),
-            y2="high:Q",
+            y2=alt.Y2("high:Q"),
             tooltip=[alt.Tooltip("range:N", title="draws"), *tips],
         )
         for q, p in pairs
@@ -94,7 +95,7 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
             .encode(
                 x=x,
                 y=alt.Y("value:Q", scale=around, axis=y_axis),
-                detail="which:N",
+                detail=alt.Detail("which:N"),
                 strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=_LINES, range=_DASHES), legend=legend),
                 color=alt.Color("line:N", scale=alt.Scale(domain=_LINES, range=[MAIN, ACCENT, ACCENT]), legend=legend),
                 tooltip=[alt.Tooltip("line:N", title="line"), *tips],
@@ -114,7 +115,8 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     )
 
 
-def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """The least cost of each loss, with the scenario's own optimum marked.
 
     Args:
@@ -150,7 +152,7 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     curve = whole.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
     today = whole.transform_filter("datum.today")
     mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
-    text = today.mark_text(align="left", dx=12, dy=-10).encode(text="design:N")
+    text = today.mark_text(align="left", dx=12, dy=-10).encode(text=alt.Text("design:N"))
     said = " to ".join(f"loss {row['loss']:.3f} for {row['tells']}" for row in (drawn[0], drawn[-1]))
     return finished(
         [curve, mark, text],

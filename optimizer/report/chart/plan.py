@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from ..theme import ACCENT, MAIN, QUIET, axis, data, finished, records, scale, some, told
+from ..theme import (
+    ACCENT,
+    MAIN,
+    QUIET,
+    Drawing,
+    Drawn,
+    axis,
+    data,
+    finished,
+    records,
+    some,
+    steady,
+    steady_from_zero,
+    told,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,13 +28,20 @@ if TYPE_CHECKING:
 __all__ = ["cost_against_params", "cost_by_phase", "monthly_traffic"]
 
 _CURVE = ["design", "n_params", "train_tokens", "cost_total", "cost_vs_optimum", "allowed", "trained_on"]
-_KINDS = ("optimum", "Chinchilla plan", "released model of this size")
-_SHAPES = ("diamond", "square", "triangle-up")
+_LOOKS = {
+    "optimum": ("diamond", ACCENT),
+    "Chinchilla plan": ("square", MAIN),
+    "released model of this size": ("triangle-up", QUIET),
+}
+"""Shape and colour of each kind of mark."""
+_KINDS = [*_LOOKS]
+
 HIGHEST = 3.0
 """Most times the optimum's cost that the curve is drawn to, unless the Chinchilla plan lies higher."""
 
 
-def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Cost against size at one quality: the valley, its near-optimal band, the Chinchilla plan and released models by their size.
 
     Args:
@@ -37,55 +58,44 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.Lay
     top = max(HIGHEST, 1.1 * plan["cost_vs_optimum"] if plan else 0.0)
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
+    low, high = min(within), max(within)
     drawn = [_told_design(r, unit) for r in rows]
-    along, ticks = scale([r["n_params"] for r in rows], log=True)
-    around, cost_ticks = scale([r["cost_total"] for r in rows], log=True)
-    x = alt.X("n_params:Q", scale=along, axis=axis("active parameters N", ticks))
-    y = alt.Y("cost_total:Q", scale=around, axis=axis(f"cost over the life ({unit})", cost_ticks))
-    tips = [
-        alt.Tooltip("name:N", title="design"),
-        alt.Tooltip("size:N", title="size"),
-        alt.Tooltip("trained:N", title="trained on, for this quality"),
-        alt.Tooltip("costs:N", title="cost over the life"),
-        alt.Tooltip("extra:N", title="against the optimum"),
-        alt.Tooltip("really:N", title="released model, really trained on"),
-    ]
-    shade = (
-        alt.Chart(data([{"low": min(within), "high": max(within)}]))
-        .mark_rect(color=MAIN, opacity=0.18)
-        .encode(x=alt.X("low:Q", scale=along, axis=axis("active parameters N", ticks)), x2="high:Q")
+    along, ticks = steady([r["n_params"] for r in rows])
+    around, cost_ticks = steady([r["cost_total"] for r in rows])
+    x_axis, y_axis = axis("active parameters N", ticks), axis(f"cost over the life ({unit})", cost_ticks)
+    shade = alt.Chart(data([{"low": low, "high": high}])).mark_rect(color=MAIN, opacity=0.18)
+    whole = alt.Chart(data(drawn)).encode(
+        x=alt.X("n_params:Q", scale=along, axis=x_axis),
+        y=alt.Y("cost_total:Q", scale=around, axis=y_axis),
+        tooltip=[
+            alt.Tooltip("name:N", title="design"),
+            alt.Tooltip("size:N", title="size"),
+            alt.Tooltip("trained:N", title="trained on, for this quality"),
+            alt.Tooltip("costs:N", title="cost over the life"),
+            alt.Tooltip("extra:N", title="against the optimum"),
+            alt.Tooltip("really:N", title="released model, really trained on"),
+        ],
     )
-    lines = []
-    for allowed, dash in ((True, [1, 0]), (False, [3, 4])):
-        part = [r for r in drawn if r["allowed"] == allowed]
-        if part:
-            lines.append(
-                alt.Chart(data(part))
-                .mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
-                .encode(x=x, y=y, tooltip=tips)
-            )
-    marks = [r for r in drawn if r["kind"]]
+    lines = [
+        whole.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
+        for test, dash in (("datum.allowed", [1, 0]), ("!datum.allowed", [3, 4]))
+    ]
     legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
-    shown = [kind for kind in _KINDS if any(r["kind"] == kind for r in marks)]
+    shown = [kind for kind in _KINDS if any(r["kind"] == kind for r in drawn)]
+    looks = [_LOOKS[kind] for kind in shown]
     points = (
-        alt.Chart(data(marks))
+        whole.transform_filter("datum.kind != ''")
         .mark_point(filled=True, size=110, opacity=1)
         .encode(
-            x=x,
-            y=y,
             shape=alt.Shape(
-                "kind:N", scale=alt.Scale(domain=shown, range=[_SHAPES[_KINDS.index(k)] for k in shown]), legend=legend
+                "kind:N", scale=alt.Scale(domain=shown, range=[shape for shape, _ in looks]), legend=legend
             ),
             color=alt.Color(
-                "kind:N",
-                scale=alt.Scale(domain=shown, range=[(ACCENT, MAIN, QUIET)[_KINDS.index(k)] for k in shown]),
-                legend=legend,
+                "kind:N", scale=alt.Scale(domain=shown, range=[color for _, color in looks]), legend=legend
             ),
-            tooltip=tips,
         )
     )
     barred = any(not r["allowed"] for r in drawn)
-    low, high = min(within), max(within)
     said = (
         f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
         f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
@@ -96,7 +106,7 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> alt.Lay
         else ""
     )
     return finished(
-        [shade, *lines, points],
+        [shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q")), *lines, points],
         "Cost against size, at the same quality",
         f"shaded: at most {percent(tolerance)} above the least cost"
         + ("; dashed: the limits forbid it" if barred else ""),
@@ -123,7 +133,8 @@ def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
     }
 
 
-def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """What each phase costs, for the optimum (filled) and for the Chinchilla plan (hollow).
 
     Args:
@@ -141,9 +152,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChar
     plans = list(dict.fromkeys(r["plan"] for r in rows))
     phases = list(dict.fromkeys(r["phase"] for r in rows))
     whole = alt.Chart(data(drawn)).encode(
-        x=alt.X(
-            "cost:Q", scale=alt.Scale(domain=[0, 1.18 * most], nice=False), axis=axis(f"cost ({unit})", tickCount=5)
-        ),
+        x=alt.X("cost:Q", scale=steady_from_zero(1.12 * most), axis=axis(f"cost ({unit})", tickCount=5)),
         y=alt.Y("phase:N", sort=phases, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
         yOffset=alt.YOffset("plan:N", sort=plans),
         tooltip=[
@@ -159,7 +168,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChar
         )
         for plan, opacity in zip(plans, (0.85, 0.0), strict=False)
     ]
-    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text="tells:N")
+    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("tells:N"))
     said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
     return finished(
         [*bars, texts],
@@ -171,7 +180,8 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChar
     )
 
 
-def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Tokens a day of each month, output stacked on input.
 
     Args:
@@ -198,8 +208,8 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerCh
     months = [r["month"] for r in rows]
     whole = alt.Chart(data(drawn)).encode(
         x=alt.X("month:N", sort=months, title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
-        y=alt.Y("from:Q", scale=alt.Scale(domain=[0, 1.05 * top], nice=False), axis=axis("tokens a day", tickCount=6)),
-        y2="to:Q",
+        y=alt.Y("from:Q", scale=steady_from_zero(top), axis=axis("tokens a day", tickCount=6)),
+        y2=alt.Y2("to:Q"),
         tooltip=[
             alt.Tooltip("month:N"),
             alt.Tooltip("tokens:N"),

@@ -6,7 +6,23 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import human
-from ..theme import ACCENT, MAIN, QUIET, axis, data, finished, named, names_axis, records, scale, some, told, with_unit
+from ..theme import (
+    ACCENT,
+    MAIN,
+    QUIET,
+    Drawing,
+    Drawn,
+    axis,
+    data,
+    finished,
+    named,
+    names_axis,
+    records,
+    scale,
+    some,
+    told,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +32,8 @@ __all__ = ["band_against_law", "regret_heat_map"]
 _REGRET = ["plan_tokens", "future_tokens", "n_params", "train_tokens", "regret", "in_band"]
 
 
-def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Cost above the best, for each plan (down) and each traffic that arrives (across); framed where it stays within 5 %.
 
     Args:
@@ -56,7 +73,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerCh
     )
     frames = whole.transform_filter("datum.in_band").mark_rect(fillOpacity=0, stroke=ACCENT, strokeWidth=2.5)
     ink = alt.condition(f"datum.regret > {0.5 * highest}", alt.value("#ffffff"), alt.value("#10151c"))
-    texts = whole.mark_text(fontSize=13).encode(text="label:N", color=ink)
+    texts = whole.mark_text(fontSize=13).encode(text=alt.Text("label:N"), color=ink)
     worst = max(drawn, key=lambda row: row["regret"])
     return finished(
         [cells, frames, texts],
@@ -69,13 +86,14 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerCh
     )
 
 
+@Drawn
 def band_against_law(
     frame: "pd.DataFrame",
     output: str = "overtraining_vs_rule_of_20",
     *,
     reference: float | None = None,
     dark: bool = False,
-) -> alt.LayerChart:
+) -> Drawing:
     """The optimum under each law as a point, the designs of its 5 % band as a line.
 
     Args:
@@ -121,18 +139,18 @@ def band_against_law(
         ],
     )
     x = alt.X("low:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
-    bands = whole.mark_rule(color=MAIN, strokeWidth=5, opacity=0.45).encode(x=x, x2="high:Q")
-    ends = [whole.mark_tick(color=MAIN, thickness=2, size=16).encode(x=f"{end}:Q") for end in ("low", "high")]
-    points = whole.mark_point(shape="circle", filled=True, size=90, color=MAIN, opacity=1).encode(x="point:Q")
-    texts = whole.mark_text(dy=-14).encode(x="point:Q", text="label:N")
+    bands = whole.mark_rule(color=MAIN, strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"))
+    ends = [whole.mark_tick(color=MAIN, thickness=2, size=16).encode(x=alt.X(f"{end}:Q")) for end in ("low", "high")]
+    points = whole.mark_point(shape="circle", filled=True, size=90, color=MAIN, opacity=1).encode(x=alt.X("point:Q"))
+    texts = whole.mark_text(dy=-14).encode(x=alt.X("point:Q"), text=alt.Text("label:N"))
     posterior = []
     if drawn_from:
         posterior = [
             alt.Chart(data(drawn_from))
             .mark_rule(color=ACCENT, strokeWidth=1.5, yOffset=12)
             .encode(
-                x="low:Q",
-                x2="high:Q",
+                x=alt.X("low:Q"),
+                x2=alt.X2("high:Q"),
                 y=names_axis("law", [row["law"] for row in drawn]),
                 tooltip=[alt.Tooltip("law:N"), alt.Tooltip("says:N", title="middle 80 % of the posterior")],
             )
@@ -145,7 +163,7 @@ def band_against_law(
         mark = alt.Chart(data([{"x": reference, "says": said}])).mark_rule(
             color=ACCENT, strokeDash=[5, 4], strokeWidth=2
         )
-        dashed, subtitle = [mark.encode(x="x:Q", tooltip="says:N")], f"{subtitle}; dashed: {said}"
+        dashed, subtitle = [mark.encode(x=alt.X("x:Q"), tooltip=alt.Tooltip("says:N"))], f"{subtitle}; dashed: {said}"
         count = sum(row["low"] <= reference <= row["high"] for row in drawn)
         inside = f" {said} is dashed and lies inside the band of {count} of {len(drawn)} laws."
     name = named(output)

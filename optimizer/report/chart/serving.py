@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from ..theme import ACCENT, MAIN, axis, data, finished, records, scale, some, told
+from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,8 @@ __all__ = ["latency_against_cost"]
 _POINTS = ["batch", "tokens_per_second_per_user", "usd_per_mtok_decode", "memory_share", "waits_for"]
 
 
-def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Price per decoded token against the speed that a user sees, one point a batch; the diamond fills memory.
 
     Args:
@@ -55,7 +56,7 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> alt.La
     full = whole.transform_filter("datum.full").mark_point(
         filled=True, color=ACCENT, shape="diamond", size=140, opacity=1
     )
-    texts = whole.mark_text(dy=-12).encode(text="label:N")
+    texts = whole.mark_text(dy=-12).encode(text=alt.Text("label:N"))
     said = " to ".join(f"{r['sees']} for {r['tells']} at {r['batch']}" for r in (drawn[0], drawn[-1]))
     return finished(
         [line, points, full, texts],

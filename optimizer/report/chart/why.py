@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import human
-from ..theme import ACCENT, MAIN, QUIET, axis, data, finished, names_axis, records, scale, some, told
+from ..theme import ACCENT, MAIN, QUIET, Drawing, Drawn, axis, data, finished, names_axis, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,8 @@ _LINES = {
 """Colour, width and dash of each kind of line."""
 
 
-def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """The over-training ratio step by step, each bar from the ratio before it.
 
     Args:
@@ -54,9 +55,9 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
         tooltip=[alt.Tooltip("step:N"), alt.Tooltip("label:N", title="over-training D*/(20 N*)")],
     )
     x = alt.X("from:Q", scale=around, axis=axis("over-training D*/(20 N*)", ticks, output=_RATIO))
-    bars = whole.mark_bar(color=MAIN, opacity=0.8).encode(x=x, x2="to:Q")
-    ends = whole.mark_tick(color=ACCENT, thickness=3, size=18).encode(x="to:Q")
-    texts = whole.mark_text(align="left", dx=6, baseline="middle").encode(x="end:Q", text="label:N")
+    bars = whole.mark_bar(color=MAIN, opacity=0.8).encode(x=x, x2=alt.X2("to:Q"))
+    ends = whole.mark_tick(color=ACCENT, thickness=3, size=18).encode(x=alt.X("to:Q"))
+    texts = whole.mark_text(align="left", dx=6, baseline="middle").encode(x=alt.X("end:Q"), text=alt.Text("label:N"))
     return finished(
         [bars, ends, texts],
         "What each bill adds",
@@ -67,7 +68,8 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
     )
 
 
-def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
+@Drawn
+def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """Parameters against tokens: lines of equal loss and of equal cost, and the way from the Chinchilla plan to the optimum.
 
     Args:
@@ -123,7 +125,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
         layers.append(
             alt.Chart(data(part))
             .mark_line(color=color, strokeWidth=thick, strokeDash=dash)
-            .encode(x=x, y=y, detail="line:N", order="along:Q", tooltip=tips)
+            .encode(x=x, y=y, detail=alt.Detail("line:N"), order=alt.Order("along:Q"), tooltip=tips)
         )
         if kind in ("equal loss", "equal cost"):
             # Lines of loss end low on the right, lines of cost high on the left: labels there do not meet.
@@ -135,7 +137,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> alt.LayerChart:
             layers.append(
                 alt.Chart(data(last))
                 .mark_text(align="left", dx=4, dy=0 if kind == "equal loss" else -6, fontSize=10)
-                .encode(x=x, y=y, text="line:N")
+                .encode(x=x, y=y, text=alt.Text("line:N"))
             )
     points = (
         alt.Chart(data([*plans.values()]))
