@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -537,7 +538,14 @@ def app_(
     }
     flags = {name.replace(".", "_"): value for name, value in options.items()}
     load_config_options(flags)
+    threading.Thread(target=_warm, daemon=True).start()
     run(str(script), False, [], flags)
+
+
+def _warm() -> None:
+    from .app.answers import warm
+
+    warm()
 
 
 def _plain(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import streamlit as st
 
 from ..assumptions.numbers import human
@@ -70,14 +71,16 @@ def chart(
     drawing = partial(draw.drawing, frame, *more, **options)
     spec = drawing(dark=dark()).spec()
     title = spec.pop("title")
-    st.markdown(f"**{escaped(title['text'])}**  \n:small[{escaped(' '.join(title['subtitle']))}]")
-    described = spec.pop("description")
+    told, below = html.escape(title["text"]), html.escape(" ".join(title["subtitle"]))
+    st.html(
+        f'<strong>{told}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
+    )
     spec["description"] = title["text"]
     spec["background"] = None
+    spec["datasets"] = {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()}
     spec["config"]["font"] = _FONT
     st.vega_lite_chart(spec=spec, theme=None, width="stretch")
     name = name or draw.name
-    st.html(f'<p style="{_UNSEEN}">{html.escape(described)}</p>')
     box = st.expander("Numbers and pictures", key=f"open.chart.{name}", on_change="rerun")
     if box.open:
         with box:

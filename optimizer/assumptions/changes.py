@@ -5,6 +5,7 @@ blocks only by their declarations: unions by their tag, alternatives by `either`
 """
 
 import copy
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,8 @@ __all__ = ["changed", "is_touched", "schema_paths"]
 _ROW = re.compile(r"(\w+)\[(\d+)\]")
 
 
-def schema_paths(root: type[Assumption], prefix: str = "") -> list[str]:
+@functools.cache
+def schema_paths(root: type[Assumption], prefix: str = "") -> tuple[str, ...]:
     """Every dotted path that some scenario has, over all kinds and policies, in order of declaration."""
     found: dict[str, None] = {}
     for name, info in root.model_fields.items():
@@ -26,7 +28,7 @@ def schema_paths(root: type[Assumption], prefix: str = "") -> list[str]:
             found[f"{prefix}{name}"] = None
         for block in inner:
             found.update(dict.fromkeys(schema_paths(block, f"{prefix}{name}.")))
-    return list(found)
+    return tuple(found)
 
 
 def is_touched(path: str, changes: Mapping[str, object]) -> bool:

@@ -1,5 +1,6 @@
 """What is there to start from, and where does each number come from? Presets, scenario files and sources."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
 
     """
     if str(name) in presets():
-        return Scenario.from_toml(preset_text(str(name)), changes, where=f"preset {name}")
+        return _preset(str(name), changes) if changes else _as_it_comes(str(name))
     path = Path(name)
     if not str(name).strip():
         raise DataError(
@@ -65,6 +66,13 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
         raise DataError([f"{str(name)!r} is neither a preset nor a file{hint} Presets: {', '.join(presets())}."])
     text = read_text(path, MAX_TOML_BYTES, "scenario TOML file")
     return Scenario.from_toml(text, changes, where=str(path), folder=path.parent)
+
+
+def _preset(name: str, changes: Mapping[str, object] | None = None) -> Scenario:
+    return Scenario.from_toml(preset_text(name), changes, where=f"preset {name}")
+
+
+_as_it_comes = functools.cache(_preset)
 
 
 def _exists(path: Path) -> bool:

@@ -28,11 +28,13 @@ __all__ = [
     "WIDTH",
     "Drawing",
     "Drawn",
+    "Layers",
     "Rows",
     "axis",
     "data",
     "end_labels",
     "finished",
+    "log_scale",
     "named",
     "names_axis",
     "records",
@@ -40,7 +42,7 @@ __all__ = [
     "scale",
     "some",
     "steady",
-    "steady_from_zero",
+    "steady_top",
     "told",
     "with_unit",
 ]
@@ -109,7 +111,8 @@ def records(frame: "pd.DataFrame", columns: Iterable[str], maker: str) -> list[d
         raise InputError(
             [f"a chart shows at most {MOST_MARKS:,} marks, the frame has {len(frame):,} rows; take fewer."]
         )
-    return some(frame.reset_index().to_dict("records"), maker)
+    named = frame if frame.index.name is None else frame.reset_index()
+    return some(named.to_dict("records"), maker)
 
 
 def some(rows: list[dict[str, Any]], maker: str) -> list[dict[str, Any]]:
@@ -140,26 +143,30 @@ def scale(values: Sequence[float], *, log: bool | None = None) -> tuple[alt.Scal
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low > 0 and (high / low >= 5 if log is None else log):
         margin = (high / low) ** 0.06 if high > low else 2.0
-        low, high = low / margin, high * margin
-        return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+        return log_scale((low / margin, high * margin))
     margin = 0.08 * (high - low) or abs(high) * 0.1 or 1.0
     return alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False), None
 
 
-def steady(values: Sequence[float]) -> tuple[alt.Scale, list[float]]:
-    """A logarithmic scale whose ends are eighths of a decade, and its ticks.
+def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
+    """A logarithmic scale from end to end, and its ticks."""
+    low, high = ends
+    return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+
+
+def steady(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis around the values, at eighths of a decade.
 
     A small change of the question then moves what is drawn and not the axis, so that the move can be seen; and a browser that is sent the
     same chart with other numbers redraws it in a fraction of the time.
     """
-    low = 10 ** (math.floor(8 * math.log10(min(values)) - 0.1) / 8)
-    high = 10 ** (math.ceil(8 * math.log10(max(values)) + 0.1) / 8)
-    return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+    low, high = math.floor(8 * math.log10(min(values)) - 0.1), math.ceil(8 * math.log10(max(values)) + 0.1)
+    return 10 ** (low / 8), 10 ** (high / 8)
 
 
-def steady_from_zero(most: float) -> alt.Scale:
-    """A scale from zero to eight steps in a decade, for the reason of `steady`."""
-    return alt.Scale(domain=[0, 10 ** (math.ceil(8 * math.log10(most)) / 8) if most > 0 else 1.0], nice=False)
+def steady_top(most: float) -> float:
+    """The upper end of an axis from zero, at eighths of a decade for the reason of `steady`."""
+    return 10 ** (math.ceil(8 * math.log10(most)) / 8) if most > 0 else 1.0
 
 
 def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:
@@ -202,32 +209,36 @@ def data(rows: Iterable[dict[str, Any]]) -> Rows:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """The layers of a chart; kept between drawings where only their numbers change, they are worked out once."""
+
+    charts: tuple[alt.Chart, ...]
+
+    @functools.cached_property
+    def plain(self) -> list[dict[str, Any]]:
+        """As Vega-Lite has them."""
+        inside = {"top_level": False, "pre_transform": False}
+        with debug_mode(False):
+            return [layer.to_dict(validate=False, context=inside) for layer in self.charts]
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A chart before it is one."""
 
-    layers: Sequence[alt.Chart]
+    layers: Layers
+    datasets: dict[str, list[dict[str, Any]]]
+    """what the layers draw, by name"""
     around: dict[str, Any]
     """what belongs to the whole: title, size, colours"""
 
-    @property
-    def datasets(self) -> dict[str, list[dict[str, Any]]]:
-        """The records of the layers, by name."""
-        found: dict[int, Rows] = {id(layer.data): layer.data for layer in self.layers if isinstance(layer.data, Rows)}
-        for i, rows in enumerate(found.values()):
-            rows.name = f"rows{i}"
-        return {str(rows.name): rows.rows for rows in found.values()}
-
     def chart(self) -> alt.LayerChart:
         """As Altair has it, to be changed and put beside others."""
-        return alt.LayerChart(layer=[*self.layers], datasets=self.datasets, **self.around)
+        return alt.LayerChart(layer=[*self.layers.charts], datasets=self.datasets, **self.around)
 
     def spec(self) -> dict[str, Any]:
-        """As Vega-Lite has it: the same as `chart().to_dict()` in a fifth of the time, which Altair spends on copies."""
-        datasets = self.datasets
-        inside = {"top_level": False, "pre_transform": False}
-        with debug_mode(False):
-            layers = [layer.to_dict(validate=False, context=inside) for layer in self.layers]
-        return {"$schema": alt.SCHEMA_URL, **self.around, "layer": layers, "datasets": datasets}
+        """As Vega-Lite has it: the same as `chart().to_dict()` in a fraction of the time, which Altair spends on copies."""
+        return {"$schema": alt.SCHEMA_URL, **self.around, "layer": self.layers.plain, "datasets": self.datasets}
 
 
 P = ParamSpec("P")
@@ -252,7 +263,7 @@ class Drawn(Generic[P]):
 
 
 def finished(
-    layers: Sequence[alt.Chart],
+    layers: Sequence[alt.Chart] | Layers,
     title: str,
     subtitle: str,
     description: str,
@@ -260,8 +271,12 @@ def finished(
     height: Any,
     width: Any = WIDTH,
     dark: bool,
+    datasets: dict[str, list[dict[str, Any]]] | None = None,
 ) -> Drawing:
-    """Layers as one drawing, with its title, its text for people who cannot see it, and the colours of a light or a dark page."""
+    """Layers as one drawing, with its title, its text for people who cannot see it, and the colours of a light or a dark page.
+
+    Layers made with `data` bring their rows; layers that are kept name them, and `datasets` has them.
+    """
     ink, faint, page = ("#e8e8e8", "#3a3f47", "#0e1117") if dark else ("#1f2328", "#e2e4e8", "#ffffff")
     words = {
         "labelColor": ink,
@@ -287,4 +302,9 @@ def finished(
             "text": {"color": ink, "fontSize": 11},
         },
     }  # fmt: skip
-    return Drawing(layers, around)
+    if isinstance(layers, Layers):
+        return Drawing(layers, datasets or {}, around)
+    brought = {id(layer.data): layer.data for layer in layers}
+    for i, rows in enumerate(brought.values()):
+        rows.name = f"rows{i}"
+    return Drawing(Layers((*layers,)), {str(rows.name): rows.rows for rows in brought.values()}, around)

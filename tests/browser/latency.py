@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .running import APP, browsing, chromium_path, serving, settled
+from .running import browsing, chromium_path, serving, settled
 
 MINIMAL = """
 import altair as alt
@@ -32,7 +32,7 @@ MOST = 36
 """Presses, three more to warm up, that a slider has notches for: each asks for an answer that nobody asked for before."""
 
 WATCH = """key => {
-  const text = () => [...document.querySelectorAll('[data-testid=stMetricValue]')].map(m => m.innerText).join();
+  const text = () => [...document.querySelectorAll('[data-testid=stMetricValue]')].map(m => m.textContent).join();
   const drawn = () => { const svg = document.querySelector('[data-testid=stVegaLiteChart] svg');
     return svg ? [...svg.querySelectorAll('path')].map(p => p.getAttribute('d')).join() : null; };
   const before = [text(), drawn()], at = [0, 0], start = performance.now();
@@ -89,11 +89,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         least = Path(folder) / "least.py"
         least.write_text(MINIMAL)
-        apps = {"minimal": (least, "input[type=range]"), "overtrain": (APP, ".st-key-slider-traffic-share input")}
+        apps = {"minimal": "input[type=range]", "overtrain": ".st-key-slider-traffic-share input"}
         with (
             browsing(path) as browser,
             serving(least, Path(folder) / "a") as one,
-            serving(APP, Path(folder) / "b") as two,
+            serving(None, Path(folder) / "b") as two,
         ):
             pages, visits = {}, {}
             for name, address in zip(apps, (one, two), strict=True):
@@ -106,7 +106,7 @@ def main() -> None:
                 pages[name] = page
             taken: dict[str, list[tuple[float, float]]] = {name: [] for name in apps}
             for i in range(presses + 3):
-                for name, (_, slider) in apps.items():
+                for name, slider in apps.items():
                     found = pressed(pages[name], slider, "ArrowLeft")
                     if i >= 3:  # the first presses compile and fill the caches of the browser
                         taken[name].append(found)

@@ -44,8 +44,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(script: Path, log: Path) -> Iterator[str]:
-    """A Streamlit script on a free port of this machine; its address. What it prints goes to `log`."""
+def serving(script: Path | None, log: Path) -> Iterator[str]:
+    """A Streamlit script, or without one `overtrain app`, on a free port of this machine; its address. What it prints goes to `log`."""
     port = _free_port()
     options = {
         "server.address": "127.0.0.1",
@@ -55,15 +55,27 @@ def serving(script: Path, log: Path) -> Iterator[str]:
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
     # A path put in front of the environment's: the server shows this checkout, whichever one is installed.
     env = os.environ | {"PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
-    command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+    if script is None:
+        command = [
+            sys.executable,
+            "-c",
+            "from optimizer.cli import app; app()",
+            "app",
+            "--no-browser",
+            "--port",
+            str(port),
+        ]
+    else:
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
     with log.open("w") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _healthy(server, port, log)
-            yield f"http://127.0.0.1:{port}"
+            address = f"http://{'localhost' if script is None else '127.0.0.1'}:{port}"
+            _healthy(server, address, log)
+            yield address
         finally:
             server.terminate()
             try:
@@ -73,14 +85,14 @@ def serving(script: Path, log: Path) -> Iterator[str]:
                 server.wait()
 
 
-def _healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _healthy(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < end:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended with status {server.returncode}:\n{log.read_text()}")
         with contextlib.suppress(urllib.error.URLError, OSError):
-            if direct.open(f"http://127.0.0.1:{port}/_stcore/health", timeout=5).status == 200:
+            if direct.open(f"{address}/_stcore/health", timeout=5).status == 200:
                 return
         time.sleep(0.05)
     raise RuntimeError(f"the server did not answer:\n{log.read_text()}")

@@ -54,7 +54,6 @@ def _design(best: Solution) -> None:
                   delta_color="off", delta_arrow="off")  # fmt: skip
     met.metric("R*, RL tokens", human(r, 4))
     met.metric("Loss, nat/token", f"{best.loss:.4f}")
-    met = st.container(horizontal=True)
     low, high = band.overtraining_vs_rule_of_20
     met.metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
                   delta_color="off", delta_arrow="off", help="D / 20 N")  # fmt: skip

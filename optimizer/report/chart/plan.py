@@ -1,5 +1,6 @@
 """A plan beside other plans: cost against size, cost by phase, and the traffic it is for."""
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from ..theme import (
     QUIET,
     Drawing,
     Drawn,
+    Layers,
     axis,
-    data,
     finished,
+    log_scale,
     records,
     some,
     steady,
-    steady_from_zero,
+    steady_top,
     told,
 )
 
@@ -34,8 +36,9 @@ _LOOKS = {
     "released model of this size": ("triangle-up", QUIET),
 }
 """Shape and colour of each kind of mark."""
-_KINDS = [*_LOOKS]
-
+_KINDS = (*_LOOKS,)
+KEPT = 64
+"""Layers of each chart that are kept for the next drawing."""
 HIGHEST = 3.0
 """Most times the optimum's cost that the curve is drawn to, unless the Chinchilla plan lies higher."""
 
@@ -60,11 +63,41 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
     drawn = [_told_design(r, unit) for r in rows]
-    along, ticks = steady([r["n_params"] for r in rows])
-    around, cost_ticks = steady([r["cost_total"] for r in rows])
+    barred = any(not r["allowed"] for r in drawn)
+    said = (
+        f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
+        f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
+    )
+    beside = (
+        f" The Chinchilla plan, {told(plan['n_params'], 'parameters')}, costs {human(plan['cost_vs_optimum'], 3)} times as much."
+        if plan
+        else ""
+    )
+    return finished(
+        _valley(
+            steady([r["n_params"] for r in rows]),
+            steady([r["cost_total"] for r in rows]),
+            unit,
+            tuple(kind for kind in _LOOKS if any(r["kind"] == kind for r in drawn)),
+        ),
+        "Cost against size, at the same quality",
+        f"shaded: at most {percent(tolerance)} above the least cost"
+        + ("; dashed: the limits forbid it" if barred else ""),
+        f"Curve of cost against active parameters. {said}{beside}",
+        height=320,
+        dark=dark,
+        datasets={"band": [{"low": low, "high": high}], "curve": drawn},
+    )
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str, shown: tuple[str, ...]) -> Layers:
+    """The layers of `cost_against_params`, which stay the same for most small changes of a question."""
+    along, ticks = log_scale(across)
+    around, cost_ticks = log_scale(upward)
     x_axis, y_axis = axis("active parameters N", ticks), axis(f"cost over the life ({unit})", cost_ticks)
-    shade = alt.Chart(data([{"low": low, "high": high}])).mark_rect(color=MAIN, opacity=0.18)
-    whole = alt.Chart(data(drawn)).encode(
+    shade = alt.Chart(alt.NamedData("band")).mark_rect(color=MAIN, opacity=0.18)
+    whole = alt.Chart(alt.NamedData("curve")).encode(
         x=alt.X("n_params:Q", scale=along, axis=x_axis),
         y=alt.Y("cost_total:Q", scale=around, axis=y_axis),
         tooltip=[
@@ -81,39 +114,17 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         for test, dash in (("datum.allowed", [1, 0]), ("!datum.allowed", [3, 4]))
     ]
     legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
-    shown = [kind for kind in _KINDS if any(r["kind"] == kind for r in drawn)]
-    looks = [_LOOKS[kind] for kind in shown]
+    shapes, colors = (alt.Scale(domain=shown, range=[_LOOKS[kind][i] for kind in shown]) for i in (0, 1))
     points = (
         whole.transform_filter("datum.kind != ''")
         .mark_point(filled=True, size=110, opacity=1)
         .encode(
-            shape=alt.Shape(
-                "kind:N", scale=alt.Scale(domain=shown, range=[shape for shape, _ in looks]), legend=legend
-            ),
-            color=alt.Color(
-                "kind:N", scale=alt.Scale(domain=shown, range=[color for _, color in looks]), legend=legend
-            ),
+            shape=alt.Shape("kind:N", scale=shapes, legend=legend),
+            color=alt.Color("kind:N", scale=colors, legend=legend),
         )
     )
-    barred = any(not r["allowed"] for r in drawn)
-    said = (
-        f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
-        f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
-    )
-    beside = (
-        f" The Chinchilla plan, {told(plan['n_params'], 'parameters')}, costs {human(plan['cost_vs_optimum'], 3)} times as much."
-        if plan
-        else ""
-    )
-    return finished(
-        [shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q")), *lines, points],
-        "Cost against size, at the same quality",
-        f"shaded: at most {percent(tolerance)} above the least cost"
-        + ("; dashed: the limits forbid it" if barred else ""),
-        f"Curve of cost against active parameters. {said}{beside}",
-        height=320,
-        dark=dark,
-    )
+    span = shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q"))
+    return Layers((span, *lines, points))
 
 
 def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
@@ -149,12 +160,26 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         for r in rows
     ]
     most = max(r["cost"] for r in rows) or 1.0
-    plans = list(dict.fromkeys(r["plan"] for r in rows))
-    phases = list(dict.fromkeys(r["phase"] for r in rows))
-    whole = alt.Chart(data(drawn)).encode(
-        x=alt.X("cost:Q", scale=steady_from_zero(1.12 * most), axis=axis(f"cost ({unit})", tickCount=5)),
-        y=alt.Y("phase:N", sort=phases, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
-        yOffset=alt.YOffset("plan:N", sort=plans),
+    plans, phases = (tuple(dict.fromkeys(r[k] for r in rows)) for k in ("plan", "phase"))
+    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
+    return finished(
+        _phases(steady_top(1.12 * most), unit, plans, phases),
+        "Where the cost goes",
+        f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
+        f"Bar chart of cost by phase. {said}.",
+        height={"step": 22},
+        dark=dark,
+        datasets={"bills": drawn},
+    )
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ...]) -> Layers:
+    """The layers of `cost_by_phase`."""
+    whole = alt.Chart(alt.NamedData("bills")).encode(
+        x=alt.X("cost:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis(f"cost ({unit})", tickCount=5)),
+        y=alt.Y("phase:N", sort=[*phases], title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
+        yOffset=alt.YOffset("plan:N", sort=[*plans]),
         tooltip=[
             alt.Tooltip("plan:N"),
             alt.Tooltip("phase:N"),
@@ -169,15 +194,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         for plan, opacity in zip(plans, (0.85, 0.0), strict=False)
     ]
     texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("tells:N"))
-    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
-    return finished(
-        [*bars, texts],
-        "Where the cost goes",
-        f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
-        f"Bar chart of cost by phase. {said}.",
-        height={"step": 22},
-        dark=dark,
-    )
+    return Layers((*bars, texts))
 
 
 @Drawn
@@ -205,10 +222,27 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
                 }
             )
     top = max(r["to"] for r in drawn) or 1.0
-    months = [r["month"] for r in rows]
-    whole = alt.Chart(data(drawn)).encode(
-        x=alt.X("month:N", sort=months, title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
-        y=alt.Y("from:Q", scale=steady_from_zero(top), axis=axis("tokens a day", tickCount=6)),
+    ends = [rows[0], rows[-1]]
+    said = " to ".join(
+        f"{told(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}" for r in ends
+    )
+    return finished(
+        _months(steady_top(top)),
+        "Traffic month by month",
+        "pale: input; solid: output",
+        f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
+        height=220,
+        dark=dark,
+        datasets={"months": drawn},
+    )
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _months(top: float) -> Layers:
+    """The layers of `monthly_traffic`."""
+    whole = alt.Chart(alt.NamedData("months")).encode(
+        x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
+        y=alt.Y("from:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis("tokens a day", tickCount=6)),
         y2=alt.Y2("to:Q"),
         tooltip=[
             alt.Tooltip("month:N"),
@@ -223,15 +257,4 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         )
         for kind, opacity in (("input", 0.25), ("output", 0.85))
     ]
-    ends = [rows[0], rows[-1]]
-    said = " to ".join(
-        f"{told(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}" for r in ends
-    )
-    return finished(
-        bars,
-        "Traffic month by month",
-        "pale: input; solid: output",
-        f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
-        height=220,
-        dark=dark,
-    )
+    return Layers((*bars,))
