@@ -13,9 +13,10 @@ st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
 PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 
+PLAN = st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True)
 page = st.navigation(
     [
-        st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True),
+        PLAN,
         st.Page(PAGES / "why.py", title="Why 100x", url_path="why", icon=":material/help:"),
         st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
         st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
@@ -27,7 +28,12 @@ page = st.navigation(
 )
 
 asked = question()
+if (
+    page == PLAN
+):  # answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight
+    page.run()
 sidebar(asked, page.title)
 pin_control(asked)
-page.run()
+if page != PLAN:
+    page.run()
 write_link(asked)

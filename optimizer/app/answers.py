@@ -1,5 +1,9 @@
 """Answers that are kept: one solve for each scenario, whoever asks."""
 
+from contextlib import nullcontext
+from typing import Any
+
+import jax
 import streamlit as st
 
 from ..assumptions.scenario import Scenario
@@ -9,14 +13,25 @@ from ..optimum.solve import solve
 __all__ = ["answer", "warm"]
 
 
+_KNOWN: set[Any] = set()
+"""Kinds of scenario that this server has answered, and so compiled."""
+
+
 def answer(scenario: Scenario) -> Solution:
     """The optimum, or a Solution that says why there is none."""
-    return _solved(scenario.to_toml(), scenario)
+    kind = jax.tree.structure(scenario)
+    told = (
+        nullcontext() if kind in _KNOWN else st.spinner("Solving (the first answer of a kind takes some seconds) ...")
+    )
+    with told:
+        found = _solved(scenario.to_toml(), scenario)
+    _KNOWN.add(kind)
+    return found
 
 
 # The text is the key: a Scenario has no hash. A resource, not data: a Solution is frozen, and copying it for each rerun would cost as much
-# as drawing it.
-@st.cache_resource(max_entries=500, show_spinner="Solving (the first answer of a kind takes some seconds) ...")
+# as drawing it. No spinner of the cache's own: to the browser it is one more thing to draw, for a few milliseconds.
+@st.cache_resource(max_entries=500, show_spinner=False)
 def _solved(toml: str, _scenario: Scenario) -> Solution:  # noqa: ARG001
     return solve(_scenario, throw=False)
 

@@ -1,6 +1,7 @@
 """How is a chart, a table or a problem put on a page? The same way on every page."""
 
 import html
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
-__all__ = ["chart", "dark", "download", "problems", "stale", "table"]
+__all__ = ["chart", "dark", "download", "now", "problems", "stale", "table"]
 
+PAUSE = 0.08
+"""seconds"""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
 _FONT = '"Source Sans", sans-serif'
@@ -31,6 +34,11 @@ _MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 def dark() -> bool:
     """Whether the page is dark."""
     return st.context.theme.type == "dark"
+
+
+def now() -> None:
+    """Let the browser draw what the page has so far: it would otherwise draw that together with all that follows, half as soon."""
+    time.sleep(PAUSE)
 
 
 def problems(sentences: Sequence[str]) -> None:

@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ..assumptions.scenario import Scenario
+from ..optimum.base import in_base_class
 from ..optimum.blocks import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["quick", "worked"]
+__all__ = ["worked"]
 
 MOST_KEPT = 20
-
-
-def quick(s: Scenario) -> bool:
-    """Whether hundreds of optima take no longer than one: nothing but N and D is decided, by the scalar equation."""
-    limited = any(path.startswith("limits.") for path, _, _ in s.quantities())
-    return (
-        not limited and s.serving.method == "efficiency" and s.law.kind != "repetition" and s.rl.policy != "optimised"
-    )
 
 
 def worked(
@@ -43,7 +36,7 @@ def worked(
     key = (s.to_toml(), name)
     kept = st.session_state.setdefault("analyses", {})
     if key not in kept:
-        slow = not quick(s)
+        slow = not in_base_class(s)
         if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
             st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
             return None

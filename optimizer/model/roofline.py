@@ -57,7 +57,7 @@ ACTIVATION_BYTES = 2.0
 """Bytes of one number that chips send to each other; what goes to experts is half of it."""
 
 _OUTSIDE = 8.0  # scale-out links are about 8 times slower than scale-up where a chip's own figure is not on record
-_NEVER = 1e30  # 1/B of a batch that no bound allows
+_MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
 class Replica(NamedTuple):
@@ -241,25 +241,39 @@ def memory_batch(r: Replica) -> Numeric:
     return (r.memory_bytes - r.weight_bytes / r.stages) / r.kv_held_bytes
 
 
-def _inverse_batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[Numeric]:
-    """1/B at each bound on the batch: memory, and a speed when there is one, with the step waiting for compute or for memory."""
-    room = r.memory_bytes - r.weight_bytes / r.stages
-    found = [jnp.where(room > 0, r.kv_held_bytes / jnp.where(room > 0, room, 1.0), _NEVER)]
+def _batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[Numeric]:
+    """B at each bound: memory, and a speed when there is one, with the step waiting for compute or for memory.
+
+    Below 1 where not even one sequence is allowed, and falling further the more is missing.
+    """
+    found = [memory_batch(r)]
     if tokens_per_second is None:
         return found
     spare = r.kept_tokens / tokens_per_second - r.fixed_seconds
-    possible = spare > 0
-    spare = jnp.where(possible, spare, 1.0)
-    compute = (r.sequence_flops / r.decode_flops_per_second + r.sequence_seconds) / spare
-    memory = _inverse_batch_reading(r, spare)
-    return [*found, *(jnp.where(possible, x, _NEVER) for x in (compute, memory))]
+    compute = spare / (r.sequence_flops / r.decode_flops_per_second + r.sequence_seconds)
+    return [*found, compute, _batch_reading(r, spare)]
 
 
-def _inverse_batch_reading(r: Replica, spare: Numeric) -> Numeric:
-    """1/B at which reading weights and cache and serving the sequences takes `spare` seconds.
+def _inverse(batch: Numeric) -> Numeric:
+    """1/B; below B = 1, where no design may be, it goes on to rise, with the value and two derivatives that it has at 1.
+
+    A step is dearest at B = 1, so the cost of a design that does not fit would seem to stop rising there and a search could rest on the
+    bound, at many times the least cost.
+    """
+    missing = 1 - batch
+    return jnp.where(
+        missing > 0,
+        jnp.exp(jnp.minimum(missing + 0.5 * missing * missing, _MOST_LN)),
+        1 / jnp.where(missing > 0, 1.0, batch),
+    )
+
+
+def _batch_reading(r: Replica, spare: Numeric) -> Numeric:
+    """B at which reading weights and cache and serving the sequences takes `spare` seconds.
 
     dense + experts (1 - (1 - a)^(q B)) + B c = W spare has its root in closed form, but for cancellation where the cache is small beside
     the experts. Three Newton steps mend that; the last two, whose derivatives are followed, make value and first two derivatives exact.
+    Where the dense weights alone take too long, B is negative: how much is missing over the slope at B = 0.
     """
     budget = spare * r.bytes_per_second - r.dense_bytes
     per_sequence = r.kv_read_bytes + r.sequence_seconds * r.bytes_per_second
@@ -268,7 +282,7 @@ def _inverse_batch_reading(r: Replica, spare: Numeric) -> Numeric:
     given = (jnp.where(fits, budget, 1.0), per_sequence, decay, r.expert_bytes)
     fixed = tuple(map(jax.lax.stop_gradient, given))
     near = jax.lax.stop_gradient(_newton(_near_root(*fixed), *fixed))
-    return jnp.where(fits, 1 / _newton(_newton(near, *given), *given), _NEVER)
+    return jnp.where(fits, _newton(_newton(near, *given), *given), budget / (r.expert_bytes * decay + per_sequence))
 
 
 def _newton(batch: Numeric, budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_bytes: Numeric) -> Numeric:
@@ -305,16 +319,16 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
     """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1."""
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    tightest = jnp.stack([jnp.asarray(x, float) for x in _inverse_batches(r, _speed(scenario))]).max(axis=0)
-    return 1 / jnp.minimum(tightest, 1.0)
+    tightest = jnp.stack([jnp.asarray(x, float) for x in _batches(r, _speed(scenario))]).min(axis=0)
+    return jnp.maximum(tightest, 1.0)
 
 
 def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Sequence[Numeric]:
-    """Stage-seconds per decoded token in every regime; the cost is the largest. Each is smooth in every assumption and in N."""
+    """Stage-seconds per decoded token in every regime; the cost is the largest. All are smooth, beyond the limits too."""
     if scenario.deployment.batch_size is not None:
         inverse = [1 / scenario.deployment.batch_size + 0.0 * r.kv_held_bytes]
     else:
-        inverse = [jnp.minimum(x, 1.0) for x in _inverse_batches(r, _speed(scenario))]
+        inverse = [_inverse(x) for x in _batches(r, _speed(scenario))]
     found = []
     for x in inverse:
         step = step_time(r, 1 / x)

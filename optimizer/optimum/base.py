@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, OptimisedRL, RatioRL
 from ..assumptions.scenario import Scenario
@@ -15,7 +16,7 @@ from ..model.quality import loss, target_reducible_loss
 from .feasibility import SMALLEST_USEFUL
 from .reduced import Reduced, reduced_optimum
 
-__all__ = ["Optimum", "has_answer", "optimum", "unlimited"]
+__all__ = ["Optimum", "has_answer", "in_base_class", "optimum", "unlimited"]
 
 
 class Optimum(NamedTuple):
@@ -31,6 +32,13 @@ class Optimum(NamedTuple):
     """whether the base problem is the whole problem: no limit is passed, no data is repeated"""
     possible: Numeric
     """whether there is an answer: the target lies above E, the budget pays for the cheapest useful run"""
+
+
+def in_base_class(scenario: Scenario) -> bool:
+    """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
+    limited = any(path.startswith("limits.") for path, _, _ in scenario.quantities())
+    decided = isinstance(scenario.rl, OptimisedRL) or isinstance(scenario.law, RepetitionLaw)
+    return not limited and not decided and scenario.serving.method == "efficiency"
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
+from .base import in_base_class
 from .batch import solve_batch
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ __all__ = ["OUTPUTS", "Progress", "checked_outputs", "solve_rows"]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 """Wraps a sequence of blocks, as a progress bar does."""
 
-BLOCK_ROWS = 1 << 13
+BLOCK_ROWS, SEARCHED_ROWS = 1 << 13, 1 << 10
+"""Rows between two reports: of the base class, which one equation answers, and of all others."""
 
 OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
 """What an analysis tells of an optimum unless asked for other columns of `solve_batch`."""
@@ -57,7 +59,8 @@ def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | N
     """`solve_batch` in blocks of rows, each passed through `progress`."""
     import pandas as pd
 
-    blocks = [frame.iloc[i : i + BLOCK_ROWS] for i in range(0, max(len(frame), 1), BLOCK_ROWS)]
+    rows = BLOCK_ROWS if in_base_class(scenario) else SEARCHED_ROWS
+    blocks = [frame.iloc[i : i + rows] for i in range(0, max(len(frame), 1), rows)]
     parts = [solve_batch(scenario, block) for block in (progress(blocks) if progress else blocks)]
     result = pd.concat(parts)
     result.attrs = parts[0].attrs

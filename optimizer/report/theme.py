@@ -23,6 +23,7 @@ __all__ = [
     "ACCENT",
     "MAIN",
     "MOST_MARKS",
+    "NAMES",
     "QUIET",
     "STEP",
     "WIDTH",
@@ -133,7 +134,9 @@ def _ticks(low: float, high: float) -> list[float]:
     stride = max(1, math.ceil((last - first) / 8))
     span = math.log10(high / low)
     fine = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
-    steps = fine if span < 0.7 else (1.0, 2.0, 5.0) if span < 2.6 else (1.0,)
+    steps = (
+        fine if span < 0.7 else (1.0, 2.0, 3.0, 5.0, 7.0) if span < 1.3 else (1.0, 2.0, 5.0) if span < 2.6 else (1.0,)
+    )
     return [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
 
 
@@ -176,9 +179,13 @@ def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **mo
     return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **values, **more)
 
 
+NAMES = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=6)
+"""An axis of names."""
+
+
 def names_axis(name: str, order: list[str]) -> alt.Y:
     """A vertical axis of names, in the order given."""
-    return alt.Y(f"{name}:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False))
+    return alt.Y(f"{name}:N", sort=order, title=None, axis=NAMES)
 
 
 def end_labels(whole: alt.Chart, field: str, *, gap: int) -> list[alt.Chart]:

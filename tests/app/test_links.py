@@ -96,9 +96,13 @@ def test_uploads_are_checked():
 
 def test_an_upload_becomes_the_question():
     at = opened()
+    at.session_state["open.file"] = True
+    run(at)
     at.file_uploader(key="scenario_toml").upload("mine.toml", load(SMALL).to_toml().encode(), "application/toml")
     run(at)
     assert agrees(at, load(SMALL))
+    at.session_state["open.file"] = True
+    run(at)
     at.file_uploader(key="scenario_toml").upload("bad.toml", b"law = [", "application/toml")
     run(at)
     assert "not valid TOML" in at.warning[0].value.replace("\\", "")

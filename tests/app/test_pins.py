@@ -119,6 +119,8 @@ def test_only_what_differs_is_a_cause():
 def test_pins_on_the_page_survive_other_pages():
     at = opened("compare")
     assert "Nothing is pinned yet" in at.info[0].value
+    at.session_state["open.pins"] = True
+    run(at)
     at.text_input(key="pin_name").set_value("mine")
     next(b for b in at.button if b.label == "Pin this scenario").click()
     run(at)

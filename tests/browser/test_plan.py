@@ -131,18 +131,19 @@ def test_what_the_charts_show_can_be_taken_away(visit):
     best = solve(load("lecture-2026", {"traffic.output_tokens": "500T"}))
     shows(page, expected(best.scenario))
     for chart, frame in (("cost-against-params", cost_curve(best)), ("cost-by-phase", cost_phases(best))):
-        name, content = downloaded(page, f".st-key-csv-chart-{chart}")
+        page.locator(f".st-key-open-chart-{chart} summary").click()
+        name, content = downloaded(page, f".st-key-csv-{chart}")
         assert name == f"{chart}.csv"
         found = pd.read_csv(io.BytesIO(content), comment="#", keep_default_na=True)
         assert [*found.columns] == [*frame.columns]
         assert len(found) == len(frame) > 3
         for column in frame.select_dtypes("number"):
             np.testing.assert_array_equal(found[column].to_numpy(float), frame[column].to_numpy(float))
-        name, content = downloaded(page, f".st-key-png-chart-{chart}")
+        name, content = downloaded(page, f".st-key-png-{chart}")
         assert name == f"{chart}.png"
         assert content.startswith(b"\x89PNG\r\n\x1a\n")
         assert int.from_bytes(content[16:20], "big") > 1000, "pixels across"
-        name, content = downloaded(page, f".st-key-svg-chart-{chart}")
+        name, content = downloaded(page, f".st-key-svg-{chart}")
         root = ET.fromstring(content)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert len(root.findall(".//{http://www.w3.org/2000/svg}path")) > 5
@@ -151,6 +152,7 @@ def test_what_the_charts_show_can_be_taken_away(visit):
 def test_the_scenario_leaves_as_a_file(visit):
     page = visit("/?traffic.output_tokens=500T")
     shows(page, expected(load("lecture-2026", {"traffic.output_tokens": "500T"})))
+    page.locator(".st-key-open-file summary").click()
     with page.expect_download() as told:
         page.get_by_role("button", name="Scenario as TOML").click()
     found = Scenario.from_toml(told.value.path().read_text())

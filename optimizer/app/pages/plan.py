@@ -23,6 +23,7 @@ def page() -> None:
     if asked.scenario.description:
         st.caption(escaped(asked.scenario.description))
     _answer(asked)
+    show.now()
     _forecast(asked)
     _code(asked)
 
@@ -47,19 +48,20 @@ def _design(best: Solution) -> None:
     n, d, r = (float(v) for v in best.design)
     band, ratio = best.band, best.overtraining
     st.markdown(f"**{escaped(verdict(best))}**")
-    met = st.container(horizontal=True)
-    met.metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
+    met = st.columns(4)
+    met[0].metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
                   delta_color="off", delta_arrow="off", help="below: the sizes that cost at most 5 % more for the same loss")  # fmt: skip
-    met.metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
+    met[1].metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
                   delta_color="off", delta_arrow="off")  # fmt: skip
-    met.metric("R*, RL tokens", human(r, 4))
-    met.metric("Loss, nat/token", f"{best.loss:.4f}")
+    met[2].metric("R*, RL tokens", human(r, 4))
+    met[3].metric("Loss, nat/token", f"{best.loss:.4f}")
+    met = st.columns(4)
     low, high = band.overtraining_vs_rule_of_20
-    met.metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
+    met[0].metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
                   delta_color="off", delta_arrow="off", help="D / 20 N")  # fmt: skip
-    met.metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
-    met.metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
-    met.metric("Savings against Chinchilla", percent(best.savings),
+    met[1].metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
+    met[2].metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
+    met[3].metric("Savings against Chinchilla", percent(best.savings),
                   help="against the design of the same loss with the least pre-training compute, billed for the same life")  # fmt: skip
     curve, phases = cost_curve(best), cost_phases(best)
     left, right = st.columns([3, 2])

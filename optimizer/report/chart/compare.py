@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import percent
-from ..theme import Drawing, Drawn, axis, data, finished, records, scale, some, told
+from ..theme import NAMES, Drawing, Drawn, axis, data, finished, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,7 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         x=alt.X(
             "value:Q", scale=alt.Scale(domain=[0, 1.6 * most], nice=False), axis=axis(f"cost ({unit})", tickCount=5)
         ),
-        y=alt.Y("phase:N", sort=phases, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
+        y=alt.Y("phase:N", sort=phases, title=None, axis=NAMES),
         yOffset=alt.YOffset("plan:N", sort=plans),
         tooltip=[
             alt.Tooltip("plan:N"),

@@ -10,6 +10,7 @@ from ...assumptions.numbers import human, percent
 from ..theme import (
     ACCENT,
     MAIN,
+    NAMES,
     QUIET,
     Drawing,
     Drawn,
@@ -178,7 +179,7 @@ def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ..
     """The layers of `cost_by_phase`."""
     whole = alt.Chart(alt.NamedData("bills")).encode(
         x=alt.X("cost:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis(f"cost ({unit})", tickCount=5)),
-        y=alt.Y("phase:N", sort=[*phases], title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
+        y=alt.Y("phase:N", sort=[*phases], title=None, axis=NAMES),
         yOffset=alt.YOffset("plan:N", sort=[*plans]),
         tooltip=[
             alt.Tooltip("plan:N"),
