@@ -43,7 +43,7 @@ def test_the_size_table_is_the_librarys():
     at = opened("sizes")
     table = size_table(load("lecture-2026"))
     assert len(at.dataframe[0].value) == len(table)
-    assert at.dataframe[0].value["n_params (parameters)"].tolist() == [human(n, 4) for n in table["n_params"]]
+    assert at.dataframe[0].value["active parameters N"].tolist() == [human(n, 4) for n in table["n_params"]]
     at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
     run(at)
     assert "no-such-law" in at.error[0].value.replace("\\", "")
