@@ -189,7 +189,7 @@ def roofline(
     with _told():
         from .assumptions.numbers import parse_number
         from .assumptions.problems import InputError
-        from .report.serving import SWEEPS, key_figures, served
+        from .report.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
 
         problems: list[str] = []
         changes = _changes(set_ or [], problems)
@@ -206,7 +206,11 @@ def roofline(
         if json_:
             figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}
             frames = {key: {"units": f.attrs["units"], "rows": _plain(f, index=False)} for key, f in tables.items()}
-            _print_json({"model": asked.name, "chip": chip, "precision": precision, "figures": figures, **frames})
+            speed, cost = fast_mode(asked)
+            modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": speed, "cost": cost}}
+            frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
+            head = {"model": asked.name, "chip": chip, "precision": precision, "figures": figures, "modes": modes}
+            _print_json({**head, **frames})
             return
         from .report.serving_text import serving_text
 

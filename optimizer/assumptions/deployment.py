@@ -19,7 +19,7 @@ __all__ = ["WEIGHT_BYTES", "Deployment", "released"]
 _FIT = "fit to data/models.csv, released since 2024; docs/serving.md"
 _MEASURED = "fit to data/throughput.csv; docs/serving.md"
 _TENSOR_CHIPS = 8.0
-_LINK_SHARES = {"tensor": 0.209, "expert": 0.9}
+_LINK_SHARES = {"tensor": 0.228, "expert": 0.9}
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 """Bytes of one weight at each precision, without scales."""
 
@@ -121,17 +121,17 @@ class Deployment(Assumption):
         "share of peak FLOP/s that a decode step reaches",
         gt=0,
         le=1,
-        default=0.562,
+        default=0.627,
         low=0.2,
         high=0.7,
-        source=_MEASURED,
+        source="that of prefill, as data/throughput.csv shows no lower one; docs/serving.md",
     )
     prefill_share: float = quantity(
         "1",
         "share of peak FLOP/s that prefill reaches",
         gt=0,
         le=1,
-        default=0.584,
+        default=0.627,
         low=0.25,
         high=0.7,
         source=_MEASURED,
@@ -141,14 +141,14 @@ class Deployment(Assumption):
         "share of memory bandwidth that a decode step reaches",
         gt=0,
         le=1,
-        default=0.928,
+        default=0.915,
         low=0.5,
         high=0.95,
         source=_MEASURED,
     )
     link_share: float | None = quantity(
         "1",
-        "share of link bandwidth that an exchange reaches; by default 0.209 with tensor parallelism (fitted), 0.9 with expert parallelism",
+        "share of link bandwidth that an exchange reaches; by default 0.228 with tensor parallelism (fitted), 0.9 with expert parallelism",
         gt=0,
         le=1,
         default=None,
@@ -164,7 +164,7 @@ class Deployment(Assumption):
         "time a step spends on each sequence outside the chips' work",
         ge=0,
         le=0.01,
-        default=1.545e-5,
+        default=1.683e-5,
         low=0,
         high=5e-5,
         source=_MEASURED,

@@ -6,10 +6,12 @@ token takes one step of the whole batch,
     tokens/s = B S_out / (B S_in t_prefill + S_out t(B)),      context S_in + S_out / 2,
 
 with B cut to what memory holds when every sequence is at its full length. Static batches and concurrency curves both obey it. A single
-prompt takes S_in t_prefill + L t_l to its first token.
+prompt takes max(S_in t_prefill, time to read the weights) + L t_l to its first token. Where kernels read a cache entry once per query head
+rather than once per group of them, a step reads the cache `cache_reads` times.
 
 The shares of peak and the fixed times are fitted to the rows of data/throughput.csv marked calibration (every second row of a source, chip
-and parallelism) and judged on those marked validation, and on those marked saturation: later software, at full load.
+and parallelism) and judged on those marked validation, and on those marked saturation: later software, at full load. `crosswise` swaps the
+two halves as well, so that every row is judged by a fit that did not see it.
 """
 
 from collections.abc import Mapping
@@ -31,10 +33,9 @@ from ..model.roofline import memory_batch, prefill_seconds, replica_of, step_tim
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FITTED", "accuracy", "calibrate", "predictions"]
+__all__ = ["BATCH_CLASSES", "FITTED", "accuracy", "calibrate", "crosswise", "predictions"]
 
 FITTED = {
-    "compute_share": (0.05, 1.0),
     "prefill_share": (0.05, 1.0),
     "bandwidth_share": (0.2, 0.95),
     "link_share": (0.02, 1.0),
@@ -42,7 +43,11 @@ FITTED = {
     "seconds_per_sequence": (1e-7, 1e-3),
 }
 """What is fitted, with the range it may take. Every measurement of a single sequence shows 50 to 100 microseconds per layer, which bounds
-the time per layer here: throughput at large batches alone would let it take the place of other fixed costs."""
+the time per layer here: throughput at large batches alone would let it take the place of other fixed costs. The share of peak FLOP/s in
+decoding is that of prefill: left free it goes to 1, where no row waits for compute."""
+
+BATCH_CLASSES = {"1": 1.0, "2 to 16": 16.0, "17 to 64": 64.0, "65 to 128": 128.0, "129 and more": 1e9}
+"""Name of each class of batch sizes, and its largest."""
 
 _ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
 
@@ -56,6 +61,7 @@ class _Point(NamedTuple):
     batch: Numeric
     input_tokens: Numeric
     output_tokens: Numeric
+    cache_reads: Numeric
 
 
 def _defaults() -> dict[str, float]:
@@ -85,7 +91,9 @@ def _point(row: dict[str, Any]) -> _Point:
     chip = Accelerator.model_validate({"name": row["chip"], "precision": row["precision"]})
     # The precision has done its work in peak_flops; one value for all rows lets them be stacked.
     chip = chip.model_copy(update={"precision": "bf16"})
-    return _Point(deployment, chip, n_params, float(row["batch"]), float(row["input_tokens"]), outputs)
+    return _Point(
+        deployment, chip, n_params, float(row["batch"]), float(row["input_tokens"]), outputs, float(row["cache_reads"])
+    )
 
 
 def _stacked(frame: Any) -> _Point:
@@ -95,14 +103,16 @@ def _stacked(frame: Any) -> _Point:
 
 def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
     """Output tokens per second, or for a lone prompt (no output) prompts per second."""
-    deployment = point.deployment.model_copy(update=fitted)
+    deployment = point.deployment.model_copy(update={**fitted, "compute_share": fitted["prefill_share"]})
     r = replica_of(deployment, point.chip, point.n_params)
+    r = r._replace(kv_read_bytes=r.kv_read_bytes * point.cache_reads)
     full = (point.input_tokens + point.output_tokens) / deployment.context_tokens
     batch = jnp.clip(memory_batch(r) / full, 1.0, point.batch)
     step = step_time(r, batch).total
     prompt = point.input_tokens * prefill_seconds(r)
     lone = point.output_tokens == 0
-    seconds = jnp.where(lone, prompt + r.fixed_seconds, batch * prompt + point.output_tokens * step)
+    first = jnp.maximum(prompt, step_time(r, 1.0).memory) + r.fixed_seconds
+    seconds = jnp.where(lone, first, batch * prompt + point.output_tokens * step)
     return jnp.where(lone, 1.0, batch * point.output_tokens) / seconds
 
 
@@ -159,10 +169,26 @@ def predictions(fitted: dict[str, float] | None = None) -> "pd.DataFrame":
     return frame
 
 
+def crosswise() -> "pd.DataFrame":
+    """The rows of both halves, each predicted by the fit to the other half, with the class of its batch in `sequences`."""
+    halves = []
+    for fitted_to, judged in (("calibration", "validation"), ("validation", "calibration")):
+        frame = predictions(calibrate(fitted_to))
+        halves.append(frame.loc[frame["part"] == judged])
+    import pandas as pd
+
+    frame = pd.concat(halves)
+    ends = [0.0, *BATCH_CLASSES.values()]
+    frame["sequences"] = pd.cut(frame["batch"], ends, labels=list(BATCH_CLASSES))
+    return frame
+
+
 def accuracy(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
     """Rows, median absolute error, 90th percentile of the factor of error, and median ratio, by the columns `by`."""
     miss = np.log(frame["ratio"])
-    groups = frame.assign(_error=np.abs(frame["ratio"] - 1), _factor=np.exp(np.abs(miss))).groupby(by, sort=False)
+    groups = frame.assign(_error=np.abs(frame["ratio"] - 1), _factor=np.exp(np.abs(miss))).groupby(
+        by, sort=False, observed=True
+    )
     summary = groups.agg(
         rows=("ratio", "size"),
         median_error=("_error", "median"),

@@ -154,6 +154,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     kv, kept = d.kv_bytes_per_token * kv_scale, d.kv_constant_bytes * kv_scale
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
+    # Every chip of a stage sends its share of the activations over its own link (Narayanan et al. 2021, arXiv 2104.04473, section 4.1).
     hop_bytes = ACTIVATION_BYTES * width(d, n_params) * q
     host = d.seconds_per_sequence / (n if d.parallelism == "expert" else 1.0)
     return Replica(
@@ -167,7 +168,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         kv_read_bytes=kv * d.context_tokens**d.attention_exponent + kept,
         kv_held_bytes=kv * d.context_tokens + kept,
         fixed_seconds=layers(d, n_params) * d.seconds_per_layer + hops * d.seconds_per_hop,
-        sequence_seconds=host + q * exchange + hops * hop_bytes / _outside(chip),
+        sequence_seconds=host + q * exchange + hops * hop_bytes / (n * _outside(chip)),
         token_seconds=exchange,
         decode_flops_per_second=n * chip.peak_flops * d.compute_share,
         prefill_flops_per_second=n * chip.peak_flops * d.prefill_share,

@@ -19,6 +19,7 @@ from .serving import (
     cache_tiers,
     domain_sweep,
     endless_saving,
+    fast_mode,
     key_figures,
     operating_point,
     pipeline_sweep,
@@ -38,8 +39,6 @@ ON_DIE = 1e10
 """bytes of memory below which a chip keeps everything on the die"""
 PRICE_STEP_CONTEXT = 200e3
 SEQUENCES = 2000.0
-FAST = 2.5
-"""speed of fast mode over the usual one"""
 USUAL_SPEED = 50.0
 """tokens/s per user of the usual mode in the measured comparison"""
 
@@ -53,6 +52,11 @@ class Claim(NamedTuple):
     own_inputs: str
     corrected: str
     evidence: str
+
+    @classmethod
+    def headings(cls) -> list[str]:
+        """What the parts of a claim are called in tables."""
+        return ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
 
 
 def claims() -> list[Claim]:
@@ -163,7 +167,8 @@ def _throughput(own: Served, real: Served) -> Claim:
         "replica throughput",
         "B / t",
         "2000 x 64 = 128k tokens/s",
-        _replica_rate(own, SEQUENCES),
+        f"{human(SEQUENCES / DRAIN_SECONDS, 3)} tokens/s at a step per drain; {_replica_rate(own, SEQUENCES)}, as they leave "
+        f"{percent(1 - operating_point(own, SEQUENCES)['memory_share'], 2)} of memory unread",
         _replica_rate(real),
         f"measured {_span(72 * rack, 'tokens/s')} on such a rack of 72",
     )
@@ -201,36 +206,24 @@ def _price_ratio(own: Served, real: Served) -> Claim:
     )
 
 
-def _faster(s: Served, usual: float) -> float:
-    """Cost of a token at 2.5 times a speed over its cost at that speed."""
-    costs = [
-        operating_point(
-            s._replace(
-                scenario=s.scenario.update(
-                    {"deployment.batch": "latency", "deployment.target_tokens_per_second": usual * factor}
-                )
-            )
-        )["usd_per_mtok_decode"]
-        for factor in (1.0, FAST)
-    ]
-    return costs[1] / costs[0]
-
-
 def _fast_mode(own: Served, _real: Served) -> Claim:
     eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}}
     slow, tuned = (
-        human(_faster(served("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED), 3)
+        human(fast_mode(served("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3)
         for t in (1e-4, 5e-5)
     )
     costs = [r for r in rows("operating_points") if r["unit"] == "USD/Mtok" and r["chip"] == "B200 SXM"]
     measured = {float(r["tokens_per_second_per_user"]): float(r["value"]) for r in costs}
     prices = _numbers("api_prices", "fast_price_multiplier")
-    usual = operating_point(own, key_figures(own)["balance batch"][0])["tokens_per_second_per_user"]
+    full, balanced = (
+        operating_point(own, b)["tokens_per_second_per_user"] for b in (None, key_figures(own)["balance batch"][0])
+    )
+    cheap, dear = (human(fast_mode(own, usual)[1], 3) for usual in (full, balanced))
     return Claim(
         "fast mode",
         "cost at 2.5x the speed, smaller batch",
         "6x price for 2.5x speed",
-        f"{human(_faster(own, usual), 3)}x for 2.5x from {human(usual, 3)} tokens/s, the speed at the balance batch",
+        f"{cheap}x for 2.5x from {human(full, 3)} tokens/s, memory full; {dear}x from {human(balanced, 3)}, the balance batch",
         f"{slow}x for 2.5x from 50 tokens/s at 100 us per layer, {tuned}x at 50 us: 8 B200 at fp4, no speculation",
         f"measured {human(measured[125.0] / measured[50.0], 2)}x for 2.5x (DeepSeek-R1, B200); list multipliers "
         f"{human(float(prices.min()), 2)} to {human(float(prices.max()), 2)}x",
@@ -286,7 +279,7 @@ def _pipelining(own: Served, real: Served) -> Claim:
         "saves capacity, not time",
         _four_stages(own),
         _four_stages(real),
-        "follows from the formula; no measurement on record here",
+        "no measurement on record here",
     )
 
 

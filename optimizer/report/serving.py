@@ -5,6 +5,7 @@ cache tier. Columns carry their unit in `attrs["units"]`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.deployment import released
@@ -39,6 +40,7 @@ __all__ = [
     "context_wall",
     "domain_sweep",
     "endless_saving",
+    "fast_mode",
     "key_figures",
     "operating_point",
     "pipeline_sweep",
@@ -50,7 +52,9 @@ MILLION = 1e6
 ENDLESS = 1e12
 GIGA = 1e9
 BATCHES = tuple(2.0**i for i in range(0, 17, 2))
-SPEEDS = (10.0, 20.0, 50.0, 100.0, 200.0)
+SPEEDS = tuple(step * 10.0**power for power in range(4) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+FAST = 2.5
+"""speed of fast mode over the usual one"""
 DOMAINS = (8.0, 72.0, 576.0)
 STAGES = (1.0, 2.0, 4.0, 8.0)
 CONTEXTS = (1e3, 4e3, 16e3, 64e3, 200e3, 1e6)
@@ -98,15 +102,25 @@ def served(
             ["give either a model of data/models.csv or a number of active parameters, not both and not neither."]
         )
     start: dict[str, object] = {"serving.method": "roofline", "money.unit": "usd"}
-    n_params = params or 0.0
+    n_params, problems = params or 0.0, []
+    if params is not None and not 0 < params < inf:
+        problems.append(
+            f"the number of active parameters must lie in (0, inf), got {params:g}; give it as 70B, or name a model."
+        )
     if model:
-        n_params, shape = released(model)
-        start |= {f"deployment.{field}": value for field, value in shape.items()}
-        if shape["sparsity"] > 1:
-            start["deployment.parallelism"] = "expert"
-    scenario = load(base, {**start, **(changes or {})})
-    found = Served(model or f"{human(n_params)} parameters", n_params, scenario)
-    problems = misfits(found)
+        try:
+            n_params, shape = released(model)
+            start |= {f"deployment.{field}": value for field, value in shape.items()}
+            if shape["sparsity"] > 1:
+                start["deployment.parallelism"] = "expert"
+        except InputError as error:
+            problems += error.problems
+    try:
+        scenario = load(base, {**start, **(changes or {})})
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from None
+    found = Served(model or f"a {human(n_params)} model", n_params, scenario)
+    problems = problems or misfits(found)
     if problems:
         raise InputError(problems)
     return found
@@ -114,30 +128,62 @@ def served(
 
 def misfits(s: Served) -> list[str]:
     """One sentence for everything the deployment cannot do with this model, with what would fit."""
-    r, d, chip = replica(s.scenario, s.n_params), s.scenario.deployment, s.scenario.money.serve_chip
     excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
-    sentences = []
-    for path, value in excess.items():
-        if value <= 0:
-            continue
-        if path == "deployment.chips":
-            sequences = d.batch_size or 1.0
-            weights, cache = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences
-            chips = float(d.chips_on(chip))
-            enough = -(-(weights + cache) // (float(r.memory_bytes) / chips))
-            sentences.append(
-                f"{s.name} needs {human(weights / GIGA)} GB for weights and {human(cache / GIGA)} GB for the cache of "
-                f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
-                f"{chip.name or 'chips'} hold {human(float(r.memory_bytes) / GIGA)} GB for both. Take deployment.chips = {enough:g} or "
-                "more, a shorter deployment.context_tokens, a smaller batch, deployment.pipeline_stages, or a lower precision."
-            )
-        else:
-            fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
-            sentences.append(
-                f"{path} asks for more than the {human(fastest)} tokens/s that {s.name} reaches at the smallest batch. Ask for at most "
-                f"{human(fastest)}, or raise deployment.chips."
-            )
-    return sentences
+    return [
+        _what_fits(s) if path == "deployment.chips" else _what_speed(s, path)
+        for path, value in excess.items()
+        if value > 0
+    ]
+
+
+def _what_fits(s: Served) -> str:
+    """The memory that is missing, and each single change that would do."""
+    r, d, chip = replica(s.scenario, s.n_params), s.scenario.deployment, s.scenario.money.serve_chip
+    sequences = d.batch_size or 1.0
+    weights, cache, room = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences, float(r.memory_bytes)
+    chips = float(d.chips_on(chip))
+    per_stage = "" if d.pipeline_stages == 1 else " a stage"
+    ways = [f"deployment.chips = {ceil((weights + cache) / room * chips):,}{per_stage} or more"]
+    if weights < room:
+        constant = float(
+            replica(s.scenario.update({"deployment.kv_bytes_per_token": 1e-300}), s.n_params).kv_held_bytes
+        )
+        growing = (cache / sequences - constant) / d.context_tokens
+        longest, most = ((room - weights) / sequences - constant) / growing, (room - weights) * sequences / cache
+        if longest >= 1:
+            ways.append(f"deployment.context_tokens = {floor(longest):,} or less")
+        if sequences > 1 and most >= 1:
+            ways.append(f"deployment.batch_size = {floor(most):,} or less")
+    if cache < room:
+        ways.append(f"deployment.pipeline_stages = {ceil(float(r.weight_bytes) / (room - cache)):,} or more")
+    return (
+        f"{s.name} needs {_gigabytes(weights)} for weights and {_gigabytes(cache)} for the cache of "
+        f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
+        f"{chip.name or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
+        f"Take {', or '.join(ways)}, or fewer bytes a weight."
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / GIGA:,.0f} GB" if size > 100 * GIGA else f"{human(size / GIGA)} GB"
+
+
+def _what_speed(s: Served, path: str) -> str:
+    """The speed that is reached at most, and what raises it."""
+    r, d = replica(s.scenario, s.n_params), s.scenario.deployment
+    fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
+    asked = s.scenario.deployment.target_tokens_per_second if path.startswith("deployment") else None
+    asked = s.scenario.limits.min_tokens_per_second_per_user if asked is None else asked
+    layers_allow = float(r.kept_tokens / r.fixed_seconds) if float(r.fixed_seconds) else inf
+    raises = (
+        "deployment.chips"
+        if asked is not None and asked < layers_allow
+        else f"deployment.accepted_tokens: the layers' fixed time alone allows {human(layers_allow)} tokens/s whatever the chips"
+    )
+    return (
+        f"{path} asks for more than the {human(fastest)} tokens/s that {s.name} reaches at the smallest batch. Ask for at most "
+        f"{human(fastest)}, or raise {raises}."
+    )
 
 
 def operating_point(s: Served, batch: float | None = None) -> dict[str, Any]:
@@ -204,12 +250,38 @@ def batch_sweep(s: Served, batches: Iterable[float] = BATCHES) -> "pd.DataFrame"
     return _frame([operating_point(s, b) for b in [*sizes, largest]], "batch", "sequences")
 
 
-def speed_sweep(s: Served, speeds: Iterable[float] = SPEEDS) -> "pd.DataFrame":
-    """Latency against cost: the cheapest operating point at which every user sees a speed (tokens/s)."""
-    free = s.scenario.update(
-        {"deployment.batch": "latency", "deployment.target_tokens_per_second": 1e-3, "deployment.batch_size": None}
-    )
-    return _sweep(s._replace(scenario=free), "deployment.target_tokens_per_second", speeds, "tokens/s")
+def _for_speed(s: Served, tokens_per_second: float) -> Served:
+    """The same model and chips at the batch that gives every user a speed."""
+    asked = {"deployment.batch": "latency", "deployment.target_tokens_per_second": tokens_per_second}
+    return s._replace(scenario=s.scenario.update({**asked, "deployment.batch_size": None}))
+
+
+def speed_sweep(s: Served, speeds: Iterable[float] | None = None) -> "pd.DataFrame":
+    """Latency against cost: the cheapest operating point at which every user sees a speed (tokens/s).
+
+    Without `speeds`, round ones from the speed at the batch that memory holds to the first that no batch reaches.
+    """
+    free = _for_speed(s, 1e-3)
+    if speeds is None:
+        slowest, fastest = (operating_point(free, b)["tokens_per_second_per_user"] for b in (None, 1.0))
+        below, above = [v for v in SPEEDS if v <= slowest], [v for v in SPEEDS if v > fastest]
+        speeds = [*below[-1:], *(v for v in SPEEDS if slowest < v <= fastest), *above[:1]]
+    return _sweep(free, "deployment.target_tokens_per_second", speeds, "tokens/s")
+
+
+def fast_mode(s: Served, usual: float | None = None) -> tuple[float, float]:
+    """Speed and cost of fast mode over the usual ones: 2.5 times the speed, or as much as a lone sequence reaches.
+
+    Args:
+        s: model and deployment.
+        usual: tokens/s of a user in the usual mode; that of the deployment's own batch when left out.
+
+    """
+    normal = operating_point(s if usual is None else _for_speed(s, usual))
+    fastest = operating_point(s, 1.0)["tokens_per_second_per_user"]
+    speed = min(FAST * normal["tokens_per_second_per_user"], fastest)
+    cost = operating_point(_for_speed(s, speed))["usd_per_mtok_decode"]
+    return speed / normal["tokens_per_second_per_user"], cost / normal["usd_per_mtok_decode"]
 
 
 def domain_sweep(s: Served, domains: Iterable[float] = DOMAINS) -> "pd.DataFrame":
@@ -263,7 +335,7 @@ def context_wall(s: Served) -> float:
     """
     r, d = replica(s.scenario, s.n_params), s.scenario.deployment
     if d.attention_exponent == 0:
-        return float("inf")
+        return inf
     constant = float(replica(s.scenario.update({"deployment.kv_bytes_per_token": 1e-300}), s.n_params).kv_read_bytes)
     growing = (float(r.kv_read_bytes) - constant) / d.context_tokens**d.attention_exponent
     room = float(r.sequence_flops / r.decode_flops_per_second * r.bytes_per_second) - constant

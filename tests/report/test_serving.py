@@ -1,18 +1,21 @@
 """Tables of serving and the lecture's claims: numbers that a chalk board gives, and what every sweep must show."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from optimizer import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.roofline import memory_batch, replica, step_time
 from optimizer.report import serving
 from optimizer.report.claims import claims
-from optimizer.report.serving import SWEEPS, context_wall, key_figures, operating_point, served
+from optimizer.report.serving import SWEEPS, context_wall, fast_mode, key_figures, operating_point, served
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,26 @@ def test_more_speed_costs_more(rack):
     assert (np.diff(frame["usd_per_mtok_decode"]) >= 0).all()
 
 
+def test_fast_mode_is_the_batch_at_which_a_step_is_so_short(rack):
+    r = replica(rack.scenario, rack.n_params)
+    usual = operating_point(rack)
+    asked = 2.5 * usual["tokens_per_second_per_user"]
+    batch = brentq(lambda b: 1 / float(step_time(r, b).total) - asked, 1.0, usual["batch"])
+    by_hand = operating_point(rack, batch)["usd_per_mtok_decode"] / usual["usd_per_mtok_decode"]
+    assert fast_mode(rack) == pytest.approx((2.5, by_hand), rel=1e-6)
+    lone = operating_point(rack, 1.0)
+    speed, _cost = fast_mode(rack, lone["tokens_per_second_per_user"] / 2)
+    assert speed == pytest.approx(2.0)
+
+
+def test_speeds_run_from_the_full_batch_to_what_no_batch_reaches(rack):
+    frame = SWEEPS["speed"](rack)
+    assert frame["tokens_per_second_per_user"].iloc[0] == pytest.approx(
+        operating_point(rack)["tokens_per_second_per_user"]
+    )
+    assert list(frame["does_not_fit"] != "") == [False] * (len(frame) - 1) + [True]
+
+
 def test_operating_point_by_hand(rack):
     r = replica(rack.scenario, rack.n_params)
     point, batch = operating_point(rack), float(memory_batch(r))
@@ -107,6 +130,8 @@ def test_key_figures_of_deepseek(rack):
         ("GPT-3", 1e9, "give either"),
         ("GPT-9", None, "did you mean"),
         ("Chinchilla", None, "no n_layers"),
+        ("", 0.0, r"must lie in \(0, inf\), got 0"),
+        ("", -5.0, r"must lie in \(0, inf\), got -5"),
     ],
 )
 def test_unknown_models_say_which_are_known(model, params, said):
@@ -122,9 +147,61 @@ def test_a_model_that_does_not_fit_says_what_would():
     assert len(error.value.problems) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deployment.context_tokens": 1e7},
+        {"deployment.batch": "fixed", "deployment.batch_size": 5000},
+        {
+            "deployment.batch": "fixed",
+            "deployment.batch_size": 5,
+            "deployment.chips": 1,
+            "deployment.kv_constant_bytes": 1e9,
+        },
+    ],
+    ids=["context", "batch", "chips"],
+)
+def test_each_change_that_is_offered_is_enough_and_no_smaller_one_is(changes):
+    base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, **changes}
+    with pytest.raises(InputError) as error:
+        served(params=70e9, changes=base)
+    offers = re.findall(r"(deployment\.\w+) = ([\d,]+)[\w ]* or (more|less)", error.value.problems[0])
+    assert offers
+    for path, value, way in offers:
+        size = float(value.replace(",", ""))
+        served(params=70e9, changes={**base, path: size})
+        beyond = size + 1 if way == "less" else size - 1
+        if beyond >= 1:
+            with pytest.raises(InputError, match="needs"):
+                served(params=70e9, changes={**base, path: beyond})
+
+
+def test_a_speed_that_more_chips_cannot_give_is_told_apart():
+    base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.batch": "latency"}
+    said = {}
+    for speed in (100.0, 500.0):
+        with pytest.raises(InputError) as error:
+            served(params=70e9, changes={**base, "deployment.target_tokens_per_second": speed})
+        said[speed] = error.value.problems[0]
+    # 44.5 x 7^0.275 = 76 layers of 100 us allow 131.6 tokens/s.
+    assert said[100.0].endswith("or raise deployment.chips.")
+    assert "the layers' fixed time alone allows 131.6 tokens/s" in said[500.0]
+    served(params=70e9, changes={**base, "deployment.target_tokens_per_second": 100.0, "deployment.chips": 12})
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(InputError) as error:
+        served("GPT-9", changes={"money.serve_chip": "H1000", "deployment.context_tokens": 0})
+    assert len(error.value.problems) == 3
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "optimizer.cli", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "optimizer.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "80"},
     )
 
 
@@ -142,14 +219,22 @@ def test_the_command_prints_every_table():
         "Slow mode",
     ):
         assert words in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    heads = [line.strip() for line in done.stdout.splitlines() if "per user" in line]
+    assert len(heads) == 7  # every sweep of operating points, each head on two lines and no word broken
+    assert all("USD/Mtok" in head for head in heads)
     found = json.loads(run("roofline", "Llama 3 70B", "--json").stdout)
     assert set(SWEEPS) < set(found)
+    assert 0 < found["modes"]["slow"]["saving"] < 1
+    assert found["modes"]["fast"]["speed"] <= 2.5
+    assert found["cache"]["cheapest"]["5 min"] == "flash"
     assert found["figures"]["chips of a replica"] == {"value": 8.0, "unit": "chips"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("0",), "must lie in (0, inf)"),
         (("--chip", "H1000"), "did you mean"),
         (("--precision", "fp4"), "no published fp4 peak"),
         (("--set", "deployment.batch_size=0", "--set", "deployment.batch=fixed"), "got 0 sequences"),
@@ -157,7 +242,7 @@ def test_the_command_prints_every_table():
     ],
 )
 def test_the_command_refuses_in_sentences(arguments, said):
-    done = run("roofline", "Llama 3 70B", *arguments)
+    done = run("roofline", *(arguments if arguments == ("0",) else ("Llama 3 70B", *arguments)))
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -166,4 +251,7 @@ def test_the_command_refuses_in_sentences(arguments, said):
 def test_claims_on_the_command_line():
     done = run("reproduce", "--claims", "--json")
     assert done.returncode == 0, done.stderr
+    shown = run("reproduce", "--claims").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "(DeepSeek-R1, B200)" in " ".join(shown.split())
     assert [c["quantity"] for c in json.loads(done.stdout)][:2] == ["balance batch", "memory drain time"]
