@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, load, solve, solve_batch
-from optimizer.optimum import curve
+from optimizer.optimum import batch, curve
 from optimizer.optimum.batch import optimum
 from optimizer.optimum.reduced import reduced_optimum, softplus_root
 from optimizer.optimum.search import optimum_on_curve
@@ -108,6 +108,16 @@ def test_any_number_of_rows(lecture, count):
     assert len(answers) == count
     assert (answers["status"] == "optimal").all()
     assert solve_batch(lecture, draws(0, 2).drop(columns=draws(0, 2).columns)).empty
+
+
+@pytest.mark.parametrize("changes", [{}, {"limits.max_train_tokens": 3e14}], ids=["equation", "search"])
+def test_a_new_number_of_rows_compiles_nothing(lecture, changes):
+    s, programs = lecture.update(changes), (batch._by_equation, batch._by_search)
+    solve_batch(s, draws(50, 2))
+    compiled = [program._cache_size() for program in programs]
+    for count in (1, 3, 17, 1000, 1025, 5000):
+        solve_batch(s, draws(count, 2))
+    assert [program._cache_size() for program in programs] == compiled
 
 
 def test_columns_that_are_none(lecture):
@@ -313,8 +323,6 @@ def test_detail_is_what_solve_says(lecture):
 @pytest.mark.parametrize("changes", [{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}])
 def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
     """The same answers as `solve`, none of the rows through it."""
-    from optimizer.optimum import batch
-
     s = lecture.update(
         {
             "money.unit": "usd",
