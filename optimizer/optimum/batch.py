@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "optimum", "solve_batch"]
 
-BLOCK, CURVE_BLOCK = 1 << 16, 1 << 10
-"""Rows solved in one compiled call, by equation and by search; the last call of a batch is padded to a power of two, so that few sizes
-are ever compiled."""
+FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
+"""Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
+one of them, so that a new number of rows compiles nothing."""
 
 QUICK_ROUNDS = 3.0
 """Rounds of the first search, enough for most rows."""
@@ -168,13 +168,11 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     quick, thorough = partial(_by_search, rounds=QUICK_ROUNDS), partial(_by_search, rounds=ROUNDS)
     searches = [(quick, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
-    for method, block in ((_by_equation, BLOCK), *searches, (thorough, CURVE_BLOCK)):
+    equation = (_by_equation, BLOCK if len(left) > BLOCK else FEW)
+    for method, block in (equation, *searches, (thorough, CURVE_BLOCK)):
         if (method is _by_equation and not closed) or not len(left):
             continue
-        compiled = bool(searches) and method is not _by_equation
-        residual, covered, possible, *active = _in_blocks(
-            method, batch.only(left), detail, block, table, whole=compiled
-        )
+        residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
         impossible = ~(possible > 0) & (method is not quick)
         solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
@@ -198,21 +196,15 @@ def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _in_blocks(
-    method: Callable, batch: Batch, detail: bool, block: int, table: _Table, *, whole: bool = False
-) -> list[np.ndarray]:
-    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
-
-    `whole` pads the last block to the size of the others, which is compiled already.
-    """
+def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each."""
     count, shared = len(batch.rows), np.array(batch.leaves, float)
     every = count == table.numbers.shape[1]
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        padding = (0, (block if whole else 1 << (size - 1).bit_length()) - size)
-        varied = tuple(np.pad(v[begin : begin + size], padding, mode="edge") for v in batch.varied.values())
+        varied = tuple(np.pad(v[begin : begin + size], (0, block - size), mode="edge") for v in batch.varied.values())
         found = method(batch.tree, batch.places, detail, shared, varied)
         rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
         for column, values in zip(table.numbers, found.numbers, strict=True):

@@ -20,8 +20,8 @@ __all__ = ["OUTPUTS", "Progress", "checked_outputs", "solve_rows"]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 """Wraps a sequence of blocks, as a progress bar does."""
 
-BLOCK_ROWS, SEARCHED_ROWS = 1 << 13, 1 << 10
-"""Rows between two reports: of the base class, which one equation answers, and of all others."""
+BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
+"""Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""
 
 OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
 """What an analysis tells of an optimum unless asked for other columns of `solve_batch`."""

@@ -26,7 +26,7 @@ from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import reducible_loss, target_reducible_loss
 from .base import unlimited
-from .feasibility import SMALLEST_USEFUL
+from .feasibility import SMALLEST_USEFUL, ln_useful_tokens
 
 __all__ = ["At", "Scalar", "curve", "design_at_point", "tokens_cut"]
 
@@ -174,13 +174,15 @@ def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
 
 
 def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Scalar:
-    """By how much ln D must shrink to keep the limits that it moves."""
+    """By how much ln D must shrink to keep the limits that it moves, and for its last tokens to add anything."""
 
     def passed(ln_d: Scalar) -> list[Scalar]:
         return list(limit_excess(scenario, design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)).values())
 
     excess, slopes = jax.jvp(passed, (ln_d,), (1.0 + 0.0 * ln_d,))
     cuts = [jnp.where(s > 1e-6, e / jnp.maximum(s, 1e-6), -_WORST) for e, s in zip(excess, slopes, strict=True)]
+    if isinstance(scenario.law, RepetitionLaw):
+        cuts.append(ln_d - ln_useful_tokens(scenario.law))
     return jnp.max(jnp.stack([jnp.asarray(c, float) for c in cuts] or [-_WORST + 0.0 * ln_d]))
 
 

@@ -2,11 +2,13 @@
 
 import math
 
+import jax.numpy as jnp
 from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import RepetitionLaw
+from ..assumptions.law import Law, RepetitionLaw
 from ..assumptions.numbers import human
+from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, lifecycle_cost
@@ -16,12 +18,13 @@ from ..model.roofline import fastest_step, memory_batch, replica
 from ..model.training import training_bytes_per_chip
 from .solution import InfeasibleError
 
-__all__ = ["SMALLEST_USEFUL", "Room", "check"]
+__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens"]
 
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
+_LN_HELD = 53 * math.log(2)  # 64-bit floats hold 53 binary digits
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
@@ -31,6 +34,16 @@ _CURVED_CAPS = (
 )
 _TOKEN_CAPS = ("limits.max_train_tokens", "limits.max_epochs")
 _COMPUTE_CAPS = ("limits.max_training_days",)
+
+
+def ln_useful_tokens(law: Law) -> Numeric:
+    """Ln D from where repeated data adds nothing that a 64-bit float holds, D' being (1 + R_D) U; infinite for fresh data.
+
+    A budget that a limit on N leaves nothing else to spend on is not spent beyond it.
+    """
+    if not isinstance(law, RepetitionLaw):
+        return math.inf
+    return jnp.log(law.unique_tokens) + jnp.log1p(law.R_D * _LN_HELD)
 
 
 class Room:

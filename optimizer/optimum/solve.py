@@ -27,7 +27,7 @@ from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.quality import loss, target_reducible_loss
-from .feasibility import SMALLEST_USEFUL, Room, check
+from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
 from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
 from .reduced import design_at_budget, design_at_loss
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
@@ -99,6 +99,10 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             ln_budget = rows.ln_moving(budget)
             start = _start(rows, scenario, limits, ln_budget=ln_budget)
             found = _best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
+            useful = float(ln_useful_tokens(scenario.law))
+            if found.x[1] > useful:  # any D from there on is as good, and this one the cheapest
+                x = np.array([found.x[0], useful, *found.x[2:]])
+                found = found._replace(x=x, multipliers={**found.multipliers, COST: 0.0})
         case ParamsGoal(params=params):
             found = _at_params(rows, scenario, math.log(params), limits)
     if not found.kkt_residual < KKT_TOLERANCE:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, load, solve, solve_batch
-from optimizer.optimum import curve
+from optimizer.optimum import batch, curve
 from optimizer.optimum.batch import optimum
 from optimizer.optimum.reduced import reduced_optimum, softplus_root
 from optimizer.optimum.search import optimum_on_curve
@@ -108,6 +108,16 @@ def test_any_number_of_rows(lecture, count):
     assert len(answers) == count
     assert (answers["status"] == "optimal").all()
     assert solve_batch(lecture, draws(0, 2).drop(columns=draws(0, 2).columns)).empty
+
+
+@pytest.mark.parametrize("changes", [{}, {"limits.max_train_tokens": 3e14}], ids=["equation", "search"])
+def test_a_new_number_of_rows_compiles_nothing(lecture, changes):
+    s, programs = lecture.update(changes), (batch._by_equation, batch._by_search)
+    solve_batch(s, draws(50, 2))
+    compiled = [program._cache_size() for program in programs]
+    for count in (1, 3, 17, 1000, 1025, 5000):
+        solve_batch(s, draws(count, 2))
+    assert [program._cache_size() for program in programs] == compiled
 
 
 def test_columns_that_are_none(lecture):
@@ -292,6 +302,22 @@ def test_a_stack_of_scenarios_is_a_frame(lecture):
         solve_batch(lecture)
 
 
+def test_a_budget_is_not_spent_on_data_that_adds_nothing(lecture):
+    changes = {"law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 1e11}, "limits.max_params": 1e10}
+    s = lecture.update({**changes, "goal": {"kind": "budget", "budget": 1e28}})
+    answers = solve_batch(s, pd.DataFrame({"goal.budget": [2.5e25, 1e27, 1e30]}))
+    for budget, d in zip((2.5e25, 1e27, 1e30), answers["train_tokens"], strict=True):
+        best = solve(s.update({"goal.budget": budget}))
+        assert d == pytest.approx(best.design.train_tokens, rel=1e-9)
+    # All that repeated data is worth, (1 + R_D) U, to two units in the last place; a tenth less data is short of it.
+    worth = s.law.unique_tokens * (1 + s.law.R_D)
+    assert float(s.law.effective_tokens(d)) == pytest.approx(worth, rel=5e-16)
+    assert float(s.law.effective_tokens(0.9 * d)) < worth * (1 - 1e-15)
+    assert best.certificate.multipliers["goal.budget"] == 0
+    assert answers["train_tokens"].iloc[1] == pytest.approx(d, rel=1e-12)
+    assert answers["cost_total"].iloc[0] == pytest.approx(2.5e25, rel=1e-9)
+
+
 def test_a_row_lifted_by_a_limit(lecture):
     s = lecture.update({"goal": {"kind": "loss", "loss": 9.0}})
     frame = pd.DataFrame({"limits.min_params": [np.nan, 1e9]})
@@ -313,8 +339,6 @@ def test_detail_is_what_solve_says(lecture):
 @pytest.mark.parametrize("changes", [{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}])
 def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
     """The same answers as `solve`, none of the rows through it."""
-    from optimizer.optimum import batch
-
     s = lecture.update(
         {
             "money.unit": "usd",

@@ -15,6 +15,7 @@ from optimizer import (
     solve,
     table,
 )
+from optimizer.optimum.blocks import BLOCK_ROWS
 from optimizer.optimum.uncertainty import NORMAL_90
 
 
@@ -158,5 +159,5 @@ def test_work_passes_through_progress_and_can_be_interrupted(lecture):
             yield block
 
     with pytest.raises(KeyboardInterrupt):
-        draws(lecture, 20_000, parts=["law"], progress=watched)
-    assert seen == [8192]
+        draws(lecture, 2 * BLOCK_ROWS, parts=["law"], progress=watched)
+    assert seen == [BLOCK_ROWS]
