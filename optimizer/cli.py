@@ -535,6 +535,7 @@ def app_(
         "server.maxUploadSize": 2,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
+        "client.showErrorLinks": False,
         "runner.magicEnabled": False,
         "theme.light.primaryColor": "#1f6aa5",
         "theme.dark.primaryColor": "#5aa9e6",

@@ -2,9 +2,9 @@
 
 import html
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import streamlit as st
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
-__all__ = ["chart", "dark", "download", "now", "problems", "stale", "table"]
+__all__ = ["Figure", "chart", "dark", "download", "figure", "metrics", "now", "problems", "put", "stale", "table"]
 
 PAUSE = 0.08
 """seconds"""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
 _FONT = '"Source Sans", sans-serif'
+_CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
+"""What people call a format, where it is not the ending in capitals."""
 _MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
 
@@ -46,12 +48,38 @@ def problems(sentences: Sequence[str]) -> None:
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
 
 
+def metrics(row: Iterable[tuple[str, str, str | None, str | None]]) -> None:
+    """Figures beside each other, two in a row on a phone: label with unit, value, the range below it, what it means."""
+    box = st.container(horizontal=True)
+    for label, value, below, meaning in row:
+        box.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
+
+
 def stale(draw: Callable[[], None]) -> None:
     """The last good answer, greyed."""
     st.caption("Below, in grey: the last answer, before this change.")
     st.html("<style>.st-key-stale {opacity: 0.4}</style>")
     with st.container(key="stale"):
         draw()
+
+
+class Figure(NamedTuple):
+    """A chart that is ready to be shown."""
+
+    frame: "pd.DataFrame"
+    drawing: Callable[..., Drawing]
+    spec: dict[str, Any]
+    name: str
+
+
+def figure(draw: Drawn, frame: "pd.DataFrame", *more: Any, name: str = "", **options: Any) -> Figure:
+    """A chart of `report.chart` in the colours of the page, made before anything is shown; `chart` says what it takes.
+
+    A page that makes its figures first and then shows everything at once is drawn sooner: the browser works through whatever it has been
+    sent, and a gap between two elements is one more pass over the whole page.
+    """
+    drawing = partial(draw.drawing, frame, *more, **options)
+    return Figure(frame, drawing, drawing(dark=dark()).spec(), name or draw.name)
 
 
 def chart(
@@ -64,9 +92,6 @@ def chart(
 ) -> None:
     """A chart of `report.chart` in the colours of the page; below it, on demand, its numbers and buttons that give it away.
 
-    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is text of the
-    page too, for people who cannot see: a chart that is sent with another description is drawn anew, not moved.
-
     Args:
         draw: the chart's function.
         frame: what it draws.
@@ -76,10 +101,18 @@ def chart(
         options: what else the function takes, by name.
 
     """
-    drawing = partial(draw.drawing, frame, *more, **options)
-    spec = drawing(dark=dark()).spec()
+    put(figure(draw, frame, *more, name=name, **options), scenario)
+
+
+def put(made: Figure, scenario: Scenario | None = None) -> None:
+    """Show a figure.
+
+    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is text of the
+    page too, for people who cannot see: a chart that is sent with another description is drawn anew, not moved.
+    """
+    frame, drawing, spec, name = made
     title = spec.pop("title")
-    told, below = html.escape(title["text"]), html.escape(" ".join(title["subtitle"]))
+    told, below = html.escape(title["text"]), "<br>".join(html.escape(line) for line in title["subtitle"])
     st.html(
         f'<strong>{told}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
     )
@@ -88,7 +121,6 @@ def chart(
     spec["datasets"] = {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()}
     spec["config"]["font"] = _FONT
     st.vega_lite_chart(spec=spec, theme=None, width="stretch")
-    name = name or draw.name
     box = st.expander("Numbers and pictures", key=f"open.chart.{name}", on_change="rerun")
     if box.open:
         with box:
@@ -130,6 +162,6 @@ def _files(
 ) -> None:
     for kind in kinds:
         row.download_button(
-            kind.upper() if kind != "md" else "Markdown", partial(encoded, frame, kind, scenario=scenario), f"{name}.{kind}",
+            _CALLED.get(kind, kind.upper()), partial(encoded, frame, kind, scenario=scenario), f"{name}.{kind}",
             _MIME.get(kind, "application/octet-stream"), key=f"{kind}.{name}", on_click="ignore",
         )  # fmt: skip

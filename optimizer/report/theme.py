@@ -8,16 +8,14 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+from typing import Any, Generic, ParamSpec
 
 import altair as alt
+import pandas as pd  # whole before anything is drawn: Altair looks at it while another thread may still be importing it
 from altair.utils.schemapi import debug_mode
 
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "ACCENT",
@@ -67,6 +65,11 @@ _NAMES = {
     "overtraining_vs_law": "over-training D*/D0(N*)",
     "loss": "loss",
     "cost_total": "cost over the life",
+    "step_ms": "time of a step",
+    "tokens_per_second_per_user": "speed per user",
+    "tokens_per_second_per_chip": "throughput per chip",
+    "usd_per_mtok_decode": "decoding",
+    "usd_per_mtok_prefill": "prefill",
 }
 
 _HUMAN = (
@@ -98,7 +101,7 @@ def told(value: float, unit: str, output: str = "") -> str:
     return text if unit in ("1", "") else f"{text} {unit}"
 
 
-def records(frame: "pd.DataFrame", columns: Iterable[str], maker: str) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame, columns: Iterable[str], maker: str) -> list[dict[str, Any]]:
     """The rows of a frame, its index as a column. Altair draws nothing, and says nothing, for a column that is missing: this says it.
 
     Raises:

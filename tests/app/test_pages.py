@@ -57,7 +57,7 @@ def test_serving_shows_the_librarys_operating_points():
     run(at)
     s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
-    found = at.dataframe[0].value["usd_per_mtok_decode (USD/Mtok)"].tolist()
+    found = at.dataframe[0].value["decoding (USD/Mtok)"].tolist()
     assert found == [human(v, 4) for v in batch_sweep(s)["usd_per_mtok_decode"]]
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)

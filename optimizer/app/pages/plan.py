@@ -1,5 +1,7 @@
 """Page 1: the forecast, the optimum, why, and how sure."""
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from optimizer.app import show
@@ -44,31 +46,33 @@ def _answer(asked: Question) -> None:
 
 def _design(best: Solution) -> None:
     """The answer first, then why and how sure."""
+    curve, phases = show.figure(cost_against_params, cost_curve(best)), show.figure(cost_by_phase, cost_phases(best))
     unit = "FLOP" if best.unit == "flops" else "USD"
     n, d, r = (float(v) for v in best.design)
     band, ratio = best.band, best.overtraining
     st.markdown(f"**{escaped(verdict(best))}**")
-    met = st.columns(4)
-    met[0].metric("N*, active parameters", human(n, 4), f"{human(band.n_params[0], 3)} to {human(band.n_params[1], 3)}",
-                  delta_color="off", delta_arrow="off", help="below: the sizes that cost at most 5 % more for the same loss")  # fmt: skip
-    met[1].metric("D*, training tokens", human(d, 4), f"{human(band.train_tokens[0], 3)} to {human(band.train_tokens[1], 3)}",
-                  delta_color="off", delta_arrow="off")  # fmt: skip
-    met[2].metric("R*, RL tokens", human(r, 4))
-    met[3].metric("Loss, nat/token", f"{best.loss:.4f}")
-    met = st.columns(4)
-    low, high = band.overtraining_vs_rule_of_20
-    met[0].metric("Over-training against 20:1", times(ratio.vs_rule_of_20), f"{times(low)} to {times(high)}",
-                  delta_color="off", delta_arrow="off", help="D / 20 N")  # fmt: skip
-    met[1].metric("Over-training against the law", times(ratio.vs_law), help="D / D0(N), D0 for training alone")  # fmt: skip
-    met[2].metric(f"Cost over the life, {unit}", human(float(best.cost.total), 4))
-    met[3].metric("Savings against Chinchilla", percent(best.savings),
-                  help="against the design of the same loss with the least pre-training compute, billed for the same life")  # fmt: skip
-    curve, phases = cost_curve(best), cost_phases(best)
+    for row in (
+        (
+            ("N*, active parameters", human(n, 4), _range(map(_short, band.n_params)),
+             "below: the sizes that cost at most 5 % more for the same loss"),
+            ("D*, training tokens", human(d, 4), _range(map(_short, band.train_tokens)), "below: the tokens of those sizes"),
+            ("R*, RL tokens", human(r, 4), None, None),
+            ("Loss, nat/token", f"{best.loss:.4f}", None, None),
+        ),
+        (
+            ("Over-training against 20:1", times(ratio.vs_rule_of_20), _range(map(times, band.overtraining_vs_rule_of_20)), "D / 20 N"),
+            ("Over-training against the law", times(ratio.vs_law), None, "D / D0(N), D0 for training alone"),
+            (f"Cost over the life, {unit}", human(float(best.cost.total), 4), None, None),
+            ("Savings against Chinchilla", percent(best.savings), None,
+             "against the design of the same loss with the least pre-training compute, billed for the same life"),
+        ),
+    ):  # fmt: skip
+        show.metrics(row)
     left, right = st.columns([3, 2])
     with left:
-        show.chart(cost_against_params, curve)
+        show.put(curve)
     with right:
-        show.chart(cost_by_phase, phases)
+        show.put(phases)
     proof = (
         "certified global optimum"
         if best.certificate.certified_global
@@ -76,6 +80,14 @@ def _design(best: Solution) -> None:
     )
     held = f"; held by {', '.join(best.certificate.active_limits)}" if best.certificate.active_limits else ""
     st.caption(escaped(f"Certificate: {proof}, KKT residual {best.certificate.kkt_residual:.0e}{held}."))
+
+
+def _short(value: float) -> str:
+    return human(value, 3)
+
+
+def _range(ends: Iterable[str]) -> str:
+    return " to ".join(ends)
 
 
 def _forecast(asked: Question) -> None:

@@ -27,6 +27,8 @@ TABLES = {
     "context": "Context: how long a sequence may grow",
     "cache": "Cache: where prefixes wait, and what that costs",
     "chips": "Chips: the same model and precision on each, cheapest first",
+    "pipeline": "Pipeline: what more stages save, and what they cost",
+    "attention": "Attention: what reading less of the context saves",
     "domain": "Scale-up domain: how many chips reach each other fast",
 }
 
@@ -68,9 +70,12 @@ def _optimum(scenario: Scenario, changes: Mapping[str, object]) -> Served | None
 
 
 def _figures(s: Served) -> None:
-    columns = st.columns(4)
-    for i, (name, (value, unit)) in enumerate(key_figures(s).items()):
-        columns[i % 4].metric(f"{name[:1].upper()}{name[1:]}, {unit}", human(value, 3))
+    told = [
+        (f"{name[:1].upper()}{name[1:]}, {unit}", human(value, 3), None, None)
+        for name, (value, unit) in key_figures(s).items()
+    ]
+    for row in (told[:4], told[4:]):
+        show.metrics(row)
 
 
 def _sweep(s: Served, name: str) -> None:

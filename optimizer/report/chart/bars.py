@@ -159,7 +159,7 @@ def elasticity_bars(
             alt.Tooltip("held:N", title="holds the optimum"),
         ],
     )
-    title = "% that the output moves for 1 % more of the assumption"
+    title = "% for 1 % more of the assumption"
     bars = whole.mark_bar(height=STEP * 0.6, color=MAIN).encode(
         x=alt.X("elasticity:Q", scale=around, axis=axis(title, tickCount=9))
     )

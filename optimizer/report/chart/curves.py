@@ -86,6 +86,7 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
         symbolStrokeWidth=2,
         values=shown,
         symbolType="stroke",
+        columns=1,  # beside each other they are cut off on a phone
     )
     strokes = []
     if drawn:

@@ -83,6 +83,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         {
             "kind": r["kind"],
             "line": r["line"],
+            "label": r["line"].split()[0],
             "along": i,
             "n_params": r["n_params"],
             "train_tokens": r["train_tokens"],
@@ -137,7 +138,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             layers.append(
                 alt.Chart(data(last))
                 .mark_text(align="left", dx=4, dy=0 if kind == "equal loss" else -6, fontSize=10)
-                .encode(x=x, y=y, text=alt.Text("line:N"))
+                .encode(x=x, y=y, text=alt.Text("label:N"))
             )
     points = (
         alt.Chart(data([*plans.values()]))
@@ -165,7 +166,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         [*layers, points],
         "Designs of equal loss and of equal cost",
-        f"solid: equal loss; dashed: equal cost over the life; dotted grey: 20 tokens per parameter;\n"
+        f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted grey: 20 tokens per parameter;\n"
         f"thick: from Chinchilla to the optimum at the same loss; {fit}",
         f"Map of designs. The optimum, {best['size']} on {best['trained']} ({best['tells']}), lies where a line of equal loss touches one "
         f"of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['trained']}, costs {plan['tells'].split(', ')[-1]}.",
