@@ -360,10 +360,34 @@ def table(
         from .assumptions.problems import InputError
         from .report import table_text
 
+        problems: list[str] = []
         if human and not out:
-            raise InputError(
-                ["--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."]
+            problems.append(
+                "--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."
             )
+        if wide and columns:
+            problems.append("--columns and --wide exclude each other; with --wide, --value names what is kept.")
+        if from_:
+            options = {"SCENARIO": scenario != "lecture-2026", "--set": set_, "--over": over, "--inverse": inverse}
+            options |= {
+                "--sizes": sizes,
+                "--columns": columns,
+                "--wide": wide,
+                "--value": value != "n_params",
+                "--band": band != "5%",
+            }
+            given = [name for name, there in options.items() if there]
+            if given:
+                problems.append(f"--from FILE makes the table that the file describes; leave {', '.join(given)} out.")
+        if out:
+            from .report.export import checked
+
+            try:
+                checked(out, "human" if human else "plain")
+            except InputError as error:
+                problems += error.problems
+        if problems:
+            raise InputError(problems)
         agrees = True
         if from_:
             from .report.reading import agreement
@@ -512,6 +536,8 @@ def sweep(
             )
         else:
             _write(f'{found}\nRead it with: pandas.read_parquet("{out}")\n')
+        for status, sentence in found.reasons().items():
+            typer.echo(f"  - {found.statuses[status]:,} {status.replace('_', ' ')}, the first: {sentence}", err=True)
         if "optimal" not in found.statuses:
             raise typer.Exit(1)
 

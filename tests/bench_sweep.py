@@ -1,7 +1,7 @@
 """How fast is a sweep, and how much memory does it take? `make bench` measures; nothing asserts on it.
 
-Every run is a process of its own, so that its peak memory is its own. Rates are given as ratios to `solve_batch` on a frame in memory,
-in the same slices and measured in the same run, and memory as a ratio of 2,000,000 rows to 200,000.
+Every run is a process of its own, so that its peak memory is its own. Rates and processor time are given as ratios to `solve_batch` on a
+frame in memory, in the same slices and measured in the same run, and memory as a ratio of 2,000,000 rows to 200,000.
 """
 
 import json
@@ -37,29 +37,44 @@ def inputs(rows: int, path: Path) -> None:
 
 
 def measured(kind: str, source: Path, out: Path) -> dict[str, float]:
-    """Seconds, rows and peak memory (MB) of one run in this process, after imports and compilation."""
+    """Rows, seconds, processor seconds and peak memory (MB) of one run, after imports and compilation; under Dask those of the workers."""
     from optimizer import load, solve_batch
     from optimizer.report.sweep import sweep_parquet
 
     s, rows = load("lecture-2026"), 0
-    if kind != "dask":  # its workers compile on their own time, inside the measurement
-        solve_batch(s, next(pq.ParquetFile(source).iter_batches(batch_size=GROUP)).to_pandas())
-    begin = time.perf_counter()
-    if kind == "memory":
-        frame = pd.read_parquet(source)
-        begin = time.perf_counter()
-        for at in range(0, len(frame), GROUP):
-            rows += len(solve_batch(s, frame.iloc[at : at + GROUP]))
-    elif kind == "dask":
-        from distributed import LocalCluster
 
-        with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-            begin = time.perf_counter()
+    def warm() -> None:
+        solve_batch(s, next(pq.ParquetFile(source).iter_batches(batch_size=GROUP)).to_pandas())
+
+    warm()
+    if kind == "dask":
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            client.run(warm)
+            used = client.run(time.process_time)
+            cpu, begin = time.process_time(), time.perf_counter()
             rows = sweep_parquet(s, source, out, engine="dask", scheduler=cluster.scheduler_address).rows
-    else:
+            seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+            cpu += sum(after - used[worker] for worker, after in client.run(time.process_time).items())
+            largest = max(client.run(peak).values())
+        return {"rows": rows, "seconds": seconds, "cpu": cpu, "peak": largest}
+    frame = pd.read_parquet(source) if kind == "memory" else pd.DataFrame()
+    cpu, begin = time.process_time(), time.perf_counter()
+    for at in range(0, len(frame), GROUP):
+        rows += len(solve_batch(s, frame.iloc[at : at + GROUP]))
+    if kind != "memory":
         rows = sweep_parquet(s, source, out, engine=kind).rows
-    seconds = time.perf_counter() - begin
-    return {"rows": rows, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    return {"rows": rows, "seconds": seconds, "cpu": cpu, "peak": peak()}
+
+
+def peak() -> float:
+    """Peak memory of this process (MB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def run(kind: str, source: Path, out: Path) -> dict[str, float]:
@@ -72,23 +87,27 @@ def run(kind: str, source: Path, out: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def told(name: str, found: dict[str, float], bare: dict[str, float], few: dict[str, float]) -> None:
+    """One line: rates, the same as ratios to `solve_batch`, and memory as a ratio to the sweep of 200,000 rows."""
+    speed, basis = found["rows"] / found["seconds"], bare["rows"] / bare["seconds"]
+    work, least = 1e6 * found["cpu"] / found["rows"], 1e6 * bare["cpu"] / bare["rows"]
+    print(  # noqa: T201
+        f"{name:22} {speed:10,.0f} rows/s ({speed / basis:.2f} of solve_batch)   {work:5.2f} processor s per million rows "
+        f"({work / least:.2f} x)   peak {found['peak']:,.0f} MB ({found['peak'] / few['peak']:.2f} x)"
+    )
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small.parquet", Path(folder) / "large.parquet"
         inputs(200_000, small)
         inputs(2_000_000, large)
         bare = run("memory", large, Path(folder))
-        rate = bare["rows"] / bare["seconds"]
-        print(f"solve_batch in memory     {rate:12,.0f} rows/s")  # noqa: T201
         few = run("local", small, Path(folder) / "few")
-        print(f"sweep, 200,000 rows       {few['rows'] / few['seconds']:12,.0f} rows/s   peak {few['peak']:,.0f} MB")  # noqa: T201
+        told("solve_batch in memory", bare, bare, few)
+        told("sweep local, 200,000", few, bare, few)
         for kind in ("local", "jax", "dask"):
-            many = run(kind, large, Path(folder) / kind)
-            speed = many["rows"] / many["seconds"]
-            print(  # noqa: T201
-                f"sweep {kind:6} 2,000,000   {speed:12,.0f} rows/s   {speed / rate:.2f} of solve_batch   peak {many['peak']:,.0f} MB, "
-                f"{many['peak'] / few['peak']:.2f} x that of 200,000 rows"
-            )
+            told(f"sweep {kind}, 2,000,000", run(kind, large, Path(folder) / kind), bare, few)
         begin = time.perf_counter()
         again = run("local", large, Path(folder) / "local")
         print(f"resumed with nothing left {again['seconds']:12.2f} s of {time.perf_counter() - begin:.1f} s")  # noqa: T201

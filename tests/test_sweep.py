@@ -227,6 +227,11 @@ def test_rows_without_an_answer_keep_their_sentence(tmp_path, lecture):
     frame.to_parquet(tmp_path / "in.parquet", index=False)
     found = sweep_parquet(lecture, tmp_path / "in.parquet", tmp_path / "out")
     assert found.statuses == {"optimal": 2, "bad_input": 2, "infeasible": 1}
+    assert str(found).startswith("5 rows in 1 part in ")
+    reasons = found.reasons()
+    assert set(reasons) == {"bad_input", "infeasible"}
+    assert "unknown scaling law 'hofman'" in reasons["bad_input"]
+    assert "limits.max_params" in reasons["infeasible"]
     read = found.to_frame()
     assert read["status"].tolist() == ["optimal", "bad_input", "infeasible", "bad_input", "optimal"]
     assert "unknown scaling law 'hofman', did you mean 'hoffmann'" in read["message"][1]
@@ -406,7 +411,10 @@ def test_the_command(source, undisturbed, tmp_path):
     assert out.startswith(f"{ROWS:,} rows in {ROWS // GROUP} parts in {undisturbed}: {ROWS:,} optimal.")
     assert json.loads(run("--in", str(source), "--out", str(undisturbed), "--json")[0])["statuses"] == {"optimal": ROWS}
     pd.DataFrame({"goal.loss": [1.0]}).to_parquet(tmp_path / "no.parquet")
-    assert "1 infeasible" in run("--in", str(tmp_path / "no.parquet"), "--out", str(tmp_path / "no"), status=1)[0]
+    out, err = run("--in", str(tmp_path / "no.parquet"), "--out", str(tmp_path / "no"), status=1)
+    assert "1 row in 1 part in" in out
+    assert "1 infeasible, the first: " in err
+    assert "no compute reaches it" in err
     _, err = run("--scheduler", "x", "--coordinator", "y", "--set", "z=1", status=2)
     assert "overtrain: bad input (5 problems)" in err
     assert "does not exist" in run("--in", "nothing.parquet", "--out", str(tmp_path / "x"), status=2)[1]

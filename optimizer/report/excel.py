@@ -22,7 +22,7 @@ RECORD = "record for overtrain table --from"
 """Heading of the cells below which the second sheet holds the record, in pieces that a cell can hold."""
 
 _PIECE = 30_000
-_HUMAN = '[>=1000000000000]0.00,,,,"T";[>=1000000]0.00,,"M";#,##0.##'
+_HUMAN = '[>=1000000000000]0.00,,,,"T";[>=1000000]0.00,,"M";#,##0'
 _BILLIONS = '[>=1000000000000]0.00,,,,"T";[>=1000000000]0.00,,,"B";0.00,,"M"'
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -73,21 +73,27 @@ def _table(made: _Book, frame: pd.DataFrame, record: dict[str, Any]) -> None:
     units = units_of(frame)
     for i, (name, unit) in enumerate(zip(frame.columns, units, strict=True)):
         numeric = record["columns"][str(name)] in ("number", "count")
-        side = "right" if numeric else "left"
-        made.write(sheet, 0, i, str(name), bold=True, align=side)
-        made.write(sheet, 1, i, unit, italic=True, align=side, bottom=1, font_color="#555555")
+        side = {"align": "right"} if numeric else {"align": "left", "indent": 1}
+        made.write(sheet, 0, i, str(name), bold=True, **side)
+        made.write(sheet, 1, i, unit, italic=True, bottom=1, font_color="#555555", **side)
         cells = frame.iloc[:, i].tolist()
-        shown = {"num_format": _shown(unit, cells)} if numeric else {}
+        shown = {"num_format": _shown(unit, cells)} if numeric else side
         for row, value in enumerate(cells, start=2):
             made.write(sheet, row, i, value, **shown)
         longest = 12 if numeric else max((len(str(v)) for v in cells), default=0)
         sheet.set_column(i, i, min(max(len(str(name)), len(unit), longest) + 2, 60))
     axes = [axis for axis in record.get("table", {}).get("over", {}) if axis in frame.columns]
     sheet.freeze_panes(2, len(axes))
+    sheet.set_landscape()
+    sheet.repeat_rows(0, 1)
+    if axes:
+        sheet.repeat_columns(0, len(axes) - 1)
 
 
 def _shown(unit: str, cells: list[Any]) -> str:
-    """The number format of a column."""
+    """The number format of a column, the same for all of its numbers that differ little in size."""
+    if unit in ("tokens", "parameters") and any(isinstance(v, (int, float)) and v < 0 for v in cells):
+        return "0.000E+00"  # a format has no room for billions of both signs
     known = [abs(v) for v in cells if isinstance(v, (int, float)) and math.isfinite(v) and v]
     if not known:
         return "0"
@@ -123,9 +129,13 @@ def _scenario(made: _Book, record: dict[str, Any]) -> None:
     row = _block(made, sheet, row + 1, header, rows)
     text = compact(record)
     pieces = [(text[i : i + _PIECE],) for i in range(0, len(text), _PIECE)]
-    _block(made, sheet, row + 1, (RECORD,), pieces)
-    for column, width in enumerate((36, 24, 18, 14, 60, 12, 60)):
+    row = _block(made, sheet, row + 1, (RECORD,), pieces)
+    widths = (38, 24, 18, 14, 60, 12, 60)
+    for column, width in enumerate(widths):
         sheet.set_column(column, column, width)
+    sheet.print_area(0, 0, row, len(widths) - 1)  # a record runs far to the right
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
 
 
 def _block(made: _Book, sheet: Worksheet, row: int, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
@@ -134,8 +144,17 @@ def _block(made: _Book, sheet: Worksheet, row: int, header: tuple[str, ...], row
         made.write(sheet, row, column, name, bold=True, bottom=1)
     for i, cells in enumerate(rows, start=row + 1):
         for column, value in enumerate(cells):
-            made.write(sheet, i, column, value, **({"align": "left"} if not isinstance(value, str) else {}))
+            made.write(
+                sheet, i, column, value, **({"align": "left"} | _plainly(value) if not isinstance(value, str) else {})
+            )
     return row + 1 + len(rows)
+
+
+def _plainly(value: Any) -> dict[str, str]:
+    """A number of its own: every digit where it is short, groups of three where it is long."""
+    return (
+        {"num_format": "#,##0"} if isinstance(value, float) and 1e4 <= abs(value) < 1e15 and value == int(value) else {}
+    )
 
 
 def _choices(plain: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from ..assumptions.problems import InputError, near_miss
+from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
 from .atomic import write_atomically
 from .markup import as_text, caption, html_table, markdown_table, tex_table
 from .provenance import KEY, compact, stamp
 
-__all__ = ["FORMATS", "encoded", "export", "extra"]
+__all__ = ["FORMATS", "checked", "encoded", "export", "extra"]
 
 HUMAN_FORMATS = ("csv", "html", "md", "tex")
 
@@ -42,6 +42,13 @@ def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None =
 
     """
     path = Path(path)
+    write_atomically(path, encoded(frame, checked(path, numbers), scenario=scenario, numbers=numbers))
+    return path
+
+
+def checked(path: str | Path, numbers: str = "plain") -> str:
+    """The format that the name of a file asks for, known before the table is solved; arguments and errors as `export`."""
+    path = Path(path)
     kind = path.suffix.lstrip(".").lower()
     if kind not in FORMATS:
         raise InputError(
@@ -49,12 +56,25 @@ def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None =
                 f"{path.name} ends in no known format{near_miss(kind, FORMATS)} Endings: {', '.join('.' + name for name in FORMATS)}."
             ]
         )
-    write_atomically(path, encoded(frame, kind, scenario=scenario, numbers=numbers))
-    return path
+    if not path.parent.exists():
+        raise DataError([f"{path} cannot be written (there is no folder {path.parent}): make the folder first."])
+    _check_numbers(kind, numbers)
+    return kind
 
 
 def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "plain") -> bytes:
     """The content of the file that `export` writes; arguments and errors as there."""
+    _check_numbers(kind, numbers)
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index(drop=frame.index.names == [None])
+    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    if twice:
+        raise InputError([f"the table has column {', '.join(twice)} more than once; keep one."])
+    record = stamp(frame, scenario) | ({"numbers": "human"} if numbers == "human" else {})
+    return FORMATS[kind](frame, record, numbers)
+
+
+def _check_numbers(kind: str, numbers: str) -> None:
     if numbers not in ("plain", "human"):
         raise InputError([f"numbers must be plain or human, got {numbers!r}."])
     if numbers == "human" and kind not in HUMAN_FORMATS:
@@ -63,13 +83,6 @@ def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None,
                 f"{kind} holds plain numbers only; leave human numbers out, or write {', '.join('.' + k for k in HUMAN_FORMATS)}."
             ]
         )
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(drop=frame.index.names == [None])
-    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
-    if twice:
-        raise InputError([f"the table has column {', '.join(twice)} more than once; keep one."])
-    record = stamp(frame, scenario) | ({"numbers": "human"} if numbers == "human" else {})
-    return FORMATS[kind](frame, record, numbers)
 
 
 def extra(module: str, what: str, name: str = "export") -> ModuleType:
@@ -88,7 +101,7 @@ def extra(module: str, what: str, name: str = "export") -> ModuleType:
 
 
 def _csv(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
-    """Two comment lines, then names, then rows; text is quoted, so that a # in it is no comment."""
+    """Three comment lines, then names, then rows; text is quoted, so that a # in it is no comment."""
 
     def cell(value: Any) -> str:
         text = as_text(value, numbers)
@@ -98,6 +111,9 @@ def _csv(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     lines = [
         f"# {caption(record)}. Read with: pandas.read_csv(FILE, comment='#')".replace("\n", " ").replace("\r", " "),
         f"# {KEY} {compact(record)}",
+        f"# units: {', '.join(f'{name} ({unit})' for name, unit in record['units'].items())}".replace(
+            "\n", " "
+        ).replace("\r", " "),
         ",".join(cell(str(name)) for name in frame.columns),
         *(",".join(cell(value) for value in row) for row in zip(*columns, strict=True)),
     ]

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_LONG = 40
+"""Characters from which on a column of text is broken into lines."""
 _QUOTED = re.compile(r"'+[=+\-@\t\r\n]")
 
 
@@ -99,15 +101,22 @@ def html_table(frame: pd.DataFrame, *, numbers: str, most_rows: int | None = Non
     left = _left(frame)
     shown = frame if most_rows is None else frame.head(most_rows)
 
-    def line(cells: Iterable[str], tag: str) -> str:
-        sides = ("left" if text else "right" for text in left)
-        inner = (f'<{tag} style="text-align:{side}">{_html(c)}</{tag}>' for c, side in zip(cells, sides, strict=True))
+    cells = list(_rows(shown, numbers))
+    # Without a least width a browser makes a column of sentences as narrow as its longest word, and its rows a page high.
+    long = [max((len(row[i]) for row in cells), default=0) > _LONG for i in range(shown.shape[1])]
+    styles = [
+        f"text-align:{'left' if t else 'right'}{';min-width:36em' if w else ''}"
+        for t, w in zip(left, long, strict=True)
+    ]
+
+    def line(row: Iterable[str], tag: str) -> str:
+        inner = (f'<{tag} style="{style}">{_html(cell)}</{tag}>' for cell, style in zip(row, styles, strict=True))
         return f"<tr>{''.join(inner)}</tr>"
 
     record = frame.attrs.get(KEY, {}) if record is None else record
-    top = f"<caption>{_html(caption(record))}</caption>" if record else ""
+    top = f'<caption style="text-align:left">{_html(caption(record))}</caption>' if record else ""
     head = f"<thead>{line(map(str, frame.columns), 'th')}\n{line(units_of(frame), 'th')}</thead>"
-    body = "\n".join(line(row, "td") for row in _rows(shown, numbers))
+    body = "\n".join(line(row, "td") for row in cells)
     more = len(frame) - len(shown)
     foot = f"<p>{more:,} more rows</p>" if more else ""
     return f"<table>\n{top}\n{head}\n<tbody>\n{body}\n</tbody>\n</table>{foot}"
@@ -156,7 +165,6 @@ _TEX = {
 }  # fmt: skip
 _FROM_TEX = {written: character for character, written in _TEX.items()} | {"{ }": " "}
 _ANY_TEX = re.compile("|".join(re.escape(written) for written in sorted(_FROM_TEX, key=len, reverse=True)))
-_LONG = 40
 
 
 def tex_table(frame: pd.DataFrame, numbers: str) -> str:

@@ -191,7 +191,7 @@ def _csv(content: bytes) -> _Read:
 
     text = content.decode()
     record = _marked(text, f"# {KEY} ", "\n")
-    body = text.split("\n", 2)[2]
+    body = text.split("\n", 3)[3]
     lines = list(csv.reader(io.StringIO(body, newline=""), strict=True))
     return record, [as_cell(name, "text") for name in lines[0]], [_texts(line) for line in lines[1:]]
 

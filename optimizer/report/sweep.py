@@ -56,10 +56,11 @@ class Sweep:
     statuses: dict[str, int]
     units: dict[str, str]
 
-    def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def to_frame(self, columns: Sequence[str] | None = None) -> SizeTable:
         """All answers in memory, or the columns named; `attrs["units"]` gives the units."""
-        frame = pd.concat(self.frames(columns), ignore_index=True)
-        frame.attrs["units"] = {name: unit for name, unit in self.units.items() if name in frame}
+        frame = SizeTable(pd.concat(self.frames(columns), ignore_index=True))
+        units = {name: unit for name, unit in self.units.items() if name in frame}
+        frame.attrs = {"units": units, KEY: provenance(self.scenario)}
         return frame
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -67,9 +68,26 @@ class Sweep:
         for path in sorted(self.folder.glob("part-*.parquet")):
             yield pd.read_parquet(path, columns=None if columns is None else list(columns))
 
+    def reasons(self) -> dict[str, str]:
+        """For each status without an answer, the sentence of its first row; at most one part a status is read."""
+        wanted = [status for status in self.statuses if status != "optimal"]
+        found: dict[str, str] = {}
+        for path in sorted(self.folder.glob("part-*.parquet")) if wanted else []:
+            held = json.loads((pq.read_metadata(path).metadata or {})[KEY.encode()])["statuses"]
+            new = [status for status in wanted if status in held and status not in found]
+            if new:
+                rows = (
+                    pd.read_parquet(path, columns=["status", "message"]).drop_duplicates("status").set_index("status")
+                )
+                found |= {status: str(rows.loc[status, "message"]) for status in new}
+            if len(found) == len(wanted):
+                break
+        return found
+
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in self.statuses.items())
-        return f"{self.rows:,} rows in {self.parts:,} parts in {self.folder}: {counts or 'nothing'}."
+        rows, parts = (f"{n:,} {what}{'s' if n != 1 else ''}" for n, what in ((self.rows, "row"), (self.parts, "part")))
+        return f"{rows} in {parts} in {self.folder}: {counts or 'nothing'}."
 
     def _repr_html_(self) -> str:
         """The counts and the first rows with their units, for notebooks."""

@@ -1,19 +1,23 @@
 """What does `overtrain table` read and print? Axes as people type them, a table for the terminal, the verdict on a file."""
 
 import math
+import re
 import tomllib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
-from rich.console import Group, RenderableType
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
-from ..assumptions.numbers import human, parse_number
+from ..assumptions.numbers import human, parse_number, percent
 from ..assumptions.problems import InputError
 from .grid import SizeTable
 from .provenance import KEY
 from .reading import Agreement
-from .text import grid
+from .text import times
 
 __all__ = ["agreement_text", "axes_given", "table_text", "unanswered"]
 
@@ -24,6 +28,13 @@ _SHORT = {
     "excess_cost": "extra cost",
 }  # fmt: skip
 """Columns for a terminal where none are chosen, and what to call them there."""
+
+_REACH = {
+    "extrapolation_n_params": "parameters", "extrapolation_train_tokens": "tokens",
+    "extrapolation_tokens_per_param": "tokens per parameter",
+}  # fmt: skip
+_GAP, _HEADING, _TEXT = 2, 13, 40
+"""Characters between columns, that a heading may take where its cells are narrower, and that a column of text takes at most."""
 
 MOST_POINTS = 10_000
 
@@ -80,24 +91,114 @@ def _values(text: str) -> list[Any]:
 
 
 def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableType:
-    """The table with human numbers; without `columns`, those that fit a terminal and that not every row leaves empty."""
+    """The table with human numbers, in as many blocks as the terminal's width asks for, so that no number is broken.
+
+    Without `columns`: those that not every row leaves empty of a short list, and below them what they mean and how far they reach.
+    """
     record, units = table.attrs[KEY], table.attrs["units"]
     recipe = record["table"]
     names = [str(name) for name in table.columns]
+    axes = [name for name in recipe["over"] if name in names]
     labels = {name: name for name in names}
+    notes = []
     if columns is None and not recipe.get("wide"):
         status = ["status"] if set(table["status"]) - {"optimal"} else []
         known = [name for name in _SHORT if name in names and bool(table[name].notna().any())]
-        names = [*recipe["over"], *known, *status]
+        left_out = len(names) - len(axes) - len(known)
+        names = [*axes, *known, *status]
+        axes += ["n_params"] if recipe["kind"] == "inverse" else []
         labels |= _SHORT
-    header = [f"{labels[name]}\n{units.get(name, '')}" for name in names]
-    cells = [[_cell(v) for v in table[name].tolist()] for name in names]
-    shown = grid(header, zip(*cells, strict=True), text_columns=0)
-    for name, column in zip(names, shown.columns, strict=True):
-        column.justify, column.no_wrap = "right" if name in units else "left", name not in units
+        notes = [
+            *_meaning(recipe),
+            *_reach(table),
+            f"{left_out} more columns: --columns NAMES shows them, --out FILE keeps all.",
+        ]
+    shown = [_Column(labels[n], units.get(n, ""), [_cell(v) for v in table[n].tolist()], n in units) for n in names]
     title = record["scenario"].get("name") or "scenario"
     kind = "sizes and the traffic that justifies them" if recipe["kind"] == "inverse" else "optimal model sizes"
-    return Group(Text(f"{title}: {kind}", style="bold"), shown)
+    return Group(Text(f"{title}: {kind}", style="bold"), _Blocks(shown, len(axes)), *(Text(note) for note in notes))
+
+
+def _meaning(recipe: dict[str, Any]) -> list[str]:
+    """What the short headings stand for."""
+    ratios = "D/20N, D/D0: over-training against 20 tokens per parameter and against the law's own optimum at that N."
+    if recipe["kind"] == "inverse":
+        return [
+            ratios,
+            "Implied T: served tokens over the life for which the size is the best one; x own traffic: the same over the scenario's.",
+            "Extra cost: beyond the best size of the same loss at the scenario's own traffic.",
+        ]
+    return [f"N from, N to: designs of the same loss that cost at most {percent(recipe['band'])} more.", ratios]
+
+
+def _reach(table: SizeTable) -> list[str]:
+    """How far the rows lie outside the runs of their laws, and whether each is certified."""
+    sentences = []
+    factors = {
+        what: float(table[name].max())
+        for name, what in _REACH.items()
+        if name in table and bool(table[name].notna().any())
+    }
+    outside = [f"{what} up to {times(factor)}" for what, factor in factors.items() if factor > 1]
+    if outside:
+        sentences.append(f"Extrapolation: {', '.join(outside)} the largest of the law's fit.")
+    if "certified_global" in table:
+        solved = table[table["status"] == "optimal"]
+        certified = int(solved["certified_global"].sum())
+        others = "" if certified == len(solved) else "; the others are the best of several starts"
+        sentences.append(f"Certified as the global optimum: {certified} of {len(solved)}{others}.")
+    return sentences
+
+
+class _Column(NamedTuple):
+    heading: str
+    unit: str
+    cells: list[str]
+    number: bool
+
+    def lines(self) -> list[str]:
+        """The heading in lines hardly wider than what stands below it, broken where words end."""
+        room = max(_HEADING, len(self.unit), *(len(cell) for cell in self.cells), 0)
+        lines = [""]
+        for word in re.findall(r"[^._: ]*[._: ]*", self.heading):
+            if lines[-1] and len(lines[-1] + word.rstrip()) > room:
+                lines.append("")
+            lines[-1] += word
+        return [line.rstrip() for line in lines]
+
+    def width(self) -> int:
+        widest = max(map(len, [*self.lines(), self.unit, *self.cells]))
+        return widest if self.number else min(widest, _TEXT)
+
+
+class _Blocks:
+    """Columns side by side as far as the width goes, then the rest below them; every block repeats the axes."""
+
+    def __init__(self, columns: Sequence[_Column], axes: int) -> None:
+        self._axes, self._others = columns[:axes], columns[axes:]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        room = options.max_width - sum(column.width() + _GAP for column in self._axes)
+        blocks: list[list[_Column]] = [[]]
+        for column in self._others:
+            if blocks[-1] and sum(c.width() + _GAP for c in [*blocks[-1], column]) > room:
+                blocks.append([])
+            blocks[-1].append(column)
+        for block in blocks:
+            yield _side_by_side([*self._axes, *block])
+
+
+def _side_by_side(columns: Sequence[_Column]) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    tallest = max((len(column.lines()) for column in columns), default=0)
+    for column in columns:
+        lines = column.lines()
+        heading = "\n".join([*[""] * (tallest - len(lines)), *lines, column.unit])
+        side: Literal["left", "right"] = "right" if column.number else "left"
+        shown.add_column(escape(heading), justify=side, overflow="fold", width=column.width())
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        shown.add_row(*(escape(cell) for cell in cells))
+    return shown
 
 
 def _cell(value: Any) -> str:

@@ -123,6 +123,9 @@ def test_every_file_says_where_it_comes_from(table, tmp_path, kind):
 def test_pandas_reads_csv_and_parquet(tables, tmp_path):
     for name in ("sizes", "inverse", "nasty"):
         written = tables[name]
+        lines = export(written, tmp_path / "t.csv").read_text(encoding="utf-8").split("\n")
+        assert lines[2].startswith("# units: ")
+        assert all(f"{column} ({unit})" in lines[2] for column, unit in written.attrs["units"].items())
         csv = pd.read_csv(export(written, tmp_path / "t.csv"), comment="#")
         assert list(csv.columns) == list(written.columns)
         for column in written.attrs["units"]:
@@ -164,8 +167,20 @@ def test_excel_as_a_stranger_opens_it(tables, tmp_path):
     assert rows["law"][0] == "besiroglu"
     assert rows["rl.policy"][0] == "tokens"
     assert rows["sha256 of the scenario"][0] == fingerprint(load("lecture-2026"))
+    paper = openpyxl.load_workbook(tmp_path / "sizes.xlsx")["table"]
+    assert (paper.print_title_rows, paper.print_title_cols) == ("$1:$2", "$A:$B")
+    assert paper.page_setup.orientation == "landscape"
     (column,) = [cell.column for cell in book["table"][1] if cell.value == "n_params"]
     assert '"B"' in book["table"].cell(3, column).number_format  # 111.43B, while the cell holds every digit
+
+
+def test_excel_shows_tokens_of_both_signs(tables, tmp_path):
+    inverse = tables["inverse"]
+    assert inverse["implied_tokens"].min() < 0 < inverse["implied_tokens"].max()
+    sheet = openpyxl.load_workbook(export(inverse, tmp_path / "t.xlsx"))["table"]
+    formats = {cell.value: sheet.cell(5, cell.column).number_format for cell in sheet[1]}
+    assert formats["implied_tokens"] == "0.000E+00"
+    assert '"B"' in formats["n_params"]
 
 
 def test_markdown_by_structure(tables, tmp_path):
@@ -448,7 +463,8 @@ def test_the_command_prints(tmp_path):
     out, _ = run(
         "table", "--over", "traffic.output_tokens=20T,200T", "--over", "law=hoffmann,besiroglu", "--wide", "law"
     )
-    assert "n_params: hoffmann" in out
+    assert out.count("n_params:") == 2
+    assert "hoffmann" in out
     out, err = run("table", "open-weights-8b", "--inverse", "--sizes", "1B,8B")
     assert "justified" in out
     assert "1 of 2 rows: 1B parameters do not reach the loss" in err
@@ -465,6 +481,21 @@ def test_bad_input_of_the_command(tmp_path):
     assert "--human says how to write" in run("table", "--human", status=2)[1]
     _, err = run("table", "--set", "goal.loss=1.0", "--over", "law=hoffmann", status=1)
     assert "no compute reaches it" in err
+
+
+def test_what_cannot_work_is_said_before_anything_is_solved(tmp_path, monkeypatch, table):
+    def solved(*_, **__):
+        raise AssertionError("it was solved all the same")
+
+    path = str(export(table, tmp_path / "t.csv"))
+    monkeypatch.setattr("optimizer.report.table.size_table", solved)
+    monkeypatch.setattr("optimizer.report.reading.rebuilt", solved)
+    assert "did you mean 'xlsx'" in run("table", "--out", "t.xls", status=2)[1]
+    assert "there is no folder" in run("table", "--out", str(tmp_path / "nowhere" / "t.csv"), status=2)[1]
+    assert "xlsx holds plain numbers only" in run("table", "--human", "--out", "t.xlsx", status=2)[1]
+    assert "--columns and --wide exclude" in run("table", "--wide", "law", "--columns", "loss", status=2)[1]
+    _, err = run("table", "open-weights-8b", "--from", path, "--over", "law=hoffmann", "--band", "1%", status=2)
+    assert "leave SCENARIO, --over, --band out" in err
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()

@@ -1,16 +1,19 @@
 """Tables over assumptions: published numbers, a loop of `solve`, and what happens to rows without an answer."""
 
+import io
 import itertools
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from optimizer import InputError, SizeTable, inverse_table, load, presets, size_table, solve, wide
+from optimizer.assumptions.numbers import human
 from optimizer.report.provenance import KEY, fingerprint
 from optimizer.report.table import default_grid, rebuilt
-from optimizer.report.table_text import axes_given
+from optimizer.report.table_text import axes_given, table_text
 
 from ..conftest import plain_scenario
 
@@ -238,3 +241,43 @@ def test_axes_as_they_are_typed():
     with pytest.raises(InputError) as caught:
         axes_given(["law", "x=1..1:3", "y=2..1", 'rl={policy="none"', "z=1", "z=2"])
     assert len(caught.value.problems) == 5
+
+
+def printed(table: SizeTable, width: int, columns: list[str] | None = None) -> list[str]:
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    with console.capture() as captured:
+        console.print(table_text(table, columns))
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_no_number_is_broken_however_narrow_the_terminal(lecture, width):
+    over = {"traffic.output_tokens": ["20T", "2P"], "law": ["besiroglu", "hoffmann"]}
+    table = size_table(lecture, over)
+    lines = printed(table, width)
+    assert max(map(len, lines)) <= width
+    words = [line.split() for line in lines]
+    shown = ["n_params", "band_n_params_low", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss",
+             "cost_total", "savings"]  # fmt: skip
+    for _, row in table.iterrows():
+        for name in shown:  # beside the axes that it belongs to, in whichever block
+            axes = [human(row["traffic.output_tokens"]), row["law"]]
+            assert any(w[:2] == axes and human(row[name]) in w[2:] for w in words), name
+    for unit in ("parameters", "tokens", "nat/token", "FLOP"):
+        assert any(unit in w for w in words), unit
+    text = " ".join(" ".join(w) for w in words)
+    assert "cost at most 5 % more" in text
+    assert f"parameters up to {table['extrapolation_n_params'].max():.2f}x" in text
+    assert "Certified as the global optimum: 4 of 4." in text
+
+
+def test_a_narrow_terminal_shows_the_inverse_and_chosen_columns_whole(lecture):
+    inverse = inverse_table(lecture, ["1B", "100B", "400B"])
+    words = [line.split() for line in printed(inverse, 80)]
+    for _, row in inverse[inverse["status"] != "unreachable"].iterrows():
+        for name in ("implied_tokens", "implied_scale", "excess_cost"):
+            assert any(w[:1] == [human(row["n_params"])] and human(row[name]) in w for w in words), name
+    table = size_table(lecture, {"law": ["besiroglu"]})
+    lines = printed(table, 80, ["band_overtraining_vs_rule_of_20_low", "message"])
+    assert max(map(len, lines)) <= 80
+    assert any(human(table["band_overtraining_vs_rule_of_20_low"][0]) in line.split() for line in lines)
