@@ -37,11 +37,13 @@ __all__ = [
     "StepTime",
     "balance_batch",
     "batch_size",
+    "cache_bytes",
     "decode_seconds",
     "decode_seconds_by_regime",
     "drain_seconds",
     "fastest_step",
     "layers",
+    "longest_context",
     "memory_batch",
     "prefill_seconds",
     "replica",
@@ -145,13 +147,12 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     """
     if chip.hbm_bytes is None or chip.hbm_bytes_per_second is None:
         raise ValueError(f"{chip.name or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
-    n, scale = d.chips_on(chip), n_params / d.reference_params
+    n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
     share = 1 / d.sparsity if d.expert_share is None else d.expert_share
     dense_model = d.sparsity <= 1
     experts = jnp.where(dense_model, 0.0, n_params * (d.sparsity - 1) / jnp.where(dense_model, 1.0, 1 - share))
-    kv_scale = _power(scale, d.kv_exponent) * d.kv_bytes_per_value / 2
-    kv, kept = d.kv_bytes_per_token * kv_scale, d.kv_constant_bytes * kv_scale
+    kv, kept = cache_bytes(d, n_params)
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
     # Every chip of a stage sends its share of the activations over its own link (Narayanan et al. 2021, arXiv 2104.04473, section 4.1).
@@ -177,6 +178,12 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         stages=d.pipeline_stages,
         usd_per_second=n * chip.usd_per_chip_hour / SECONDS_PER_HOUR,
     )
+
+
+def cache_bytes(d: Deployment, n_params: Numeric) -> tuple[Numeric, Numeric]:
+    """A sequence's cache: k, the bytes of each token, and k_0, those that do not grow with context."""
+    scale = _power(n_params / d.reference_params, d.kv_exponent) * d.kv_bytes_per_value / 2
+    return d.kv_bytes_per_token * scale, d.kv_constant_bytes * scale
 
 
 def _outside(chip: Accelerator) -> Numeric:
@@ -240,6 +247,13 @@ def drain_seconds(chip: Accelerator) -> Numeric:
 def memory_batch(r: Replica) -> Numeric:
     """The largest batch that memory holds, (n Q - p M / P) / (k S + k_0); negative where the weights alone do not fit."""
     return (r.memory_bytes - r.weight_bytes / r.stages) / r.kv_held_bytes
+
+
+def longest_context(scenario: Scenario, n_params: Numeric) -> Numeric:
+    """Tokens of context at which the smallest batch that may be chosen fills the memory; below 0 where not even k_0 fits."""
+    r, (k, kept) = replica(scenario, n_params), cache_bytes(scenario.deployment, n_params)
+    smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
+    return ((r.memory_bytes - r.weight_bytes / r.stages) / smallest - kept) / k
 
 
 def _batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[Numeric]:

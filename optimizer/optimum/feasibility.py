@@ -14,7 +14,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import target_reducible_loss
-from ..model.roofline import fastest_step, memory_batch, replica
+from ..model.roofline import fastest_step, longest_context, memory_batch, replica
 from ..model.training import training_bytes_per_chip
 from .solution import InfeasibleError
 
@@ -118,10 +118,13 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
     r = replica(scenario, SMALLEST_USEFUL)
     if path == "deployment.chips":
         sequences, fits = d.batch_size or 1.0, float(memory_batch(r))
+        context = math.floor(float(longest_context(scenario, SMALLEST_USEFUL)))
+        shorter = f"a context of {context:,} tokens or less, " if context >= 1 else ""
         cache, memory = (f"{human(float(size) / 1e9)} GB" for size in (sequences * r.kv_held_bytes, r.memory_bytes))
         return (
-            f"{human(sequences)} sequences of deployment.context_tokens = {human(d.context_tokens)} tokens do not fit: their cache takes "
-            f"{cache} and a replica has {memory}, enough for {fits:.3g}. Shorten the context or the batch, or raise deployment.chips."
+            f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of deployment.context_tokens = "
+            f"{human(d.context_tokens)} tokens do not fit: their cache takes "
+            f"{cache} and a replica has {memory}, enough for {fits:.3g}. Take {shorter}a smaller batch, or more deployment.chips."
         )
     fastest = float(r.kept_tokens / fastest_step(scenario, r))
     return (

@@ -37,7 +37,8 @@ pipeline stage of P, with F FLOP/s, W bytes/s and Q bytes each, c USD per chip-h
     effective cost        = ideal cost / load factor
 
 t_s is the host's time per sequence and the exchange between chips: 8 L width bytes per token (two ring all-reduces of a layer) with
-tensor parallelism, 3 x experts per token x L x width / n with expert parallelism. Source of the two-term form: Pope et al. 2022, arXiv
+tensor parallelism, 3 x experts per token x L x width / n with expert parallelism. hops: P times a fixed time, and the activations of the
+batch over the links of all n chips that leave the scale-up domain. Source of the two-term form: Pope et al. 2022, arXiv
 2211.05102; the fixed and per-sequence terms are what measurements add to it.
 
 Cost per token falls with B, so the cheapest batch is the largest that memory (`deployment.batch = "optimal"`) or a speed for every user

@@ -19,7 +19,9 @@ from ..model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_ke
 from ..model.roofline import (
     balance_batch,
     batch_size,
+    cache_bytes,
     drain_seconds,
+    longest_context,
     memory_batch,
     replica,
     serving_excess,
@@ -145,11 +147,7 @@ def _what_fits(s: Served) -> str:
     per_stage = "" if d.pipeline_stages == 1 else " a stage"
     ways = [f"deployment.chips = {ceil((weights + cache) / room * chips):,}{per_stage} or more"]
     if weights < room:
-        constant = float(
-            replica(s.scenario.update({"deployment.kv_bytes_per_token": 1e-300}), s.n_params).kv_held_bytes
-        )
-        growing = (cache / sequences - constant) / d.context_tokens
-        longest, most = ((room - weights) / sequences - constant) / growing, (room - weights) * sequences / cache
+        longest, most = float(longest_context(s.scenario, s.n_params)), (room - weights) * sequences / cache
         if longest >= 1:
             ways.append(f"deployment.context_tokens = {floor(longest):,} or less")
         if sequences > 1 and most >= 1:
@@ -336,8 +334,7 @@ def context_wall(s: Served) -> float:
     r, d = replica(s.scenario, s.n_params), s.scenario.deployment
     if d.attention_exponent == 0:
         return inf
-    constant = float(replica(s.scenario.update({"deployment.kv_bytes_per_token": 1e-300}), s.n_params).kv_read_bytes)
-    growing = (float(r.kv_read_bytes) - constant) / d.context_tokens**d.attention_exponent
+    growing, constant = map(float, cache_bytes(d, s.n_params))
     room = float(r.sequence_flops / r.decode_flops_per_second * r.bytes_per_second) - constant
     return (max(room, 0.0) / growing) ** (1 / d.attention_exponent)
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq, minimize_scalar
 from optimizer import InfeasibleError, InputError, Scenario, load, solve
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
-from optimizer.model.roofline import batch_size, replica, step_time
+from optimizer.model.roofline import batch_size, replica, serving_excess, step_time
 from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.solve import is_convex
 
@@ -171,6 +171,16 @@ def test_the_band_costs_what_it_says():
 def test_what_does_not_fit_says_what_would(changes, said):
     with pytest.raises(InfeasibleError, match=said.replace("(", r"\(")):
         solve(dense(**changes, goal={"kind": "loss", "like_params": 9e11, "like_tokens": 2e14}))
+
+
+def test_the_context_that_is_offered_is_the_longest():
+    goal = {"kind": "params", "params": 1e6}
+    with pytest.raises(InfeasibleError) as error:
+        solve(dense(deployment__context_tokens=1e9, goal=goal))
+    offered = int(str(error.value).split("Take a context of ")[1].split(" tokens")[0].replace(",", ""))
+    for context, fits in ((offered, True), (offered + 1, False)):
+        excess = serving_excess(dense(deployment__context_tokens=context), 1e6)
+        assert (float(excess["deployment.chips"]) <= 0) == fits
 
 
 @pytest.mark.parametrize(
