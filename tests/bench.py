@@ -83,7 +83,7 @@ def by_brentq(A: float, B: float, alpha: float, beta: float, reducible: float, r
         softplus = math.log1p(math.exp(u)) if u < 0 else u + math.log1p(math.exp(-u))
         return u + p * softplus - q
 
-    u = brentq(miss, min(lower, lower / (1 + p)), high, xtol=1e-14, rtol=1e-15)
+    u = brentq(miss, min(lower, lower / (1 + p)), high, xtol=1e-14, rtol=np.float64(1e-15))
     y = share / (1 + math.exp(u))  # pyright: ignore[reportArgumentType]
     return (A / (reducible * (1 - y))) ** (1 / alpha), (B / (reducible * y)) ** p
 
