@@ -12,6 +12,7 @@ import streamlit as st
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..report.export import encoded
+from ..report.markup import as_text
 from ..report.picture import PICTURES, picture
 from ..report.theme import Drawing, Drawn, with_unit
 from .controls import escaped
@@ -139,11 +140,11 @@ def _picture(kind: str, drawing: Callable[..., Drawing]) -> bytes:
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
-    """A frame with human numbers, units in the header."""
+    """A frame with human numbers, units in the header. The browser saves a table as it is shown, so formulas are disarmed here too."""
     units = frame.attrs.get("units", {})
     named = frame if frame.index.name is None else frame.reset_index()
-    shown = named.map(lambda v: human(v, 4) if isinstance(v, float) else v)
-    shown.columns = [_header(str(name), units.get(name, "1")) for name in named.columns]
+    shown = named.map(lambda v: human(v, 4) if isinstance(v, float) else as_text(v) if isinstance(v, str) else v)
+    shown.columns = [as_text(_header(str(name), units.get(name, "1"))) for name in named.columns]
     st.dataframe(shown, hide_index=True, alt=alt_text)
 
 

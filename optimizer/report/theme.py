@@ -193,9 +193,12 @@ def names_axis(name: str, order: list[str]) -> alt.Y:
 
 def end_labels(whole: alt.Chart, field: str, *, gap: int) -> list[alt.Chart]:
     """The column `label` beside the end of a bar at `field`, on the side that the column `left` says."""
-    left = whole.transform_filter("datum.left").mark_text(align="right", dx=-gap, baseline="middle")
+    left = whole.transform_filter("datum.left").mark_text(align="right", baseline="middle")
     right = whole.transform_filter("!datum.left").mark_text(align="left", dx=gap, baseline="middle")
-    return [side.encode(x=alt.X(f"{field}:Q"), text=alt.Text("label:N")) for side in (left, right)]
+    # On a narrow page the label moves onto its bar before it would run into the names.
+    beside = alt.XValue(alt.ExprRef(f"max(scale('x', datum['{field}']) - {gap}, 6 * length(datum.label))"))
+    text = alt.Text("label:N")
+    return [left.encode(x=beside, text=text), right.encode(x=alt.X(f"{field}:Q"), text=text)]
 
 
 def rule(value: float) -> alt.Chart:

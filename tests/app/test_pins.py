@@ -116,6 +116,15 @@ def test_only_what_differs_is_a_cause():
     assert assumption_table(known).to_dict("records") == [{"assumption": "pretraining.mfu", "a": 0.4, "b": 0.5}]
 
 
+def test_a_pin_is_no_formula_where_a_table_is_saved_by_the_browser():
+    at = opened("compare")
+    at.session_state["pins"] = {name: Pin(LECTURE, load(LECTURE)) for name in ("=1+1", "@SUM(A1)", "plain")}
+    run(at)
+    heads = [str(name) for name in at.dataframe[0].value.columns]
+    assert {"'=1+1", "'@SUM(A1)", "plain"} <= set(heads)
+    assert not [name for name in heads if name[0] in "=+-@"]
+
+
 def test_pins_on_the_page_survive_other_pages():
     at = opened("compare")
     assert "Nothing is pinned yet" in at.info[0].value

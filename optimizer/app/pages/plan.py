@@ -24,24 +24,26 @@ def page() -> None:
     st.title("How large, trained on how much?")
     if asked.scenario.description:
         st.caption(escaped(asked.scenario.description))
-    _answer(asked)
+    best = _answer(asked)
     show.now()
-    _forecast(asked)
+    _forecast(asked, best)
     _code(asked)
 
 
-def _answer(asked: Question) -> None:
+def _answer(asked: Question) -> Solution | None:
+    """Show the answer and give it back; where there is none, the reason and the last one."""
     best = answer(asked.scenario)
     sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
     if best.status is Status.OPTIMAL:
         asked.answered = best
     if not sentences:
         _design(best)
-        return
+        return best
     show.problems(sentences)
     if asked.answered is not None:
         last = asked.answered
         show.stale(lambda: _design(last))
+    return None
 
 
 def _design(best: Solution) -> None:
@@ -90,8 +92,13 @@ def _range(ends: Iterable[str]) -> str:
     return " to ".join(ends)
 
 
-def _forecast(asked: Question) -> None:
+def _forecast(asked: Question, best: Solution | None) -> None:
     st.header("Traffic forecast")
+    if best is not None:  # said again where the forecast is moved
+        n, d, _ = (float(v) for v in best.design)
+        st.markdown(
+            f"Optimum for it: **{human(n, 4)} parameters on {human(d, 4)} tokens**, {times(best.overtraining.vs_rule_of_20)} the 20:1 rule."
+        )
     kind = asked.scenario.traffic.kind
     left, right = st.columns([2, 3])
     with left:
