@@ -33,7 +33,7 @@ _REACH = {
     "extrapolation_n_params": "parameters", "extrapolation_train_tokens": "tokens",
     "extrapolation_tokens_per_param": "tokens per parameter",
 }  # fmt: skip
-_GAP, _HEADING, _TEXT = 2, 13, 40
+_GAP, _HEADING, _TEXT = 2, 14, 40
 """Characters between columns, that a heading may take where its cells are narrower, and that a column of text takes at most."""
 
 MOST_POINTS = 10_000
@@ -108,11 +108,8 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
         names = [*axes, *known, *status]
         axes += ["n_params"] if recipe["kind"] == "inverse" else []
         labels |= _SHORT
-        notes = [
-            *_meaning(recipe),
-            *_reach(table),
-            f"{left_out} more columns: --columns NAMES shows them, --out FILE keeps all.",
-        ]
+        more = f"{left_out} more columns: --columns NAMES shows them, --out FILE keeps all."
+        notes = [*_meaning(recipe), *_reach(table), more] if known else [more]
     shown = [_Column(labels[n], units.get(n, ""), [_cell(v) for v in table[n].tolist()], n in units) for n in names]
     title = record["scenario"].get("name") or "scenario"
     kind = "sizes and the traffic that justifies them" if recipe["kind"] == "inverse" else "optimal model sizes"
@@ -135,7 +132,7 @@ def _reach(table: SizeTable) -> list[str]:
     """How far the rows lie outside the runs of their laws, and whether each is certified."""
     sentences = []
     factors = {
-        what: float(table[name].max())
+        what: max(v for v in table[name].tolist() if v == v)
         for name, what in _REACH.items()
         if name in table and bool(table[name].notna().any())
     }
@@ -143,10 +140,10 @@ def _reach(table: SizeTable) -> list[str]:
     if outside:
         sentences.append(f"Extrapolation: {', '.join(outside)} the largest of the law's fit.")
     if "certified_global" in table:
-        solved = table[table["status"] == "optimal"]
-        certified = int(solved["certified_global"].sum())
-        others = "" if certified == len(solved) else "; the others are the best of several starts"
-        sentences.append(f"Certified as the global optimum: {certified} of {len(solved)}{others}.")
+        rows = zip(table["status"].tolist(), table["certified_global"].tolist(), strict=True)
+        solved = [certified for status, certified in rows if status == "optimal"]
+        others = "" if all(solved) else "; the rest are the best of several starts"
+        sentences.append(f"Certified as the global optimum: {sum(solved)} of {len(solved)}{others}.")
     return sentences
 
 
@@ -159,11 +156,13 @@ class _Column(NamedTuple):
     def lines(self) -> list[str]:
         """The heading in lines hardly wider than what stands below it, broken where words end."""
         room = max(_HEADING, len(self.unit), *(len(cell) for cell in self.cells), 0)
-        lines = [""]
-        for word in re.findall(r"[^._: ]*[._: ]*", self.heading):
-            if lines[-1] and len(lines[-1] + word.rstrip()) > room:
-                lines.append("")
-            lines[-1] += word
+        lines: list[str] = []
+        for part in [self.heading] if len(self.heading) <= room else re.findall(r"[^. ]+[. ]*", self.heading):
+            lines.append("")
+            for word in re.findall(r"[^_]*_*", part):
+                if lines[-1] and len((lines[-1] + word).rstrip()) > room:
+                    lines.append("")
+                lines[-1] += word
         return [line.rstrip() for line in lines]
 
     def width(self) -> int:
