@@ -121,6 +121,7 @@ def test_killed_ten_times_it_loses_and_repeats_nothing(source, undisturbed, tmp_
 
 @pytest.mark.filterwarnings("default")
 def test_dask_with_a_worker_killed(source, undisturbed, tmp_path, lecture):
+    from dask.dataframe import read_parquet
     from distributed import LocalCluster
 
     out = tmp_path / "out"
@@ -140,6 +141,7 @@ def test_dask_with_a_worker_killed(source, undisturbed, tmp_path, lecture):
     assert killed[0] < ROWS // GROUP, "it was done before the worker died"
     assert found.statuses == {"optimal": ROWS}
     assert {k: v for k, v in content(out).items() if "partial" not in k} == content(undisturbed)
+    assert len(read_parquet(str(out))) == ROWS
 
 
 def test_two_jax_processes(source, undisturbed, tmp_path):
