@@ -134,22 +134,25 @@ def test_deepseek_v3_on_144_chips_at_its_published_operating_point():
 
 
 def test_a_rack_of_72_chips_at_its_published_throughput():
+    """The largest batch that memory holds, which is more than was run: the source gives no speed."""
+    (point,) = (
+        p
+        for p in rows("operating_points")
+        if (p["topic"], p["chip"], p["chips"], p["precision"]) == ("decode", "GB200 NVL72", "", "bf16 attn, fp8 MoE")
+    )
     n_params, shape = released("DeepSeek-V3")
     s = load("lecture-2026").update(
         {
             "money.unit": "usd",
             "serving.method": "roofline",
             "money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"},
-            "deployment": {**shape, "parallelism": "expert", "context_tokens": 4000},
+            "deployment": {**shape, "parallelism": "expert", "context_tokens": float(point["context_tokens"])},
         }
     )
     r = replica(s, n_params)
     batch = batch_size(s, r)
     per_chip = float(batch / step_time(r, batch).total) / 72
-    published = [
-        float(p["value"]) for p in rows("operating_points") if p["topic"] == "decode" and p["chip"] == "GB200 NVL72"
-    ]
-    assert min(published) / 2 < per_chip < max(published) * 2
+    assert 0.5 < per_chip / float(point["value"]) < 2
 
 
 def test_shapes_follow_the_fits():
