@@ -1,4 +1,4 @@
-"""How is long work done? At once where it is quick, else on a button, with a bar; the browser's stop button ends it and loses nothing."""
+"""How is long work done? At once where it is quick, else on a button, with a bar and a button that stops it and loses nothing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,21 +36,31 @@ def worked(
     key = (s.to_toml(), name)
     kept = st.session_state.setdefault("analyses", {})
     if key not in kept:
-        slow = not in_base_class(s)
-        if (slow or always_ask) and not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
-            st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
-            return None
-        bar = st.progress(0.0, "Solving ...")
+        slow, place = not in_base_class(s), st.empty()
+        if slow or always_ask or st.session_state.get("stopped") == key:
+            with place.container():
+                started = st.button("Calculate", key=f"start.{name}", help="solves many optima")
+                if not started:
+                    st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
+                    return None
+        st.session_state.pop("stopped", None)
+        box = place.container()
+        bar = box.progress(0.0, "Solving ...")
+        # Any press runs the page anew, which ends this run where it next says how far it is.
+        box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
 
         def progress(blocks: Sequence[Any]) -> Iterable[Any]:
             for done, block in enumerate(blocks):
-                bar.progress(
-                    done / len(blocks), "Solving ... stop it with the Stop button above; what was there before stays."
-                )
+                bar.progress(done / len(blocks), f"Solving ... {done} of {len(blocks)} parts")
                 yield block
 
         kept[key] = work(progress)
         while len(kept) > MOST_KEPT:
             kept.pop(next(iter(kept)))
-        bar.empty()
+        place.empty()
     return kept[key]
+
+
+def _stop(key: tuple[str, str]) -> None:
+    """Ask before this analysis is begun again."""
+    st.session_state["stopped"] = key

@@ -73,7 +73,8 @@ def _look(s: Scenario) -> None:
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:
         if view == VIEWS[0]:
-            show.chart(chart.elasticity_bars, slopes(s.to_toml()), output, scenario=s)
+            frame = _asked(s, "elasticities", lambda _: slopes(s.to_toml()))
+            show.chart(chart.elasticity_bars, frame, output, scenario=s)
         elif view == VIEWS[1]:
             frame = _asked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress))
             show.chart(chart.tornado, frame, scenario=s)
