@@ -173,7 +173,8 @@ def test_no_demand_is_chinchilla(lecture):
 def wide_problems(count: int) -> dict[str, tuple[np.ndarray, ...]]:
     """Arguments of the kernel by goal: laws with exponents 0.03 to 1.5, demand over 40 decades, a third of the rows each.
 
-    A budget has one optimum for alpha below 1.
+    A budget has one optimum for alpha below 1. Rows of goal 'params' (1 in 400) whose best D is no 64-bit number are left out: at
+    D = 1e308 more data still gains more than it costs.
     """
     rng = np.random.default_rng(7)
     alpha, beta = rng.uniform(0.03, 1.5, (2, count))
@@ -188,15 +189,19 @@ def wide_problems(count: int) -> dict[str, tuple[np.ndarray, ...]]:
     for i, (goal, amount) in enumerate(asked.items()):
         a = np.minimum(alpha, 0.99) if goal == "budget" else alpha
         found[goal] = tuple(v[i::3] for v in (A, B, a, beta, amount, ratio))
+    A, B, alpha, beta, params, _ = found["params"]
+    held = beta * B * 1e308**-beta < alpha * A * params**-alpha
+    found["params"] = tuple(v[held] for v in found["params"])
     return found
 
 
 def test_a_million_random_scenarios_all_converge():
     for goal, arguments in wide_problems(1_000_000).items():
         best = jax.jit(reduced_optimum, static_argnums=0)(goal, *arguments)
-        worst = float(jnp.max(best.kkt_residual))
+        worst = float(np.max(np.asarray(best.kkt_residual)))  # a maximum in JAX may pass over NaN
         print(f"{goal}: worst KKT residual of {len(arguments[0]):,} scenarios {worst:.1e}")  # noqa: T201
-        assert worst < 1e-12  # false for NaN
+        assert worst < 1e-12
+        assert len(arguments[0]) > 332_000
 
 
 LIMITED = {
