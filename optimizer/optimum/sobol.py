@@ -222,26 +222,26 @@ def variance_shares(
     values = np.moveaxis(found, 2, 1)
     result = sobol_indices(func={"f_A": values[0], "f_B": values[1], "f_AB": values[2:]}, n=n)
     first, total = np.array([result.first_order, result.total_order]).reshape(2, outputs, groups)
-    drawn = []
-    for _ in range(RESAMPLES // TOGETHER):
-        counts = np.array([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(TOGETHER)], float)
-        drawn.append(np.stack([_resampled(found[:, :, i], counts) for i in range(outputs)], axis=2))
-    ends = np.quantile(np.concatenate(drawn, axis=1), [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
+    counts = [np.bincount(rng.integers(0, n, n), minlength=n).astype(np.uint8) for _ in range(RESAMPLES)]
+    drawn = np.stack([_resampled(found[:, :, i], counts) for i in range(outputs)], axis=2)
+    ends = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
     return Shares(first, ends[:, 0], total, ends[:, 1], complete / tried)
 
 
 def _resampled(
-    found: Float[np.ndarray, "matrix base"], counts: Float[np.ndarray, "resample base"]
+    found: Float[np.ndarray, "matrix base"], counts: Sequence[np.ndarray]
 ) -> Float[np.ndarray, "2 resample input"]:
     """First and total indices of one output for each resample, by the estimators of `scipy.stats.sobol_indices`.
 
-    A resample counts how often each base sample was drawn, so means over all resamples are one matrix product: a hundredth of the time.
+    A resample counts how often each base sample was drawn, so the means of many resamples are one matrix product.
     """
     a, b, mixed = found[0], found[1], found[2:]
     middle = (a.mean() + b.mean()) / 2
     a, b, mixed = a - middle, b - middle, mixed - middle
     over, groups = mixed - a, len(mixed)
-    means = counts @ np.concatenate([[a + b, a * a + b * b], over, b * over, over * over]).T / counts.shape[1]
+    parts = np.concatenate([[a + b, a * a + b * b], over, b * over, over * over]) / len(a)
+    blocks = (np.array(counts[i : i + TOGETHER], float) for i in range(0, len(counts), TOGETHER))
+    means = np.concatenate([(parts @ block.T).T for block in blocks])
     mean = means[:, :1] / 2
     moved, joint, squares = np.split(means[:, 2:], [groups, 2 * groups], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -36,10 +36,10 @@ def test_a_resample_is_scipy_on_the_samples_drawn():
     found, rows = rng.normal(3, 2, (5, 256)), rng.integers(0, 256, 256)
     drawn = found[:, rows]
     theirs = sobol_indices(func={"f_A": drawn[:1], "f_B": drawn[1:2], "f_AB": drawn[2:, None]}, n=256)
-    first, total = _resampled(found, np.bincount(rows, minlength=256)[None].astype(float))
+    first, total = _resampled(found, [np.bincount(rows, minlength=256)])
     assert first[0] == pytest.approx(theirs.first_order.ravel(), rel=1e-10)
     assert total[0] == pytest.approx(theirs.total_order.ravel(), rel=1e-10)
-    assert not _resampled(np.ones((5, 256)), np.ones((1, 256))).any()  # a constant has no variance to share
+    assert not _resampled(np.ones((5, 256)), [np.ones(256)]).any()  # a constant has no variance to share
 
 
 def test_a_group_is_one_input():
