@@ -36,7 +36,8 @@ __all__ = ["Factor", "factors", "sobol", "variance_shares"]
 MOST_TRIED = 4
 """Base samples tried for each one wanted; a space that answers less often than one in four is refused."""
 
-RESAMPLES = 200
+RESAMPLES, TOGETHER = 200, 25
+"""Resamples of the bootstrap, and how many of them are taken in one product."""
 
 
 class Factor(NamedTuple):
@@ -218,15 +219,34 @@ def variance_shares(
     found = np.concatenate(kept, axis=1)[:, :n]
     outputs, groups = found.shape[2], len(widths)
 
-    def indices(rows: np.ndarray) -> np.ndarray:
-        values = np.moveaxis(found[:, rows], 2, 1)
-        result = sobol_indices(func={"f_A": values[0], "f_B": values[1], "f_AB": values[2:]}, n=n)
-        return np.array([result.first_order, result.total_order]).reshape(2, outputs, groups)
-
-    first, total = indices(np.arange(n))
-    drawn = np.array([indices(rng.integers(0, n, n)) for _ in range(RESAMPLES)])
-    ends = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    values = np.moveaxis(found, 2, 1)
+    result = sobol_indices(func={"f_A": values[0], "f_B": values[1], "f_AB": values[2:]}, n=n)
+    first, total = np.array([result.first_order, result.total_order]).reshape(2, outputs, groups)
+    counts = [np.bincount(rng.integers(0, n, n), minlength=n).astype(np.uint8) for _ in range(RESAMPLES)]
+    drawn = np.stack([_resampled(found[:, :, i], counts) for i in range(outputs)], axis=2)
+    ends = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
     return Shares(first, ends[:, 0], total, ends[:, 1], complete / tried)
+
+
+def _resampled(
+    found: Float[np.ndarray, "matrix base"], counts: Sequence[np.ndarray]
+) -> Float[np.ndarray, "2 resample input"]:
+    """First and total indices of one output for each resample, by the estimators of `scipy.stats.sobol_indices`.
+
+    A resample counts how often each base sample was drawn, so the means of many resamples are one matrix product.
+    """
+    a, b, mixed = found[0], found[1], found[2:]
+    middle = (a.mean() + b.mean()) / 2
+    a, b, mixed = a - middle, b - middle, mixed - middle
+    over, groups = mixed - a, len(mixed)
+    parts = np.concatenate([[a + b, a * a + b * b], over, b * over, over * over]) / len(a)
+    blocks = (np.array(counts[i : i + TOGETHER], float) for i in range(0, len(counts), TOGETHER))
+    means = np.concatenate([(parts @ block.T).T for block in blocks])
+    mean = means[:, :1] / 2
+    moved, joint, squares = np.split(means[:, 2:], [groups, 2 * groups], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.array([joint - mean * moved, squares / 2]) / (means[:, 1:2] / 2 - mean * mean)
+    return np.where(np.isfinite(shares), shares, 0.0)
 
 
 def _saltelli(

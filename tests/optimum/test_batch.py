@@ -170,24 +170,38 @@ def test_no_demand_is_chinchilla(lecture):
     assert answers["overtraining_vs_law"].tolist() == pytest.approx([1, 1], rel=1e-12)
 
 
-def test_a_million_random_scenarios_all_converge():
-    # Laws with exponents 0.03 to 1.5 and demand over 40 decades; a budget has one optimum for alpha below 1.
+def wide_problems(count: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """Arguments of the kernel by goal: laws with exponents 0.03 to 1.5, demand over 40 decades, a third of the rows each.
+
+    A budget has one optimum for alpha below 1. Rows of goal 'params' (1 in 400) whose best D is no 64-bit number are left out: at
+    D = 1e308 more data still gains more than it costs.
+    """
     rng = np.random.default_rng(7)
-    n = 1_000_000
-    alpha, beta = rng.uniform(0.03, 1.5, (2, n))
-    params, tokens = 10 ** rng.uniform(8, 13, n), 10 ** rng.uniform(8, 15, n)
-    A, B, ratio = 10 ** rng.uniform(0, 3, n), 10 ** rng.uniform(0, 4, n), 10 ** rng.uniform(-20, 20, n)
-    for goal, some in (("loss", slice(0, None, 3)), ("budget", slice(1, None, 3)), ("params", slice(2, None, 3))):
-        a = np.minimum(alpha[some], 0.99) if goal == "budget" else alpha[some]
-        asked = {
-            "loss": A[some] * params[some] ** -a + B[some] * tokens[some] ** -beta[some],
-            "budget": params[some] * (tokens[some] + ratio[some]),
-            "params": params[some],
-        }[goal]
-        best = jax.jit(reduced_optimum, static_argnums=0)(goal, A[some], B[some], a, beta[some], asked, ratio[some])
-        worst = float(jnp.max(best.kkt_residual))
-        print(f"{goal}: worst KKT residual of {len(a):,} scenarios {worst:.1e}")  # noqa: T201
-        assert worst < 1e-12  # false for NaN
+    alpha, beta = rng.uniform(0.03, 1.5, (2, count))
+    params, tokens = 10 ** rng.uniform(8, 13, count), 10 ** rng.uniform(8, 15, count)
+    A, B, ratio = 10 ** rng.uniform(0, 3, count), 10 ** rng.uniform(0, 4, count), 10 ** rng.uniform(-20, 20, count)
+    asked = {
+        "loss": A * params**-alpha + B * tokens**-beta,
+        "budget": params * (tokens + ratio),
+        "params": params,
+    }
+    found = {}
+    for i, (goal, amount) in enumerate(asked.items()):
+        a = np.minimum(alpha, 0.99) if goal == "budget" else alpha
+        found[goal] = tuple(v[i::3] for v in (A, B, a, beta, amount, ratio))
+    A, B, alpha, beta, params, _ = found["params"]
+    held = beta * B * 1e308**-beta < alpha * A * params**-alpha
+    found["params"] = tuple(v[held] for v in found["params"])
+    return found
+
+
+def test_a_million_random_scenarios_all_converge():
+    for goal, arguments in wide_problems(1_000_000).items():
+        best = jax.jit(reduced_optimum, static_argnums=0)(goal, *arguments)
+        worst = float(np.max(np.asarray(best.kkt_residual)))  # a maximum in JAX may pass over NaN
+        print(f"{goal}: worst KKT residual of {len(arguments[0]):,} scenarios {worst:.1e}")  # noqa: T201
+        assert worst < 1e-12
+        assert len(arguments[0]) > 332_000
 
 
 LIMITED = {

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.stats import sobol_indices
 
 from optimizer import InputError, sobol
 from optimizer.optimum.ranges import Range
-from optimizer.optimum.sobol import factors, variance_shares
+from optimizer.optimum.sobol import _resampled, factors, variance_shares
 
 
 def ishigami(cube: np.ndarray) -> np.ndarray:
@@ -28,6 +29,17 @@ def test_intervals_narrow_with_the_square_root_of_the_samples():
     narrow, wide = (variance_shares(ishigami, [1, 1, 1], n).total_interval for n in (2**13, 2**9))
     widths = [(ends[1] - ends[0])[0] for ends in (narrow, wide)]
     assert (widths[0] < widths[1] / 2).all()
+
+
+def test_a_resample_is_scipy_on_the_samples_drawn():
+    rng = np.random.default_rng(1)
+    found, rows = rng.normal(3, 2, (5, 256)), rng.integers(0, 256, 256)
+    drawn = found[:, rows]
+    theirs = sobol_indices(func={"f_A": drawn[:1], "f_B": drawn[1:2], "f_AB": drawn[2:, None]}, n=256)
+    first, total = _resampled(found, [np.bincount(rows, minlength=256)])
+    assert first[0] == pytest.approx(theirs.first_order.ravel(), rel=1e-10)
+    assert total[0] == pytest.approx(theirs.total_order.ravel(), rel=1e-10)
+    assert not _resampled(np.ones((5, 256)), [np.ones(256)]).any()  # a constant has no variance to share
 
 
 def test_a_group_is_one_input():
