@@ -416,7 +416,7 @@ def test_the_command(source, undisturbed, tmp_path):
     out, err = run("--in", str(tmp_path / "no.parquet"), "--out", str(tmp_path / "no"), status=1)
     assert "1 row in 1 part in" in out
     assert "1 infeasible, the first: " in err
-    assert "No design meets the goal" in err
+    assert "no compute reaches it" in err
     _, err = run("--scheduler", "x", "--coordinator", "y", "--set", "z=1", status=2)
     assert "overtrain: bad input (5 problems)" in err
     assert "does not exist" in run("--in", "nothing.parquet", "--out", str(tmp_path / "x"), status=2)[1]

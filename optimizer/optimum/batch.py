@@ -164,7 +164,7 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         return
     base, names = batch.base, limit_names(batch.base)
     closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
-    left = np.arange(len(batch.rows))
+    left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     quick, thorough = partial(_by_search, rounds=QUICK_ROUNDS), partial(_by_search, rounds=ROUNDS)
     searches = [(quick, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
@@ -181,9 +181,9 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
             which = left[solved][(holds == some[:, None]).all(axis=0)]
             table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
         table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
-        sentences = SENTENCES if method is thorough else 0
-        left = np.concatenate([left[~impossible & ~solved], left[impossible][:sentences]])
-    for i in left:
+        unanswered += left[impossible].tolist()
+        left = left[~impossible & ~solved]
+    for i in [*left, *unanswered[:SENTENCES]]:
         _solve_alone(batch, int(i), table)
 
 
