@@ -28,6 +28,11 @@ PAUSE = 0.08
 """seconds"""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
+_EVEN = """<style>
+[class*=st-key-metrics] > [data-testid=stElementContainer]:has([data-testid=stMetric]) {flex: 1 1 9.5rem; width: auto; min-width: 0}
+[class*=st-key-metrics] [data-testid=stMetricLabel] * {white-space: normal}
+</style>"""
+"""Figures of one row above those of the next."""
 _FONT = '"Source Sans", sans-serif'
 _CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
 """What people call a format, where it is not the ending in capitals."""
@@ -51,7 +56,9 @@ def problems(sentences: Sequence[str]) -> None:
 
 def metrics(row: Iterable[tuple[str, str, str | None, str | None]]) -> None:
     """Figures beside each other, two in a row on a phone: label with unit, value, the range below it, what it means."""
-    box = st.container(horizontal=True)
+    row = list(row)
+    box = st.container(horizontal=True, key=f"metrics.{row[0][0]}")
+    box.html(_EVEN)
     for label, value, below, meaning in row:
         box.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
 

@@ -86,14 +86,15 @@ def test_the_first_paint_is_the_published_answer(visit):
 def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
     page = visit()
     shows(page, expected(load("lecture-2026")))
-    said = page.locator("[data-testid=stVegaLiteChart]").first
-    before = said.get_attribute("aria-label")
+    page.locator(f"{CHART} path").first.wait_for(state="attached")
+    drawn = (
+        "[...document.querySelectorAll('[data-testid=stVegaLiteChart] svg path')].map(p => p.getAttribute('d')).join()"
+    )
+    before = page.evaluate(drawn)
     typed(page, OUTPUT, "500T")
     wanted = expected(load("lecture-2026", {"traffic.output_tokens": "500T"}))
     shows(page, wanted)
-    page.wait_for_function(
-        "old => document.querySelector('[data-testid=stVegaLiteChart]').getAttribute('aria-label') !== old", arg=before
-    )
+    page.wait_for_function(f"old => {drawn} !== old", arg=before)
     page.wait_for_url("**/*traffic.output_tokens=*")
     other = visit(page.url)
     shows(other, wanted)
