@@ -6,6 +6,7 @@ import streamlit as st
 
 import optimizer
 from optimizer.app.pins import pin_control
+from optimizer.app.show import look
 from optimizer.app.sidebar import sidebar
 from optimizer.app.state import question, write_link
 
@@ -28,6 +29,7 @@ page = st.navigation(
 )
 
 asked = question()
+look()
 if (
     page == PLAN
 ):  # answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight

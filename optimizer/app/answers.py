@@ -9,6 +9,7 @@ import streamlit as st
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
+from .work import waiting
 
 __all__ = ["answer", "warm"]
 
@@ -21,7 +22,7 @@ def answer(scenario: Scenario) -> Solution:
     """The optimum, or a Solution that says why there is none."""
     kind = jax.tree.structure(scenario)
     told = (
-        nullcontext() if kind in _KNOWN else st.spinner("Solving (the first answer of a kind takes some seconds) ...")
+        nullcontext() if kind in _KNOWN else waiting("Solving (the first answer of a kind takes some seconds) ...")
     )
     with told:
         found = _solved(scenario.to_toml(), scenario)

@@ -22,17 +22,33 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
-__all__ = ["Figure", "chart", "dark", "download", "figure", "metrics", "now", "problems", "put", "stale", "table"]
+__all__ = [
+    "Figure",
+    "chart",
+    "dark",
+    "download",
+    "figure",
+    "look",
+    "metrics",
+    "now",
+    "problems",
+    "put",
+    "stale",
+    "table",
+    "unfaded",
+]
 
 PAUSE = 0.08
 """seconds"""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
-_EVEN = """<style>
-[class*=st-key-metrics] > [data-testid=stElementContainer]:has([data-testid=stMetric]) {flex: 1 1 9.5rem; width: auto; min-width: 0}
+_LOOK = """<style>
+[class*=st-key-metrics] > [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
 [class*=st-key-metrics] [data-testid=stMetricLabel] * {white-space: normal}
+.st-key-stale {opacity: 0.4}
 </style>"""
-"""Figures of one row above those of the next."""
+"""Figures of one row stand above those of the next; what no longer answers the question is grey."""
+_UNFADED = "<style>[data-stale=true] {transition: none !important; opacity: 1 !important}</style>"
 _FONT = '"Source Sans", sans-serif'
 _CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
 """What people call a format, where it is not the ending in capitals."""
@@ -54,11 +70,20 @@ def problems(sentences: Sequence[str]) -> None:
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
 
 
+def look() -> None:
+    """What the pages look like beyond the theme; once in each run."""
+    st.html(_LOOK)
+
+
+def unfaded() -> None:
+    """For a page that answers at once: the last answer stays as it is until the next one, since fading it takes the browser longer."""
+    st.html(_UNFADED)
+
+
 def metrics(row: Iterable[tuple[str, str, str | None, str | None]]) -> None:
     """Figures beside each other, two in a row on a phone: label with unit, value, the range below it, what it means."""
     row = list(row)
     box = st.container(horizontal=True, key=f"metrics.{row[0][0]}")
-    box.html(_EVEN)
     for label, value, below, meaning in row:
         box.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
 
@@ -66,7 +91,6 @@ def metrics(row: Iterable[tuple[str, str, str | None, str | None]]) -> None:
 def stale(draw: Callable[[], None]) -> None:
     """The last good answer, greyed."""
     st.caption("Below, in grey: the last answer, before this change.")
-    st.html("<style>.st-key-stale {opacity: 0.4}</style>")
     with st.container(key="stale"):
         draw()
 

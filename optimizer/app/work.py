@@ -1,6 +1,7 @@
 """How is long work done? At once where it is quick, else on a button, with a bar and a button that stops it and loses nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,9 +13,21 @@ from ..optimum.blocks import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["worked"]
+__all__ = ["waiting", "worked"]
 
 MOST_KEPT = 20
+_GREY = "<span></span><style>[data-testid=stApp] [data-stale=true] {opacity: 0.4 !important}</style>"
+"""Without the span Streamlit would take it for a style of the page, which stays."""
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Work of some seconds that nobody can foresee: it says so, with what the page showed before in grey."""
+    place = st.empty()
+    place.html(_GREY)
+    with st.spinner(text):
+        yield
+    place.empty()
 
 
 def worked(

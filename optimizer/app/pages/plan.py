@@ -21,6 +21,7 @@ from optimizer.report.text import times
 def page() -> None:
     """The whole page."""
     asked = question()
+    show.unfaded()
     st.title("How large, trained on how much?")
     if asked.scenario.description:
         st.caption(escaped(asked.scenario.description))
