@@ -1,6 +1,5 @@
 """Answers that are kept: one solve for each scenario, whoever asks."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import streamlit as st
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
-from .work import waiting
+from .work import beside, waiting
 
 __all__ = ["answer", "warm"]
 
@@ -21,13 +20,11 @@ _KNOWN: set[Any] = set()
 def answer(scenario: Scenario) -> Solution:
     """The optimum, or a Solution that says why there is none."""
     kind = jax.tree.structure(scenario)
-    told = (
-        nullcontext() if kind in _KNOWN else waiting("Solving (the first answer of a kind takes some seconds) ...")
-    )
-    with told:
-        found = _solved(scenario.to_toml(), scenario)
-    _KNOWN.add(kind)
-    return found
+    if kind not in _KNOWN:
+        with waiting("Solving (the first answer of a kind takes some seconds) ...") as tell:
+            beside(lambda _: solve(scenario, throw=False), tell)
+        _KNOWN.add(kind)
+    return _solved(scenario.to_toml(), scenario)
 
 
 # The text is the key: a Scenario has no hash. A resource, not data: a Solution is frozen, and copying it for each rerun would cost as much

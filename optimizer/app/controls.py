@@ -42,8 +42,8 @@ _SPECIAL = "\\`*_{}[]()#+-.!|<>$~:"
 
 
 def escaped(text: str) -> str:
-    """Text as Markdown that shows it letter by letter; what people typed must not become a link or a picture."""
-    return "".join(f"\\{c}" if c in _SPECIAL else c for c in text)
+    """Text as Markdown that shows it letter by letter; what people typed must not become a link or a picture. No line begins with a %."""
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def group(name: str, page: str) -> None:

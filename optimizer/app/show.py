@@ -43,11 +43,13 @@ PAUSE = 0.08
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
 _LOOK = """<style>
-[class*=st-key-metrics] > [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
-[class*=st-key-metrics] [data-testid=stMetricLabel] * {white-space: normal}
+[data-testid=stMainBlockContainer] {padding-top: 4.5rem}
+.st-key-metrics [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
+.st-key-metrics [data-testid=stMetricLabel] p {white-space: normal}
 .st-key-stale {opacity: 0.4}
 </style>"""
-"""Figures of one row stand above those of the next; what no longer answers the question is grey."""
+"""Figures of one row stand above those of the next; what no longer answers the question is grey. Selectors by whole classes alone: others,
+as [class*=x] or :has(), make the browser look at the whole page again with every change."""
 _UNFADED = "<style>[data-stale=true] {transition: none !important; opacity: 1 !important}</style>"
 _FONT = '"Source Sans", sans-serif'
 _CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
@@ -80,12 +82,13 @@ def unfaded() -> None:
     st.html(_UNFADED)
 
 
-def metrics(row: Iterable[tuple[str, str, str | None, str | None]]) -> None:
-    """Figures beside each other, two in a row on a phone: label with unit, value, the range below it, what it means."""
-    row = list(row)
-    box = st.container(horizontal=True, key=f"metrics.{row[0][0]}")
-    for label, value, below, meaning in row:
-        box.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
+def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]]) -> None:
+    """Rows of figures, two beside each other on a phone: label with unit, value, the range below it, what it means."""
+    box = st.container(key="metrics")
+    for row in rows:
+        line = box.container(horizontal=True)
+        for label, value, below, meaning in row:
+            line.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
 
 
 def stale(draw: Callable[[], None]) -> None:

@@ -1,77 +1,132 @@
-"""How is long work done? At once where it is quick, else on a button, with a bar and a button that stops it and loses nothing."""
+"""How is long work done? Beside the page, so that every press is answered, with a bar and a button that stops it and loses nothing."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from ..assumptions.scenario import Scenario
-from ..optimum.base import in_base_class
 from ..optimum.blocks import Progress
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Tell", "beside", "in_blocks", "waiting", "worked"]
 
-__all__ = ["waiting", "worked"]
+T = TypeVar("T")
+Tell = Callable[[int, int], object]
+"""Called with (parts done, parts in all)."""
 
-MOST_KEPT = 20
+MOST_KEPT = 200
+PERIOD = 0.1
+"""seconds between two looks at how far the work is"""
+SHORT = 0.3
+"""seconds of work that are not worth a bar"""
 _GREY = "<span></span><style>[data-testid=stApp] [data-stale=true] {opacity: 0.4 !important}</style>"
 """Without the span Streamlit would take it for a style of the page, which stays."""
 
+_kept: dict[tuple[str, str], Any] = {}
+"""What was worked out on this server, by scenario and name."""
+
+
+class _AbandonedError(Exception):
+    """Nobody waits for this work any more."""
+
+
+def beside(work: Callable[[Tell], T], tell: Tell) -> T:
+    """What `work` gives, worked out in a thread of its own while this one tells how far it is.
+
+    A press ends this run of the page where it next tells Streamlit something: at once, even while JAX compiles, which nothing can
+    interrupt. Work that nobody waits for any more ends where it next reports.
+
+    Args:
+        work: takes what it is to call with (parts done, parts in all).
+        tell: called here with the same, some times a second, once the work is not short.
+
+    """
+    far, left, found = (0, 1), threading.Event(), Future[T]()
+
+    def heard(done: int, total: int) -> None:
+        nonlocal far
+        if left.is_set():
+            raise _AbandonedError
+        far = (done, total)
+
+    def run() -> None:
+        try:
+            found.set_result(work(heard))
+        except BaseException as error:  # raised again where the result is asked for
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        wait([found], SHORT)
+        while not found.done():
+            tell(*far)
+            wait([found], PERIOD)
+        return found.result()
+    finally:
+        left.set()
+
+
+def in_blocks(tell: Tell) -> Progress:
+    """What the analyses take as `progress`."""
+
+    def progress(blocks: Sequence[Any]) -> Iterable[Any]:
+        for done, block in enumerate(blocks):
+            tell(done, len(blocks))
+            yield block
+
+    return progress
+
 
 @contextmanager
-def waiting(text: str) -> Iterator[None]:
-    """Work of some seconds that nobody can foresee: it says so, with what the page showed before in grey."""
+def waiting(text: str) -> Iterator[Tell]:
+    """For `beside`: a spinner, and what the page showed before in grey."""
     place = st.empty()
     place.html(_GREY)
     with st.spinner(text):
-        yield
+        yield lambda _done, _total: place.html(_GREY)
     place.empty()
 
 
-def worked(
-    s: Scenario,
-    name: str,
-    work: Callable[[Progress], "pd.DataFrame"],
-    *,
-    always_ask: bool = False,
-) -> "pd.DataFrame | None":
-    """The frame of an analysis of a scenario; None while nobody has asked for it.
+def worked(s: Scenario | None, name: str, work: Callable[[Tell], T], *, ask: bool = False) -> T:
+    """The result of an analysis of a scenario. The page ends here while nobody has asked for it, and where it was stopped.
 
     Args:
-        s: the scenario.
+        s: the scenario, if the analysis is of one.
         name: of the analysis, different for different settings.
-        work: what makes the frame.
-        always_ask: whether a button comes first even for a scenario whose optima are quick.
+        work: what makes the result; it takes what it is to call with (parts done, parts in all).
+        ask: whether it starts with a button only.
 
     """
-    key = (s.to_toml(), name)
-    kept = st.session_state.setdefault("analyses", {})
-    if key not in kept:
-        slow, place = not in_base_class(s), st.empty()
-        if slow or always_ask or st.session_state.get("stopped") == key:
+    key = (s.to_toml() if s else "", name)
+    if key not in _kept:
+        place = st.empty()
+        if ask or st.session_state.get("stopped") == key:
             with place.container():
-                started = st.button("Calculate", key=f"start.{name}", help="solves many optima")
-                if not started:
-                    st.info("This takes a while for this scenario." if slow else "This takes some seconds.")
-                    return None
+                if not st.button("Calculate", key=f"start.{name}", help="solves many optima"):
+                    st.info(
+                        "This solves many optima, which takes from some seconds to some minutes; it can be stopped."
+                    )
+                    st.stop()
         st.session_state.pop("stopped", None)
-        box = place.container()
-        bar = box.progress(0.0, "Solving ...")
-        # Any press runs the page anew, which ends this run where it next says how far it is.
-        box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
-
-        def progress(blocks: Sequence[Any]) -> Iterable[Any]:
-            for done, block in enumerate(blocks):
-                bar.progress(done / len(blocks), f"Solving ... {done} of {len(blocks)} parts")
-                yield block
-
-        kept[key] = work(progress)
-        while len(kept) > MOST_KEPT:
-            kept.pop(next(iter(kept)))
         place.empty()
-    return kept[key]
+        bar = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                box = place.container()
+                bar = box.progress(0.0)
+                box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
+            bar.progress(done / total, f"Solving ... {done} of {total} parts" if total > 1 else "Solving ...")
+
+        _kept[key] = beside(work, tell)
+        while len(_kept) > MOST_KEPT:
+            _kept.pop(next(iter(_kept)), None)
+        place.empty()
+    return _kept[key]
 
 
 def _stop(key: tuple[str, str]) -> None:

@@ -15,7 +15,7 @@ from .solve import solve
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ensemble", "geometric_mean", "under_law"]
+__all__ = ["ensemble", "geometric_mean", "optima", "under_law"]
 
 COLUMNS = (
     "n_params",
@@ -77,19 +77,31 @@ def ensemble(scenario: Scenario, weights: Mapping[str, float] | None = None, *, 
         problems.append(f"weights must be 0 or more and not all 0, got {given}.")
     if problems:
         raise InputError(problems)
+    frame = optima({law: under_law(scenario, law) for law in given}, band=band)
     total = sum(given.values())
+    frame.insert(1, "weight", [weight / total for weight in given.values()])
+    units = {"weight": "1", **frame.attrs["units"]}
+    solved = [r for r in frame.to_dict("records") if r["status"] == Status.OPTIMAL.name.lower()]
+    if solved:
+        rows = _summary(solved)
+        frame = pd.concat([frame, pd.DataFrame.from_records(rows, index="law")])
+    frame.attrs["units"] = units
+    return frame
+
+
+def optima(scenarios: Mapping[str, Scenario], *, band: float = 0.05) -> "pd.DataFrame":
+    """The optimum of each scenario and its band, one row each, as in `ensemble` but without weights and summary; index `law`."""
+    import pandas as pd
+
     records, units = [], {}
-    for law, weight in given.items():
-        best = solve(under_law(scenario, law), band=band, throw=False)
+    for law, scenario in scenarios.items():
+        best = solve(scenario, band=band, throw=False)
         flat = best.to_frame()
         units = flat.attrs["units"]
-        head = {"law": law, "kind": "law", "weight": weight / total, "status": best.status.name.lower()}
+        head = {"law": law, "kind": "law", "status": best.status.name.lower()}
         records.append({**head, **{c: float(flat[c].iloc[0]) for c in COLUMNS}, "message": best.message})
-    solved = [r for r in records if r["status"] == Status.OPTIMAL.name.lower()]
-    if solved:
-        records += _summary(solved)
     frame = pd.DataFrame.from_records(records, index="law")
-    frame.attrs["units"] = {"weight": "1", **{c: units[c] for c in COLUMNS}}
+    frame.attrs["units"] = {c: units[c] for c in COLUMNS}
     return frame
 
 

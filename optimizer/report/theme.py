@@ -43,6 +43,7 @@ __all__ = [
     "steady",
     "steady_top",
     "told",
+    "touched",
     "with_unit",
 ]
 
@@ -214,6 +215,11 @@ class Rows(alt.NamedData):
     def __init__(self, rows: Sequence[dict[str, Any]] = (), name: str = "rows", **more: Any) -> None:
         super().__init__(name=name, **more)
         object.__setattr__(self, "rows", [*rows])  # Altair would take an attribute for part of the chart
+
+
+def touched(whole: alt.Chart) -> alt.Chart:
+    """Unseen points that carry the tooltips of a curve: a line itself tells those of its first point, wherever it is touched."""
+    return whole.mark_point(filled=True, size=90, opacity=0)
 
 
 def data(rows: Iterable[dict[str, Any]]) -> Rows:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from ..assumptions.law import law_names
 from ..assumptions.numbers import human, percent
 from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, lifecycle_cost
-from ..optimum.ensemble import ensemble, under_law
+from ..optimum.blocks import Progress
+from ..optimum.ensemble import optima, under_law
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["design_map", "every_law", "reasoning", "staircase"]
 
+RATIO = "overtraining_vs_rule_of_20"
 POSTERIOR = (0.1, 0.9)
 DRAWS = 1000
 POINTS = 50
@@ -167,24 +170,37 @@ def reasoning(best: Solution) -> list[Step]:
     return found
 
 
-def every_law(scenario: Scenario) -> "pd.DataFrame":
-    """`ensemble` with the middle 80 % of the ratio over each law's posterior.
+def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataFrame":
+    """The optimum under each law of dense training, with its band and the middle 80 % of the ratio over the law's posterior.
+
+    Args:
+        scenario: the question. Its own law comes first where it is none of the table's as published.
+        progress: wraps the list of laws, as a progress bar does.
 
     Returns:
-        As `ensemble`; besides, `posterior_overtraining_vs_rule_of_20_low` and `_high`, NaN for a law whose posterior is not published.
+        One row a law, index `law`: kind ("own", "law" for a credible one, "stress test" for a refit that no default takes), and the columns
+        of `ensemble`; besides, `posterior_overtraining_vs_rule_of_20_low` and `_high`, NaN for a law whose posterior is not published.
 
     """
-    frame = ensemble(scenario)
-    output = "overtraining_vs_rule_of_20"
-    names = [f"posterior_{output}_{end}" for end in ("low", "high")]
+    import pandas as pd
+
+    kinds = dict.fromkeys(law_names("ensemble"), "law") | dict.fromkeys(law_names("stress"), "stress test")
+    asked = {law: (under_law(scenario, law), kind) for law, kind in kinds.items()}
+    if all(s.law.to_dict() != scenario.law.to_dict() for s, _ in asked.values()):
+        asked = {f"{scenario.law.name or 'own numbers'} (this scenario's)": (scenario, "own"), **asked}
+    parts = [_one_law(law, *asked[law]) for law in (progress or iter)([*asked])]
+    frame = pd.concat(parts)
+    frame.attrs["units"] = parts[0].attrs["units"]
+    return frame
+
+
+def _one_law(law: str, scenario: Scenario, kind: str) -> "pd.DataFrame":
+    frame = optima({law: scenario}).assign(kind=kind)
+    names = [f"posterior_{RATIO}_{end}" for end in ("low", "high")]
     frame[names] = math.nan
-    for law, status in zip(frame.index, frame["status"], strict=True):
-        if status != "optimal":
-            continue
-        s = under_law(scenario, str(law))
-        if posterior_of(s.law)[0] is not None:
-            found = monte_carlo(s, DRAWS, parts=["law"], outputs=[output], levels=POSTERIOR)
-            frame.loc[law, names] = found["value"].to_numpy()
+    if frame.loc[law, "status"] == "optimal" and posterior_of(scenario.law)[0] is not None:
+        found = monte_carlo(scenario, DRAWS, parts=["law"], outputs=[RATIO], levels=POSTERIOR)
+        frame.loc[law, names] = found["value"].to_numpy()
     frame.attrs["units"] |= dict.fromkeys(names, "1")
     return frame
 

@@ -139,7 +139,7 @@ def test_another_output_than_asked_for_is_told(frames):
 
 def test_the_claim_of_the_lecture_is_drawn(frames):
     drawn = chart.band_against_law(frames["band_against_law"], reference=100)
-    assert "100x is dashed and lies inside the band of 4 of 4 laws" in drawn.to_dict()["description"]
+    assert "100x is dashed and lies inside the band of 4 of 4 credible laws" in drawn.to_dict()["description"]
 
 
 def test_ticks_are_round_and_inside():

@@ -54,7 +54,7 @@ def _design(best: Solution) -> None:
     n, d, r = (float(v) for v in best.design)
     band, ratio = best.band, best.overtraining
     st.markdown(f"**{escaped(verdict(best))}**")
-    for row in (
+    show.metrics((
         (
             ("N*, active parameters", human(n, 4), _range(map(_short, band.n_params)),
              "below: the sizes that cost at most 5 % more for the same loss"),
@@ -69,8 +69,7 @@ def _design(best: Solution) -> None:
             ("Savings against Chinchilla", percent(best.savings), None,
              "against the design of the same loss with the least pre-training compute, billed for the same life"),
         ),
-    ):  # fmt: skip
-        show.metrics(row)
+    ))  # fmt: skip
     left, right = st.columns([3, 2])
     with left:
         show.put(curve)

@@ -1,19 +1,16 @@
 """Page: which assumption carries the result, and what a wrong forecast costs."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
-from optimizer.app.work import worked
+from optimizer.app.work import in_blocks, worked
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
-from optimizer.optimum.blocks import Progress
+from optimizer.optimum.base import in_base_class
 from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
@@ -23,9 +20,6 @@ from optimizer.optimum.tornado import tornado
 from optimizer.optimum.uncertainty import monte_carlo
 from optimizer.report import chart
 from optimizer.report.theme import named
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -40,12 +34,6 @@ VIEWS = [
     "Uncertainty along traffic",
     "Shares of the spread",
 ]
-
-
-@st.cache_data(max_entries=100, show_spinner="Differentiating the optimum ...")
-def slopes(toml: str) -> "pd.DataFrame":
-    """The elasticities of a scenario."""
-    return elasticities(Scenario.from_toml(toml))
 
 
 def page() -> None:
@@ -70,23 +58,27 @@ def _look(s: Scenario) -> None:
     output = OUTPUTS[0]
     if view != VIEWS[2]:
         output = st.selectbox("Output", OUTPUTS, format_func=named, key="sensitivity_output")
+    slow = not in_base_class(s)
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:
         if view == VIEWS[0]:
-            frame = _asked(s, "elasticities", lambda _: slopes(s.to_toml()))
+            frame = worked(s, "elasticities", lambda _: elasticities(s), ask=slow)
             show.chart(chart.elasticity_bars, frame, output, scenario=s)
         elif view == VIEWS[1]:
-            frame = _asked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress))
+            frame = worked(s, f"tornado {output}", lambda tell: tornado(s, output, progress=in_blocks(tell)), ask=slow)
             show.chart(chart.tornado, frame, scenario=s)
             st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
-            frame = _asked(s, "regret", lambda progress: regret(s, served, served, progress=progress))
+            frame = worked(s, "regret", lambda tell: regret(s, served, served, progress=in_blocks(tell)), ask=slow)
             show.chart(chart.regret_heat_map, frame, scenario=s)
         elif view == VIEWS[4]:
             _sobol(s, output)
         else:
-            frame = _asked(
-                s, "fan", lambda progress: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=progress)
+            frame = worked(
+                s,
+                "fan",
+                lambda tell: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=in_blocks(tell)),
+                ask=slow,
             )
             show.chart(chart.fan, frame, output, scenario=s)
             st.caption(escaped(" ".join(frame.attrs["notes"])))
@@ -102,7 +94,7 @@ def _sobol(s: Scenario, output: str) -> None:
         help="a power of two; twice as many narrow the intervals by about a third",
     )  # fmt: skip
     st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
-    frame = _asked(s, f"sobol {n}", lambda progress: sobol(s, OUTPUTS, n, progress=progress), always_ask=True)
+    frame = worked(s, f"sobol {n}", lambda tell: sobol(s, OUTPUTS, n, progress=in_blocks(tell)), ask=True)
     here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
     show.chart(chart.sobol_bars, here, output, scenario=s)
@@ -124,16 +116,6 @@ def _sobol(s: Scenario, output: str) -> None:
         + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
     )
     st.caption(escaped(" ".join(frame.attrs["notes"])))
-
-
-def _asked(
-    s: Scenario, name: str, work: Callable[[Progress], "pd.DataFrame"], *, always_ask: bool = False
-) -> "pd.DataFrame":
-    """The frame of an analysis; the page ends here while nobody has asked for it."""
-    frame = worked(s, name, work, always_ask=always_ask)
-    if frame is None:
-        st.stop()
-    return frame
 
 
 if __name__ == "__main__":

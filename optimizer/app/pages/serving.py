@@ -74,8 +74,7 @@ def _figures(s: Served) -> None:
         (f"{name[:1].upper()}{name[1:]}, {unit}", human(value, 3), None, None)
         for name, (value, unit) in key_figures(s).items()
     ]
-    for row in (told[:4], told[4:]):
-        show.metrics(row)
+    show.metrics((told[:4], told[4:]))
 
 
 def _sweep(s: Served, name: str) -> None:

@@ -4,21 +4,14 @@ import streamlit as st
 
 from optimizer.app import show
 from optimizer.app.state import question
+from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
-from optimizer.assumptions.scenario import Scenario
-from optimizer.report.grid import SizeTable
 from optimizer.report.table import default_grid, size_table
 
 MOST_ROWS = 200
 SHOWN = ["status", "n_params", "train_tokens", "rl_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",
          "savings", "band_n_params_low", "band_n_params_high", "message"]  # fmt: skip
-
-
-@st.cache_data(max_entries=50, show_spinner="Solving the grid ...")
-def solved(toml: str, grid: tuple[tuple[str, tuple[str, ...]], ...]) -> SizeTable:
-    """The table of a scenario over a grid."""
-    return size_table(Scenario.from_toml(toml), {path: list(values) for path, values in grid})
 
 
 def page() -> None:
@@ -49,8 +42,9 @@ def page() -> None:
             ]
         )
         st.stop()
+    s, over = asked.scenario, {path: list(values) for path, values in grid}
     try:
-        table = solved(asked.scenario.to_toml(), grid)
+        table = worked(s, f"sizes {grid}", lambda tell: size_table(s, over, progress=tell))
     except InputError as error:
         show.problems(error.problems)
         st.stop()

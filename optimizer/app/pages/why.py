@@ -10,11 +10,11 @@ from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
+from optimizer.app.work import in_blocks, worked
 from optimizer.assumptions.numbers import human, percent
-from optimizer.assumptions.scenario import Scenario
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart, lecture, why
-from optimizer.report.claims import Claim, claims
+from optimizer.report.claims import claims
 from optimizer.report.text import times
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ OUTPUT = "overtraining_vs_rule_of_20"
 CLAIMS = ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
 
 
-@st.cache_data(show_spinner="Solving the lecture's question under every law ...")
 def _lecture() -> "pd.DataFrame":
     import pandas as pd
 
@@ -35,21 +34,6 @@ def _lecture() -> "pd.DataFrame":
     )
     found.attrs["units"] = {OUTPUT: "1", "factor": "1"}
     return found
-
-
-@st.cache_data(show_spinner="Computing the lecture's claims ...")
-def _claims() -> list[Claim]:
-    return claims()
-
-
-@st.cache_data(max_entries=100, show_spinner="Solving bill by bill ...")
-def _staircase(toml: str) -> "pd.DataFrame":
-    return why.staircase(Scenario.from_toml(toml))
-
-
-@st.cache_data(max_entries=100, show_spinner="Solving under every law ...")
-def _every_law(toml: str) -> "pd.DataFrame":
-    return why.every_law(Scenario.from_toml(toml))
 
 
 def page() -> None:
@@ -81,7 +65,7 @@ def _view(view: str, best: Solution) -> None:
 
 def _bills(best: Solution) -> None:
     s = best.scenario
-    found = _staircase(s.to_toml())
+    found = worked(s, "bill by bill", lambda _: why.staircase(s))
     solved = found.dropna(subset=[OUTPUT])
     st.markdown(
         f"**Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
@@ -103,7 +87,7 @@ def _board() -> None:
         "than Chinchilla's 20 per parameter."
     )
     st.table([step._asdict() for step in lecture.arithmetic()], border="horizontal")
-    found = _lecture()
+    found = worked(None, "lecture", lambda _: _lecture())
     st.markdown(
         f"Solved exactly, with N held at 100B and 200T tokens served, the geometric mean of the credible laws is "
         f"**{times(found[OUTPUT].iloc[-1])}**."
@@ -113,7 +97,8 @@ def _board() -> None:
 
 
 def _laws(best: Solution) -> None:
-    found = _every_law(best.scenario.to_toml())
+    s = best.scenario
+    found = worked(s, "every law", lambda tell: why.every_law(s, in_blocks(tell)))
     laws = found[(found["kind"] == "law") & (found["status"] == "optimal")]
     if not len(laws):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
@@ -121,9 +106,9 @@ def _laws(best: Solution) -> None:
     point, least, most = (np.array(laws[c], float) for c in (OUTPUT, f"band_{OUTPUT}_low", f"band_{OUTPUT}_high"))
     inside = int(((least <= lecture.CLAIM) & (most >= lecture.CLAIM)).sum())
     st.markdown(
-        f"**The laws put this scenario's optimum between {times(float(min(point)))} and {times(float(max(point)))}; 100x lies within the "
-        f"5 % band of {inside} of {len(laws)}.** A posterior holds the error of one fit, not that of going beyond it: the spread between "
-        "laws says more."
+        f"**The credible laws of dense training put this scenario's optimum between {times(float(min(point)))} and "
+        f"{times(float(max(point)))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior holds the error of one fit, "
+        "not that of going beyond it: the spread between laws says more."
     )
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
     for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
@@ -132,7 +117,7 @@ def _laws(best: Solution) -> None:
 
 
 def _map(best: Solution) -> None:
-    found = why.design_map(best)
+    found = worked(best.scenario, "map", lambda _: why.design_map(best))
     plan, n = best.baseline.design, float(best.design.n_params)
     st.markdown(
         f"**At the same loss, going from {human(float(plan.n_params), 3)} to {human(n, 3)} parameters and from "
@@ -155,7 +140,10 @@ def _serving() -> None:
         "What the lecture says about serving, computed with its own inputs and with corrected ones, beside the evidence. "
         "The same table: `overtrain reproduce --claims`."
     )
-    st.table([dict(zip(CLAIMS, claim, strict=True)) for claim in _claims()], border="horizontal")
+    st.table(
+        [dict(zip(CLAIMS, claim, strict=True)) for claim in worked(None, "claims", lambda _: claims())],
+        border="horizontal",
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import percent
-from ..theme import NAMES, Drawing, Drawn, axis, data, finished, records, scale, some, told
+from ..theme import NAMES, Drawing, Drawn, axis, data, finished, records, scale, some, told, touched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +69,9 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     plain = alt.Color("plan:N", scale=_by(plans, [COLOURS[i % len(COLOURS)] for i in turn]), legend=None)
     return finished(
         [
-            near.encode(x=x, y=y, color=plain, detail=alt.Detail("plan:N"), tooltip=tips),
-            lines.encode(x=x, y=y, color=plain, strokeDash=dash, tooltip=tips),
+            near.encode(x=x, y=y, color=plain, detail=alt.Detail("plan:N")),
+            lines.encode(x=x, y=y, color=plain, strokeDash=dash),
+            touched(alt.Chart(data(drawn)).encode(x=x, y=y, tooltip=tips)),
             points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
         ],
         "Cost against size, each at its own quality",

@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, records, scale, some, told, with_unit
+from ..theme import (
+    ACCENT,
+    MAIN,
+    Drawing,
+    Drawn,
+    axis,
+    data,
+    finished,
+    named,
+    records,
+    scale,
+    some,
+    told,
+    touched,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,16 +81,16 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     x = alt.X("served:Q", scale=along, axis=axis("tokens served over the life", tokens_ticks))
     y_axis = axis(with_unit(output, unit), ticks, output=output)
     tips = [alt.Tooltip("traffic:N", title="served"), alt.Tooltip("tells:N", title=named(output))]
-    areas = [
-        alt.Chart(data([r for r in shades if r["range"] == f"{percent(q)} to {percent(p)}"]))
-        .mark_area(color=MAIN, opacity=0.22)
-        .encode(
-            x=x,
-            y=alt.Y("low:Q", scale=around, axis=y_axis),
-            y2=alt.Y2("high:Q"),
-            tooltip=[alt.Tooltip("range:N", title="draws"), *tips],
+    spans = [
+        alt.Chart(data([r for r in shades if r["range"] == f"{percent(q)} to {percent(p)}"])).encode(
+            x=x, y=alt.Y("low:Q", scale=around, axis=y_axis), y2=alt.Y2("high:Q")
         )
         for q, p in pairs
+    ]
+    areas = [span.mark_area(color=MAIN, opacity=0.22) for span in spans]
+    areas += [
+        span.mark_rule(strokeWidth=24, opacity=0).encode(tooltip=[alt.Tooltip("range:N", title="draws"), *tips])
+        for span in spans
     ]
     shown = [line for line in _LINES if any(r["line"] == line for r in drawn)]
     legend = alt.Legend(
@@ -90,17 +105,14 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     )
     strokes = []
     if drawn:
+        lines = alt.Chart(data(drawn)).encode(x=x, y=alt.Y("value:Q", scale=around, axis=y_axis))
         strokes = [
-            alt.Chart(data(drawn))
-            .mark_line(strokeWidth=2)
-            .encode(
-                x=x,
-                y=alt.Y("value:Q", scale=around, axis=y_axis),
+            lines.mark_line(strokeWidth=2).encode(
                 detail=alt.Detail("which:N"),
                 strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=_LINES, range=_DASHES), legend=legend),
                 color=alt.Color("line:N", scale=alt.Scale(domain=_LINES, range=[MAIN, ACCENT, ACCENT]), legend=legend),
-                tooltip=[alt.Tooltip("line:N", title="line"), *tips],
-            )
+            ),
+            touched(lines.encode(tooltip=[alt.Tooltip("line:N", title="line"), *tips])),
         ]
     middle = 0.5 if 0.5 in levels else levels[len(levels) // 2]
     said = " and ".join(f"{told(at[t, middle], unit, output)} at {told(t, 'tokens')}" for t in (served[0], served[-1]))
@@ -140,9 +152,11 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     ]
     along, ticks = scale([row["cost_total"] for row in drawn])
     around, _ = scale([row["loss"] for row in drawn], log=False)
-    whole = alt.Chart(data(drawn)).encode(
+    bare = alt.Chart(data(drawn)).encode(
         x=alt.X("cost_total:Q", scale=along, axis=axis(f"cost over the life ({unit})", ticks)),
         y=alt.Y("loss:Q", scale=around, axis=axis("loss (nat/token), lower is better")),
+    )
+    whole = bare.encode(
         tooltip=[
             alt.Tooltip("loss_text:N", title="loss"),
             alt.Tooltip("tells:N", title="least cost"),
@@ -150,13 +164,13 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             alt.Tooltip("design:N", title="design"),
         ],
     )
-    curve = whole.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
+    curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
     today = whole.transform_filter("datum.today")
     mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
     text = today.mark_text(align="left", dx=12, dy=-10).encode(text=alt.Text("design:N"))
     said = " to ".join(f"loss {row['loss']:.3f} for {row['tells']}" for row in (drawn[0], drawn[-1]))
     return finished(
-        [curve, mark, text],
+        [curve, touched(whole), mark, text],
         "What quality costs",
         "the least cost of each loss" + ("; diamond: the scenario itself" if any(r["today"] for r in drawn) else ""),
         f"Frontier of cost against quality, from {said}.",

@@ -1,6 +1,7 @@
 """A plan beside other plans: cost against size, cost by phase, and the traffic it is for."""
 
 import functools
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ..theme import (
     steady,
     steady_top,
     told,
+    touched,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _LOOKS = {
 }
 """Shape and colour of each kind of mark."""
 _KINDS = (*_LOOKS,)
+ROOM = 0.035
+"""Least distance of two names, in widths of the chart."""
 KEPT = 64
 """Layers of each chart that are kept for the next drawing."""
 HIGHEST = 3.0
@@ -64,7 +68,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
     drawn = [_told_design(r, unit) for r in rows]
-    barred = any(not r["allowed"] for r in drawn)
+    _label(drawn, best["n_params"], best["cost_total"] * math.sqrt(top))
+    barred = any(not r["allowed"] for r in rows)
     said = (
         f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
         f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
@@ -87,7 +92,7 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         f"Curve of cost against active parameters. {said}{beside}",
         height=320,
         dark=dark,
-        datasets={"band": [{"low": low, "high": high}], "curve": drawn},
+        datasets={"band": [{"low": low, "high": high}], "curve": drawn, "stretches": _stretches(rows)},
     )
 
 
@@ -98,9 +103,10 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
     around, cost_ticks = log_scale(upward)
     x_axis, y_axis = axis("active parameters N", ticks), axis(f"cost over the life ({unit})", cost_ticks)
     shade = alt.Chart(alt.NamedData("band")).mark_rect(color=MAIN, opacity=0.18)
+    x, y = alt.X("n_params:Q", scale=along, axis=x_axis), alt.Y("cost_total:Q", scale=around, axis=y_axis)
     whole = alt.Chart(alt.NamedData("curve")).encode(
-        x=alt.X("n_params:Q", scale=along, axis=x_axis),
-        y=alt.Y("cost_total:Q", scale=around, axis=y_axis),
+        x=x,
+        y=y,
         tooltip=[
             alt.Tooltip("name:N", title="design"),
             alt.Tooltip("size:N", title="size"),
@@ -110,8 +116,9 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
             alt.Tooltip("really:N", title="released model, really trained on"),
         ],
     )
+    stretches = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
     lines = [
-        whole.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
+        stretches.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
         for test, dash in (("datum.allowed", [1, 0]), ("!datum.allowed", [3, 4]))
     ]
     legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
@@ -124,8 +131,36 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
             color=alt.Color("kind:N", scale=colors, legend=legend),
         )
     )
+    named = whole.transform_filter("datum.label != ''").encode(text=alt.Text("label:N"))
+    names = [
+        named.transform_filter("!datum.high").mark_text(angle=270, align="left", dx=10, fontSize=11),
+        named.transform_filter("datum.high").mark_text(angle=270, align="right", dx=-10, fontSize=11),
+    ]
     span = shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q"))
-    return Layers((span, *lines, points))
+    return Layers((span, *lines, touched(whole), points, *names))
+
+
+def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
+    """Name the released models, those nearest to the optimum first, as far as there is room; upwards, or downwards from high points."""
+    ends = [math.log(r["n_params"]) for r in drawn]
+    room, taken = ROOM * (max(ends) - min(ends)), list[float]()
+    for row in sorted(drawn, key=lambda r: abs(math.log(r["n_params"] / best))):
+        at = math.log(row["n_params"])
+        if row["kind"] == _KINDS[2] and all(abs(at - other) >= room for other in taken):
+            taken.append(at)
+            row["label"] = row["name"]
+        row["high"] = row["cost_total"] > middle
+
+
+def _stretches(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The curve cut where the limits begin or cease to hold; a stretch that they forbid reaches to the designs beside it."""
+    cut = []
+    for i, (allowed, run) in enumerate(itertools.groupby(range(len(rows)), lambda k: bool(rows[k]["allowed"]))):
+        ends = [*run]
+        first, last = (ends[0], ends[-1]) if allowed else (max(ends[0] - 1, 0), min(ends[-1] + 1, len(rows) - 1))
+        part = [{name: r[name] for name in ("n_params", "cost_total")} for r in rows[first : last + 1]]
+        cut += [{**r, "allowed": allowed, "stretch": i} for r in part]
+    return cut
 
 
 def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
@@ -134,9 +169,9 @@ def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
     return {
         "n_params": row["n_params"],
         "cost_total": row["cost_total"],
-        "allowed": bool(row["allowed"]),
         "kind": kind,
         "name": name or "of this quality",
+        "label": "",
         "size": told(row["n_params"], "parameters"),
         "trained": told(row["train_tokens"], "tokens"),
         "costs": told(row["cost_total"], unit),

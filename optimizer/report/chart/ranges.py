@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["band_against_law", "regret_heat_map"]
 
 _REGRET = ["plan_tokens", "future_tokens", "n_params", "train_tokens", "regret", "in_band"]
+_STRESS = "stress test"
+_LAWS = ("own", "law", _STRESS)
+"""Kinds of row that are about a law, not a summary."""
 
 
 @Drawn
@@ -97,7 +100,8 @@ def band_against_law(
     """The optimum under each law as a point, the designs of its 5 % band as a line.
 
     Args:
-        frame: what `ensemble` returns, or `report.why.every_law`, whose posterior intervals are drawn as thin lines below the bands.
+        frame: what `ensemble` returns, or `report.why.every_law`, whose posterior intervals are drawn as thin lines below the bands and
+            whose stress tests are hollow and grey.
         output: "n_params" or "overtraining_vs_rule_of_20".
         reference: a value to compare with, drawn as a dashed line (100 for the lecture's claim).
         dark: colours of a dark page.
@@ -105,12 +109,13 @@ def band_against_law(
     """
     low, high = f"band_{output}_low", f"band_{output}_high"
     rows = records(frame, ["kind", output, low, high], "ensemble")
-    rows = [row for row in rows if row["kind"] == "law" and math.isfinite(row[output])]
+    rows = [row for row in rows if row["kind"] in _LAWS and math.isfinite(row[output])]
     rows = some(rows, "ensemble, with a law that has an answer")
     unit = frame.attrs.get("units", {}).get(output, "1")
     drawn = [
         {
             "law": row["law"],
+            "stress": row["kind"] == _STRESS,
             "point": row[output],
             "low": row[low],
             "high": row[high],
@@ -139,9 +144,12 @@ def band_against_law(
         ],
     )
     x = alt.X("low:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
-    bands = whole.mark_rule(color=MAIN, strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"))
-    ends = [whole.mark_tick(color=MAIN, thickness=2, size=16).encode(x=alt.X(f"{end}:Q")) for end in ("low", "high")]
-    points = whole.mark_point(shape="circle", filled=True, size=90, color=MAIN, opacity=1).encode(x=alt.X("point:Q"))
+    ink = alt.condition("datum.stress", alt.value(QUIET), alt.value(MAIN))
+    bands = whole.mark_rule(strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"), color=ink)
+    ends = [whole.mark_tick(thickness=2, size=16).encode(x=alt.X(f"{end}:Q"), color=ink) for end in ("low", "high")]
+    points = whole.mark_point(shape="circle", size=90, opacity=1, strokeWidth=2).encode(
+        x=alt.X("point:Q"), color=ink, fill=alt.condition("datum.stress", alt.value("transparent"), alt.value(MAIN))
+    )
     texts = whole.mark_text(dy=-14).encode(x=alt.X("point:Q"), text=alt.Text("label:N"))
     posterior = []
     if drawn_from:
@@ -158,16 +166,21 @@ def band_against_law(
     dashed, inside, subtitle = [], "", "point: optimum; line: designs of the same loss that cost at most 5 % more"
     if drawn_from:
         subtitle += "\nthin line below: middle 80 % of the law's posterior, where one is published"
+    if any(row["stress"] for row in drawn):
+        subtitle += "\nhollow: stress tests, refits that no default takes"
     if reference is not None:
         said = told(reference, unit, output)
         mark = alt.Chart(data([{"x": reference, "says": said}])).mark_rule(
             color=ACCENT, strokeDash=[5, 4], strokeWidth=2
         )
         dashed, subtitle = [mark.encode(x=alt.X("x:Q"), tooltip=alt.Tooltip("says:N"))], f"{subtitle}; dashed: {said}"
-        count = sum(row["low"] <= reference <= row["high"] for row in drawn)
-        inside = f" {said} is dashed and lies inside the band of {count} of {len(drawn)} laws."
+        credible = [row for row in drawn if not row["stress"]]
+        count = sum(row["low"] <= reference <= row["high"] for row in credible)
+        inside = f" {said} is dashed and lies inside the band of {count} of {len(credible)} credible laws."
     name = named(output)
-    each = ", ".join(f"{row['law']} {row['label']} ({row['tells']})" for row in drawn)
+    each = ", ".join(
+        f"{row['law']}{', a stress test,' if row['stress'] else ''} {row['label']} ({row['tells']})" for row in drawn
+    )
     each += "".join(f"; posterior of {row['law']} {row['says']}" for row in drawn_from)
     return finished(
         [bands, *ends, *posterior, *dashed, points, texts],

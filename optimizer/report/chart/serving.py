@@ -41,9 +41,11 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
     ]
     along, ticks = scale([r["speed"] for r in drawn])
     around, prices = scale([r["price"] for r in drawn])
-    whole = alt.Chart(data(drawn)).encode(
+    bare = alt.Chart(data(drawn)).encode(
         x=alt.X("speed:Q", scale=along, axis=axis("speed that a user sees (tokens/s)", ticks)),
         y=alt.Y("price:Q", scale=around, axis=axis("USD per million decoded tokens", prices)),
+    )
+    whole = bare.encode(
         tooltip=[
             alt.Tooltip("batch:N"),
             alt.Tooltip("sees:N", title="a user sees"),
@@ -51,7 +53,7 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
             alt.Tooltip("waits:N", title="a step waits for"),
         ],
     )
-    line = whole.mark_line(color=MAIN, strokeWidth=2)
+    line = bare.mark_line(color=MAIN, strokeWidth=2)
     points = whole.transform_filter("!datum.full").mark_point(filled=True, color=MAIN, size=60, opacity=1)
     full = whole.transform_filter("datum.full").mark_point(
         filled=True, color=ACCENT, shape="diamond", size=140, opacity=1

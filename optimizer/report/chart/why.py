@@ -126,7 +126,13 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         layers.append(
             alt.Chart(data(part))
             .mark_line(color=color, strokeWidth=thick, strokeDash=dash)
-            .encode(x=x, y=y, detail=alt.Detail("line:N"), order=alt.Order("along:Q"), tooltip=tips)
+            .encode(
+                x=x,
+                y=y,
+                detail=alt.Detail("line:N"),
+                order=alt.Order("along:Q"),
+                tooltip=[tips[0], alt.Tooltip("line:N", title="value")],
+            )
         )
         if kind in ("equal loss", "equal cost"):
             # Lines of loss end low on the right, lines of cost high on the left: labels there do not meet.
