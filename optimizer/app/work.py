@@ -11,7 +11,7 @@ import streamlit as st
 from ..assumptions.scenario import Scenario
 from ..optimum.blocks import Progress
 
-__all__ = ["Tell", "beside", "in_blocks", "waiting", "worked"]
+__all__ = ["Tell", "beside", "in_blocks", "kept", "waiting", "worked"]
 
 T = TypeVar("T")
 Tell = Callable[[int, int], object]
@@ -25,7 +25,7 @@ SHORT = 0.3
 _GREY = "<span></span><style>[data-testid=stApp] [data-stale=true] {opacity: 0.4 !important}</style>"
 """Without the span Streamlit would take it for a style of the page, which stays."""
 
-_kept: dict[tuple[str, str], Any] = {}
+kept: dict[tuple[str, str], Any] = {}
 """What was worked out on this server, by scenario and name."""
 
 
@@ -101,7 +101,7 @@ def worked(s: Scenario | None, name: str, work: Callable[[Tell], T], *, ask: boo
 
     """
     key = (s.to_toml() if s else "", name)
-    if key not in _kept:
+    if key not in kept:
         place = st.empty()
         if ask or st.session_state.get("stopped") == key:
             with place.container():
@@ -122,11 +122,11 @@ def worked(s: Scenario | None, name: str, work: Callable[[Tell], T], *, ask: boo
                 box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
             bar.progress(done / total, f"Solving ... {done} of {total} parts" if total > 1 else "Solving ...")
 
-        _kept[key] = beside(work, tell)
-        while len(_kept) > MOST_KEPT:
-            _kept.pop(next(iter(_kept)), None)
+        kept[key] = beside(work, tell)
+        while len(kept) > MOST_KEPT:
+            kept.pop(next(iter(kept)), None)
         place.empty()
-    return _kept[key]
+    return kept[key]
 
 
 def _stop(key: tuple[str, str]) -> None:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer import load, sobol, solve
+from optimizer.app.work import kept
+from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import percent
 from optimizer.report.claims import claims
 from optimizer.report.text import times
@@ -45,6 +47,16 @@ def charts(at) -> str:
     return " ".join(str(chart.proto) for chart in at.get("vega_lite_chart"))
 
 
+def test_every_law_is_drawn_and_only_credible_ones_are_counted(lecture):
+    at = opened("why")
+    at.segmented_control(key="why_view").set_value("Every law")
+    run(at)
+    assert all(law in charts(at) for law in law_names("ensemble", "stress"))
+    ratios = every_law(lecture).query("kind == 'law'")[RATIO]
+    assert f"between {times(ratios.min())} and {times(ratios.max())}" in at.markdown[0].value
+    assert "of 4 of 4" in at.markdown[0].value
+
+
 def test_the_claims_are_those_of_the_command():
     at = opened("why")
     at.segmented_control(key="why_view").set_value("Claims about serving")
@@ -61,10 +73,10 @@ def test_shares_of_the_spread_are_the_librarys(lecture):
     run(at)
     at.button(key="start.sobol 32").click()
     run(at)
-    (kept,) = [frame for key, frame in at.session_state["analyses"].items() if key[1] == "sobol 32"]
-    assert kept.attrs["n"] == 32
+    made = kept[lecture.to_toml(), "sobol 32"]
+    assert made.attrs["n"] == 32
     own = sobol(lecture, ["overtraining_vs_rule_of_20"], 32, over={"deployment": None})
-    found = kept[kept["output"] == "overtraining_vs_rule_of_20"]
+    found = made[made["output"] == "overtraining_vs_rule_of_20"]
     assert found["assumption"].tolist() == own["assumption"].tolist()
     assert np.allclose(found["total"], own["total"])
     assert at.get("vega_lite_chart")

@@ -165,3 +165,27 @@ def test_the_valley_shows_band_limits_and_plans(frames):
     assert {"100B", "200B", "optimum", "Chinchilla plan", "released model of this size"} <= set(shown)
     named = {row["name"] for rows in spec["datasets"].values() for row in rows if "name" in row}
     assert "Kimi K3" in named, "the released model of nearest size"
+
+
+def test_released_models_are_named_where_there_is_room(lecture):
+    def curve(s):
+        spec = chart.cost_against_params(cost_curve(solve(s))).to_dict()
+        return [row for rows in spec["datasets"].values() for row in rows if row.get("kind")]
+
+    named = [row["label"] for row in curve(lecture) if row["label"]]
+    assert named == ["Kimi K3", "GPT-3"]
+    crowd = [row for row in curve(load("open-weights-8b")) if row["kind"] == "released model of this size"]
+    assert len(crowd) == 6
+    assert 0 < len([row for row in crowd if row["label"]]) < 6, (
+        "names that would lie on each other are left to the tooltip"
+    )
+
+
+def test_what_the_limits_forbid_is_one_stretch_each(lecture):
+    s = lecture.update({"limits.max_params": "130B", "limits.max_train_tokens": "180T"})
+    spec = chart.cost_against_params(cost_curve(solve(s))).to_dict()
+    (line,) = [rows for rows in spec["datasets"].values() if "stretch" in rows[0]]
+    stretches = {row["stretch"]: row["allowed"] for row in line}
+    assert [*stretches.values()] == [False, True, False]
+    ends = [[row["n_params"] for row in line if row["stretch"] == k] for k in stretches]
+    assert [ends[0][-1], ends[1][-1]] == [ends[1][0], ends[2][0]], "the stretches meet"

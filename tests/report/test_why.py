@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from optimizer import InfeasibleError, InputError, lifecycle_cost, load, presets, solve
+from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, load, presets, solve
+from optimizer.assumptions.law import law_names
 from optimizer.model.cost import design_of
 from optimizer.report.lecture import pinned, waterfall
 from optimizer.report.why import design_map, every_law, staircase
@@ -40,6 +41,22 @@ def test_posterior_is_there_for_the_law_that_publishes_one(lecture):
     assert low.notna()[low.notna()].index.tolist() == ["besiroglu"]
     # The optimum at the point estimate lies inside the middle 80 % of what its own fit allows.
     assert low["besiroglu"] < found[RATIO]["besiroglu"] < high["besiroglu"]
+
+
+def test_every_law_is_asked_the_same_question(lecture):
+    found, credible = every_law(lecture), ensemble(lecture)
+    assert found.index.tolist() == [*law_names("ensemble"), *law_names("stress")]
+    assert found["kind"].tolist() == ["law"] * 4 + ["stress test"] * 5
+    for column in (RATIO, "n_params", f"band_{RATIO}_high"):
+        assert found.loc[law_names("ensemble"), column].tolist() == credible.loc[law_names("ensemble"), column].tolist()
+        assert found.loc["sardana-100", column] == ensemble(lecture, {"sardana-100": 1}).loc["sardana-100", column]
+
+
+def test_a_law_of_its_own_comes_first(lecture):
+    for s in (load("frontier-moe-chat"), lecture.update({"law.alpha": 0.35})):
+        found = every_law(s)
+        assert found["kind"].tolist() == ["own"] + ["law"] * 4 + ["stress test"] * 5
+        assert found[RATIO].iloc[0] == solve(s).overtraining.vs_rule_of_20
 
 
 @pytest.mark.parametrize(
