@@ -29,7 +29,6 @@ __all__ = [
     "suggested",
 ]
 
-MOST_PINS = 12
 LONGEST_NAME = 60
 MOST_BYTES = 1_000_000
 
@@ -50,12 +49,10 @@ def pin(known: dict[str, Pin], name: str, new: Pin) -> None:
     """Pin a scenario under a name.
 
     Raises:
-        InputError: the name is empty, too long or taken, or there are too many pins.
+        InputError: the name is empty, too long or taken.
 
     """
     problems = _name_problems(known, name)
-    if len(known) >= MOST_PINS:
-        problems.append(f"{len(known)} scenarios are pinned, at most {MOST_PINS} can be compared; remove one first.")
     if problems:
         raise InputError(problems)
     known[name.strip()] = new
@@ -160,7 +157,7 @@ def assumption_table(known: dict[str, Pin]) -> "pd.DataFrame":
 def suggested(known: dict[str, Pin], name: str) -> str:
     """A name that is free: the one given, or the same with a number."""
     name = name[: LONGEST_NAME - 4] or "scenario"
-    return next(t for t in (name, *(f"{name} {i}" for i in range(2, MOST_PINS + 3))) if t not in known)
+    return next(t for t in (name, *(f"{name} {i}" for i in range(2, len(known) + 3))) if t not in known)
 
 
 def pin_control(asked: Question) -> None:

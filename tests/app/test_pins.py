@@ -7,7 +7,7 @@ import pytest
 
 from optimizer import InputError, load, presets, solve
 from optimizer.app.link import same
-from optimizer.app.pins import MOST_PINS, Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
+from optimizer.app.pins import Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
 from optimizer.assumptions.numbers import human
 from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
@@ -37,10 +37,6 @@ def test_pins_are_named_renamed_and_removed():
     assert suggested(known, "two") == "two 2"
     remove(known, "first")
     assert list(known) == ["two"]
-    for i in range(MOST_PINS - 1):
-        pin(known, f"more {i}", known["two"])
-    with pytest.raises(InputError, match="at most 12"):
-        pin(known, "one too many", known["two"])
 
 
 def test_the_file_holds_every_preset_whole():
@@ -160,3 +156,21 @@ def test_pins_on_the_page_survive_other_pages():
     run(at)
     assert solve(impossible, throw=False).message in at.error[0].value.replace("\\", "")
     assert at.dataframe
+
+
+def test_many_pins_are_all_compared_and_a_dozen_drawn(lecture):
+    at = opened("compare")
+    at.session_state["pins"] = {
+        f"{share} %": Pin("lecture-2026", lecture.update({"traffic.share": share / 100})) for share in range(10, 40)
+    }
+    run(at)
+    assert not at.error
+    assert [name for name in at.dataframe[0].value.columns if name.endswith(" %")] == [*at.session_state["pins"]]
+    assert len(at.multiselect(key="compare_drawn").value) == 12
+    at.session_state["pins"] = {
+        ("renamed" if n == "10 %" else n): pinned for n, pinned in at.session_state["pins"].items()
+    }
+    run(at)
+    assert not at.error
+    assert len(at.multiselect(key="compare_drawn").value) == 11
+    assert at.get("vega_lite_chart")

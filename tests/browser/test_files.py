@@ -151,3 +151,16 @@ def test_long_work_is_asked_for_shows_its_progress_and_can_be_stopped(visit):
     assert page.locator("[data-testid=stException], [data-testid=stVegaLiteChart]").count() == 0
     page.get_by_text("One per cent more").click()
     page.locator("[data-testid=stVegaLiteChart] svg path").first.wait_for()
+
+
+def test_what_compiles_is_left_at_once_and_taken_up_again(visit):
+    """JAX compiles the derivatives of a roofline for some seconds, which nothing can interrupt; the page does not wait for it."""
+    page = visit("/sensitivity?preset=frontier-moe-rack")
+    page.get_by_role("button", name="Calculate").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Calculate").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Calculate").click()
+    page.locator("[data-testid=stVegaLiteChart] svg path").first.wait_for()
+    settled(page)
+    assert page.locator("[data-testid=stException], [data-testid=stAlert]").count() == 0

@@ -13,6 +13,8 @@ from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
 from optimizer.report.compare import bills, difference_table, valleys
 
+MOST_DRAWN = 12
+
 
 def page() -> None:
     """The whole page."""
@@ -52,11 +54,23 @@ def page() -> None:
     st.caption(
         "Where the valleys overlap, one size serves both scenarios for at most 5 % more; the bars say where the money goes."
     )
+    if len(answered) > MOST_DRAWN:
+        before = st.session_state.get("compare_drawn", answered[:MOST_DRAWN])
+        st.session_state["compare_drawn"] = [
+            name for name in before if name in answered
+        ]  # pins are renamed and removed
+        answered = st.multiselect(
+            "Pins in the charts", answered, key="compare_drawn", max_selections=MOST_DRAWN,
+            help=f"the tables hold every pin, the charts at most {MOST_DRAWN}",
+        )  # fmt: skip
+    drawn = {name: plans[name] for name in answered}
+    if not drawn:
+        return
     left, right = st.columns(2)
     with left:
-        show.chart(chart.valleys, valleys(plans))
+        show.chart(chart.valleys, valleys(drawn))
     with right:
-        show.chart(chart.bills, bills(plans))
+        show.chart(chart.bills, bills(drawn))
 
 
 def _written(value: object) -> object:
