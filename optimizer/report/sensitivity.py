@@ -31,12 +31,11 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
     moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in _HEADS)]
     swings = [row for row in tornado.to_dict("records") if row["swing"] > 0 or row["status_low"] != "optimal"][:top]
     held = elasticities.attrs["active_limits"]
-    less = (
-        f"{len(moving) - top} other numbers move it less and {len(slopes) - len(moving)}" if len(moving) > top else ""
-    )
+    below, still = max(len(moving) - top, 0), len(slopes) - len(moving)
+    less = f"Numbers that move it less and are not shown: {below}. " if below else ""
     lines = [
         "A value is the % that the column moves for 1 % more of the assumption. "
-        f"{less or len(slopes) - len(moving)} other numbers move nothing.",
+        f"{less}Numbers that move nothing: {still}.",
         f"Held by {', '.join(held)} (marked *): the values are true for as long as the same limits hold."
         if held
         else "",

@@ -22,7 +22,10 @@ from .serving import Served, operating_point
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times"]
+__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times", "unspent"]
+
+SPENT = 1e-6
+"""Share of a budget that counts as all of it."""
 
 
 def times(ratio: float) -> str:
@@ -72,6 +75,19 @@ def _amount(amount: float, unit: str) -> str:
 
 def _money(amount: float, unit: str) -> str:
     return f"{_amount(amount, unit)} {'FLOP' if unit == 'flops' else 'USD'}"
+
+
+def unspent(best: Solution) -> str:
+    """One sentence where a budget buys more than helps, else ""."""
+    goal, total = best.scenario.goal, float(best.cost.total)
+    if not isinstance(goal, BudgetGoal) or total >= goal.budget * (1 - SPENT):
+        return ""
+    held = ", ".join(best.certificate.active_limits)
+    return (
+        f"Unspent: {_money(goal.budget - total, best.unit)} of the budget of {_money(goal.budget, best.unit)}. "
+        + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
+        + " as it stands, nothing that the rest could buy lowers the loss."
+    )
 
 
 def solution_text(best: Solution) -> RenderableType:
@@ -144,6 +160,7 @@ def solution_text(best: Solution) -> RenderableType:
     forbidden = [path for path, excess in limit_excess(best.scenario, base.design).items() if float(excess) > 0]
     if forbidden:
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
+    lines += filter(None, [unspent(best)])
     name = best.scenario.name or "scenario"
     return Group(
         Text(f"{name}: {_question(best)}", style="bold"),

@@ -15,7 +15,7 @@ from optimizer.assumptions.scenario import Scenario
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens, verdict
-from optimizer.report.text import times
+from optimizer.report.text import times, unspent
 
 
 def page() -> None:
@@ -81,7 +81,11 @@ def _design(best: Solution) -> None:
         else "best of several starts, not certified as global"
     )
     held = f"; held by {', '.join(best.certificate.active_limits)}" if best.certificate.active_limits else ""
-    st.caption(escaped(f"Certificate: {proof}, KKT residual {best.certificate.kkt_residual:.0e}{held}."))
+    st.caption(
+        escaped(
+            f"Certificate: {proof}, KKT residual {best.certificate.kkt_residual:.0e}{held}. {unspent(best)}".strip()
+        )
+    )
 
 
 def _short(value: float) -> str:
