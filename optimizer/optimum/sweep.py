@@ -34,7 +34,7 @@ def sweep(
 
     Returns:
         One row a combination, the last path running fastest: a column for each path, then the columns of `solve_batch`. A point
-        without an answer carries its status, a sentence and NaN. `attrs["units"]` gives the units.
+        without an answer carries its status, a sentence and NaN. `attrs["units"]` gives the units, `attrs["grid"]` the paths.
 
     Raises:
         InputError: a path has no values, or is none.
@@ -59,6 +59,7 @@ def sweep(
     result = pd.concat([frame, answers], axis=1)
     declared = {path: declaration(path) for path in grid}
     result.attrs["units"] = {p: q.unit for p, q in declared.items() if q} | answers.attrs["units"]
+    result.attrs["grid"] = list(grid)
     return result
 
 

@@ -19,10 +19,13 @@ from ..assumptions.problems import InputError
 
 __all__ = [
     "ACCENT",
+    "COLOURS",
+    "DASHES",
     "MAIN",
     "MOST_MARKS",
     "NAMES",
     "QUIET",
+    "SHAPES",
     "STEP",
     "WIDTH",
     "Drawing",
@@ -33,6 +36,7 @@ __all__ = [
     "data",
     "end_labels",
     "finished",
+    "in_turn",
     "log_scale",
     "named",
     "names_axis",
@@ -48,6 +52,11 @@ __all__ = [
 ]
 
 MAIN, ACCENT, QUIET = "#2a7fbf", "#d1661c", "#808080"
+
+COLOURS = (MAIN, ACCENT, "#2e8b57", "#b0478f", QUIET, "#9a7d0a")
+DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [14, 4])
+SHAPES = ("diamond", "square", "triangle-up", "circle", "cross", "triangle-down")
+"""Of things drawn beside each other, which are told apart by all three."""
 
 MOST_MARKS = 2000
 
@@ -215,6 +224,11 @@ class Rows(alt.NamedData):
     def __init__(self, rows: Sequence[dict[str, Any]] = (), name: str = "rows", **more: Any) -> None:
         super().__init__(name=name, **more)
         object.__setattr__(self, "rows", [*rows])  # Altair would take an attribute for part of the chart
+
+
+def in_turn(names: Sequence[str], looks: Sequence[Any]) -> alt.Scale:
+    """Each name with a look of its own, as far as there are looks."""
+    return alt.Scale(domain=[*names], range=[looks[i % len(looks)] for i in range(len(names))])
 
 
 def touched(whole: alt.Chart) -> alt.Chart:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optimizer import load, sobol, solve
+from optimizer import draws, load, sobol, solve
 from optimizer.app.work import kept
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import percent
@@ -81,3 +81,13 @@ def test_shares_of_the_spread_are_the_librarys(lecture):
     assert np.allclose(found["total"], own["total"])
     assert at.get("vega_lite_chart")
     assert "negative" in " ".join(box.value for box in at.caption)
+
+
+def test_the_spread_is_that_of_the_librarys_draws(lecture):
+    at = opened("sensitivity")
+    at.segmented_control(key="sensitivity_view").set_value("Spread of the draws")
+    run(at)
+    reached = percent((draws(lecture, 2000)[RATIO] >= 100).mean())
+    assert f"dashed: 100x, which {reached} of the draws reach" in charts(at) + " ".join(
+        box.proto.body for box in at.get("html")
+    )

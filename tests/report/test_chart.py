@@ -5,7 +5,21 @@ import re
 import pytest
 import vl_convert
 
-from optimizer import InputError, elasticities, ensemble, frontier, load, monte_carlo, regret, sobol, solve, tornado
+from optimizer import (
+    InputError,
+    draws,
+    elasticities,
+    ensemble,
+    frontier,
+    load,
+    monte_carlo,
+    regret,
+    sobol,
+    solve,
+    sweep,
+    tornado,
+)
+from optimizer.assumptions.numbers import percent
 from optimizer.report import chart
 from optimizer.report.compare import bills, valleys
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
@@ -21,6 +35,8 @@ def frames():
     s = load("lecture-2026")
     return {
         "tornado": tornado(s),
+        "sweep": sweep(s, {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", "200T", "2000T"]}),
+        "draws": draws(s, 3000),
         "elasticity_bars": elasticities(s.update({"limits.max_params": "100B"})),
         "sobol_bars": sobol(s, ["overtraining_vs_rule_of_20"], 64, over=SMALL),
         "fan": monte_carlo(s, 50, served=["20T", "200T", "2000T"]),
@@ -74,6 +90,8 @@ NEEDED = {
     "staircase": "step overtraining_vs_rule_of_20 factor",
     "design_map": "kind line n_params train_tokens loss cost_total",
     "bills": "plan phase cost share",
+    "sweep": "law traffic.output_tokens status overtraining_vs_rule_of_20",
+    "draws": "draw overtraining_vs_rule_of_20",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
 }
 
@@ -189,3 +207,30 @@ def test_what_the_limits_forbid_is_one_stretch_each(lecture):
     assert [*stretches.values()] == [False, True, False]
     ends = [[row["n_params"] for row in line if row["stretch"] == k] for k in stretches]
     assert [ends[0][-1], ends[1][-1]] == [ends[1][0], ends[2][0]], "the stretches meet"
+
+
+def test_a_sweep_is_drawn_along_its_first_number(frames, lecture):
+    spec = chart.sweep(frames["sweep"]).to_dict()
+    (rows,) = spec["datasets"].values()
+    assert [row["y"] for row in rows] == frames["sweep"]["overtraining_vs_rule_of_20"].tolist()
+    assert {row["line"] for row in rows} == {"law besiroglu", "law hoffmann"}
+    assert "law besiroglu 32.9x at 20T tokens to 196x at 2P tokens" in spec["description"]
+    part = sweep(lecture, {"limits.max_params": ["1M", "100B", "200B"]})
+    spec = chart.sweep(part, "n_params").to_dict()
+    assert "not drawn: 1 of 3 points" in spec["title"]["subtitle"][0]
+    with pytest.raises(InputError, match="two numbers or more"):
+        chart.sweep(sweep(lecture, {"law": ["besiroglu", "hoffmann"]}))
+
+
+def test_the_histogram_of_draws_holds_them_all(frames):
+    frame = frames["draws"]
+    ratio = frame["overtraining_vs_rule_of_20"]
+    spec = chart.draws(frame, reference=100).to_dict()
+    bars = next(rows for rows in spec["datasets"].values() if "share" in rows[0])
+    assert sum(bar["share"] for bar in bars) == pytest.approx(1)
+    for bar in bars[:-1]:
+        assert bar["share"] == ((ratio >= bar["low"] * (1 - 1e-12)) & (ratio < bar["high"] * (1 - 1e-12))).mean()
+    assert f"50 %: {told(ratio.median(), '1', 'overtraining_vs_law')}" in spec["description"]
+    assert f"which {percent((ratio >= 100).mean())} of the draws reach" in spec["description"]
+    with pytest.raises(InputError, match="several traffics"):
+        chart.draws(draws(load("lecture-2026"), 10, served=["20T", "200T"]))

@@ -17,13 +17,14 @@ from optimizer.optimum.sensitivity import elasticities
 from optimizer.optimum.sobol import factors, sobol
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.tornado import tornado
-from optimizer.optimum.uncertainty import monte_carlo
-from optimizer.report import chart
+from optimizer.optimum.uncertainty import draws, monte_carlo
+from optimizer.report import chart, lecture
 from optimizer.report.theme import named
 
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
+MANY = 2000
 # Width of an interval of a share, in shares of the whole, above which an order of bars says little. Streamlit would print a docstring here.
 WIDE = 0.2
 SOBOL_SIZES = [2**k for k in range(5, 13)]
@@ -32,6 +33,7 @@ VIEWS = [
     "Each assumption at its ends",
     "A wrong forecast",
     "Uncertainty along traffic",
+    "Spread of the draws",
     "Shares of the spread",
 ]
 
@@ -72,6 +74,11 @@ def _look(s: Scenario) -> None:
             frame = worked(s, "regret", lambda tell: regret(s, served, served, progress=in_blocks(tell)), ask=slow)
             show.chart(chart.regret_heat_map, frame, scenario=s)
         elif view == VIEWS[4]:
+            frame = worked(s, "draws", lambda tell: draws(s, MANY, progress=in_blocks(tell)), ask=slow)
+            claim = lecture.CLAIM if output == OUTPUTS[0] else None
+            show.chart(chart.draws, frame, output, scenario=s, reference=claim)
+            st.caption(escaped(" ".join(frame.attrs["notes"])))
+        elif view == VIEWS[5]:
             _sobol(s, output)
         else:
             frame = worked(

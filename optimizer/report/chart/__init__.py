@@ -2,6 +2,7 @@
 
     tornado(tornado(s))            elasticity_bars(elasticities(s))         fan(monte_carlo(s, served=...))
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
+    sweep(sweep(s, {...}))         draws(draws(s))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
     staircase(staircase(s))                  design_map(design_map(best))
@@ -12,10 +13,11 @@ Notebook, app and export draw with these. `dark` takes the colours of a dark pag
 
 from .bars import elasticity_bars, sobol_bars, tornado
 from .compare import bills, valleys
-from .curves import fan, frontier
+from .curves import fan, frontier, sweep
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
 from .serving import latency_against_cost
+from .spread import draws
 from .why import design_map, staircase
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "cost_against_params",
     "cost_by_phase",
     "design_map",
+    "draws",
     "elasticity_bars",
     "fan",
     "frontier",
@@ -32,6 +35,7 @@ __all__ = [
     "regret_heat_map",
     "sobol_bars",
     "staircase",
+    "sweep",
     "tornado",
     "valleys",
 ]

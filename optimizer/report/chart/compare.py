@@ -5,16 +5,29 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import percent
-from ..theme import NAMES, Drawing, Drawn, axis, data, finished, records, scale, some, told, touched
+from ..theme import (
+    COLOURS,
+    DASHES,
+    NAMES,
+    SHAPES,
+    Drawing,
+    Drawn,
+    axis,
+    data,
+    finished,
+    in_turn,
+    records,
+    scale,
+    some,
+    told,
+    touched,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["bills", "valleys"]
 
-COLOURS = ("#2a7fbf", "#d1661c", "#2e8b57", "#b0478f", "#808080", "#9a7d0a")
-DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [14, 4])
-SHAPES = ("diamond", "square", "triangle-up", "circle", "cross", "triangle-down")
 HIGHEST = 3.0
 """Most times its own optimum's cost that a valley is drawn to."""
 
@@ -53,10 +66,9 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     x = alt.X("n:Q", scale=along, axis=axis("active parameters N", n_ticks))
     y = alt.Y("cost:Q", scale=around, axis=axis(f"cost over the life ({unit})", c_ticks))
     legend = alt.Legend(title=None, orient="bottom", labelLimit=200, columns=3, symbolSize=150)
-    turn = range(len(plans))
-    colour = alt.Color("plan:N", scale=_by(plans, [COLOURS[i % len(COLOURS)] for i in turn]), legend=legend)
-    dash = alt.StrokeDash("plan:N", scale=_by(plans, [DASHES[i % len(DASHES)] for i in turn]), legend=None)
-    shape = alt.Shape("plan:N", scale=_by(plans, [SHAPES[i % len(SHAPES)] for i in turn]), legend=legend)
+    colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
+    dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=None)
+    shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
     tips = [
         alt.Tooltip("plan:N"),
         alt.Tooltip("size:N", title="size"),
@@ -64,14 +76,14 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         alt.Tooltip("extra:N", title="against its optimum"),
     ]
     near = alt.Chart(data([r for r in drawn if r["near"]])).mark_line(strokeWidth=8, opacity=0.35)
-    lines = alt.Chart(data(drawn)).mark_line(strokeWidth=2)
+    whole = alt.Chart(data(drawn)).encode(x=x, y=y)
     points = alt.Chart(data(best)).mark_point(filled=True, size=130, opacity=1)
-    plain = alt.Color("plan:N", scale=_by(plans, [COLOURS[i % len(COLOURS)] for i in turn]), legend=None)
+    plain = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=None)
     return finished(
         [
             near.encode(x=x, y=y, color=plain, detail=alt.Detail("plan:N")),
-            lines.encode(x=x, y=y, color=plain, strokeDash=dash),
-            touched(alt.Chart(data(drawn)).encode(x=x, y=y, tooltip=tips)),
+            whole.mark_line(strokeWidth=2).encode(color=plain, strokeDash=dash),
+            touched(whole.encode(tooltip=tips)),
             points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
         ],
         "Cost against size, each at its own quality",
@@ -83,10 +95,6 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         height=340,
         dark=dark,
     )
-
-
-def _by(plans: list[str], looks: list) -> alt.Scale:
-    return alt.Scale(domain=plans, range=looks)
 
 
 @Drawn
@@ -129,8 +137,7 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             alt.Tooltip("part:N", title="share of the plan"),
         ],
     )
-    colours = [COLOURS[i % len(COLOURS)] for i in range(len(plans))]
-    bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=_by(plans, colours), legend=None))
+    bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=None))
     texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("label:N"))
     said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
     return finished(

@@ -1,4 +1,4 @@
-"""How the optimum runs along traffic and along quality, as curves."""
+"""How the optimum runs along an assumption, along traffic and along quality, as curves."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
+from ...assumptions.problems import InputError
 from ..theme import (
     ACCENT,
+    COLOURS,
+    DASHES,
     MAIN,
+    SHAPES,
     Drawing,
     Drawn,
     axis,
     data,
     finished,
+    in_turn,
     named,
     records,
     scale,
@@ -26,9 +31,10 @@ from ..theme import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fan", "frontier"]
+__all__ = ["fan", "frontier", "sweep"]
 
 HEIGHT = 320
+MOST_LINES = 12
 _LINES = ("median of the draws", "optimum at the point values", "5 % band of that optimum")
 _DASHES = ([1, 0], [8, 4], [2, 3])
 
@@ -177,3 +183,93 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         height=HEIGHT,
         dark=dark,
     )
+
+
+@Drawn
+def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> Drawing:
+    """An output against the first number of the grid, one line for each combination of the other assumptions.
+
+    Args:
+        frame: what `sweep` returns.
+        output: a numeric column of it.
+        dark: colours of a dark page.
+
+    Raises:
+        InputError: no path of the grid has two numbers to run along, or there would be too many lines.
+
+    """
+    paths, units = frame.attrs.get("grid", []), frame.attrs.get("units", {})
+    rows = records(frame, [*paths, "status", output], "sweep")
+    along = next((p for p in paths if len({r[p] for r in rows if _is_number(r[p])}) > 1), None)
+    if along is None:
+        raise InputError(
+            ["the chart needs an assumption that takes two numbers or more; sweep one, or read the table."]
+        )
+    others = [p for p in paths if p != along]
+    unit = units.get(output, "1")
+    drawn = [
+        {
+            "x": float(r[along]),
+            "y": float(r[output]),
+            "line": ", ".join(f"{p} {_written(r[p])}" for p in others),
+            "at": told(float(r[along]), units.get(along, "1")),
+            "tells": told(float(r[output]), unit, output),
+        }
+        for r in rows
+        if _is_number(r[along]) and math.isfinite(r[output])
+    ]
+    drawn = some(drawn, "sweep, with points that have an answer")
+    lines = list(dict.fromkeys(r["line"] for r in drawn))
+    if len(lines) > MOST_LINES:
+        raise InputError(
+            [f"the chart draws at most {MOST_LINES} lines, the frame has {len(lines)}; sweep fewer values."]
+        )
+    (across, x_ticks), (around, y_ticks) = scale([r["x"] for r in drawn]), scale([r["y"] for r in drawn])
+    name = with_unit(output, unit)
+    named_along = along if units.get(along, "1") == "1" else f"{along} ({units[along]})"
+    legend = (
+        alt.Legend(title=None, orient="bottom", labelLimit=420, columns=1, symbolSize=150, symbolStrokeWidth=0)
+        if others
+        else None
+    )
+    whole = alt.Chart(data(drawn)).encode(
+        x=alt.X("x:Q", scale=across, axis=axis(named_along, x_ticks)),
+        y=alt.Y("y:Q", scale=around, axis=axis(name, y_ticks, output=output)),
+        color=alt.Color("line:N", scale=in_turn(lines, COLOURS), legend=legend),
+    )
+    curves = whole.mark_line(strokeWidth=2).encode(
+        strokeDash=alt.StrokeDash("line:N", scale=in_turn(lines, DASHES), legend=None)
+    )
+    points = whole.mark_point(filled=True, size=60, opacity=1).encode(
+        shape=alt.Shape("line:N", scale=in_turn(lines, SHAPES), legend=legend),
+        tooltip=[
+            alt.Tooltip("at:N", title=along),
+            alt.Tooltip("tells:N", title=named(output)),
+            *([alt.Tooltip("line:N", title="with")] if others else []),
+        ],
+    )
+    missing = len(rows) - len(drawn)
+    return finished(
+        [curves, points],
+        f"{named(output)[0].upper()}{named(output)[1:]} along {along}",
+        "each mark is an optimum"
+        + (f"; not drawn: {missing} of {len(rows)} points, which have no answer" if missing else ""),
+        f"{len(lines)} curves of {name} against {along}: "
+        + "; ".join(f"{line or 'the scenario'} {_ends([r for r in drawn if r['line'] == line])}" for line in lines)
+        + ".",
+        height=HEIGHT,
+        dark=dark,
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _written(value: object) -> str:
+    return human(value, 3) if isinstance(value, float) else str(value)
+
+
+def _ends(line: list[dict[str, Any]]) -> str:
+    first, last = (end(line, key=lambda r: r["x"]) for end in (min, max))
+    return f"{first['tells']} at {first['at']} to {last['tells']} at {last['at']}"
