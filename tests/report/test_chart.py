@@ -234,3 +234,15 @@ def test_the_histogram_of_draws_holds_them_all(frames):
     assert f"which {percent((ratio >= 100).mean())} of the draws reach" in spec["description"]
     with pytest.raises(InputError, match="several traffics"):
         chart.draws(draws(load("lecture-2026"), 10, served=["20T", "200T"]))
+
+
+def test_valleys_are_thick_only_where_the_limits_allow_it():
+    """The on-device preset is held at its largest size: cheaper, larger designs are no part of its band."""
+    best = solve(load("on-device"))
+    spec = chart.valleys(valleys({"phone": best, "lecture": solve(load("lecture-2026"))})).to_dict()
+    thick = next(rows for rows in spec["datasets"].values() if all(row.get("near") for row in rows))
+    most = best.scenario.limits.max_bytes / best.scenario.limits.bytes_per_param
+    assert max(row["n"] for row in thick if row["plan"] == "phone") <= most * (1 + 1e-9)
+    assert "thin: the limits forbid it" in spec["title"]["subtitle"][0]
+    legends = [layer["encoding"].get("color", {}).get("legend", {}) for layer in spec["layer"]]
+    assert None not in legends, "a layer without a legend takes that of all others away"

@@ -22,6 +22,7 @@ from ..theme import (
     told,
     touched,
 )
+from .plan import stretches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         dark: colours of a dark page.
 
     """
-    columns = ["plan", "design", "n_params", "cost_total", "cost_vs_optimum"]
+    columns = ["plan", "design", "n_params", "cost_total", "cost_vs_optimum", "allowed"]
     same = bool(frame.attrs.get("same_unit", True))
     unit = frame.attrs.get("units", {}).get("cost_total", "") if same else "times the own optimum"
     value = "cost_total" if same else "cost_vs_optimum"
@@ -56,7 +57,8 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "size": told(r["n_params"], "parameters"),
             "tells": told(r[value], unit),
             "extra": f"+{percent(max(r['cost_vs_optimum'] - 1, 0.0))}",
-            "near": r["cost_vs_optimum"] <= 1.05 * (1 + 1e-9),
+            "allowed": bool(r["allowed"]),
+            "near": bool(r["allowed"]) and r["cost_vs_optimum"] <= 1.05 * (1 + 1e-9),
         }
         for r in rows
         if r["design"] in ("", "optimum") or "within" in r["design"]
@@ -65,7 +67,9 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     (along, n_ticks), (around, c_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "cost"))
     x = alt.X("n:Q", scale=along, axis=axis("active parameters N", n_ticks))
     y = alt.Y("cost:Q", scale=around, axis=axis(f"cost over the life ({unit})", c_ticks))
-    legend = alt.Legend(title=None, orient="bottom", labelLimit=200, columns=3, symbolSize=150)
+    legend = alt.Legend(
+        title=None, orient="bottom", labelLimit=200, columns=3, symbolSize=150, symbolStrokeWidth=0, symbolOpacity=1
+    )
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
     dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=None)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
@@ -75,19 +79,27 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         alt.Tooltip("tells:N", title="cost over the life"),
         alt.Tooltip("extra:N", title="against its optimum"),
     ]
-    near = alt.Chart(data([r for r in drawn if r["near"]])).mark_line(strokeWidth=8, opacity=0.35)
-    whole = alt.Chart(data(drawn)).encode(x=x, y=y)
+    cut = [
+        {**row, "stretch": f"{plan} {row['stretch']}"}
+        for plan in plans
+        for row in stretches([r for r in drawn if r["plan"] == plan])
+    ]
+    lines = alt.Chart(data(cut)).encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("stretch:N"))
+    near = alt.Chart(data([r for r in drawn if r["near"]])).encode(x=x, y=y, color=colour, detail=alt.Detail("plan:N"))
+    whole = alt.Chart(data(drawn)).encode(x=x, y=y, tooltip=tips)
     points = alt.Chart(data(best)).mark_point(filled=True, size=130, opacity=1)
-    plain = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=None)
+    barred = any(not r["allowed"] for r in drawn)
     return finished(
         [
-            near.encode(x=x, y=y, color=plain, detail=alt.Detail("plan:N")),
-            whole.mark_line(strokeWidth=2).encode(color=plain, strokeDash=dash),
-            touched(whole.encode(tooltip=tips)),
+            near.mark_line(strokeWidth=8, opacity=0.35),
+            lines.transform_filter("datum.allowed").mark_line(strokeWidth=2),
+            lines.transform_filter("!datum.allowed").mark_line(strokeWidth=1, opacity=0.6),
+            touched(whole),
             points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
         ],
         "Cost against size, each at its own quality",
         "mark: optimum; thick: at most 5 % above it"
+        + ("; thin: the limits forbid it" if barred else "")
         + ("" if same else "\nthe plans are billed in different units, so each is drawn against its own optimum"),
         "Curves of cost against active parameters. Optima: "
         + "; ".join(f"{r['plan']}, {r['size']} for {r['tells']}" for r in best)

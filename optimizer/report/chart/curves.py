@@ -228,7 +228,9 @@ def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, 
     name = with_unit(output, unit)
     named_along = along if units.get(along, "1") == "1" else f"{along} ({units[along]})"
     legend = (
-        alt.Legend(title=None, orient="bottom", labelLimit=420, columns=1, symbolSize=150, symbolStrokeWidth=0)
+        alt.Legend(
+            title=None, orient="bottom", labelLimit=420, columns=1, symbolSize=150, symbolStrokeWidth=0, symbolOpacity=1
+        )
         if others
         else None
     )

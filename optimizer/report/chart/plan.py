@@ -30,7 +30,7 @@ from ..theme import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cost_against_params", "cost_by_phase", "monthly_traffic"]
+__all__ = ["cost_against_params", "cost_by_phase", "monthly_traffic", "stretches"]
 
 _CURVE = ["design", "n_params", "train_tokens", "cost_total", "cost_vs_optimum", "allowed", "trained_on"]
 _LOOKS = {
@@ -92,7 +92,11 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         f"Curve of cost against active parameters. {said}{beside}",
         height=320,
         dark=dark,
-        datasets={"band": [{"low": low, "high": high}], "curve": drawn, "stretches": _stretches(rows)},
+        datasets={
+            "band": [{"low": low, "high": high}],
+            "curve": drawn,
+            "stretches": stretches([{k: r[k] for k in ("n_params", "cost_total", "allowed")} for r in rows]),
+        },
     )
 
 
@@ -116,9 +120,9 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
             alt.Tooltip("really:N", title="released model, really trained on"),
         ],
     )
-    stretches = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
+    parts = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
     lines = [
-        stretches.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
+        parts.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
         for test, dash in (("datum.allowed", [1, 0]), ("!datum.allowed", [3, 4]))
     ]
     legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
@@ -152,14 +156,13 @@ def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
         row["high"] = row["cost_total"] > middle
 
 
-def _stretches(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The curve cut where the limits begin or cease to hold; a stretch that they forbid reaches to the designs beside it."""
+def stretches(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A curve, smallest design first, cut where the limits begin or cease to hold; what they forbid reaches to the designs beside it."""
     cut = []
     for i, (allowed, run) in enumerate(itertools.groupby(range(len(rows)), lambda k: bool(rows[k]["allowed"]))):
         ends = [*run]
         first, last = (ends[0], ends[-1]) if allowed else (max(ends[0] - 1, 0), min(ends[-1] + 1, len(rows) - 1))
-        part = [{name: r[name] for name in ("n_params", "cost_total")} for r in rows[first : last + 1]]
-        cut += [{**r, "allowed": allowed, "stretch": i} for r in part]
+        cut += [{**r, "allowed": allowed, "stretch": i} for r in rows[first : last + 1]]
     return cut
 
 
