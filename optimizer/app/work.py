@@ -17,7 +17,7 @@ T = TypeVar("T")
 Tell = Callable[[int, int], object]
 """Called with (parts done, parts in all)."""
 
-MOST_KEPT = 200
+MOST_KEPT = 100
 PERIOD = 0.1
 """seconds between two looks at how far the work is"""
 SHORT = 0.3
