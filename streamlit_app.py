@@ -6,7 +6,7 @@ import streamlit as st
 
 import optimizer
 from optimizer.app.pins import pin_control
-from optimizer.app.show import look
+from optimizer.app.show import look, notices
 from optimizer.app.sidebar import sidebar
 from optimizer.app.state import question, write_link
 
@@ -14,7 +14,7 @@ st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
 PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 
-PLAN = st.Page(PAGES / "plan.py", title="Plan", url_path="plan", icon=":material/balance:", default=True)
+PLAN = st.Page(PAGES / "plan.py", title="Plan", icon=":material/balance:", default=True)
 page = st.navigation(
     [
         PLAN,
@@ -30,12 +30,13 @@ page = st.navigation(
 
 asked = question()
 look()
+notices(asked)
 if (
     page == PLAN
 ):  # answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight
     page.run()
 sidebar(asked, page.title)
 pin_control(asked)
+write_link(asked)  # before a page that may end, or wait to be asked for long work
 if page != PLAN:
     page.run()
-write_link(asked)

@@ -35,7 +35,7 @@ GROUPS = {
     "limits": "Limits",
 }
 NOTCHES = 41
-DECADE = 10.0
+DECADE, THOUSAND = 10.0, 1000.0
 _NONE = "(own numbers)"
 _MARK = "● "
 _SPECIAL = "\\`*_{}[]()#+-.!|<>$~:"
@@ -67,7 +67,9 @@ def fields(block: Assumption, prefix: str, annotation: Any = None) -> None:
         names = _names(block, prefix)
         if names:
             choice(f"{prefix}name", names, block.name or _NONE, "taken from", asked)
-    for name, info in type(block).model_fields.items():
+    own = type(block).__annotations__  # what tells this kind from its relatives comes first
+    for name in sorted(type(block).model_fields, key=lambda name: name not in own):
+        info = type(block).model_fields[name]
         value, path = getattr(block, name), f"{prefix}{name}"
         declared = type(block).quantity(name)
         if declared is not None:
@@ -110,7 +112,9 @@ def choice(path: str, options: list[str], value: str, about: str, asked: Questio
         now = question()
         picked = st.session_state[key]
         if picked != _NONE:
-            now.change(start_of(now.scenario, path, picked, answer(now.scenario)))
+            block = path.removesuffix(".name").rpartition(".")[0]
+            found = start_of(now.scenario, path, picked, answer(now.scenario), now.generator())
+            now.change(found, instead_of=block)
 
     mark = _MARK if path in asked.changed() else ""
     st.selectbox(f"{mark}{_sentence(about)}", options, key=key, on_change=chosen, help=f"`{path}`")
@@ -171,7 +175,8 @@ def _slider(key: str, path: str, value: float, low: float, high: float) -> None:
         st.select_slider(f"{path}, slider", options, format_func=lambda v: human(v, 3), **how)
     else:
         step = (high - low) / 100
-        st.slider(f"{path}, slider", min(low, value), max(high, value), step=step, format="%.4g", **how)
+        written = "compact" if high >= THOUSAND else "%.4g"
+        st.slider(f"{path}, slider", min(low, value), max(high, value), step=step, format=written, **how)
 
 
 def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:

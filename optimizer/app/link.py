@@ -88,7 +88,9 @@ def scenario_of(given: Mapping[str, str]) -> tuple[str, Scenario]:
     problems = []
     preset = given.get(PRESET, presets()[0])
     if preset not in presets():
-        problems.append(f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())}")
+        problems.append(
+            f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())} Presets: {', '.join(presets())}."
+        )
     if len(given) > MOST_PARAMETERS:
         problems.append(f"the link has {len(given)} parameters, at most {MOST_PARAMETERS} are read.")
     problems += [

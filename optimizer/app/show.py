@@ -11,12 +11,14 @@ import streamlit as st
 
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
+from ..optimum.solution import Solution, Status
 from ..report.export import encoded
 from ..report.markup import as_text
 from ..report.picture import PICTURES, picture
 from ..report.theme import Drawing, Drawn, with_unit
+from .answers import answer
 from .controls import escaped
-from .state import question
+from .state import Question, question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Figure",
+    "answered",
     "chart",
     "dark",
     "download",
     "figure",
     "look",
     "metrics",
+    "notices",
     "now",
     "problems",
     "put",
@@ -65,6 +69,38 @@ def dark() -> bool:
 def now() -> None:
     """Let the browser draw what the page has so far: it would otherwise draw that together with all that follows, half as soon."""
     time.sleep(PAUSE)
+
+
+def notices(asked: Question) -> None:
+    """Above every page: what was wrong with a link or a file, and what was typed and cannot be."""
+    if asked.notice:
+        st.warning(
+            f"This could not be read, so the scenario is {escaped(asked.scenario.name or asked.preset)}:\n\n"
+            + "\n\n".join(escaped(sentence) for sentence in asked.notice)
+        )
+    if asked.problems:
+        problems(asked.problems)
+
+
+def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
+    """Draw with the answer; where there is none, the reason and the last answer in grey. Grey too while what was typed cannot be.
+
+    Returns:
+        Whether what is drawn answers the question.
+
+    """
+    best = answer(asked.scenario)
+    if best.status is Status.OPTIMAL:
+        asked.answered = best
+        if not asked.problems:
+            draw(best)
+            return True
+    else:
+        problems([best.message])
+    last = asked.answered
+    if last is not None:
+        stale(lambda: draw(last))
+    return False
 
 
 def problems(sentences: Sequence[str]) -> None:

@@ -39,11 +39,6 @@ def sidebar(asked: Question, page: str) -> None:
                 group(name, page)
         _file(asked)
         st.caption("The address of this page is the scenario: share or bookmark it.")
-    if asked.notice:
-        st.warning(
-            f"This could not be read, so the scenario is {escaped(asked.scenario.name or asked.preset)}:\n\n"
-            + "\n\n".join(escaped(sentence) for sentence in asked.notice)
-        )
 
 
 def _groups(changed: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ import streamlit as st
 from ..assumptions.library import load, presets
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
 from .link import PRESET, parameters, plain_values, same, scenario_of
 
@@ -46,16 +47,22 @@ class Question:
             self._changed = known = (self.preset, self.scenario, found)
         return known[2]
 
-    def change(self, changes: Mapping[str, Any]) -> None:
-        """Replace dotted paths, together with what is pending."""
+    def change(self, changes: Mapping[str, Any], *, instead_of: str = "") -> None:
+        """Replace dotted paths, together with what is pending, except what is pending below `instead_of`."""
         self.notice = ()
-        wanted = {**self.pending, **changes}
+        kept = {p: v for p, v in self.pending.items() if not instead_of or not p.startswith(instead_of)}
+        wanted = {**kept, **changes}
         try:
             found = self.scenario.update(wanted)
         except InputError as error:
             self.pending, self.problems = wanted, error.problems
             return
         self._keep(self.preset, found)
+
+    def generator(self) -> GrowthTraffic | None:
+        """The last generated forecast of this preset that a step left behind."""
+        left = (s.traffic for preset, s in reversed(self.steps) if preset == self.preset)
+        return next((traffic for traffic in left if isinstance(traffic, GrowthTraffic)), None)
 
     def reset(self, path: str) -> None:
         """One path back to the preset's value."""

@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
+from ..assumptions.law import RepetitionLaw
 from ..assumptions.scenario import Scenario
-from ..assumptions.traffic import days_in_months
+from ..assumptions.traffic import GrowthTraffic, days_in_months
 from ..optimum.solution import Solution, Status
 from ..report.plan import monthly_tokens
 from .link import TABLE
@@ -13,11 +14,16 @@ __all__ = ["start_of"]
 
 START = "2026-01"
 MONTHS = 12
+SHAPE = ("start", "months", "growth", "ramp_months", "decay", "decay_from", "input_share")
+"""of a generated forecast: all but how much"""
+DENSE = "besiroglu"
 UNIQUE_TOKENS = 2e13
 """unique tokens that a law starts with when data begins to repeat: the middle of the declared range"""
 
 
-def start_of(scenario: Scenario, path: str, choice: str, best: Solution | None) -> dict[str, Any]:
+def start_of(
+    scenario: Scenario, path: str, choice: str, best: Solution | None, former: GrowthTraffic | None = None
+) -> dict[str, Any]:
     """The changes that choose `choice` at `path`, with what the new kind needs.
 
     Args:
@@ -25,6 +31,7 @@ def start_of(scenario: Scenario, path: str, choice: str, best: Solution | None) 
         path: of the choice, as "goal.kind".
         choice: the kind or policy chosen.
         best: the answer to the scenario as it is now, if there is one.
+        former: the generator that the forecast came from, if it came from one.
 
     """
     known = best if best is not None and best.status is Status.OPTIMAL else None
@@ -35,14 +42,9 @@ def start_of(scenario: Scenario, path: str, choice: str, best: Solution | None) 
         case "rl.policy":
             needs = _rl(scenario, choice, known)
         case "traffic.kind":
-            needs = _traffic(scenario, choice)
-        case "law.kind" if choice == "repetition":
-            needs = {"law.unique_tokens": UNIQUE_TOKENS}
+            needs = _traffic(scenario, choice, former)
         case "law.kind":
-            name = {"moe": "ludziejewski", "chinchilla": "besiroglu"}[choice]
-            return {
-                "law": {"name": scenario.law.name if scenario.law.name and scenario.law.kind == "repetition" else name}
-            }
+            return _law(scenario, choice)
         case "law.name":
             kept = {}
             if scenario.law.kind == "repetition" and choice != "ludziejewski":
@@ -58,6 +60,21 @@ def start_of(scenario: Scenario, path: str, choice: str, best: Solution | None) 
     return {path: choice, **needs}
 
 
+def _law(scenario: Scenario, choice: str) -> dict[str, Any]:
+    """Another kind with the same law where it is one of dense training, else with the kind's default."""
+    name = scenario.law.name if scenario.law.kind != "moe" else None
+    kept: dict[str, Any] = {}
+    if isinstance(scenario.law, RepetitionLaw) and scenario.limits.max_epochs is not None:
+        kept = {"limits.unique_tokens": float(scenario.law.unique_tokens)}  # what the epochs are counted in
+    if choice == "moe":
+        return {"law": {"name": "ludziejewski"}, **kept}
+    if choice == "chinchilla":
+        return {"law": {"name": name or DENSE}, **kept}
+    if scenario.law.kind == "moe":
+        return {"law": {"kind": "repetition", "name": DENSE, "unique_tokens": UNIQUE_TOKENS}}
+    return {"law.kind": choice, "law.unique_tokens": UNIQUE_TOKENS}
+
+
 def _goal(choice: str, best: Solution | None) -> dict[str, Any]:
     if choice == "loss":
         return {"goal.loss": best.loss if best else 1.95}
@@ -70,27 +87,34 @@ def _rl(scenario: Scenario, choice: str, best: Solution | None) -> dict[str, Any
     tokens, trained = (float(best.design.rl_tokens), float(best.design.train_tokens)) if best else (1e13, 1e14)
     n = float(best.design.n_params) if best else 1e11
     tokens = tokens or 0.1 * trained
+    needs: dict[str, Any] = {}
     match choice:
         case "tokens":
-            return {"rl.tokens": tokens}
+            needs = {"rl.tokens": tokens}
         case "ratio":
-            return {"rl.ratio": tokens / trained}
+            needs = {"rl.ratio": tokens / trained}
         case "flops":
-            return {"rl.flops": float(scenario.rl.flops_per_param_token) * n * tokens}
+            needs = {"rl.flops": float(scenario.rl.flops_per_param_token) * n * tokens}
         case "cost_share":
             share = float(best.cost.rl) / float(best.cost.pretraining) if best else 0.0
-            return {"rl.cost_share": share or 0.1}
-        case "optimised" if scenario.goal.kind == "loss" and scenario.goal.loss is None:
-            return {"goal.like_rl_tokens": tokens}
-    if scenario.goal.kind == "loss" and scenario.goal.like_rl_tokens is not None:
-        return {"goal.like_rl_tokens": None}
-    return {}
+            needs = {"rl.cost_share": share or 0.1}
+    # Decided RL belongs to the quality of a model to be as good as; RL of any other policy does not.
+    if scenario.goal.kind == "loss" and scenario.goal.loss is None:
+        needs["goal.like_rl_tokens"] = tokens if choice == "optimised" else None
+    return needs
 
 
-def _traffic(scenario: Scenario, choice: str) -> dict[str, Any]:
+def _traffic(scenario: Scenario, choice: str, former: GrowthTraffic | None) -> dict[str, Any]:
     read, written = (float(v) for v in scenario.traffic.stated())
     if choice == "total":
-        return {"traffic.input_tokens": read, "traffic.output_tokens": written}
+        return {"traffic.input_tokens": _plain(read), "traffic.output_tokens": _plain(written)}
+    if choice == "growth" and former is not None:  # the shape it had, at the total of now
+        was = sum(float(v) for v in former.stated())
+        shape = {f"traffic.{name}": getattr(former, name) for name in SHAPE}
+        scale = _plain((read + written) / was) if was else 1.0
+        if former.name and scale == 1:
+            return {**shape, "traffic.name": former.name}
+        return {**shape, "traffic.tokens_per_day": former.tokens_per_day * scale}
     months = monthly_tokens(scenario)
     if choice == "growth":
         start, count = (str(months["month"].iloc[0]), len(months)) if len(months) else (START, MONTHS)
@@ -106,3 +130,8 @@ def _traffic(scenario: Scenario, choice: str) -> dict[str, Any]:
         ]
         return {TABLE: rows}
     return {TABLE: months.drop(columns="days").to_dict("records")}
+
+
+def _plain(tokens: float) -> float:
+    """Without the last digits, which adding up months leaves behind."""
+    return float(f"{tokens:.12g}")

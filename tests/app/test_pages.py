@@ -63,3 +63,35 @@ def test_serving_shows_the_librarys_operating_points():
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
     assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_was_typed_and_cannot_be_is_told_on_every_page(page):
+    at = opened(page)
+    at.session_state["question"].change({"pretraining.mfu": "abc"})
+    run(at)
+    assert "pretraining.mfu" in at.error[0].value.replace("\\", "")
+    assert page == "sources" or "the last answer, before this change" in " ".join(c.value for c in at.caption)
+    assert at.dataframe or at.get("vega_lite_chart"), "the last answer stays"
+
+
+@pytest.mark.parametrize("page", ["plan", "serving", "sources"])
+def test_a_question_without_an_answer_keeps_the_last_one(page):
+    at = opened(page)
+    at.session_state["question"].change({"limits.max_params": "1B"})
+    run(at)
+    assert "limits.max_params" in at.error[0].value.replace("\\", "")
+    assert "the last answer, before this change" in " ".join(c.value for c in at.caption)
+
+
+def test_a_page_that_waits_to_be_asked_has_its_link_already():
+    at = opened("sensitivity", preset="data-limited-lab")
+    assert [b for b in at.button if b.label == "Calculate"]
+    at.session_state["question"].change({"pretraining.mfu": 0.3})
+    run(at)
+    assert at.query_params["pretraining.mfu"] == ["0.3"] or at.query_params["pretraining.mfu"] == "0.3"
+
+
+def test_serving_starts_with_the_precision_of_the_scenario():
+    at = opened("serving", preset="frontier-moe-chat")
+    assert [box.value for box in at.selectbox if box.label == "Precision"] == ["fp8"]

@@ -52,7 +52,7 @@ def page() -> None:
         )
     st.header("The valleys and the bills")
     st.caption(
-        "Where the valleys overlap, one size serves both scenarios for at most 5 % more; the bars say where the money goes."
+        "Where the thick stretches overlap, one size serves those scenarios for at most 5 % more; the bars say where the money goes."
     )
     if len(answered) > MOST_DRAWN:
         before = st.session_state.get("compare_drawn", answered[:MOST_DRAWN])

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 import streamlit as st
 
 from optimizer.app import show
-from optimizer.app.answers import answer
 from optimizer.app.controls import choice, escaped, fields
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
 from optimizer.assumptions.numbers import human, percent
-from optimizer.assumptions.scenario import Scenario
-from optimizer.optimum.solution import Solution, Status
+from optimizer.optimum.solution import Solution
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens, verdict
 from optimizer.report.text import times, unspent
@@ -25,26 +23,10 @@ def page() -> None:
     st.title("How large, trained on how much?")
     if asked.scenario.description:
         st.caption(escaped(asked.scenario.description))
-    best = _answer(asked)
+    best = asked.answered if show.answered(asked, _design) else None
     show.now()
     _forecast(asked, best)
     _code(asked)
-
-
-def _answer(asked: Question) -> Solution | None:
-    """Show the answer and give it back; where there is none, the reason and the last one."""
-    best = answer(asked.scenario)
-    sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
-    if best.status is Status.OPTIMAL:
-        asked.answered = best
-    if not sentences:
-        _design(best)
-        return best
-    show.problems(sentences)
-    if asked.answered is not None:
-        last = asked.answered
-        show.stale(lambda: _design(last))
-    return None
 
 
 def _design(best: Solution) -> None:
@@ -106,13 +88,9 @@ def _forecast(asked: Question, best: Solution | None) -> None:
     kind = asked.scenario.traffic.kind
     left, right = st.columns([2, 3])
     with left:
-        if kind == "table":
-            annotation = Scenario.model_fields["traffic"].annotation
-            fields(asked.scenario.traffic, "traffic.", annotation)
-        else:
-            choice("traffic.kind", ["total", "growth", "table"], kind, "forecast as", asked)
-            with st.container(height=420):
-                fields(asked.scenario.traffic, "traffic.")
+        choice("traffic.kind", ["total", "growth", "table"], kind, "forecast as", asked)
+        with st.container(height="content" if kind == "table" else 420):
+            fields(asked.scenario.traffic, "traffic.")
     months = monthly_tokens(asked.scenario)
     with right:
         if kind == "total":

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from optimizer.app import show
-from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import in_blocks, worked
@@ -15,7 +14,7 @@ from optimizer.optimum.ranges import lifetime_tokens
 from optimizer.optimum.regret import regret
 from optimizer.optimum.sensitivity import elasticities
 from optimizer.optimum.sobol import factors, sobol
-from optimizer.optimum.solution import InfeasibleError, Status
+from optimizer.optimum.solution import InfeasibleError
 from optimizer.optimum.tornado import tornado
 from optimizer.optimum.uncertainty import draws, monte_carlo
 from optimizer.report import chart, lecture
@@ -42,24 +41,16 @@ def page() -> None:
     """The whole page."""
     asked = question()
     st.title("What carries the result")
-    best = answer(asked.scenario)
-    if best.status is Status.OPTIMAL:
-        asked.answered = best
-        if asked.problems:
-            show.problems(asked.problems)
-        _look(best.scenario)
-        return
-    show.problems([*asked.problems, best.message])
-    if asked.answered is not None:
-        last = asked.answered.scenario
-        show.stale(lambda: _look(last))
+    show.answered(asked, lambda best: _look(best.scenario))
 
 
 def _look(s: Scenario) -> None:
-    view = st.segmented_control("Look at", VIEWS, default=VIEWS[0], key="sensitivity_view", required=True)
+    view = st.segmented_control(
+        "Look at", VIEWS, default=VIEWS[0], key="sensitivity_view", required=True, persist_state="session"
+    )
     output = OUTPUTS[0]
     if view != VIEWS[2]:
-        output = st.selectbox("Output", OUTPUTS, format_func=named, key="sensitivity_output")
+        output = st.selectbox("Output", OUTPUTS, format_func=named, key="sensitivity_output", persist_state="session")
     slow = not in_base_class(s)
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:
@@ -69,7 +60,8 @@ def _look(s: Scenario) -> None:
         elif view == VIEWS[1]:
             frame = worked(s, f"tornado {output}", lambda tell: tornado(s, output, progress=in_blocks(tell)), ask=slow)
             show.chart(chart.tornado, frame, scenario=s)
-            st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
+            if any(str(path).startswith("law.") for path in frame["assumption"]):
+                st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
             frame = worked(s, "regret", lambda tell: regret(s, served, served, progress=in_blocks(tell)), ask=slow)
             show.chart(chart.regret_heat_map, frame, scenario=s)

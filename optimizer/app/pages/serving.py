@@ -1,19 +1,17 @@
 """Page: what serving a model on a chip looks like, and how it moves with every choice."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from optimizer.app import show
-from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
-from optimizer.assumptions.scenario import Scenario
 from optimizer.assumptions.tables import rows
-from optimizer.optimum.solution import Status
+from optimizer.optimum.solution import Solution
 from optimizer.report.chart import latency_against_cost
 from optimizer.report.serving import SWEEPS, Served, batch_sweep, key_figures, served
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPTIMUM = "the optimum of the scenario"
+PRECISIONS = ["bf16", "fp8", "fp4", "int8"]
 TABLES = {
     "batch": "Batch: how many sequences share a step",
     "speed": "Speed: the cheapest way to give every user a speed",
@@ -44,28 +43,31 @@ def page() -> None:
     model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model")
     chips = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"] and r["hbm_bytes_per_second"]]
     own = asked.scenario.money.serve_chip.name
-    chip = middle.selectbox("Chip", chips, index=chips.index(own) if own in chips else 0, key="serving_chip")
-    precision = right.selectbox("Precision", ["bf16", "fp8", "fp4", "int8"], key="serving_precision")
+    chip = middle.selectbox("Chip", chips, index=chips.index(own) if own in chips else 0, key=f"serving_chip.{own}")
+    precision = asked.scenario.money.serve_chip.precision
+    precision = right.selectbox(
+        "Precision", PRECISIONS, index=PRECISIONS.index(precision), key=f"serving_precision.{precision}"
+    )
     changes = {"money.serve_chip": {"name": chip, "precision": precision}}
+    if model == OPTIMUM:
+        show.answered(asked, lambda best: _point(lambda: _optimum(best, changes)))
+    else:
+        _point(lambda: served(model, changes=changes))
+
+
+def _point(found: Callable[[], Served]) -> None:
     try:
-        s = _optimum(asked.scenario, changes) if model == OPTIMUM else served(model, changes=changes)
-        if s is None:
-            return
+        s = found()
         _figures(s)
-        points = batch_sweep(s)
-        show.chart(latency_against_cost, points, scenario=s.scenario)
+        show.chart(latency_against_cost, batch_sweep(s), scenario=s.scenario)
         name = st.selectbox("Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table")
         _sweep(s, name)
     except InputError as error:
         show.problems(error.problems)
 
 
-def _optimum(scenario: Scenario, changes: Mapping[str, object]) -> Served | None:
-    best = answer(scenario)
-    if best.status is not Status.OPTIMAL:
-        show.problems([best.message])
-        return None
-    deployment = scenario.deployment.to_dict()
+def _optimum(best: Solution, changes: Mapping[str, object]) -> Served:
+    deployment = best.scenario.deployment.to_dict()
     return served(params=float(best.design.n_params), changes={"deployment": deployment, **changes})
 
 

@@ -1,5 +1,7 @@
 """Page: the optimal size over a grid of assumptions, as a table to take away."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from optimizer.app import show
@@ -7,6 +9,7 @@ from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
+from optimizer.report.grid import SizeTable
 from optimizer.report.table import default_grid, size_table
 
 MOST_ROWS = 200
@@ -48,6 +51,13 @@ def page() -> None:
     except InputError as error:
         show.problems(error.problems)
         st.stop()
+    if asked.problems:
+        show.stale(lambda: _shown(table, grid))
+    else:
+        _shown(table, grid)
+
+
+def _shown(table: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
     axes_and_answer = [*(path for path, _ in grid), *SHOWN]
     show.table(
         table.drop(columns=[name for name in table if name not in axes_and_answer]),

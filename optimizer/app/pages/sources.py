@@ -3,25 +3,23 @@
 import streamlit as st
 
 from optimizer.app import show
-from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.assumptions.library import sources
-from optimizer.optimum.solution import Status
+from optimizer.optimum.solution import Solution
 from optimizer.report.text import reach
+
+
+def _reach(best: Solution) -> None:
+    tell = st.warning if best.extrapolation.outside else st.info
+    tell(escaped(reach(best.extrapolation)))
 
 
 def page() -> None:
     """The whole page."""
     asked = question()
     st.title("Where the numbers come from")
-    best = answer(asked.scenario)
-    if best.status is not Status.OPTIMAL:
-        show.problems([best.message])
-    elif best.extrapolation.outside:
-        st.warning(escaped(reach(best.extrapolation)))
-    else:
-        st.info(escaped(reach(best.extrapolation)))
+    show.answered(asked, _reach)
     found = sources(asked.scenario)
     kinds = sorted({str(kind) for kind in found["kind"]})
     picked = st.multiselect("Kinds of source", kinds, default=kinds, key="source_kinds")

@@ -7,12 +7,11 @@ import numpy as np
 import streamlit as st
 
 from optimizer.app import show
-from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import in_blocks, worked
 from optimizer.assumptions.numbers import human, percent
-from optimizer.optimum.solution import Solution, Status
+from optimizer.optimum.solution import Solution
 from optimizer.report import chart, lecture, why
 from optimizer.report.claims import claims
 from optimizer.report.text import times
@@ -40,22 +39,14 @@ def page() -> None:
     """The whole page."""
     asked = question()
     st.title("Why 100x")
-    best = answer(asked.scenario)
-    view = st.segmented_control("Look at", VIEWS, default=VIEWS[0], key="why_view", required=True)
+    view = st.segmented_control(
+        "Look at", VIEWS, default=VIEWS[0], key="why_view", required=True, persist_state="session"
+    )
     if view == VIEWS[3]:
         _serving()
         return
-    sentences = [*asked.problems, *([] if best.status is Status.OPTIMAL else [best.message])]
-    if best.status is Status.OPTIMAL:
-        asked.answered = best
-    if not sentences:
-        _view(view, best)
-        return
-    show.problems(sentences)
-    if asked.answered is not None:
-        last = asked.answered
-        show.stale(lambda: _view(view, last))
-    elif view == VIEWS[0]:
+    show.answered(asked, lambda best: _view(view, best))
+    if asked.answered is None and view == VIEWS[0]:
         _board()
 
 
