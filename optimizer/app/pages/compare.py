@@ -12,6 +12,7 @@ from optimizer.assumptions.problems import InputError
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
 from optimizer.report.compare import bills, difference_table, valleys
+from optimizer.report.theme import named
 
 MOST_DRAWN = 12
 
@@ -38,7 +39,10 @@ def page() -> None:
     frame = difference_table(plans, reference)
     st.header("The difference")
     st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}. 1 means alike.")
-    show.table(frame, "Outputs of the pinned scenarios and their ratios to the reference")
+    show.table(
+        frame.assign(output=[named(name) for name in frame["output"]]),
+        "Outputs of the pinned scenarios and their ratios",
+    )
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
     st.header("The cause")
     cause = assumption_table(known)

@@ -89,7 +89,7 @@ def _forecast(asked: Question, best: Solution | None) -> None:
     left, right = st.columns([2, 3])
     with left:
         choice("traffic.kind", ["total", "growth", "table"], kind, "forecast as", asked)
-        with st.container(height="content" if kind == "table" else 420):
+        with st.container(height="content" if kind == "table" else 560):
             fields(asked.scenario.traffic, "traffic.")
     months = monthly_tokens(asked.scenario)
     with right:
