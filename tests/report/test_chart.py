@@ -1,5 +1,6 @@
 """Charts: what they refuse, what they say in words, and what a reader sees of numbers."""
 
+import math
 import re
 
 import pytest
@@ -246,3 +247,30 @@ def test_valleys_are_thick_only_where_the_limits_allow_it():
     assert "thin: the limits forbid it" in spec["title"]["subtitle"][0]
     legends = [layer["encoding"].get("color", {}).get("legend", {}) for layer in spec["layer"]]
     assert None not in legends, "a layer without a legend takes that of all others away"
+
+
+def test_a_plan_that_cannot_be_served_is_shown_without_a_cost():
+    """Its cost would lie at 1e36 USD, and with it the ends of the axes."""
+    best = solve(load("lecture-2026", {"serving.method": "roofline", "money.unit": "usd"}))
+    curve, least = cost_curve(best), float(best.cost.total)
+    by_name = curve.set_index("design")["cost_total"]
+    assert math.isnan(by_name["Chinchilla plan"])
+    assert curve["cost_total"].max() < 100 * least
+    drawn = {
+        "cost_against_params": curve,
+        "cost_by_phase": cost_phases(best),
+        "design_map": design_map(best),
+        "valleys": valleys({"a": best}),
+        "bills": bills({"a": best}),
+    }
+    for name, frame in drawn.items():
+        spec = getattr(chart, name)(frame).to_dict()
+        assert not [word for word in words(getattr(chart, name)(frame)) if re.search(r"\de\d\d|nan|n/a", word)], name
+        if name not in ("valleys", "bills"):
+            said = spec["description"] + str(spec["title"])
+            assert "Chinchilla plan" in said
+            assert "has no cost" in said
+    marks = design_map(best).set_index("kind")
+    assert marks.loc["Chinchilla plan", "n_params"] == float(best.baseline.design.n_params)
+    # 288B parameters of 2 bytes fill 90 % of 8 x 80 GB.
+    assert marks.loc["equal cost", "n_params"].max() < 288e9
