@@ -266,10 +266,10 @@ def verdict(best: Solution) -> str:
     needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
     low, high = best.band.n_params
-    far = {"parameters": best.extrapolation.n_params, "tokens per parameter": best.extrapolation.tokens_per_param}
-    outside = [f"{human(factor, 2)} times the {what}" for what, factor in far.items() if factor and factor > 1]
+    far = {"model": best.extrapolation.n_params, "ratio of tokens to parameters": best.extrapolation.tokens_per_param}
+    outside = [f"{human(factor, 2)} times the largest {what}" for what, factor in far.items() if factor and factor > 1]
     trust = (
-        f"It lies at {' and '.join(outside)} of the largest run that the law was fitted on, so the law is a guess there."
+        f"It lies at {' and '.join(outside)} that the law was fitted on, so the law is a guess there."
         if outside
         else "It lies inside the runs that the law was fitted on."
         if any(factor is not None for factor in best.extrapolation)

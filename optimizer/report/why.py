@@ -113,8 +113,8 @@ def reasoning(best: Solution) -> list[Step]:
     needs_answer(best)
     s, cost = best.scenario, best.cost
     n, d, r = (float(v) for v in best.design)
-    read, written = (float(v) for v in (s.traffic.demand().input_tokens, s.traffic.demand().output_tokens))
-    served = read + written
+    read, cached, written = (float(v) for v in s.traffic.demand())
+    computed = read - cached + written
     k, per_rl, per_served = (
         float(v)
         for v in (
@@ -131,7 +131,11 @@ def reasoning(best: Solution) -> list[Step]:
     }
     whole = float(cost.total)
     found = [
-        Step("tokens this model serves", f"{human(read)} input + {human(written)} output", f"{human(served)} tokens"),
+        Step(
+            "tokens this model serves",
+            f"{human(read)} input + {human(written)} output",
+            f"{human(read + written)} tokens",
+        ),
         Step("compute of pre-training", f"{k:g} N D = {k:g} x {human(n)} x {human(d)}", f"{human(k * n * d)} FLOP"),
     ]
     if r:
@@ -142,11 +146,19 @@ def reasoning(best: Solution) -> list[Step]:
                 f"{human(per_rl * n * r)} FLOP",
             )
         )
+    if cached:
+        found.append(
+            Step(
+                "tokens that are computed",
+                f"{human(read)} input - {human(cached)} found in a prefix cache + {human(written)} output",
+                f"{human(computed)} tokens",
+            )
+        )
     found.append(
         Step(
             "compute of inference",
-            f"{per_served:g} N T = {per_served:g} x {human(n)} x {human(served)}",
-            f"{human(per_served * n * served)} FLOP",
+            f"{per_served:g} N T{', T computed' if cached else ''} = {per_served:g} x {human(n)} x {human(computed)}",
+            f"{human(per_served * n * computed)} FLOP",
         )
     )
     found += [

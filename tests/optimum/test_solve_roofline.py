@@ -211,7 +211,7 @@ def test_bad_input_says_what_to_do(changes, said):
     [
         ({}, False),  # 435B parameters of 2 bytes in 90 % of 8 x 80 GB
         ({"deployment.pipeline_stages": 2}, True),
-        ({"deployment.batch_size": 1}, False),
+        ({"deployment.batch": "fixed", "deployment.batch_size": 1}, False),
         (
             {"deployment.pipeline_stages": 2, "deployment.target_tokens_per_second": 30, "deployment.batch": "latency"},
             False,
