@@ -26,6 +26,7 @@ __all__ = [
     "NAMES",
     "QUIET",
     "SHAPES",
+    "STATED",
     "STEP",
     "WIDTH",
     "Drawing",
@@ -62,6 +63,8 @@ MOST_MARKS = 2000
 
 WIDTH = 560
 """pixels"""
+
+STATED = "traffic as stated, before its share and the probability of shipping"
 
 STEP = 24
 """pixels from one row of bars to the next"""

@@ -13,6 +13,7 @@ from ..theme import (
     MAIN,
     NAMES,
     QUIET,
+    STATED,
     Drawing,
     Drawn,
     Layers,
@@ -276,7 +277,7 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         _months(steady_top(top)),
         "Traffic month by month",
-        "pale: input; solid: output",
+        f"pale: input; solid: output; {STATED}",
         f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
         height=220,
         dark=dark,
