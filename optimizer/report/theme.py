@@ -244,11 +244,22 @@ def data(rows: Iterable[dict[str, Any]]) -> Rows:
     return Rows([{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in rows])
 
 
+def _told_on_purpose(layer: alt.Chart) -> alt.Chart:
+    """The layer, without the tooltip of raw numbers and column names that a page's theme gives to a mark that has none of its own."""
+    if layer.encoding is not alt.Undefined and layer.encoding.tooltip is not alt.Undefined:
+        return layer
+    mark = {"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()
+    return layer.properties(mark={**mark, "tooltip": None})
+
+
 @dataclass(frozen=True)
 class Layers:
     """The layers of a chart; kept between drawings where only their numbers change, they are worked out once."""
 
     charts: tuple[alt.Chart, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "charts", tuple(_told_on_purpose(chart) for chart in self.charts))
 
     @functools.cached_property
     def plain(self) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Charts: what they refuse, what they say in words, and what a reader sees of numbers."""
 
+import json
 import math
 import re
 
@@ -274,3 +275,33 @@ def test_a_plan_that_cannot_be_served_is_shown_without_a_cost():
     assert marks.loc["Chinchilla plan", "n_params"] == float(best.baseline.design.n_params)
     # 288B parameters of 2 bytes fill 90 % of 8 x 80 GB.
     assert marks.loc["equal cost", "n_params"].max() < 288e9
+
+
+@pytest.mark.parametrize("name", chart.__all__)
+def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
+    """A page's theme may switch on tooltips of every encoded field; only those that a layer asks for are shown."""
+    drawing = getattr(chart, name).drawing(frames[name])
+    spec = drawing.chart().to_dict()
+    for layers in (drawing.spec()["layer"], spec["layer"]):
+        for layer in layers:
+            tips = layer["encoding"].get("tooltip", [])
+            assert tips or layer["mark"]["tooltip"] is None, layer["mark"]
+            for tip in tips if isinstance(tips, list) else [tips]:
+                assert tip["type"] == "nominal", "numbers are told as text"
+                rows = spec["datasets"][layer["data"]["name"]]
+                assert not [row for row in rows if row.get(tip["field"]) == ""], tip
+    spec["config"]["mark"] = {"tooltip": {"content": "encoding"}}
+    shown = json.dumps(vl_convert.vegalite_to_vega(spec)["marks"])
+    titles = {tip.get("title", tip["field"]) for layer in spec["layer"] for tip in _listed(layer)}
+    told_of = {
+        key
+        for text in re.findall(r'"tooltip": \{"signal": "(\{.*?\})"\}', shown)
+        for key in re.findall(r'\\"([^"\\]+)\\": ', text)
+    }
+    assert told_of
+    assert told_of <= titles
+
+
+def _listed(layer) -> list:
+    tips = layer["encoding"].get("tooltip", [])
+    return tips if isinstance(tips, list) else [tips]

@@ -143,6 +143,7 @@ def elasticity_bars(
             "label": f"{row[output]:+.2f}",
             "left": row[output] < 0,
             "held": row["active_limit"],
+            "says": row["path"] + (", which holds the optimum" if row["active_limit"] else ""),
             "tells": told(row["value"], row["unit"]),
         }
         for row in sorted(rows, key=lambda r: -abs(r[output]))
@@ -153,10 +154,9 @@ def elasticity_bars(
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("path", [row["path"] for row in drawn]),
         tooltip=[
-            alt.Tooltip("path:N", title="assumption"),
+            alt.Tooltip("says:N", title="assumption"),
             alt.Tooltip("tells:N", title="value"),
             alt.Tooltip("label:N", title="% for 1 % more"),
-            alt.Tooltip("held:N", title="holds the optimum"),
         ],
     )
     title = "% for 1 % more of the assumption"

@@ -171,7 +171,7 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             alt.Tooltip("design:N", title="design"),
         ],
     )
-    curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
+    curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28, tooltip=None))
     today = whole.transform_filter("datum.today")
     mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
     text = today.mark_text(align="left", dx=12, dy=-10).encode(text=alt.Text("design:N"))

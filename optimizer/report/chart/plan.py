@@ -119,12 +119,11 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
         x=x,
         y=y,
         tooltip=[
-            alt.Tooltip("name:N", title="design"),
+            alt.Tooltip("says:N", title="design"),
             alt.Tooltip("size:N", title="size"),
             alt.Tooltip("trained:N", title="trained on, for this quality"),
             alt.Tooltip("costs:N", title="cost over the life"),
             alt.Tooltip("extra:N", title="against the optimum"),
-            alt.Tooltip("really:N", title="released model, really trained on"),
         ],
     )
     parts = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
@@ -181,12 +180,13 @@ def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
         "cost_total": row["cost_total"],
         "kind": kind,
         "name": name or "of this quality",
+        "says": (name or "of this quality")
+        + (f", itself trained on {told(row['trained_on'], 'tokens')}" if math.isfinite(row["trained_on"]) else ""),
         "label": "",
         "size": told(row["n_params"], "parameters"),
         "trained": told(row["train_tokens"], "tokens"),
         "costs": told(row["cost_total"], unit),
         "extra": f"+{percent(max(row['cost_vs_optimum'] - 1, 0.0))}",
-        "really": told(row["trained_on"], "tokens") if math.isfinite(row["trained_on"]) else "",
     }
 
 

@@ -82,7 +82,8 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         [cells, frames, texts],
         "What a wrong forecast costs",
-        f"cost above the best design for the traffic that arrives,\nat the same quality; framed: within 5 %;\n{STATED.replace(", ", ",\n")}",
+        "cost above the best design for the traffic that arrives,\nat the same quality; framed: within 5 %;\n"
+        + STATED.replace(", ", ",\n"),
         f"Heat map of regret. Worst: planned for {worst['plan']} tokens, {worst['future']} arrive, {worst['label']} of cost.",
         width={"step": 90 if len(futures) <= 8 else 56},
         height={"step": 44 if len(plans) <= 8 else 26},
