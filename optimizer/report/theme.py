@@ -38,6 +38,7 @@ __all__ = [
     "end_labels",
     "finished",
     "in_turn",
+    "largest",
     "log_scale",
     "named",
     "names_axis",
@@ -217,6 +218,18 @@ def end_labels(whole: alt.Chart, field: str, *, gap: int) -> list[alt.Chart]:
 def rule(value: float) -> alt.Chart:
     """A vertical line."""
     return alt.Chart(data([{"x": value}])).mark_rule(color=QUIET, strokeWidth=1.5).encode(x=alt.X("x:Q"))
+
+
+def largest(rows: list[dict[str, Any]], top: int, size: str) -> tuple[list[dict[str, Any]], str]:
+    """The first rows and those as large as the last of them, of rows that are sorted; and in words what is left out, if anything is.
+
+    >>> largest([{"a": 3.0}, {"a": 2.0}, {"a": 2.0}, {"a": 1.0}], 2, "a")
+    ([{'a': 3.0}, {'a': 2.0}, {'a': 2.0}], 'the 3 largest of 4')
+
+    """
+    least = abs(rows[top - 1][size]) * (1 - 1e-6) if 0 < top < len(rows) else 0.0
+    shown = [row for i, row in enumerate(rows) if i < top or abs(row[size]) >= least]
+    return shown, f"the {len(shown)} largest of {len(rows)}" if len(shown) < len(rows) else ""
 
 
 class Rows(alt.NamedData):

@@ -288,7 +288,7 @@ def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
             assert tips or layer["mark"]["tooltip"] is None, layer["mark"]
             for tip in tips if isinstance(tips, list) else [tips]:
                 assert tip["type"] == "nominal", "numbers are told as text"
-                rows = spec["datasets"][layer["data"]["name"]]
+                rows = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
                 assert not [row for row in rows if row.get(tip["field"]) == ""], tip
     spec["config"]["mark"] = {"tooltip": {"content": "encoding"}}
     shown = json.dumps(vl_convert.vegalite_to_vega(spec)["marks"])
@@ -305,3 +305,21 @@ def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
 def _listed(layer) -> list:
     tips = layer["encoding"].get("tooltip", [])
     return tips if isinstance(tips, list) else [tips]
+
+
+def test_bars_are_not_cut_between_equal_ones_and_say_what_is_left_out(frames, lecture):
+    frame, output = elasticities(lecture), "overtraining_vs_rule_of_20"
+    sizes = sorted(frame[output].abs()[frame[output].abs() > 5e-4], reverse=True)
+    for top in range(1, len(sizes) + 1):
+        spec = chart.elasticity_bars(frame, top=top).to_dict()
+        rows = next(rows for rows in spec["datasets"].values() if "elasticity" in rows[0])
+        left = sizes[len(rows) :]
+        assert len(rows) >= top
+        assert all(size < 0.9999 * sizes[len(rows) - 1] for size in left)
+        told_of = f"the {len(rows)} largest of {len(sizes)} that move it"
+        assert (told_of in spec["title"]["subtitle"][0]) == bool(left)
+    drawn = chart.elasticity_bars(frame).to_dict()["datasets"]
+    assert {"serving.decode_efficiency"} <= {row.get("path") for rows in drawn.values() for row in rows}
+    spec = chart.tornado(frames["tornado"], top=3).to_dict()
+    assert "the 3 largest of" in spec["title"]["subtitle"][0]
+    assert "the 2 largest of" in chart.sobol_bars(frames["sobol_bars"], top=2).to_dict()["title"]["subtitle"][0]
