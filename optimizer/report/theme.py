@@ -146,15 +146,17 @@ def some(rows: list[dict[str, Any]], maker: str) -> list[dict[str, Any]]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: 1, 2, 5 over two decades or so, else powers of ten."""
+    """Ticks of a logarithmic axis: as many as there is room for within a decade, 1, 2, 5 over two or so, else powers of ten."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = max(1, math.ceil((last - first) / 8))
     span = math.log10(high / low)
     fine = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
-    steps = (
-        fine if span < 0.7 else (1.0, 2.0, 3.0, 5.0, 7.0) if span < 1.3 else (1.0, 2.0, 5.0) if span < 2.6 else (1.0,)
-    )
-    return [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+    found = list[float]()
+    for steps in (fine, (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)):
+        found = [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+        if span < 3 and sum(low <= tick <= high for tick in found) <= 5 + span:
+            break
+    return found
 
 
 def scale(values: Sequence[float], *, log: bool | None = None) -> tuple[alt.Scale, list[float] | None]:

@@ -26,7 +26,7 @@ from optimizer.report import chart
 from optimizer.report.compare import bills, valleys
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 from optimizer.report.serving import batch_sweep, served
-from optimizer.report.theme import MOST_MARKS, scale, told
+from optimizer.report.theme import MOST_MARKS, log_scale, scale, told
 from optimizer.report.why import design_map, staircase
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
@@ -168,6 +168,17 @@ def test_ticks_are_round_and_inside():
         assert 2 <= len(ticks) <= 12
         assert min(values) * 0.8 < min(ticks)
         assert max(ticks) < max(values) * 5
+    for least, most, count in (
+        (4e26, 9e26, 5),
+        (3.0, 29.0, 6),
+        (1e11, 3.7e11, 5),
+        (20, 90, 5),
+        (2e13, 2e15, 7),
+        (1e3, 2e9, 8),
+    ):
+        ticks = log_scale((least, most))[1]
+        assert 2 <= len(ticks) <= count, "labels of one decade do not touch on a narrow page"
+        assert all(least <= tick <= most for tick in ticks)
     assert scale([0.0, 1.0])[1] is None
     assert scale([5.0])[0].domain[0] < 5
 
