@@ -128,7 +128,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
     if path == "limits.max_training_bytes_per_chip":
         need = float(training_bytes_per_chip(scenario, SMALLEST_USEFUL))
         return (
-            f"{small} fill {human(need)} B of a chip in pre-training, above {path}. "
+            f"{small} fill {human(need)} bytes of a chip in pre-training, above {path}. "
             "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
         )
     r = replica(scenario, SMALLEST_USEFUL)
@@ -186,7 +186,7 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
         block, field = path.split(".")
         value = getattr(getattr(scenario, block), field)
         meaning = {
-            "limits.max_training_bytes_per_chip": f"{human(value)} B ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_training_bytes_per_chip": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
             "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",
