@@ -87,7 +87,7 @@ def test_long_tables_carry_a_unit_in_every_row():
 
 def test_frames_know_their_units():
     frame = table("hardware")
-    assert frame.attrs["units"]["hbm_bytes_per_second"] == "B/s"
+    assert frame.attrs["units"]["hbm_bytes_per_second"] == "bytes/s"
     assert frame.loc[frame["chip"] == "H100 SXM", "bf16_flops_per_second"].item() == 9.89e14
 
 

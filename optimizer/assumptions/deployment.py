@@ -76,7 +76,7 @@ class Deployment(Assumption):
         "1", "power of active parameters that layers grow with; 0 keeps them", ge=0, le=1, default=0.275, source=_FIT
     )
     kv_bytes_per_token: float = quantity(
-        "B/token",
+        "bytes/token",
         "key-value cache of one token of the reference model, at 2 bytes a number",
         gt=0,
         default=80900.0,
@@ -88,7 +88,7 @@ class Deployment(Assumption):
         "1", "power of active parameters that the cache grows with; 0 keeps it", ge=0, le=1, default=0.365, source=_FIT
     )
     kv_constant_bytes: float = quantity(
-        "B",
+        "bytes",
         "part of a sequence's cache that does not grow with context: windows and states",
         ge=0,
         default=0.0,
@@ -96,7 +96,7 @@ class Deployment(Assumption):
         high=1e9,
     )
     kv_bytes_per_value: float = quantity(
-        "B", "bytes of one number in the cache", gt=0, le=4, default=2.0, low=1, high=2
+        "bytes", "bytes of one number in the cache", gt=0, le=4, default=2.0, low=1, high=2
     )
     attention_exponent: float = quantity(
         "1",
@@ -108,7 +108,7 @@ class Deployment(Assumption):
         high=1,
     )
     bytes_per_weight: float | None = quantity(
-        "B",
+        "bytes",
         "bytes of one weight; those of the chip's precision when left out",
         gt=0,
         le=4,

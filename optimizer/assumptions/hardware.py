@@ -33,16 +33,16 @@ class Accelerator(NamedAssumption):
     precision: Precision = "bf16"
     peak_flops: float = quantity("FLOP/s", "dense peak of one chip at this precision", gt=0, low=1e14, high=1e16)
     usd_per_chip_hour: float = quantity("USD/h", "price of one chip for one hour", gt=0, low=1, high=6)
-    hbm_bytes: float | None = quantity("B", "memory of one chip", gt=0, default=None)
-    hbm_bytes_per_second: float | None = quantity("B/s", "memory bandwidth of one chip", gt=0, default=None)
+    hbm_bytes: float | None = quantity("bytes", "memory of one chip", gt=0, default=None)
+    hbm_bytes_per_second: float | None = quantity("bytes/s", "memory bandwidth of one chip", gt=0, default=None)
     scaleup_domain_chips: float | None = quantity(
         "chips", "chips that reach each other at scale-up bandwidth", ge=1, default=None
     )
     scaleup_bytes_per_second: float | None = quantity(
-        "B/s", "one-way scale-up bandwidth of one chip", gt=0, default=None
+        "bytes/s", "one-way scale-up bandwidth of one chip", gt=0, default=None
     )
     scaleout_bytes_per_second: float | None = quantity(
-        "B/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
+        "bytes/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
     )
 
     @classmethod
@@ -80,8 +80,8 @@ class CacheTier(NamedAssumption):
     1000000000000.0
     """
 
-    capacity_bytes: float = quantity("B", "what one device holds", gt=0, low=1e11, high=1e14)
-    bytes_per_second: float = quantity("B/s", "read rate of one device", gt=0, low=1e8, high=1e12)
+    capacity_bytes: float = quantity("bytes", "what one device holds", gt=0, low=1e11, high=1e14)
+    bytes_per_second: float = quantity("bytes/s", "read rate of one device", gt=0, low=1e8, high=1e12)
     usd_per_device_hour: float = quantity("USD/h", "price of one device for one hour", gt=0, low=1e-3, high=10)
 
     @classmethod

@@ -106,7 +106,9 @@ def human(value: float, digits: int = 4) -> str:
 def percent(share: float, digits: int = 3) -> str:
     """`share` in percent: 0.1745 -> "17.4 %".
 
-    >>> percent(0.5), percent(-0.0123)
-    ('50 %', '-1.23 %')
+    >>> percent(0.5), percent(-0.0123), percent(math.nan)
+    ('50 %', '-1.23 %', 'n/a')
     """
+    if not math.isfinite(share):
+        return human(share)
     return f"{float(f'{100 * share:.{digits}g}'):.{digits + 3}f}".rstrip("0").rstrip(".") + " %"

@@ -58,7 +58,7 @@ class Pretraining(Assumption):
         high=5,
     )
     state_bytes_per_param: float = quantity(
-        "B",
+        "bytes",
         "training memory per total parameter: weights, gradients, optimizer state",
         gt=0,
         le=64,
@@ -157,7 +157,9 @@ class Limits(Assumption):
     fleet_chips: float | None = quantity(
         "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
     )
-    max_bytes: float | None = quantity("B", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13)
+    max_bytes: float | None = quantity(
+        "bytes", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13
+    )
     min_tokens_per_second_per_user: float | None = quantity(
         "tokens/s",
         "speed that every user must see; needs serving.method = 'roofline'",
@@ -167,10 +169,10 @@ class Limits(Assumption):
         high=200,
     )
     max_training_bytes_per_chip: float | None = quantity(
-        "B", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11
+        "bytes", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11
     )
     bytes_per_param: float | None = quantity(
-        "B",
+        "bytes",
         "memory per active parameter as served (experts: times total over active)",
         gt=0,
         default=None,

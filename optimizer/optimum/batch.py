@@ -27,6 +27,7 @@ from ..model.limits import limit_names
 from ..model.quality import loss
 from .base import Optimum, optimum
 from .columns import Batch, as_batches
+from .feasibility import served
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
@@ -93,7 +94,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
         frame: dotted columns replace the values of `scenario` row by row ("traffic.output_tokens", "law"). Text columns (names, kinds,
             policies) group the rows; numbers are plain counts; an empty cell keeps the scenario's own value.
         detail: add the baseline (Chinchilla's plan for the same loss), the savings against it, and how far the design lies outside the
-            runs of the law's fit (1 is the edge). The baseline is NaN where it would repeat data.
+            runs of the law's fit (1 is the edge). The baseline is NaN where it would repeat data, its cost where the
+            deployment cannot serve it.
 
     Returns:
         One row a scenario, on the index of `frame`: status, design, both over-training ratios, loss, cost by phase, KKT residual,
@@ -283,7 +285,7 @@ def _numbers(scenario: Scenario, design: Design, residual: Numeric, detail: bool
     numbers += [*cost, cost.total, residual]
     if detail:
         base = _baseline(scenario, design)
-        base_cost = lifecycle_cost(scenario, base).total
+        base_cost = jnp.where(served(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
         law, nan = scenario.law, jnp.nan
         edges = (law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param)
         far = [value / (nan if edge is None else edge) for value, edge in zip((n, d, ratio), edges, strict=True)]

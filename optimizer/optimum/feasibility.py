@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
@@ -14,16 +15,18 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import target_reducible_loss
-from ..model.roofline import fastest_step, longest_context, memory_batch, replica
+from ..model.roofline import fastest_step, longest_context, memory_batch, replica, serving_excess
 from ..model.training import training_bytes_per_chip
 from .solution import InfeasibleError
 
-__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens"]
+__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens", "served"]
 
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
+_SERVED = 1e-9
+"""Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _LN_HELD = 53 * math.log(2)  # 64-bit floats hold 53 binary digits
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
@@ -44,6 +47,19 @@ def ln_useful_tokens(law: Law) -> Numeric:
     if not isinstance(law, RepetitionLaw):
         return math.inf
     return jnp.log(law.unique_tokens) + jnp.log1p(law.R_D * _LN_HELD)
+
+
+def served(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
+    """Whether some batch serves a model of this size; what none serves has no price.
+
+    Beyond that the cost only says how much is missing, so that a search finds back. At a fixed batch a model that is too slow has one.
+    """
+    if scenario.serving.method == "efficiency":
+        return jnp.full(jnp.shape(n_params), True)
+    excess = serving_excess(scenario, n_params)
+    if scenario.deployment.batch_size is not None:
+        excess = {"deployment.chips": excess["deployment.chips"]}
+    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= _SERVED
 
 
 class Room:
@@ -112,7 +128,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
     if path == "limits.max_training_bytes_per_chip":
         need = float(training_bytes_per_chip(scenario, SMALLEST_USEFUL))
         return (
-            f"{small} fill {human(need)} B of a chip in pre-training, above {path}. "
+            f"{small} fill {human(need)} bytes of a chip in pre-training, above {path}. "
             "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
         )
     r = replica(scenario, SMALLEST_USEFUL)
@@ -170,7 +186,7 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
         block, field = path.split(".")
         value = getattr(getattr(scenario, block), field)
         meaning = {
-            "limits.max_training_bytes_per_chip": f"{human(value)} B ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_training_bytes_per_chip": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
             "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",

@@ -46,7 +46,9 @@ class Overtraining(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """The Chinchilla plan: the same loss with the least pre-training compute, billed for the same life. Limits do not bind it."""
+    """The Chinchilla plan: the same loss with the least pre-training compute, billed for the same life. Limits do not bind it; one that
+    the deployment cannot serve, for memory or for speed, has no cost (NaN).
+    """
 
     design: Design
     cost: LifecycleCost
@@ -118,7 +120,9 @@ class Solution:
 
     @property
     def savings(self) -> float:
-        """1 - cost / baseline cost; negative where limits make the plan dearer than the unlimited Chinchilla plan."""
+        """1 - cost / baseline cost; negative where limits make the plan dearer than the unlimited Chinchilla plan; NaN
+        where that has no cost.
+        """
         return 1 - float(self.cost.total) / float(self.baseline.cost.total)
 
     def to_dict(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.quality import loss, target_reducible_loss
-from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
+from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens, served
 from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
 from .reduced import design_at_budget, design_at_loss
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
@@ -310,12 +310,17 @@ def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float
 
 
 def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
-    """The design of least N D that reaches the law's part of the same loss, with the RL tokens of the policy (or of the optimum)."""
+    """The design of least N D that reaches the law's part of the same loss, with the RL tokens of the policy (or of the optimum).
+
+    Its cost is NaN where no batch serves it.
+    """
     ln_loss = rows.value(LAW_LOSS, x)
     start = x.copy()
     start[:2] = _chinchilla(scenario, ln_loss)
     found = rows.minimise({PRETRAINING: 1.0}, {LAW_LOSS: ln_loss}, start, free=(0, 1), limits=False, close=True)
     design = _design(scenario, found.x)
+    if not served(scenario, design.n_params):
+        return Baseline(design, LifecycleCost(*(math.nan,) * 4))
     return Baseline(design, _floats(lifecycle_cost(scenario, design)))
 
 

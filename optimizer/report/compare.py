@@ -30,9 +30,9 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
         reference: the name that the others are divided by.
 
     Returns:
-        Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. A ratio is NaN where one of two has no
-        answer, where the reference is 0, where the
-        units differ, as cost in FLOP and in USD does (`unit` then names both), or for losses under two laws, fitted on different text.
+        Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. An output that the plans have in
+        different units, as cost in FLOP and in USD, has a row for each unit, empty for plans billed in the other. A ratio is NaN where one
+        of two is empty, where the reference is 0, or for losses under two laws, fitted on different text.
 
     Raises:
         InputError: the reference is not among the plans.
@@ -47,16 +47,18 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     records = []
     for output in OUTPUTS:
         units = {name: frame.attrs["units"][output] for name, frame in flat.items()}
-        values = {name: float(frame[output].iloc[0]) if answered[name] else math.nan for name, frame in flat.items()}
-        base = values[reference]
-        ratios = {
-            f"{name}{VS}": value / base
-            if base and units[name] == units[reference] and (output != "loss" or _same_law(plans, name, reference))
-            else math.nan
-            for name, value in values.items()
-            if name != reference
-        }
-        records.append({"output": output, "unit": " or ".join(dict.fromkeys(units.values())), **values, **ratios})
+        found = {name: float(frame[output].iloc[0]) if answered[name] else math.nan for name, frame in flat.items()}
+        for unit in dict.fromkeys(units.values()):
+            values = {name: value if units[name] == unit else math.nan for name, value in found.items()}
+            base = values[reference]
+            ratios = {
+                f"{name}{VS}": value / base
+                if base and (output != "loss" or _same_law(plans, name, reference))
+                else math.nan
+                for name, value in values.items()
+                if name != reference
+            }
+            records.append({"output": output, "unit": unit, **values, **ratios})
     frame = pd.DataFrame.from_records(records)
     frame.attrs["units"] = {}
     return frame

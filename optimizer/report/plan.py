@@ -10,17 +10,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import human, percent
 from ..assumptions.problems import InputError
+from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
 from ..assumptions.traffic import GrowthTraffic, TableTraffic, days_in_months, month_after
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
+from ..optimum.feasibility import served
 from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ __all__ = [
     "of_equal_loss",
     "reducible_at",
     "tokens_for",
+    "total_cost",
     "verdict",
 ]
 
@@ -47,7 +51,13 @@ MARGIN = 1.5
 NEAREST = 6
 SHARES = 65
 
-_total = jax.jit(lambda scenario, design: lifecycle_cost(scenario, design).total)
+
+@jax.jit
+def total_cost(scenario: Scenario, design: Design) -> Numeric:
+    """Cost over the life; NaN where the deployment cannot serve the model."""
+    return jnp.where(served(scenario, design.n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+
+
 _excess = jax.jit(limit_excess)
 
 
@@ -62,7 +72,8 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
         "Chinchilla plan" or the name of a released model of that size), n_params, train_tokens, rl_tokens, cost_total, cost_vs_optimum,
         allowed (whether the scenario's limits hold), trained_on (tokens that the released model was really trained on), and
         `attrs["units"]`.
-        A released model stands for its size alone: its row is what that size would cost at this quality.
+        A released model stands for its size alone: its row is what that size would cost at this quality. A size that the deployment
+        cannot serve has no cost (NaN).
 
     Raises:
         InputError: the solution has no design.
@@ -90,7 +101,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     plan = POINTS + [name for name, _ in named].index("Chinchilla plan")
     tokens[plan], rl[plan] = float(best.baseline.design.train_tokens), float(best.baseline.design.rl_tokens)
     design = Design(sizes, tokens, rl)
-    cost = np.asarray(_total(s, design), float)
+    cost = np.asarray(total_cost(s, design), float)
     over = [np.broadcast_to(np.asarray(e, float), sizes.shape) for e in _excess(s, design).values()]
     frame = pd.DataFrame(
         {
@@ -105,7 +116,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     )
     trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
     frame["trained_on"] = [trained.get(name, math.nan) for name in frame["design"]]
-    frame = frame.dropna(subset="cost_total").sort_values("n_params", kind="stable", ignore_index=True)
+    frame = frame.dropna(subset="train_tokens").sort_values("n_params", kind="stable", ignore_index=True)
     unit = "FLOP" if best.unit == "flops" else "USD"
     frame.attrs["units"] = {
         "n_params": "parameters",
@@ -163,8 +174,9 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
         tokens = tokens_for(s, left[:, None] * share)
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
-        cost = np.asarray(_total(s, Design(grown, tokens, rl)), float)
+        cost = np.asarray(total_cost(s, Design(grown, tokens, rl)), float)
         at = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
+        tokens[~np.isfinite(cost).any(axis=1)] = np.nan  # no size without a price has a cheapest pair
         pick = pick[0], at
         middle, width = logit[pick], 2 * width / (SHARES - 1)
     return tokens[pick], rl[pick]
@@ -254,10 +266,10 @@ def verdict(best: Solution) -> str:
     needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
     low, high = best.band.n_params
-    far = {"parameters": best.extrapolation.n_params, "tokens per parameter": best.extrapolation.tokens_per_param}
-    outside = [f"{human(factor, 2)} times the {what}" for what, factor in far.items() if factor and factor > 1]
+    far = {"model": best.extrapolation.n_params, "ratio of tokens to parameters": best.extrapolation.tokens_per_param}
+    outside = [f"{human(factor, 2)} times the largest {what}" for what, factor in far.items() if factor and factor > 1]
     trust = (
-        f"It lies at {' and '.join(outside)} of the largest run that the law was fitted on, so the law is a guess there."
+        f"It lies at {' and '.join(outside)} that the law was fitted on, so the law is a guess there."
         if outside
         else "It lies inside the runs that the law was fitted on."
         if any(factor is not None for factor in best.extrapolation)

@@ -322,7 +322,7 @@ def pipeline_sweep(s: Served, stages: Iterable[float] = STAGES) -> "pd.DataFrame
         return {"weight_bytes_per_stage": float(r.weight_bytes / r.stages), **operating_point(moved)}
 
     frame = _sweep(s, "deployment.pipeline_stages", stages, "stages", row)
-    frame.attrs["units"]["weight_bytes_per_stage"] = "B"
+    frame.attrs["units"]["weight_bytes_per_stage"] = "bytes"
     return frame
 
 

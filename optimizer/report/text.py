@@ -17,12 +17,12 @@ from ..model.cost import research_cost
 from ..model.limits import limit_excess
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
-from .serving import Served, operating_point
+from .serving import Served, misfits, operating_point
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times", "unspent"]
+__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times", "unpriced", "unspent"]
 
 SPENT = 1e-6
 """Share of a budget that counts as all of it."""
@@ -90,6 +90,21 @@ def unspent(best: Solution) -> str:
     )
 
 
+def unpriced(best: Solution) -> str:
+    """One sentence where the deployment cannot serve the Chinchilla plan, which then has no cost, else ""."""
+    design = best.baseline.design
+    if not math.isnan(float(best.baseline.cost.total)):
+        return ""
+    why = misfits(Served("it", float(design.n_params), best.scenario))
+    memory = any(sentence.startswith("it needs") for sentence in why)
+    return (
+        f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(design.n_params))} on "
+        f"{human(float(design.train_tokens))} tokens, "
+        f"{'does not fit the memory of the replica' if memory else 'is too slow for this deployment'} and so has no cost: "
+        + " ".join(why)
+    )
+
+
 def solution_text(best: Solution) -> RenderableType:
     """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
     n, d, r = (float(v) for v in best.design)
@@ -138,7 +153,8 @@ def solution_text(best: Solution) -> RenderableType:
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
     lines = [
-        f"The compute-optimal (Chinchilla) plan for the same loss, {base_n} on {base_d} tokens, costs "
+        unpriced(best)
+        or f"The compute-optimal (Chinchilla) plan for the same loss, {base_n} on {base_d} tokens, costs "
         f"{_money(float(base.cost.total), unit)}: "
         f"this one costs {saved}.",
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
@@ -158,7 +174,7 @@ def solution_text(best: Solution) -> RenderableType:
             "published, and the answer rests on them. Set rl.G and rl.gamma."
         )
     forbidden = [path for path, excess in limit_excess(best.scenario, base.design).items() if float(excess) > 0]
-    if forbidden:
+    if forbidden and not unpriced(best):
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
     lines += filter(None, [unspent(best)])
     name = best.scenario.name or "scenario"

@@ -26,6 +26,7 @@ __all__ = [
     "NAMES",
     "QUIET",
     "SHAPES",
+    "STATED",
     "STEP",
     "WIDTH",
     "Drawing",
@@ -37,6 +38,7 @@ __all__ = [
     "end_labels",
     "finished",
     "in_turn",
+    "largest",
     "log_scale",
     "named",
     "names_axis",
@@ -62,6 +64,8 @@ MOST_MARKS = 2000
 
 WIDTH = 560
 """pixels"""
+
+STATED = "traffic as stated, before its share and the probability of shipping"
 
 STEP = 24
 """pixels from one row of bars to the next"""
@@ -142,15 +146,17 @@ def some(rows: list[dict[str, Any]], maker: str) -> list[dict[str, Any]]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: 1, 2, 5 over two decades or so, else powers of ten."""
+    """Ticks of a logarithmic axis: as many as there is room for within a decade, 1, 2, 5 over two or so, else powers of ten."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = max(1, math.ceil((last - first) / 8))
     span = math.log10(high / low)
     fine = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
-    steps = (
-        fine if span < 0.7 else (1.0, 2.0, 3.0, 5.0, 7.0) if span < 1.3 else (1.0, 2.0, 5.0) if span < 2.6 else (1.0,)
-    )
-    return [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+    found = list[float]()
+    for steps in (fine, (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)):
+        found = [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+        if span < 3 and sum(low <= tick <= high for tick in found) <= 5 + span:
+            break
+    return found
 
 
 def scale(values: Sequence[float], *, log: bool | None = None) -> tuple[alt.Scale, list[float] | None]:
@@ -216,6 +222,18 @@ def rule(value: float) -> alt.Chart:
     return alt.Chart(data([{"x": value}])).mark_rule(color=QUIET, strokeWidth=1.5).encode(x=alt.X("x:Q"))
 
 
+def largest(rows: list[dict[str, Any]], top: int, size: str) -> tuple[list[dict[str, Any]], str]:
+    """The first rows and those as large as the last of them, of rows that are sorted; and in words what is left out, if anything is.
+
+    >>> largest([{"a": 3.0}, {"a": 2.0}, {"a": 2.0}, {"a": 1.0}], 2, "a")
+    ([{'a': 3.0}, {'a': 2.0}, {'a': 2.0}], 'the 3 largest of 4')
+
+    """
+    least = abs(rows[top - 1][size]) * (1 - 1e-6) if 0 < top < len(rows) else 0.0
+    shown = [row for i, row in enumerate(rows) if i < top or abs(row[size]) >= least]
+    return shown, f"the {len(shown)} largest of {len(rows)}" if len(shown) < len(rows) else ""
+
+
 class Rows(alt.NamedData):
     """Records that a chart draws, under a name: they stand once, beside the chart, which stays the same when they change."""
 
@@ -241,11 +259,22 @@ def data(rows: Iterable[dict[str, Any]]) -> Rows:
     return Rows([{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in rows])
 
 
+def _told_on_purpose(layer: alt.Chart) -> alt.Chart:
+    """The layer, without the tooltip of raw numbers and column names that a page's theme gives to a mark that has none of its own."""
+    if layer.encoding is not alt.Undefined and layer.encoding.tooltip is not alt.Undefined:
+        return layer
+    mark = {"type": layer.mark} if isinstance(layer.mark, str) else layer.mark.to_dict()
+    return layer.properties(mark={**mark, "tooltip": None})
+
+
 @dataclass(frozen=True)
 class Layers:
     """The layers of a chart; kept between drawings where only their numbers change, they are worked out once."""
 
     charts: tuple[alt.Chart, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "charts", tuple(_told_on_purpose(chart) for chart in self.charts))
 
     @functools.cached_property
     def plain(self) -> list[dict[str, Any]]:

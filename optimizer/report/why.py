@@ -4,12 +4,12 @@ staircase(s)      the over-training ratio as training, inference and RL are paid
 reasoning(best)   the lecture's arithmetic with the scenario's own numbers
 every_law(s)      the optimum under each law, with its band and, where one is published, the interval of its posterior
 design_map(best)  lines of equal loss and of equal cost in parameters and tokens, with the way from Chinchilla to the optimum
+saving(best)      what the way from Chinchilla to the optimum saves, in words
 """
 
 import math
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from ..assumptions.law import law_names
@@ -17,20 +17,20 @@ from ..assumptions.numbers import human, percent
 from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, lifecycle_cost
+from ..model.cost import Design
 from ..optimum.blocks import Progress
 from ..optimum.ensemble import optima, under_law
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
 from .lecture import Step
-from .plan import cost_curve, needs_answer, reducible_at, tokens_for
-from .text import times
+from .plan import cost_curve, needs_answer, reducible_at, tokens_for, total_cost
+from .text import times, unpriced
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["design_map", "every_law", "reasoning", "staircase"]
+__all__ = ["design_map", "every_law", "reasoning", "saving", "staircase"]
 
 RATIO = "overtraining_vs_rule_of_20"
 POSTERIOR = (0.1, 0.9)
@@ -45,8 +45,6 @@ LOSSES = (0.8, 0.9, 1.0, 1.1, 1.25)
 """Reducible losses of the lines, over that of the optimum."""
 COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Costs of the lines, over that of the optimum."""
-
-_total = jax.jit(lambda scenario, design: lifecycle_cost(scenario, design).total)
 
 
 def staircase(scenario: Scenario) -> "pd.DataFrame":
@@ -115,8 +113,8 @@ def reasoning(best: Solution) -> list[Step]:
     needs_answer(best)
     s, cost = best.scenario, best.cost
     n, d, r = (float(v) for v in best.design)
-    read, written = (float(v) for v in (s.traffic.demand().input_tokens, s.traffic.demand().output_tokens))
-    served = read + written
+    read, cached, written = (float(v) for v in s.traffic.demand())
+    computed = read - cached + written
     k, per_rl, per_served = (
         float(v)
         for v in (
@@ -133,7 +131,11 @@ def reasoning(best: Solution) -> list[Step]:
     }
     whole = float(cost.total)
     found = [
-        Step("tokens this model serves", f"{human(read)} input + {human(written)} output", f"{human(served)} tokens"),
+        Step(
+            "tokens this model serves",
+            f"{human(read)} input + {human(written)} output",
+            f"{human(read + written)} tokens",
+        ),
         Step("compute of pre-training", f"{k:g} N D = {k:g} x {human(n)} x {human(d)}", f"{human(k * n * d)} FLOP"),
     ]
     if r:
@@ -144,11 +146,19 @@ def reasoning(best: Solution) -> list[Step]:
                 f"{human(per_rl * n * r)} FLOP",
             )
         )
+    if cached:
+        found.append(
+            Step(
+                "tokens that are computed",
+                f"{human(read)} input - {human(cached)} found in a prefix cache + {human(written)} output",
+                f"{human(computed)} tokens",
+            )
+        )
     found.append(
         Step(
             "compute of inference",
-            f"{per_served:g} N T = {per_served:g} x {human(n)} x {human(served)}",
-            f"{human(per_served * n * served)} FLOP",
+            f"{per_served:g} N T{', T computed' if cached else ''} = {per_served:g} x {human(n)} x {human(computed)}",
+            f"{human(per_served * n * computed)} FLOP",
         )
     )
     found += [
@@ -208,7 +218,8 @@ def _one_law(law: str, scenario: Scenario, kind: str) -> "pd.DataFrame":
 def design_map(best: Solution) -> "pd.DataFrame":
     """Designs of equal loss and of equal cost around the optimum, at the RL tokens that the policy gives.
 
-    Where R is optimised it stays at R*. Chinchilla's plan pays the same bills for the same loss.
+    Where R is optimised it stays at R*. Chinchilla's plan pays the same bills for the same loss; one that the deployment cannot serve has
+    no cost.
 
     Returns:
         One row a point: kind ("equal loss", "equal cost", "20 tokens per parameter", "same loss" from the Chinchilla plan to the optimum,
@@ -256,9 +267,14 @@ def design_map(best: Solution) -> "pd.DataFrame":
     d, n = np.meshgrid(rows, fine, indexing="ij")
     given = s.rl.rl_tokens(n, d, s.pretraining.flops_per_param_token)
     r = np.full_like(n, float(best.design.rl_tokens)) if isinstance(s.rl, OptimisedRL) else np.array(given, float)
-    costs = np.log(np.asarray(_total(s, Design(n, d, r)), float))
+    costs = np.log(np.asarray(total_cost(s, Design(n, d, r)), float))
+    priced = np.isfinite(costs).all(
+        axis=0
+    )  # what the deployment cannot serve has no cost, and is larger than what it can
     for factor in COSTS:
-        at = [np.interp(math.log(factor * cost), along, np.log(fine), np.nan, np.nan) for along in costs]
+        at = [
+            np.interp(math.log(factor * cost), along[priced], np.log(fine[priced]), np.nan, np.nan) for along in costs
+        ]
         add("equal cost", f"{human(factor * cost, 3)} {unit}", np.exp(at), rows, costs=factor * cost)
     add("20 tokens per parameter", "20 tokens per parameter", sizes, 20 * sizes)
     if most and low < most:
@@ -282,3 +298,24 @@ def design_map(best: Solution) -> "pd.DataFrame":
     frame.attrs["units"] = {"n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token", "cost_total": unit}
     frame.attrs["fitted_max_params"] = most
     return frame
+
+
+def saving(best: Solution) -> str:
+    """What the optimum saves against the Chinchilla plan of the same loss, in one sentence; or why that plan has no cost.
+
+    Raises:
+        InputError: the solution has no design.
+
+    >>> from optimizer.assumptions.library import load
+    >>> saving(solve(load("lecture-2026")))[:60]
+    'At the same loss, going from 435B to 111B parameters and fro'
+
+    """
+    needs_answer(best)
+    plan, (n, d, _) = best.baseline.design, best.design
+    sizes, tokens = ([human(float(v), 3) for v in pair] for pair in ((plan.n_params, n), (plan.train_tokens, d)))
+    way = f"from {sizes[0]} to {sizes[1]} parameters and from {tokens[0]} to {tokens[1]} tokens"
+    if math.isnan(best.savings):
+        return unpriced(best)
+    saved = f"saves {percent(best.savings)}" if best.savings >= 0 else f"adds {percent(-best.savings)}"
+    return f"At the same loss, going {way} {saved} of the Chinchilla plan's cost."

@@ -5,10 +5,11 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import brentq, minimize_scalar
 
-from optimizer import InfeasibleError, InputError, Scenario, load, solve
+from optimizer import InfeasibleError, InputError, Scenario, load, solve, solve_batch
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
 from optimizer.model.roofline import batch_size, replica, serving_excess, step_time
@@ -203,3 +204,31 @@ def test_bad_input_says_what_to_do(changes, said):
     with pytest.raises(InputError) as error:
         dense(**changes)
     assert said in " ".join(error.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("changes", "priced"),
+    [
+        ({}, False),  # 435B parameters of 2 bytes in 90 % of 8 x 80 GB
+        ({"deployment.pipeline_stages": 2}, True),
+        ({"deployment.batch": "fixed", "deployment.batch_size": 1}, False),
+        (
+            {"deployment.pipeline_stages": 2, "deployment.target_tokens_per_second": 30, "deployment.batch": "latency"},
+            False,
+        ),
+    ],
+)
+def test_a_chinchilla_plan_that_cannot_be_served_has_no_cost(changes, priced):
+    best = solve(load("lecture-2026", {"serving.method": "roofline", "money.unit": "usd", **changes}))
+    plan, d = best.baseline.design, best.scenario.deployment
+    assert float(plan.n_params) == pytest.approx(4.348e11, rel=1e-3)
+    assert math.isfinite(best.baseline.cost.total) == math.isfinite(best.savings) == priced
+    if not d.target_tokens_per_second:
+        assert priced == (2 * float(plan.n_params) < 0.9 * 8 * 80e9 * float(d.pipeline_stages))
+    if priced:
+        assert float(best.baseline.cost.total) == float(lifecycle_cost(best.scenario, plan).total)
+    else:
+        assert best.to_dict()["savings"] is None
+    together = solve_batch(best.scenario, pd.DataFrame({"traffic.share": [1.0]}), detail=True).iloc[0]
+    assert together["savings"] == pytest.approx(best.savings, rel=1e-9, nan_ok=True)
+    assert together["baseline_n_params"] == pytest.approx(float(plan.n_params), rel=1e-9)

@@ -1,5 +1,7 @@
 """Charts: what they refuse, what they say in words, and what a reader sees of numbers."""
 
+import json
+import math
 import re
 
 import pytest
@@ -24,7 +26,7 @@ from optimizer.report import chart
 from optimizer.report.compare import bills, valleys
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 from optimizer.report.serving import batch_sweep, served
-from optimizer.report.theme import MOST_MARKS, scale, told
+from optimizer.report.theme import MOST_MARKS, log_scale, scale, told
 from optimizer.report.why import design_map, staircase
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
@@ -166,6 +168,17 @@ def test_ticks_are_round_and_inside():
         assert 2 <= len(ticks) <= 12
         assert min(values) * 0.8 < min(ticks)
         assert max(ticks) < max(values) * 5
+    for least, most, count in (
+        (4e26, 9e26, 5),
+        (3.0, 29.0, 6),
+        (1e11, 3.7e11, 5),
+        (20, 90, 5),
+        (2e13, 2e15, 7),
+        (1e3, 2e9, 8),
+    ):
+        ticks = log_scale((least, most))[1]
+        assert 2 <= len(ticks) <= count, "labels of one decade do not touch on a narrow page"
+        assert all(least <= tick <= most for tick in ticks)
     assert scale([0.0, 1.0])[1] is None
     assert scale([5.0])[0].domain[0] < 5
 
@@ -246,3 +259,78 @@ def test_valleys_are_thick_only_where_the_limits_allow_it():
     assert "thin: the limits forbid it" in spec["title"]["subtitle"][0]
     legends = [layer["encoding"].get("color", {}).get("legend", {}) for layer in spec["layer"]]
     assert None not in legends, "a layer without a legend takes that of all others away"
+
+
+def test_a_plan_that_cannot_be_served_is_shown_without_a_cost():
+    """Its cost would lie at 1e36 USD, and with it the ends of the axes."""
+    best = solve(load("lecture-2026", {"serving.method": "roofline", "money.unit": "usd"}))
+    curve, least = cost_curve(best), float(best.cost.total)
+    by_name = curve.set_index("design")["cost_total"]
+    assert math.isnan(by_name["Chinchilla plan"])
+    assert curve["cost_total"].max() < 100 * least
+    drawn = {
+        "cost_against_params": curve,
+        "cost_by_phase": cost_phases(best),
+        "design_map": design_map(best),
+        "valleys": valleys({"a": best}),
+        "bills": bills({"a": best}),
+    }
+    for name, frame in drawn.items():
+        spec = getattr(chart, name)(frame).to_dict()
+        assert not [word for word in words(getattr(chart, name)(frame)) if re.search(r"\de\d\d|nan|n/a", word)], name
+        if name not in ("valleys", "bills"):
+            said = spec["description"] + str(spec["title"])
+            assert "Chinchilla plan" in said
+            assert "has no cost" in said
+    marks = design_map(best).set_index("kind")
+    assert marks.loc["Chinchilla plan", "n_params"] == float(best.baseline.design.n_params)
+    # 288B parameters of 2 bytes fill 90 % of 8 x 80 GB.
+    assert marks.loc["equal cost", "n_params"].max() < 288e9
+
+
+@pytest.mark.parametrize("name", chart.__all__)
+def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
+    """A page's theme may switch on tooltips of every encoded field; only those that a layer asks for are shown."""
+    drawing = getattr(chart, name).drawing(frames[name])
+    spec = drawing.chart().to_dict()
+    for layers in (drawing.spec()["layer"], spec["layer"]):
+        for layer in layers:
+            tips = layer["encoding"].get("tooltip", [])
+            assert tips or layer["mark"]["tooltip"] is None, layer["mark"]
+            for tip in tips if isinstance(tips, list) else [tips]:
+                assert tip["type"] == "nominal", "numbers are told as text"
+                rows = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
+                assert not [row for row in rows if row.get(tip["field"]) == ""], tip
+    spec["config"]["mark"] = {"tooltip": {"content": "encoding"}}
+    shown = json.dumps(vl_convert.vegalite_to_vega(spec)["marks"])
+    titles = {tip.get("title", tip["field"]) for layer in spec["layer"] for tip in _listed(layer)}
+    told_of = {
+        key
+        for text in re.findall(r'"tooltip": \{"signal": "(\{.*?\})"\}', shown)
+        for key in re.findall(r'\\"([^"\\]+)\\": ', text)
+    }
+    assert told_of
+    assert told_of <= titles
+
+
+def _listed(layer) -> list:
+    tips = layer["encoding"].get("tooltip", [])
+    return tips if isinstance(tips, list) else [tips]
+
+
+def test_bars_are_not_cut_between_equal_ones_and_say_what_is_left_out(frames, lecture):
+    frame, output = elasticities(lecture), "overtraining_vs_rule_of_20"
+    sizes = sorted(frame[output].abs()[frame[output].abs() > 5e-4], reverse=True)
+    for top in range(1, len(sizes) + 1):
+        spec = chart.elasticity_bars(frame, top=top).to_dict()
+        rows = next(rows for rows in spec["datasets"].values() if "elasticity" in rows[0])
+        left = sizes[len(rows) :]
+        assert len(rows) >= top
+        assert all(size < 0.9999 * sizes[len(rows) - 1] for size in left)
+        told_of = f"the {len(rows)} largest of {len(sizes)} that move it"
+        assert (told_of in spec["title"]["subtitle"][0]) == bool(left)
+    drawn = chart.elasticity_bars(frame).to_dict()["datasets"]
+    assert {"serving.decode_efficiency"} <= {row.get("path") for rows in drawn.values() for row in rows}
+    spec = chart.tornado(frames["tornado"], top=3).to_dict()
+    assert "the 3 largest of" in spec["title"]["subtitle"][0]
+    assert "the 2 largest of" in chart.sobol_bars(frames["sobol_bars"], top=2).to_dict()["title"]["subtitle"][0]

@@ -1,10 +1,14 @@
 """Sentences about an answer are true of it."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from optimizer import load, solve
-from optimizer.assumptions.numbers import human
-from optimizer.report.text import unspent
+from optimizer.assumptions.numbers import human, percent
+from optimizer.report.text import solution_text, unspent
+from optimizer.report.why import saving
 
 HELD = {"goal": {"kind": "budget", "budget": 1e30}, "limits.max_params": "100B"}
 
@@ -20,3 +24,38 @@ def test_a_budget_that_more_repeats_cannot_use_says_so():
 @pytest.mark.parametrize("changes", [{}, {"goal": {"kind": "budget", "budget": 1e26}}])
 def test_nothing_is_said_where_all_is_spent_or_there_is_no_budget(changes):
     assert unspent(solve(load("lecture-2026", changes))) == ""
+
+
+UNSERVED = {"serving.method": "roofline", "money.unit": "usd"}
+
+
+def test_a_chinchilla_plan_that_cannot_be_served_is_told_and_has_no_price():
+    """435B parameters of 2 bytes, 870 GB, in 90 % of 8 x 80 GB: 576 GB."""
+    best, said = solve(load("lecture-2026", UNSERVED)), io.StringIO()
+    Console(file=said, width=400).print(solution_text(best))
+    for text in (saving(best), said.getvalue()):
+        assert "does not fit the memory of the replica and so has no cost: it needs 870 GB for weights" in text
+        assert "hold 576 GB for both. Take deployment.chips = 13 or more" in text
+        assert "nan" not in text
+        assert "saves" not in text
+    slow = solve(
+        load(
+            "lecture-2026",
+            UNSERVED
+            | {
+                "deployment.pipeline_stages": 2,
+                "deployment.batch": "latency",
+                "deployment.target_tokens_per_second": 30,
+            },
+        )
+    )
+    assert "is too slow for this deployment and so has no cost: deployment.target_tokens_per_second asks" in saving(
+        slow
+    )
+
+
+def test_what_the_optimum_saves(lecture):
+    best = solve(lecture)
+    assert saving(best).endswith(f"tokens saves {percent(best.savings)} of the Chinchilla plan's cost.")
+    dearer = solve(lecture.update({"limits.max_params": "70B"}))
+    assert f" adds {percent(-dearer.savings)} of the" in saving(dearer)

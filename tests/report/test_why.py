@@ -5,9 +5,11 @@ import pytest
 
 from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, load, presets, solve
 from optimizer.assumptions.law import law_names
+from optimizer.assumptions.numbers import human, parse_number
 from optimizer.model.cost import design_of
 from optimizer.report.lecture import pinned, waterfall
-from optimizer.report.why import design_map, every_law, staircase
+from optimizer.report.plan import verdict
+from optimizer.report.why import design_map, every_law, reasoning, staircase
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -88,3 +90,35 @@ def test_no_map_without_a_design(lecture):
         design_map(solve(nowhere, throw=False))
     with pytest.raises(InfeasibleError):
         solve(nowhere)
+
+
+def test_what_a_prefix_cache_holds_is_not_computed():
+    """With all efficiencies at 1 and FLOP as the unit, the bill of inference is its compute."""
+    s = load(
+        "frontier-moe-chat",
+        {
+            "money.unit": "flops",
+            "serving": {"method": "efficiency", "decode_efficiency": 1, "prefill_efficiency": 1, "load_factor": 1},
+        },
+    )
+    best = solve(s)
+    hits = float(s.traffic.demand().cached_tokens)
+    assert hits > 0
+    steps = {step.quantity: step for step in reasoning(best)}
+    assert f"- {human(hits)} found in a prefix cache" in steps["tokens that are computed"].working
+    paid = float(best.cost.prefill) + float(best.cost.decode)
+    assert steps["compute of inference"].result == f"{human(paid)} FLOP"
+    assert parse_number(steps["tokens that are computed"].result.split()[0]) == pytest.approx(
+        paid / (2 * float(best.design.n_params)), rel=1e-3
+    )
+    assert "tokens that are computed" not in {step.quantity for step in reasoning(solve(load("lecture-2026")))}
+
+
+def test_the_verdict_says_what_the_fit_covers(lecture):
+    """341 tokens per parameter is the largest ratio of the fit; the largest run of 16B had far fewer."""
+    best = solve(lecture)
+    size, ratio = float(best.design.n_params) / 16e9, float(best.design.train_tokens / best.design.n_params) / 341
+    assert (
+        f"It lies at {human(size, 2)} times the largest model and {human(ratio, 2)} times the largest ratio of tokens to parameters that "
+        "the law was fitted on" in verdict(best)
+    )

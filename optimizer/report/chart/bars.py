@@ -17,6 +17,7 @@ from ..theme import (
     data,
     end_labels,
     finished,
+    largest,
     named,
     names_axis,
     records,
@@ -61,7 +62,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     output, unit = frame.attrs.get("output", "output"), frame.attrs.get("units", {}).get("swing", "1")
     base, band = float(rows[0]["output_base"]), frame.attrs.get("band")
     moving = [r for r in rows if r["swing"] > 0 or {r["status_low"], r["status_high"]} != {"optimal"}]
-    shown = (moving or rows)[:top]
+    shown, cut = largest(moving or rows, top, "swing")
     ends = [end for row in shown for end in _ends(row, base, unit, output)]
     ends = some(ends, "tornado with an assumption that moves the output")
     around, ticks = scale([base, *(end["to"] for end in ends), *(band or ())])
@@ -86,6 +87,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
         [*shade, *bars, rule(base), *end_labels(whole, "to", gap=5)],
         f"What moves {named(output)}",
         "the optimum found again at each assumption's low (hollow) and high (filled)"
+        + (f"; {cut} that move it" if cut else "")
         + ("\nshaded: the designs of the same loss that cost at most 5 % more" if band else ""),
         f"Tornado chart of {named(output)}, {told(base, unit, output)} at the scenario itself. The widest swing comes from "
         f"{first['assumption']}: {', '.join(said)}.",
@@ -143,20 +145,21 @@ def elasticity_bars(
             "label": f"{row[output]:+.2f}",
             "left": row[output] < 0,
             "held": row["active_limit"],
+            "says": row["path"] + (", which holds the optimum" if row["active_limit"] else ""),
             "tells": told(row["value"], row["unit"]),
         }
         for row in sorted(rows, key=lambda r: -abs(r[output]))
         if abs(row[output]) > 5e-4
     ]
-    drawn = some(drawn[:top], "elasticities with an assumption that moves the output")
+    drawn, cut = largest(drawn, top, "elasticity")
+    drawn = some(drawn, "elasticities with an assumption that moves the output")
     around, _ = scale([0.0, *(1.12 * row["elasticity"] for row in drawn)], log=False)
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("path", [row["path"] for row in drawn]),
         tooltip=[
-            alt.Tooltip("path:N", title="assumption"),
+            alt.Tooltip("says:N", title="assumption"),
             alt.Tooltip("tells:N", title="value"),
             alt.Tooltip("label:N", title="% for 1 % more"),
-            alt.Tooltip("held:N", title="holds the optimum"),
         ],
     )
     title = "% for 1 % more of the assumption"
@@ -170,7 +173,9 @@ def elasticity_bars(
     return finished(
         [bars, held.encode(x=alt.X("elasticity:Q")), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
         f"Elasticities of {named(output)}",
-        "exact at the optimum" + (f"; diamond: {limits} holds it, and they are true while it does" if limits else ""),
+        "exact at the optimum"
+        + (f"; {cut} that move it" if cut else "")
+        + (f"; diamond: {limits} holds it, and they are true while it does" if limits else ""),
         f"Bar chart of elasticities of {named(output)}. The largest is {drawn[0]['label']} by {drawn[0]['path']}.",
         height={"step": STEP},
         dark=dark,
@@ -190,7 +195,8 @@ def sobol_bars(
         dark: colours of a dark page.
 
     """
-    here = [r for r in records(frame, _SOBOL, "sobol") if r["output"] == output and r["total"] > 0][:top]
+    here = [r for r in records(frame, _SOBOL, "sobol") if r["output"] == output and r["total"] > 0]
+    here, cut = largest(here, top, "total")
     here = some(here, f"sobol with {output} among its outputs")
     drawn = [
         {
@@ -225,7 +231,8 @@ def sobol_bars(
     return finished(
         [*bars, spans],
         f"What explains the spread of {named(output)}",
-        f"Sobol indices of its logarithm: total (hollow), alone (filled); lines: {percent(frame.attrs['confidence'])} intervals",
+        f"Sobol indices of its logarithm: total (hollow), alone (filled); lines: {percent(frame.attrs['confidence'])} intervals"
+        + (f"; {cut}" if cut else ""),
         f"Bar chart of Sobol indices of {named(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
         f"alone {first['first']:.2f}.",
         height={"step": STEP * 1.4, "for": "position"},

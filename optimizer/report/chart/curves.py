@@ -13,6 +13,7 @@ from ..theme import (
     DASHES,
     MAIN,
     SHAPES,
+    STATED,
     Drawing,
     Drawn,
     axis,
@@ -84,9 +85,9 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     heights = [r["value"] for r in drawn] + [r[end] for r in shades for end in ("low", "high")]
     around, ticks = scale(heights)
     along, tokens_ticks = scale(served)
-    x = alt.X("served:Q", scale=along, axis=axis("tokens served over the life", tokens_ticks))
+    x = alt.X("served:Q", scale=along, axis=axis("stated traffic over the life (tokens)", tokens_ticks))
     y_axis = axis(with_unit(output, unit), ticks, output=output)
-    tips = [alt.Tooltip("traffic:N", title="served"), alt.Tooltip("tells:N", title=named(output))]
+    tips = [alt.Tooltip("traffic:N", title="stated traffic"), alt.Tooltip("tells:N", title=named(output))]
     spans = [
         alt.Chart(data([r for r in shades if r["range"] == f"{percent(q)} to {percent(p)}"])).encode(
             x=x, y=alt.Y("low:Q", scale=around, axis=y_axis), y2=alt.Y2("high:Q")
@@ -127,7 +128,7 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     return finished(
         [*areas, *strokes],
         f"{name[0].upper()}{name[1:]} against traffic",
-        f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws",
+        (f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws") + f"; {STATED}",
         f"Fan chart of {name} against tokens served. Quantile {percent(middle)}: {said}.",
         height=HEIGHT,
         dark=dark,
@@ -170,7 +171,7 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             alt.Tooltip("design:N", title="design"),
         ],
     )
-    curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28))
+    curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28, tooltip=None))
     today = whole.transform_filter("datum.today")
     mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
     text = today.mark_text(align="left", dx=12, dy=-10).encode(text=alt.Text("design:N"))

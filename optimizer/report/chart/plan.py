@@ -13,6 +13,7 @@ from ..theme import (
     MAIN,
     NAMES,
     QUIET,
+    STATED,
     Drawing,
     Drawn,
     Layers,
@@ -40,6 +41,7 @@ _LOOKS = {
 }
 """Shape and colour of each kind of mark."""
 _KINDS = (*_LOOKS,)
+_NO_COST = "the Chinchilla plan cannot be served on this deployment and so has no cost"
 ROOM = 0.035
 """Least distance of two names, in widths of the chart."""
 KEPT = 64
@@ -63,6 +65,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     by_name = {r["design"]: r for r in rows if r["design"]}
     best = some([r for r in rows if r["design"] == "optimum"], "cost_curve")[0]
     plan = by_name.get("Chinchilla plan")
+    unpriced = plan is not None and not math.isfinite(plan["cost_vs_optimum"])
+    plan = None if unpriced else plan
     top = max(HIGHEST, 1.1 * plan["cost_vs_optimum"] if plan else 0.0)
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
@@ -77,6 +81,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     beside = (
         f" The Chinchilla plan, {told(plan['n_params'], 'parameters')}, costs {human(plan['cost_vs_optimum'], 3)} times as much."
         if plan
+        else f" {_NO_COST[0].upper()}{_NO_COST[1:]}."
+        if unpriced
         else ""
     )
     return finished(
@@ -88,7 +94,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         ),
         "Cost against size, at the same quality",
         f"shaded: at most {percent(tolerance)} above the least cost"
-        + ("; dashed: the limits forbid it" if barred else ""),
+        + ("; dashed: the limits forbid it" if barred else "")
+        + (f"\n{_NO_COST}" if unpriced else ""),
         f"Curve of cost against active parameters. {said}{beside}",
         height=320,
         dark=dark,
@@ -112,12 +119,11 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
         x=x,
         y=y,
         tooltip=[
-            alt.Tooltip("name:N", title="design"),
+            alt.Tooltip("says:N", title="design"),
             alt.Tooltip("size:N", title="size"),
             alt.Tooltip("trained:N", title="trained on, for this quality"),
             alt.Tooltip("costs:N", title="cost over the life"),
             alt.Tooltip("extra:N", title="against the optimum"),
-            alt.Tooltip("really:N", title="released model, really trained on"),
         ],
     )
     parts = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
@@ -174,12 +180,13 @@ def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
         "cost_total": row["cost_total"],
         "kind": kind,
         "name": name or "of this quality",
+        "says": (name or "of this quality")
+        + (f", itself trained on {told(row['trained_on'], 'tokens')}" if math.isfinite(row["trained_on"]) else ""),
         "label": "",
         "size": told(row["n_params"], "parameters"),
         "trained": told(row["train_tokens"], "tokens"),
         "costs": told(row["cost_total"], unit),
         "extra": f"+{percent(max(row['cost_vs_optimum'] - 1, 0.0))}",
-        "really": told(row["trained_on"], "tokens") if math.isfinite(row["trained_on"]) else "",
     }
 
 
@@ -194,6 +201,8 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """
     rows = records(frame, ["plan", "phase", "cost", "share"], "cost_phases")
     unit = frame.attrs.get("units", {}).get("cost", "")
+    priced = [r for r in rows if math.isfinite(r["cost"])]
+    unpriced, rows = len(priced) < len(rows), some(priced, "cost_phases, of a plan that has a cost")
     drawn = [
         {**{k: r[k] for k in ("plan", "phase", "cost")}, "tells": told(r["cost"], unit), "part": percent(r["share"])}
         for r in rows
@@ -204,7 +213,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         _phases(steady_top(1.12 * most), unit, plans, phases),
         "Where the cost goes",
-        f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
+        f"{plans[0]}\n{_NO_COST}" if unpriced else f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
         f"Bar chart of cost by phase. {said}.",
         height={"step": 22},
         dark=dark,
@@ -268,7 +277,7 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         _months(steady_top(top)),
         "Traffic month by month",
-        "pale: input; solid: output",
+        f"pale: input; solid: output; {STATED}",
         f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
         height=220,
         dark=dark,

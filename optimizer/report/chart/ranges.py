@@ -10,6 +10,7 @@ from ..theme import (
     ACCENT,
     MAIN,
     QUIET,
+    STATED,
     Drawing,
     Drawn,
     axis,
@@ -62,8 +63,8 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     )
     flat = alt.Axis(labelAngle=0, ticks=False, domain=False)
     whole = alt.Chart(data(drawn)).encode(
-        x=alt.X("future:N", sort=futures, title="tokens that arrive", axis=flat),
-        y=alt.Y("plan:N", sort=plans[::-1], title="tokens planned for", axis=flat),
+        x=alt.X("future:N", sort=futures, title="stated tokens that arrive", axis=flat),
+        y=alt.Y("plan:N", sort=plans[::-1], title="stated tokens planned for", axis=flat),
         tooltip=[
             alt.Tooltip("plan:N", title="planned for (tokens)"),
             alt.Tooltip("future:N", title="arrives (tokens)"),
@@ -81,7 +82,8 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         [cells, frames, texts],
         "What a wrong forecast costs",
-        "cost above the best design for the traffic that arrives,\nat the same quality; framed: within 5 %",
+        "cost above the best design for the traffic that arrives,\nat the same quality; framed: within 5 %;\n"
+        + STATED.replace(", ", ",\n"),
         f"Heat map of regret. Worst: planned for {worst['plan']} tokens, {worst['future']} arrive, {worst['label']} of cost.",
         width={"step": 90 if len(futures) <= 8 else 56},
         height={"step": 44 if len(plans) <= 8 else 26},

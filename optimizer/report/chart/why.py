@@ -169,13 +169,15 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         else f"the law's fit ends at {human(most, 3)} parameters, left of the picture"
     )
     best, plan = plans["optimum"], plans["Chinchilla plan"]
+    priced = any(r["kind"] == "Chinchilla plan" and math.isfinite(r["cost_total"]) for r in rows)
+    costs = f"costs {plan['tells'].split(', ')[-1]}" if priced else "has no cost, as the deployment cannot serve it"
     return finished(
         [*layers, points],
         "Designs of equal loss and of equal cost",
         f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted grey: 20 tokens per parameter;\n"
         f"thick: from Chinchilla to the optimum at the same loss; {fit}",
         f"Map of designs. The optimum, {best['size']} on {best['trained']} ({best['tells']}), lies where a line of equal loss touches one "
-        f"of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['trained']}, costs {plan['tells'].split(', ')[-1]}.",
+        f"of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['trained']}, {costs}.",
         height=420,
         dark=dark,
     )

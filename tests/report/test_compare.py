@@ -1,0 +1,29 @@
+"""Plans side by side: each number stands under its own unit."""
+
+import math
+
+from optimizer import load, solve
+from optimizer.report.compare import OUTPUTS, difference_table
+
+
+def test_costs_in_two_units_have_a_row_each():
+    plans = {name: solve(load(name)) for name in ("lecture-2026", "frontier-moe-chat", "on-device")}
+    flops, usd, third = plans
+    frame = difference_table(plans, flops)
+    costs = [output for output in OUTPUTS if output.startswith("cost_")]
+    assert frame["output"].value_counts()[costs].tolist() == [2] * len(costs)
+    assert len(frame) == len(OUTPUTS) + len(costs)
+    rows = frame.set_index(["output", "unit"])
+    for name, best in plans.items():
+        unit, other = ("USD", "FLOP") if best.unit == "usd" else ("FLOP", "USD")
+        assert rows.loc[("cost_total", unit), name] == float(best.cost.total)
+        assert math.isnan(rows.loc[("cost_total", other), name])
+    assert {best.unit for best in plans.values()} == {"usd", "flops"}
+    assert math.isnan(rows.loc[("cost_total", "USD"), f"{usd} / reference"])
+    same = plans[third].unit == plans[usd].unit
+    reference = usd if same else flops
+    found = difference_table(plans, reference).set_index(["output", "unit"])
+    unit = "USD" if same else "FLOP"
+    assert found.loc[("cost_total", unit), f"{third} / reference"] == (
+        float(plans[third].cost.total) / float(plans[reference].cost.total)
+    )
