@@ -29,9 +29,9 @@ WIDE = 0.2
 SOBOL_SIZES = [2**k for k in range(5, 13)]
 VIEWS = [
     "One per cent more",
-    "Each assumption at its ends",
+    "Low and high ends",
     "A wrong forecast",
-    "Uncertainty along traffic",
+    "Fan over traffic",
     "Spread of the draws",
     "Shares of the spread",
 ]

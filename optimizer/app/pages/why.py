@@ -10,7 +10,6 @@ from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import in_blocks, worked
-from optimizer.assumptions.numbers import human, percent
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart, lecture, why
 from optimizer.report.claims import claims
@@ -109,11 +108,9 @@ def _laws(best: Solution) -> None:
 
 def _map(best: Solution) -> None:
     found = worked(best.scenario, "map", lambda _: why.design_map(best))
-    plan, n = best.baseline.design, float(best.design.n_params)
     st.markdown(
-        f"**At the same loss, going from {human(float(plan.n_params), 3)} to {human(n, 3)} parameters and from "
-        f"{human(float(plan.train_tokens), 3)} to {human(float(best.design.train_tokens), 3)} tokens saves {percent(best.savings)} of the "
-        "Chinchilla plan's cost.** A line of equal loss is a choice between size and data; the cheapest point touches a line of equal cost."
+        f"**{escaped(why.saving(best))}** A line of equal loss is a choice between size and data; the cheapest point touches a line of "
+        "equal cost."
     )
     show.chart(chart.design_map, found)
     far = best.extrapolation
