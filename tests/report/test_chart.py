@@ -332,5 +332,5 @@ def test_bars_are_not_cut_between_equal_ones_and_say_what_is_left_out(frames, le
     drawn = chart.elasticity_bars(frame).to_dict()["datasets"]
     assert {"serving.decode_efficiency"} <= {row.get("path") for rows in drawn.values() for row in rows}
     spec = chart.tornado(frames["tornado"], top=3).to_dict()
-    assert "the 3 largest of" in spec["title"]["subtitle"][0]
-    assert "the 2 largest of" in chart.sobol_bars(frames["sobol_bars"], top=2).to_dict()["title"]["subtitle"][0]
+    assert "the 3 largest of" in spec["title"]["subtitle"][1]
+    assert "the 2 largest of" in chart.sobol_bars(frames["sobol_bars"], top=2).to_dict()["title"]["subtitle"][1]

@@ -87,7 +87,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
         [*shade, *bars, rule(base), *end_labels(whole, "to", gap=5)],
         f"What moves {named(output)}",
         "the optimum found again at each assumption's low (hollow) and high (filled)"
-        + (f"; {cut} that move it" if cut else "")
+        + (f"\n{cut} that move it" if cut else "")
         + ("\nshaded: the designs of the same loss that cost at most 5 % more" if band else ""),
         f"Tornado chart of {named(output)}, {told(base, unit, output)} at the scenario itself. The widest swing comes from "
         f"{first['assumption']}: {', '.join(said)}.",
@@ -232,7 +232,7 @@ def sobol_bars(
         [*bars, spans],
         f"What explains the spread of {named(output)}",
         f"Sobol indices of its logarithm: total (hollow), alone (filled); lines: {percent(frame.attrs['confidence'])} intervals"
-        + (f"; {cut}" if cut else ""),
+        + (f"\n{cut}" if cut else ""),
         f"Bar chart of Sobol indices of {named(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
         f"alone {first['first']:.2f}.",
         height={"step": STEP * 1.4, "for": "position"},

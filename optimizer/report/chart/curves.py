@@ -128,7 +128,7 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     return finished(
         [*areas, *strokes],
         f"{name[0].upper()}{name[1:]} against traffic",
-        (f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws") + f"; {STATED}",
+        (f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws") + f"\n{STATED}",
         f"Fan chart of {name} against tokens served. Quantile {percent(middle)}: {said}.",
         height=HEIGHT,
         dark=dark,
