@@ -249,9 +249,9 @@ def in_turn(names: Sequence[str], looks: Sequence[Any]) -> alt.Scale:
     return alt.Scale(domain=[*names], range=[looks[i % len(looks)] for i in range(len(names))])
 
 
-def touched(whole: alt.Chart) -> alt.Chart:
+def touched(whole: alt.Chart, size: float = 90) -> alt.Chart:
     """Unseen points that carry the tooltips of a curve: a line itself tells those of its first point, wherever it is touched."""
-    return whole.mark_point(filled=True, size=90, opacity=0)
+    return whole.mark_point(filled=True, size=size, opacity=0)
 
 
 def data(rows: Iterable[dict[str, Any]]) -> Rows:

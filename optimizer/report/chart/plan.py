@@ -42,6 +42,8 @@ _LOOKS = {
 """Shape and colour of each kind of mark."""
 _KINDS = (*_LOOKS,)
 _NO_COST = "the Chinchilla plan cannot be served on this deployment and so has no cost"
+APART = 3
+"""Every how many designs of the curve one can be touched: each costs the browser as much as a mark that is seen."""
 ROOM = 0.035
 """Least distance of two names, in widths of the chart."""
 KEPT = 64
@@ -71,7 +73,7 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
-    drawn = [_told_design(r, unit) for r in rows]
+    drawn = [{**_told_design(r, unit), "touched": i % APART == 0} for i, r in enumerate(rows)]
     _label(drawn, best["n_params"], best["cost_total"] * math.sqrt(top))
     barred = any(not r["allowed"] for r in rows)
     said = (
@@ -147,7 +149,7 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
         named.transform_filter("datum.high").mark_text(angle=270, align="right", dx=-10, fontSize=11),
     ]
     span = shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q"))
-    return Layers((span, *lines, touched(whole), points, *names))
+    return Layers((span, *lines, touched(whole.transform_filter("datum.touched"), size=400), points, *names))
 
 
 def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
