@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import optimizer
+from optimizer.app.answers import spared
 from optimizer.app.pins import pin_control
 from optimizer.app.show import look, notices
 from optimizer.app.sidebar import sidebar
@@ -31,12 +32,12 @@ page = st.navigation(
 asked = question()
 look()
 notices(asked)
-if (
-    page == PLAN
-):  # answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight
+# Plan answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight.
+if page == PLAN:
     page.run()
 sidebar(asked, page.title)
 pin_control(asked)
 write_link(asked)  # before a page that may end, or wait to be asked for long work
 if page != PLAN:
     page.run()
+spared()

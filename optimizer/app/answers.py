@@ -1,5 +1,6 @@
 """Answers that are kept: one solve for each scenario, whoever asks."""
 
+import gc
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from ..optimum.solution import Solution
 from ..optimum.solve import solve
 from .work import beside, waiting
 
-__all__ = ["answer", "warm"]
+__all__ = ["answer", "spared", "warm"]
 
 
 _KNOWN: set[Any] = set()
@@ -41,3 +42,14 @@ def warm() -> None:
     from ..report.plan import cost_curve
 
     chart.cost_against_params.drawing(cost_curve(solve(load(presets()[0])))).spec()
+
+
+@st.cache_resource(show_spinner=False)
+def spared() -> None:
+    """Take all that is loaded by now out of garbage collection, once on a server.
+
+    Streamlit collects in full after every run of a page. With JAX and its libraries that takes a tenth of a second, in which no press of
+    anybody is answered; without them it takes a few milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
