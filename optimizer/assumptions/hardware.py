@@ -3,15 +3,15 @@
 Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `data/hardware_prices.csv` (dated offers).
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .quantity import Citation, NamedAssumption, quantity, unknown_name
 from .tables import row, rows
 
-__all__ = ["Accelerator", "CacheTier", "Precision"]
+__all__ = ["PRECISIONS", "Accelerator", "CacheTier", "Precision"]
 
 Precision = Literal["bf16", "fp8", "fp4", "int8"]
-_PRECISIONS = ("bf16", "fp8", "fp4", "int8")
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 _FROM_TABLE = (
     "usd_per_chip_hour",
     "hbm_bytes",
@@ -53,9 +53,9 @@ class Accelerator(NamedAssumption):
             raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")])
         values = {k: chip[k] for k in _FROM_TABLE}
         # An unknown precision is refused by its own field; bf16 here keeps that the only complaint.
-        values["peak_flops"] = chip[f"{precision if precision in _PRECISIONS else 'bf16'}_flops_per_second"]
-        has = [p for p in _PRECISIONS if chip[f"{p}_flops_per_second"]]
-        if precision in _PRECISIONS and precision not in has and "peak_flops" not in given:
+        values["peak_flops"] = chip[f"{precision if precision in PRECISIONS else 'bf16'}_flops_per_second"]
+        has = [p for p in PRECISIONS if chip[f"{p}_flops_per_second"]]
+        if precision in PRECISIONS and precision not in has and "peak_flops" not in given:
             raise ValueError(
                 f"names {name}, which has no published {precision} peak; take {' or '.join(has)}, or give peak_flops in FLOP/s"
             )

@@ -8,6 +8,7 @@ import streamlit as st
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
+from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPTIMUM = "the optimum of the scenario"
-PRECISIONS = ["bf16", "fp8", "fp4", "int8"]
 TABLES = {
     "batch": "Batch: how many sequences share a step",
     "speed": "Speed: the cheapest way to give every user a speed",
