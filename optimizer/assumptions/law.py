@@ -84,7 +84,7 @@ class Law(NamedAssumption):
         return train_tokens
 
     def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-        """L = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
+        """l = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
 
         Args:
             n_params: active parameters N (count).

@@ -100,7 +100,7 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
 
 
 def pretraining_flops(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-    """K N D: FLOPs of the final pre-training run, without research overhead."""
+    """k N D: FLOPs of the final pre-training run, without research overhead."""
     return scenario.pretraining.flops_per_param_token * n_params * train_tokens
 
 

@@ -26,7 +26,7 @@ def loss(scenario: Scenario, design: Design) -> Numeric:
 
 
 def target_reducible_loss(scenario: Scenario) -> Numeric:
-    """L that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names.
+    """l that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names.
 
     Raises:
         TypeError: the scenario's goal is not a loss goal.

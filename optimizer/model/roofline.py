@@ -124,7 +124,7 @@ def layers(deployment: Deployment, n_params: Numeric) -> Numeric:
 
 
 def _power(base: Numeric, exponent: Numeric) -> Numeric:
-    """Base^exponent for a base above 0; its logarithm is shared by all powers of N, and its derivatives need no second power."""
+    """base^exponent for a base above 0; its logarithm is shared by all powers of N, and its derivatives need no second power."""
     return jnp.exp(exponent * jnp.log(base))
 
 

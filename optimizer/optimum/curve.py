@@ -157,7 +157,7 @@ def _tokens_worth(law: Law, ln_worth: Scalar) -> tuple[Scalar, Scalar]:
 
 
 def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
-    """Ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dl/dD / (dC/dD)."""
+    """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dl/dD / (dC/dD)."""
     assert isinstance(scenario.rl, OptimisedRL)
     G, gamma = scenario.rl.return_term(scenario.law)
     by_tokens, by_rl = (

@@ -40,7 +40,7 @@ _COMPUTE_CAPS = ("limits.max_training_days",)
 
 
 def ln_useful_tokens(law: Law) -> Numeric:
-    """Ln D from where repeated data adds nothing that a 64-bit float holds, D' being (1 + R_D) U; infinite for fresh data.
+    """ln D from where repeated data adds nothing that a 64-bit float holds, D' being (1 + R_D) U; infinite for fresh data.
 
     A budget that a limit on N leaves nothing else to spend on is not spent beyond it.
     """

@@ -38,7 +38,7 @@ from .solve import solve
 __all__ = ["ImpliedTraffic", "design_of_size", "implied_traffic", "with_traffic"]
 
 _LONGEST = math.log(1e40)
-"""Ln of the most training tokens that are searched."""
+"""ln of the most training tokens that are searched."""
 
 
 class ImpliedTraffic(NamedTuple):
@@ -173,7 +173,7 @@ def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:
 
 
 def _target(scenario: Scenario) -> float:
-    """L that the goal stands for (nat/token)."""
+    """l that the goal stands for (nat/token)."""
     if not isinstance(scenario.goal, LossGoal):
         return float(reducible_loss(scenario, solve(scenario).design))
     target = float(target_reducible_loss(scenario))
@@ -220,7 +220,7 @@ def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " var
 
 
 def _paired_rl(tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
-    """Ln R that buys as much loss per cost as D does. Both bills are proportional to N, so traffic has no say in it."""
+    """ln R that buys as much loss per cost as D does. Both bills are proportional to N, so traffic has no say in it."""
 
     def imbalance(ln_rl: float) -> float:
         by_loss, by_training, _ = np.asarray(_slopes(tree, leaves, np.append(x[:2], ln_rl)))

@@ -311,7 +311,7 @@ class _Program:
         return found
 
     def newton(self, z: np.ndarray, expected: Collection[str]) -> np.ndarray:
-        """Z moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
+        """z moved by Newton steps on the KKT equations of the rows that hold it, and of those that are expected to."""
         wanted = np.array([n in expected for n in self.names])
         excess, _, _ = self.excess(z)
         if COST in expected or self.bounded:  # of the regimes, expect the dearest

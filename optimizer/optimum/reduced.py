@@ -75,7 +75,7 @@ def _root(p: Numeric, q: Numeric) -> tuple[Numeric, Numeric]:
 
 
 def _added(corner: Numeric, p: Numeric) -> Numeric:
-    """S - s0 in 32 bits, by Householder steps of third order on s0 + added - softplus(u) = 0."""
+    """s - s0 in 32 bits, by Householder steps of third order on s0 + added - softplus(u) = 0."""
     added = jnp.zeros_like(corner)
     for _ in range(HALF_STEPS):
         u = corner - p * added

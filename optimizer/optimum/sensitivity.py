@@ -31,7 +31,7 @@ OUTPUTS = ("n_params", "train_tokens", "rl_tokens", "cost_total", "overtraining_
 
 
 def elasticities(scenario: Scenario) -> "pd.DataFrame":
-    """D ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
+    """d ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
 
     Returns:
         One row a number, on its dotted path: value, unit, and the elasticity of N*, D*, R*, cost and both over-training ratios. An

@@ -231,7 +231,7 @@ def _rising_root(function: Callable[[float], float], start: float) -> float:
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
-    """Ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
+    """ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
     assert isinstance(scenario.rl, OptimisedRL)
     G, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
     values, gradients, _ = rows.at(x)
@@ -243,7 +243,7 @@ def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
 
 
 def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float:
-    """Ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too."""
+    """ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too."""
     shared = 1.0 if limits.most_compute - x[0] <= limits.most_tokens else 0.0
 
     def imbalance(ln_rl: float) -> float:
