@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -390,9 +390,10 @@ def table(
             raise InputError(problems)
         agrees = True
         if from_:
+            from .report.progress import progress
             from .report.reading import agreement
 
-            found = agreement(from_, _counted("solving"))
+            found = agreement(from_, progress("solving"))
             made, agrees = found.table, found.agrees
             typer.echo(table_text.agreement_text(from_, found), nl=False, err=json_)
         else:
@@ -431,6 +432,7 @@ def _tabulated(
     from .report.grid import chosen
     from .report.grid import wide as spread
     from .report.inverse import SIZES, inverse_table
+    from .report.progress import progress
     from .report.table import size_table
     from .report.table_text import axes_given
 
@@ -450,9 +452,9 @@ def _tabulated(
         raise InputError(problems)
     named = [name.strip() for name in columns.split(",")] if columns else None
     if inverse:
-        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, progress=_counted("solving"))
+        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, progress=progress("solving"))
     else:
-        made = size_table(question, grid, band=tolerance, progress=_counted("solving"))
+        made = size_table(question, grid, band=tolerance, progress=progress("solving"))
     return spread(made, wide, [name.strip() for name in value.split(",")]) if wide else chosen(made, named)
 
 
@@ -467,18 +469,6 @@ def _tolerance(band: str, problems: list[str]) -> float:
     except ValueError as error:
         problems.append(f"--band {error}.")
         return 0.05
-
-
-def _counted(what: str) -> "Callable[[int, int], None] | None":
-    """A progress line on standard error, where somebody watches."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        return None
-
-    def count(done: int, total: int) -> None:
-        sys.stderr.write(f"\r{what} {done:,} of {total:,}" if done < total else "\r\x1b[K")
-        sys.stderr.flush()
-
-    return count
 
 
 @app.command()
@@ -518,15 +508,14 @@ def sweep(
         question = _scenario(scenario, set_ or [], problems)
         if question is None:
             raise InputError(problems)
+        from .report.progress import progress
         from .report.sweep import sweep_parquet
-        from .report.sweep_text import shown_progress
 
         named = [name.strip() for name in keep.split(",")] if keep else []
         try:
-            with shown_progress() as progress:
-                found = sweep_parquet(
-                    question, in_, out, keep=named, engine=engine, scheduler=scheduler, progress=progress
-                )
+            found = sweep_parquet(
+                question, in_, out, keep=named, engine=engine, scheduler=scheduler, progress=progress("rows")
+            )
         except KeyboardInterrupt:
             _complain("interrupted", [f"the parts in {out} are whole; the same command goes on from there."])
             raise typer.Exit(_INTERRUPTED) from None

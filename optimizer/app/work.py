@@ -1,7 +1,7 @@
 """How is long work done? Beside the page, so that every press is answered, with a bar and a button that stops it and loses nothing."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,12 +11,9 @@ import streamlit as st
 from ..assumptions.scenario import Scenario
 from ..optimum.blocks import Progress
 
-__all__ = ["Tell", "beside", "in_blocks", "kept", "waiting", "worked"]
+__all__ = ["beside", "kept", "waiting", "worked"]
 
 T = TypeVar("T")
-Tell = Callable[[int, int], object]
-"""Called with (parts done, parts in all)."""
-
 MOST_KEPT = 100
 PERIOD = 0.1
 """seconds between two looks at how far the work is"""
@@ -33,7 +30,7 @@ class _AbandonedError(Exception):
     """Nobody waits for this work any more."""
 
 
-def beside(work: Callable[[Tell], T], tell: Tell) -> T:
+def beside(work: Callable[[Progress], T], tell: Progress) -> T:
     """What `work` gives, worked out in a thread of its own while this one tells how far it is.
 
     A press ends this run of the page where it next tells Streamlit something: at once, even while JAX compiles, which nothing can
@@ -69,19 +66,8 @@ def beside(work: Callable[[Tell], T], tell: Tell) -> T:
         left.set()
 
 
-def in_blocks(tell: Tell) -> Progress:
-    """What the analyses take as `progress`."""
-
-    def progress(blocks: Sequence[Any]) -> Iterable[Any]:
-        for done, block in enumerate(blocks):
-            tell(done, len(blocks))
-            yield block
-
-    return progress
-
-
 @contextmanager
-def waiting(text: str) -> Iterator[Tell]:
+def waiting(text: str) -> Iterator[Progress]:
     """For `beside`: a spinner, and what the page showed before in grey."""
     place = st.empty()
     place.html(_GREY)
@@ -90,7 +76,7 @@ def waiting(text: str) -> Iterator[Tell]:
     place.empty()
 
 
-def worked(s: Scenario | None, name: str, work: Callable[[Tell], T], *, ask: bool = False) -> T:
+def worked(s: Scenario | None, name: str, work: Callable[[Progress], T], *, ask: bool = False) -> T:
     """The result of an analysis of a scenario. The page ends here while nobody has asked for it, and where it was stopped.
 
     Args:
@@ -120,7 +106,7 @@ def worked(s: Scenario | None, name: str, work: Callable[[Tell], T], *, ask: boo
                 box = place.container()
                 bar = box.progress(0.0)
                 box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
-            bar.progress(done / total, f"Solving ... {done} of {total} parts" if total > 1 else "Solving ...")
+            bar.progress(done / max(total, 1), f"Solving ... {done:,} of {total:,}" if total > 1 else "Solving ...")
 
         kept[key] = beside(work, tell)
         while len(kept) > MOST_KEPT:

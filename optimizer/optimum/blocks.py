@@ -1,11 +1,11 @@
-"""How does a long batch report where it is? In blocks, through an iterator that the caller wraps.
+"""How does long work report how far it is? It calls `progress(done, total)` after every part.
 
-`progress` takes the list of blocks and yields them one by one; a progress bar is such a function, and so is `iter`. Between blocks the work
-can be interrupted.
+The first report is `progress(0, total)`, the last one `progress(total, total)`; `done` never falls. What `progress` raises ends the work,
+which is how a caller cancels it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
@@ -15,10 +15,12 @@ from .batch import solve_batch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OUTPUTS", "Progress", "checked_outputs", "solve_rows"]
+__all__ = ["OUTPUTS", "Progress", "checked_outputs", "reported", "solve_rows"]
 
-Progress = Callable[[Sequence[Any]], Iterable[Any]]
-"""Wraps a sequence of blocks, as a progress bar does."""
+T = TypeVar("T")
+
+Progress = Callable[[int, int], object]
+"""Called with (parts done, parts in all); most parts are optima. A bar is one: `optimizer.report.progress.progress`."""
 
 BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
 """Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""
@@ -55,13 +57,31 @@ def checked_outputs(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
+def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
+    """The items one by one, with a report before the first and after each.
+
+    Args:
+        items: the parts of the work.
+        progress: what hears of it.
+        size: what one item adds to the count.
+
+    """
+    tell = progress or (lambda _done, _total: None)
+    done, total = 0, sum(map(size, items))
+    tell(done, total)
+    for item in items:
+        yield item
+        done += size(item)
+        tell(done, total)
+
+
 def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | None = None) -> "pd.DataFrame":
-    """`solve_batch` in blocks of rows, each passed through `progress`."""
+    """`solve_batch` in blocks of rows; `progress` hears how many rows are done."""
     import pandas as pd
 
     rows = BLOCK_ROWS if in_base_class(scenario) else SEARCHED_ROWS
     blocks = [frame.iloc[i : i + rows] for i in range(0, max(len(frame), 1), rows)]
-    parts = [solve_batch(scenario, block) for block in (progress(blocks) if progress else blocks)]
+    parts = [solve_batch(scenario, block) for block in reported(blocks, progress, len)]
     result = pd.concat(parts)
     result.attrs = parts[0].attrs
     return result

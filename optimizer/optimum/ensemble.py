@@ -9,6 +9,7 @@ import numpy as np
 from ..assumptions.law import RepetitionLaw, law_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
+from .blocks import Progress, reported
 from .solution import Status
 from .solve import solve
 
@@ -43,7 +44,13 @@ def under_law(scenario: Scenario, law: str) -> Scenario:
     return scenario.update({"law": law})
 
 
-def ensemble(scenario: Scenario, weights: Mapping[str, float] | None = None, *, band: float = 0.05) -> "pd.DataFrame":
+def ensemble(
+    scenario: Scenario,
+    weights: Mapping[str, float] | None = None,
+    *,
+    band: float = 0.05,
+    progress: Progress | None = None,
+) -> "pd.DataFrame":
     """The optimum under every credible law, with the spread between them.
 
     Args:
@@ -51,6 +58,7 @@ def ensemble(scenario: Scenario, weights: Mapping[str, float] | None = None, *, 
         weights: law -> weight in the mean; only the laws it names are asked. Left out: every credible law of dense training, alike. Two
             readings of one fit may count as one: {"besiroglu": 1, "hoffmann": 0.5, "de-vries": 0.5, "muennighoff": 1}.
         band: tolerance of the near-optimal band.
+        progress: called with (laws done, laws in all).
 
     Returns:
         One row a law, index `law`, columns kind ("law"), weight (share of all), status, the optimum and its band; then rows of kind
@@ -77,7 +85,7 @@ def ensemble(scenario: Scenario, weights: Mapping[str, float] | None = None, *, 
         problems.append(f"weights must be 0 or more and not all 0, got {given}.")
     if problems:
         raise InputError(problems)
-    frame = optima({law: under_law(scenario, law) for law in given}, band=band)
+    frame = optima({law: under_law(scenario, law) for law in given}, band=band, progress=progress)
     total = sum(given.values())
     frame.insert(1, "weight", [weight / total for weight in given.values()])
     units = {"weight": "1", **frame.attrs["units"]}
@@ -89,12 +97,14 @@ def ensemble(scenario: Scenario, weights: Mapping[str, float] | None = None, *, 
     return frame
 
 
-def optima(scenarios: Mapping[str, Scenario], *, band: float = 0.05) -> "pd.DataFrame":
+def optima(
+    scenarios: Mapping[str, Scenario], *, band: float = 0.05, progress: Progress | None = None
+) -> "pd.DataFrame":
     """The optimum of each scenario and its band, one row each, as in `ensemble` but without weights and summary; index `law`."""
     import pandas as pd
 
     records, units = [], {}
-    for law, scenario in scenarios.items():
+    for law, scenario in reported([*scenarios.items()], progress):
         best = solve(scenario, band=band, throw=False)
         flat = best.to_frame()
         units = flat.attrs["units"]

@@ -48,7 +48,7 @@ def regret(
         plans: lifetime tokens that are planned for, input and output, as the forecast states them. None: the futures and their mean.
         futures: lifetime tokens that may arrive; their split into input and output is the scenario's.
         probabilities: of the futures; equal when left out, and scaled to sum to 1.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row a plan and future: plan_tokens, future_tokens, probability, n_params, train_tokens, rl_tokens (of the plan), cost,

@@ -114,7 +114,7 @@ def sobol(
             0 and spans a decade or more is drawn uniformly in the logarithm, any other uniformly. `factors` says what moves by itself.
         seed: of the scrambled Sobol sequence and of the bootstrap.
         confidence: level of the bootstrap intervals.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on; samples that are drawn anew come on top.
 
     Returns:
         One row an output and input: output, assumption, first, first_low, first_high, total, total_low, total_high, largest total first
@@ -138,13 +138,20 @@ def sobol(
 
     names = checked_outputs(outputs)
     inputs, notes = factors(scenario, over)
+    before = 0
+
+    def tell(done: int, total: int) -> None:
+        if progress and (done or not before):
+            progress(before + done, before + total)
 
     def ln_outputs(cube: Float[np.ndarray, "row dimension"]) -> Float[np.ndarray, "row output"]:
+        nonlocal before
         starts = np.cumsum([0, *(f.width for f in inputs)])
         columns: dict[str, np.ndarray] = {}
         for factor, begin in zip(inputs, starts, strict=False):
             columns |= factor.columns(cube[:, begin : begin + factor.width])
-        answers = solve_rows(scenario, pd.DataFrame(columns), progress)[names].to_numpy()
+        answers = solve_rows(scenario, pd.DataFrame(columns), tell if progress else None)[names].to_numpy()
+        before += len(cube)
         return np.log(np.where(answers > 0, answers, np.nan))
 
     shares = variance_shares(ln_outputs, [f.width for f in inputs], n, seed=seed, confidence=confidence)

@@ -30,7 +30,7 @@ def sweep(
     Args:
         scenario: the question that all points share.
         grid: dotted path -> values. Numbers may be human ("100B"); names, kinds and policies are text.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row a combination, the last path running fastest: a column for each path, then the columns of `solve_batch`. A point
@@ -80,7 +80,7 @@ def frontier(
         scenario: the question; whatever its goal, the frontier asks for losses and passes through its optimum.
         losses: losses to reach (nat/token). Left out: 33 of them around today's optimum, from twice its reducible loss to half of it, which
             is about a tenth to ten times its cost.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row a loss, worst first: `cost_vs_today` (cost as a multiple of the scenario's own optimum), `today` (whether the row is that

@@ -44,7 +44,7 @@ def tornado(
         output: a numeric column of `solve_batch`, in the unit it has there.
         over: ranges by dotted path that replace or add to the declared ones, `{"rl.tokens": ("50T", "300T")}`; None leaves a path or
             a block alone.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row an assumption, widest swing first: assumption, unit, low, value, high, output_low, output_base, output_high, swing (the

@@ -65,7 +65,7 @@ def draws(
         over: ranges by dotted path that replace or add to the declared ones of prices and efficiencies (utilisation, efficiencies, load,
             USD); None leaves a path or a block alone. A range of traffic replaces its log-normal distribution.
         served: lifetime tokens, input and output; the same draws are answered at each of them, and traffic is not drawn.
-        progress: wraps the blocks of work, as a progress bar does.
+        progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row a draw (and value of `served`): `draw`, `served_tokens` if given, what was drawn, then the columns of `solve_batch`. Rows

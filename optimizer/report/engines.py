@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from ..optimum.blocks import Progress
 from ..optimum.solution import Status
 from .export import extra
 from .parts import Job, Part, solve_part
@@ -112,7 +113,7 @@ def join(coordinator: str, processes: int | None, process: int | None) -> None:
         ) from None
 
 
-def with_jax(scenario: Scenario, planned: Plan, progress: Callable[[int, int], object] | None) -> Sweep:
+def with_jax(scenario: Scenario, planned: Plan, progress: Progress | None) -> Sweep:
     """Solve the parts on every device of every process of jax.distributed.
 
     The numbers of the parts form one array, sharded over a mesh of all devices: each device solves its shard, and a sum over the mesh
@@ -147,7 +148,11 @@ def with_jax(scenario: Scenario, planned: Plan, progress: Callable[[int, int], o
                     failed.extend(wrong)
                     if failed:
                         break
-                    report(part, found[number])
+                    try:
+                        report(part, found[number])
+                    except BaseException:  # cancelled: the other devices stop too
+                        failed.append("the sweep was cancelled.")
+                        raise
             return found
 
         with ThreadPoolExecutor(len(mine)) as pool:

@@ -14,14 +14,13 @@ import pandas as pd
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
+from ..optimum.blocks import Progress, reported
 from .provenance import KEY, provenance
 
-__all__ = ["Axis", "Progress", "Row", "SizeTable", "Units", "axes_of", "chosen", "column_of", "over_grid", "wide"]
+__all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "chosen", "column_of", "over_grid", "wide"]
 
 Axis = Iterable[object] | str | float | int | None
 """Values that an assumption takes in turn; a single value counts as one."""
-Progress = Callable[[int, int], object]
-"""Called with (done, in all)."""
 Row = dict[str, Any]
 Units = dict[str, str]
 
@@ -51,7 +50,7 @@ def over_grid(
     records: list[Row] = []
     units: Units = {}
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
-    for done, at in enumerate(combinations, start=1):
+    for at in reported(combinations, progress):
         changes = {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
         try:
             here = scenario.update(changes)
@@ -65,8 +64,6 @@ def over_grid(
             bad[at] = error.problems
             axes = {path: _read(v) for path, v in changes.items()}
             records.append({**axes, "status": "bad_input", "message": " ".join(error.problems)})
-        if progress:
-            progress(done, len(combinations))
     _raise_where_nothing_fits(grid, combinations, bad)
     names = list(dict.fromkeys([*grid, *(name for row in records for name in row if name != "message"), "message"]))
     columns = {}

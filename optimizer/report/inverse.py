@@ -8,10 +8,11 @@ from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import loss
+from ..optimum.blocks import Progress
 from ..optimum.implied import ImpliedTraffic, design_of_size, implied_traffic, with_traffic
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
-from .grid import Axis, Progress, Row, SizeTable, Units, axes_of, chosen, over_grid
+from .grid import Axis, Row, SizeTable, Units, axes_of, chosen, over_grid
 
 __all__ = ["SIZES", "inverse_table"]
 

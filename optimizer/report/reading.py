@@ -15,8 +15,9 @@ import pandas as pd
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
+from ..optimum.blocks import Progress
 from .export import FORMATS, extra
-from .grid import Progress, SizeTable, column_of
+from .grid import SizeTable, column_of
 from .markup import as_cell, from_markdown, from_tex
 from .provenance import KEY, fingerprint
 from .table import rebuilt

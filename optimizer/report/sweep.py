@@ -24,6 +24,7 @@ from ..assumptions.changes import schema_paths
 from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..optimum.batch import solve_batch
+from ..optimum.blocks import Progress
 from .atomic import PARTIAL, write_atomically
 from .grid import SizeTable
 from .parts import SLICE, Job, Part, counts_of, first_line, solve_part
@@ -33,8 +34,6 @@ __all__ = ["ENGINES", "Plan", "Sweep", "counted", "finished", "plan", "prepared"
 
 MANIFEST, SUMMARY, LOCK = "_manifest.json", "_summary.json", ".lock"
 ENGINES = ("local", "dask", "jax")
-
-Progress = Callable[[int, int], object]
 
 
 class Plan(NamedTuple):

@@ -11,9 +11,10 @@ from ..assumptions.law import law_names
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic, TotalTraffic
+from ..optimum.blocks import Progress
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
-from .grid import Axis, Progress, Row, SizeTable, Units, axes_of, chosen, over_grid, wide
+from .grid import Axis, Row, SizeTable, Units, axes_of, chosen, over_grid, wide
 from .inverse import inverse_table
 
 __all__ = ["default_grid", "rebuilt", "size_table"]
@@ -35,7 +36,7 @@ def size_table(
             an optional field out. Every combination is solved; the last path varies fastest. `default_grid` when left out.
         columns: names of the columns to keep beside those of the grid; all when left out.
         band: tolerance of the near-optimal band, as a share of the optimal cost.
-        progress: called with (rows done, rows in all) after every row.
+        progress: called with (combinations done, combinations in all).
 
     Returns:
         Columns of the grid, then status, N*, D*, R*, tokens per parameter, both over-training ratios, loss (nat/token), cost by phase,

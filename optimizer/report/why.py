@@ -18,7 +18,7 @@ from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design
-from ..optimum.blocks import Progress
+from ..optimum.blocks import Progress, reported
 from ..optimum.ensemble import optima, under_law
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
@@ -185,7 +185,7 @@ def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataF
 
     Args:
         scenario: the question. Its own law comes first where it is none of the table's as published.
-        progress: wraps the list of laws, as a progress bar does.
+        progress: called with (laws done, laws in all).
 
     Returns:
         One row a law, index `law`: kind ("own", "law" for a credible one, "stress test" for a refit that no default takes), and the columns
@@ -198,7 +198,7 @@ def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataF
     asked = {law: (under_law(scenario, law), kind) for law, kind in kinds.items()}
     if all(s.law.to_dict() != scenario.law.to_dict() for s, _ in asked.values()):
         asked = {f"{scenario.law.name or 'own numbers'} (this scenario's)": (scenario, "own"), **asked}
-    parts = [_one_law(law, *asked[law]) for law in (progress or iter)([*asked])]
+    parts = [_one_law(law, *asked[law]) for law in reported([*asked], progress)]
     frame = pd.concat(parts)
     frame.attrs["units"] = parts[0].attrs["units"]
     return frame

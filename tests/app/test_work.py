@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from optimizer import load, tornado
-from optimizer.app.work import beside, in_blocks
+from optimizer.app.work import beside
 
 
 class PressedError(Exception):
@@ -64,8 +64,26 @@ def test_a_press_is_answered_while_the_work_goes_on_and_the_work_ends_where_it_n
     assert not reached
 
 
-def test_an_analysis_reports_its_blocks(lecture):
+def test_an_analysis_takes_what_the_page_hears_with(lecture):
     heard = []
-    found = tornado(lecture, progress=in_blocks(lambda done, total: heard.append((done, total))))
-    assert heard == [(0, 1)]
+    found = beside(lambda tell: tornado(lecture, progress=lambda *at: (heard.append(at), tell(*at))), lambda *_: None)
+    assert heard[0][0] == 0
+    assert heard[-1][0] == heard[-1][1] > 1
     assert found.equals(tornado(load("lecture-2026")))
+
+
+def test_an_analysis_that_nobody_waits_for_ends(lecture):
+    asked, ended, reached = threading.Event(), threading.Event(), []
+
+    def work(tell):
+        asked.wait()
+        try:
+            tornado(lecture, progress=lambda *at: (tell(*at), reached.append(at)))
+        finally:
+            ended.set()
+
+    with pytest.raises(PressedError):
+        beside(work, press)
+    asked.set()
+    assert ended.wait(60)
+    assert not reached

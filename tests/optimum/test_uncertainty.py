@@ -15,7 +15,6 @@ from optimizer import (
     solve,
     table,
 )
-from optimizer.optimum.blocks import BLOCK_ROWS
 from optimizer.optimum.uncertainty import NORMAL_90
 
 
@@ -146,18 +145,3 @@ def test_every_problem_at_once(lecture):
     assert len(caught.value.problems) == 4
     with pytest.raises(InputError, match="no traffic to scale"):
         draws(lecture.update({"traffic.output_tokens": 0}), 5, served=["1T"])
-
-
-def test_work_passes_through_progress_and_can_be_interrupted(lecture):
-    seen = []
-
-    def watched(blocks):
-        for block in blocks:
-            if seen:
-                raise KeyboardInterrupt
-            seen.append(len(block))
-            yield block
-
-    with pytest.raises(KeyboardInterrupt):
-        draws(lecture, 2 * BLOCK_ROWS, parts=["law"], progress=watched)
-    assert seen == [BLOCK_ROWS]

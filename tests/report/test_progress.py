@@ -1,54 +1,158 @@
+"""One protocol for long work, `progress(done, total)`, and one bar that follows it."""
+
+import inspect
 import io
 
 import nbformat
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 from rich.console import Console
 
-from optimizer import draws, load
-from optimizer.optimum.blocks import BLOCK_ROWS
+import optimizer
+from optimizer import (
+    draws,
+    ensemble,
+    frontier,
+    inverse_table,
+    monte_carlo,
+    regret,
+    size_table,
+    sobol,
+    sweep,
+    sweep_parquet,
+    tornado,
+)
+from optimizer.optimum import blocks
 from optimizer.report.progress import progress
+from optimizer.report.why import every_law
+
+OVER = {"law": None, "rl": None, "serving": None, "pretraining": None, "money": None}
 
 
-def test_a_bar_is_drawn_where_somebody_watches():
-    screen = io.StringIO()
-    watched = Console(file=screen, force_terminal=True, width=80)
-    assert list(progress("counting", console=watched)([1, 2, 3])) == [1, 2, 3]
-    assert "counting" in screen.getvalue()
+def parquet_sweep(s, folder, heard):
+    pd.DataFrame({"traffic.output_tokens": [1e13, 2e13, 3e13]}).to_parquet(folder / "in.parquet", row_group_size=1)
+    return sweep_parquet(s, folder / "in.parquet", folder / "out", progress=heard)
 
 
-def test_nothing_is_drawn_into_a_pipe_or_for_one_block():
-    for console_of, blocks in ((False, [1, 2, 3]), (True, [1])):
-        screen = io.StringIO()
-        assert list(progress(console=Console(file=screen, force_terminal=console_of))(blocks)) == blocks
-        assert "solving" not in screen.getvalue()
+WORK = {
+    "draws": lambda s, _, heard: draws(s, 40, progress=heard),
+    "ensemble": lambda s, _, heard: ensemble(s, progress=heard),
+    "every_law": lambda s, _, heard: every_law(s, heard),
+    "frontier": lambda s, _, heard: frontier(s, [1.8, 1.9], progress=heard),
+    "inverse_table": lambda s, _, heard: inverse_table(s, ["8B"], {"law": ["besiroglu", "hoffmann"]}, progress=heard),
+    "monte_carlo": lambda s, _, heard: monte_carlo(s, 40, progress=heard),
+    "regret": lambda s, _, heard: regret(s, ["20T"], ["20T", "200T"], progress=heard),
+    "size_table": lambda s, _, heard: size_table(s, {"law": ["besiroglu", "hoffmann"]}, progress=heard),
+    "sobol": lambda s, _, heard: sobol(s, ["n_params"], 8, over=OVER, progress=heard),
+    "sweep": lambda s, _, heard: sweep(s, {"traffic.output_tokens": ["20T", "200T"]}, progress=heard),
+    "sweep_parquet": parquet_sweep,
+    "tornado": lambda s, _, heard: tornado(s, over=OVER, progress=heard),
+}
 
 
-def test_long_work_is_the_same_with_a_bar():
-    s, screen = load("lecture-2026"), io.StringIO()
-    bar = progress("Monte Carlo", console=Console(file=screen, force_terminal=True, width=80))
-    assert draws(s, BLOCK_ROWS + 1, progress=bar).equals(draws(s, BLOCK_ROWS + 1))
-    assert "Monte Carlo" in screen.getvalue()
+def bar_on(screen: io.StringIO, about: str = "solving", **how: object):
+    return progress(about, console=Console(file=screen, width=100, **({"force_terminal": True} | how)))
 
 
-def test_an_interruption_ends_the_bar():
-    screen = io.StringIO()
-    blocks = progress(console=Console(file=screen, force_terminal=True, width=80))([1, 2, 3])
-    assert next(blocks) == 1
+def test_every_function_that_takes_progress_is_asked_below():
+    public = {n for n in optimizer.__all__ if callable(f := getattr(optimizer, n)) and not inspect.isclass(f)}
+    takes = {n for n in public if "progress" in inspect.signature(getattr(optimizer, n)).parameters}
+    assert takes | {"every_law"} == WORK.keys()
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_reports_count_from_nothing_to_everything(name, lecture, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 16)
+    heard: list[tuple[int, int]] = []
+    WORK[name](lecture, tmp_path, lambda done, total: heard.append((done, total)))
+    done, totals = zip(*heard, strict=True)
+    assert done[0] == 0
+    assert len(set(done)) > 1
+    assert list(done) == sorted(done)
+    assert list(totals) == sorted(totals)
+    assert done[-1] == totals[-1]
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_what_progress_raises_ends_the_work(name, lecture, tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    heard = []
+
+    def stop(done, total):
+        heard.append(done)
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        WORK[name](lecture, tmp_path, stop)
+    assert heard == [0]
+
+
+def test_the_reports_end_between_blocks(lecture, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 16)
+    heard = []
+
+    def interrupted(done, total):
+        heard.append((done, total))
+        if done:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        blocks.throw(KeyboardInterrupt)
-    assert list(blocks) == []
-    assert screen.getvalue().rstrip().endswith("\x1b[2K")  # the line of the bar is wiped
+        draws(lecture, 40, parts=["law"], progress=interrupted)
+    assert heard == [(0, 40), (16, 40)]
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_the_bar_is_taken_by_every_function(name, lecture, tmp_path):
+    screen = io.StringIO()
+    WORK[name](lecture, tmp_path, bar_on(screen, f"work of {name}"))
+    assert f"work of {name}" in screen.getvalue()
+    assert screen.getvalue().endswith("\x1b[1A\x1b[2K")  # the line of the bar is wiped
+
+
+def test_a_bar_counts():
+    screen = io.StringIO()
+    bar = bar_on(screen, "[counting]")
+    bar(0, 3)
+    assert "[counting]" in screen.getvalue()
+    assert "0/3" in screen.getvalue()
+
+
+def test_nothing_is_drawn_into_a_pipe_or_for_one_part_or_for_none():
+    for how, total in (({"force_terminal": False}, 3), ({}, 1), ({}, 0)):
+        screen = io.StringIO()
+        bar = bar_on(screen, **how)
+        for done in range(total + 1):
+            bar(done, total)
+        assert screen.getvalue() == ""
+
+
+def test_an_interruption_leaves_a_whole_line_and_the_terminal_as_it_was():
+    screen = io.StringIO()
+    bar_on(screen)(0, 3)
+    assert screen.getvalue().endswith("\n")
+    assert "\x1b[?25l" not in screen.getvalue()  # the cursor is never hidden
+
+
+def test_a_bar_serves_again():
+    screen = io.StringIO()
+    bar = bar_on(screen, "twice")
+    for _ in range(2):
+        bar(0, 2)
+        bar(2, 2)
+    assert screen.getvalue().count("twice") == 2
 
 
 def test_a_bar_is_drawn_in_a_notebook():
-    code = "from optimizer.report.progress import progress\nlist(progress('counting')([1, 2, 3]))"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
-    client.execute()
-    bars = [o for o in notebook.cells[0].outputs if o.output_type == "display_data"]
-    assert bars, notebook.cells[0].outputs
-    assert not [o for o in notebook.cells[0].outputs if o.output_type == "stream" and "Warning" in o.text]
-    drawn = [state for state in client.widget_state.values() if state.get("_model_name") == "OutputModel"]
-    assert "counting" in str(drawn)
-    assert "100 %" in str(drawn)
+    start = "from optimizer.report.progress import progress\nbar = progress('<counting>')\nbar(0, 3)"
+    both = "bar = progress('<counting>')\nbar(0, 3)\nbar(3, 3)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (start, both)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    begun, ended = ([o for o in cell.outputs if o.output_type == "display_data"] for cell in notebook.cells)
+    assert len(begun) == len(ended) == 1
+    assert "&lt;counting&gt;" in begun[0].data["text/html"]
+    assert "0 of 3" in begun[0].data["text/html"]
+    assert ended[0].data["text/html"] == ""
+    assert not [o for cell in notebook.cells for o in cell.outputs if o.output_type == "stream" and "Warning" in o.text]

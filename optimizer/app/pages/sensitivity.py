@@ -5,7 +5,7 @@ import streamlit as st
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
-from optimizer.app.work import in_blocks, worked
+from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
@@ -58,15 +58,15 @@ def _look(s: Scenario) -> None:
             frame = worked(s, "elasticities", lambda _: elasticities(s), ask=slow)
             show.chart(chart.elasticity_bars, frame, output, scenario=s)
         elif view == VIEWS[1]:
-            frame = worked(s, f"tornado {output}", lambda tell: tornado(s, output, progress=in_blocks(tell)), ask=slow)
+            frame = worked(s, f"tornado {output}", lambda tell: tornado(s, output, progress=tell), ask=slow)
             show.chart(chart.tornado, frame, scenario=s)
             if any(str(path).startswith("law.") for path in frame["assumption"]):
                 st.caption("A law's coefficients belong together: moved one at a time they leave their fit.")
         elif view == VIEWS[2]:
-            frame = worked(s, "regret", lambda tell: regret(s, served, served, progress=in_blocks(tell)), ask=slow)
+            frame = worked(s, "regret", lambda tell: regret(s, served, served, progress=tell), ask=slow)
             show.chart(chart.regret_heat_map, frame, scenario=s)
         elif view == VIEWS[4]:
-            frame = worked(s, "draws", lambda tell: draws(s, MANY, progress=in_blocks(tell)), ask=slow)
+            frame = worked(s, "draws", lambda tell: draws(s, MANY, progress=tell), ask=slow)
             claim = lecture.CLAIM if output == OUTPUTS[0] else None
             show.chart(chart.draws, frame, output, scenario=s, reference=claim)
             st.caption(escaped(" ".join(frame.attrs["notes"])))
@@ -76,7 +76,7 @@ def _look(s: Scenario) -> None:
             frame = worked(
                 s,
                 "fan",
-                lambda tell: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=in_blocks(tell)),
+                lambda tell: monte_carlo(s, DRAWS, served=served, outputs=OUTPUTS, progress=tell),
                 ask=slow,
             )
             show.chart(chart.fan, frame, output, scenario=s)
@@ -93,7 +93,7 @@ def _sobol(s: Scenario, output: str) -> None:
         help="a power of two; twice as many narrow the intervals by about a third",
     )  # fmt: skip
     st.caption(f"{len(inputs)} independent inputs, so (inputs + 2) n = {(len(inputs) + 2) * n:,} optima.")
-    frame = worked(s, f"sobol {n}", lambda tell: sobol(s, OUTPUTS, n, progress=in_blocks(tell)), ask=True)
+    frame = worked(s, f"sobol {n}", lambda tell: sobol(s, OUTPUTS, n, progress=tell), ask=True)
     here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
     show.chart(chart.sobol_bars, here, output, scenario=s)

@@ -9,7 +9,7 @@ import streamlit as st
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
-from optimizer.app.work import in_blocks, worked
+from optimizer.app.work import worked
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart, lecture, why
 from optimizer.report.claims import claims
@@ -88,7 +88,7 @@ def _board() -> None:
 
 def _laws(best: Solution) -> None:
     s = best.scenario
-    found = worked(s, "every law", lambda tell: why.every_law(s, in_blocks(tell)))
+    found = worked(s, "every law", lambda tell: why.every_law(s, tell))
     laws = found[(found["kind"] == "law") & (found["status"] == "optimal")]
     if not len(laws):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
