@@ -65,10 +65,11 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     """Cost over the life against active parameters, at the loss of the optimum.
 
     Along the curve D is what the law asks for, l(N, D) = l*, and R is what the policy gives; where R is optimised, the cheapest pair. The
-    Chinchilla plan is the solution's own baseline.
+    marks are designs of their own. The Chinchilla plan, the solution's baseline, keeps the R of the optimum where R is optimised, and then
+    lies above the curve.
 
     Returns:
-        One row a design, smallest first: `design` ("" on the curve, else "optimum", "smallest within 5 %", "largest within 5 %",
+        One row a design, smallest first: `design` ("" on the curve; on a mark "optimum", "smallest within 5 %", "largest within 5 %",
         "Chinchilla plan" or the name of a released model of that size), n_params, train_tokens, rl_tokens, cost_total, cost_vs_optimum,
         allowed (whether the scenario's limits hold), trained_on (tokens that the released model was really trained on), and
         `attrs["units"]`.
@@ -84,28 +85,30 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     needs_answer(best)
     s, band = best.scenario, best.band
     tolerance = percent(band.tolerance)
-    special = {
-        "optimum": float(best.design.n_params),
-        f"smallest within {tolerance}": band.n_params[0],
-        f"largest within {tolerance}": band.n_params[1],
-        "Chinchilla plan": float(best.baseline.design.n_params),
+    plans = {
+        "optimum": best.design,
+        f"smallest within {tolerance}": band.smallest,
+        f"largest within {tolerance}": band.largest,
+        "Chinchilla plan": best.baseline.design,
     }
+    marked = np.array([[float(v) for v in plan] for plan in plans.values()])
     c = s.law.chinchilla
     level = reducible_at(best)
     least = (float(c.A) / level) ** (1 / float(c.alpha))
-    low = max(min(special.values()) / MARGIN, 1.02 * least)
-    high = max(special.values()) * MARGIN
-    named = [*special.items(), *_models(low, high, special["optimum"])]
-    sizes = np.append(np.geomspace(low, high, POINTS), [n for _, n in named])
-    tokens, rl = of_equal_loss(best, sizes)
-    plan = POINTS + [name for name, _ in named].index("Chinchilla plan")
-    tokens[plan], rl[plan] = float(best.baseline.design.train_tokens), float(best.baseline.design.rl_tokens)
+    low = max(marked[:, 0].min() / MARGIN, 1.02 * least)
+    high = marked[:, 0].max() * MARGIN
+    models = _models(low, high, float(best.design.n_params))
+    names = [*([""] * (POINTS + len(plans))), *(name for name, _ in models), *plans]
+    # Always as many sizes, whatever the number of models: another shape would be compiled again.
+    spare = [high] * (NEAREST - len(models))
+    along = np.concatenate([np.geomspace(low, high, POINTS), marked[:, 0], [n for _, n in models], spare])
+    designs = np.concatenate([np.column_stack([along, *of_equal_loss(best, along)]), marked])
+    sizes, tokens, rl = designs.T
     design = Design(sizes, tokens, rl)
     cost = np.asarray(total_cost(s, design), float)
     over = [np.broadcast_to(np.asarray(e, float), sizes.shape) for e in _excess(s, design).values()]
     frame = pd.DataFrame(
         {
-            "design": [*([""] * POINTS), *(name for name, _ in named)],
             "n_params": sizes,
             "train_tokens": tokens,
             "rl_tokens": rl,
@@ -114,8 +117,10 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
             "allowed": np.all([e <= 1e-9 for e in over], axis=0) if over else True,
         }
     )
+    frame = frame.drop(index=range(len(along) - len(spare), len(along)))
+    frame.insert(0, "design", names)
     trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
-    frame["trained_on"] = [trained.get(name, math.nan) for name in frame["design"]]
+    frame["trained_on"] = [trained.get(name, math.nan) for name in names]
     frame = frame.dropna(subset="train_tokens").sort_values("n_params", kind="stable", ignore_index=True)
     unit = "FLOP" if best.unit == "flops" else "USD"
     frame.attrs["units"] = {

@@ -17,14 +17,14 @@ from ..assumptions.numbers import human, percent
 from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design
+from ..model.cost import Design, design_of
 from ..optimum.blocks import Progress, reported
 from ..optimum.ensemble import optima, under_law
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
 from .lecture import Step
-from .plan import cost_curve, needs_answer, reducible_at, tokens_for, total_cost
+from .plan import needs_answer, reducible_at, tokens_for, total_cost
 from .text import times, unpriced
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    curve = cost_curve(best)
+    needs_answer(best)
     s, unit = best.scenario, "FLOP" if best.unit == "flops" else "USD"
     plans = {"optimum": best.design, "Chinchilla plan": best.baseline.design}
     ends = np.array([[float(d.n_params), float(d.train_tokens)] for d in plans.values()])
@@ -265,9 +265,9 @@ def design_map(best: Solution) -> "pd.DataFrame":
         )
     rows, fine = np.geomspace(below, above, POINTS), np.geomspace(low, high, COLUMNS)
     d, n = np.meshgrid(rows, fine, indexing="ij")
-    given = s.rl.rl_tokens(n, d, s.pretraining.flops_per_param_token)
-    r = np.full_like(n, float(best.design.rl_tokens)) if isinstance(s.rl, OptimisedRL) else np.array(given, float)
-    costs = np.log(np.asarray(total_cost(s, Design(n, d, r)), float))
+    kept = np.full_like(n, float(best.design.rl_tokens)) if isinstance(s.rl, OptimisedRL) else None
+    _, _, r = design_of(s, n, d, kept)
+    costs = np.log(np.asarray(total_cost(s, Design(n, d, np.array(r, float))), float))
     priced = np.isfinite(costs).all(
         axis=0
     )  # what the deployment cannot serve has no cost, and is larger than what it can
@@ -280,9 +280,9 @@ def design_map(best: Solution) -> "pd.DataFrame":
     if most and low < most:
         within = np.append(sizes[sizes < most], min(most, high))
         add("fitted", "fitted", within, np.minimum((s.law.fitted_max_tokens_per_param or math.inf) * within, above))
-    way, spent = (curve[column].to_numpy(float) for column in ("n_params", "train_tokens"))
-    between = (way >= ends[:, 0].min()) & (way <= ends[:, 0].max())
-    add("same loss", "same loss", way[between], spent[between], loss=best.loss)
+    way = np.geomspace(ends[:, 0].min(), ends[:, 0].max(), POINTS)
+    spent = tokens_for(s, level - from_rl - float(c.A) * way ** -float(c.alpha))
+    add("same loss", "same loss", way, spent, loss=best.loss)
     for name, design in plans.items():
         paid = cost if name == "optimum" else float(best.baseline.cost.total)
         add(

@@ -1,9 +1,15 @@
 """The frames behind the plan agree with what solving says."""
 
+import itertools
+import math
+import os
+
 import numpy as np
 import pytest
 
-from optimizer import InputError, load, solve
+from optimizer import InputError, load, presets, solve
+from optimizer.report import chart
+from optimizer.report.compare import valleys
 from optimizer.report.plan import cost_curve, cost_phases, verdict
 
 
@@ -56,3 +62,72 @@ def test_the_verdict_says_band_and_reach(lecture):
     assert "7 times the largest model" in said
     with pytest.raises(InputError, match="no design to show"):
         verdict(solve(lecture.update({"limits.max_params": "1B"}), throw=False))
+
+
+POLICIES = {
+    "none": {},
+    "tokens": {"tokens": "10T"},
+    "ratio": {"ratio": 0.1},
+    "flops": {"flops": 1e24},
+    "cost_share": {"cost_share": 0.3},
+    "optimised": {},
+}
+
+
+def under_policy(preset: str, policy: str):
+    """A preset under an RL policy; the quality to reach takes RL tokens where they enter the loss."""
+    changes: dict = {"rl": {"policy": policy, **POLICIES[policy]}}
+    if load(preset).goal.kind == "loss" and policy == "optimised":
+        changes["goal.like_rl_tokens"] = "10T"
+    return load(preset, changes)
+
+
+# Each pair is a program to compile: presets as they come but for the one that takes half a minute, and the policy whose curve is a search.
+PAIRS = [(preset, "its own") for preset in presets() if preset != "frontier-moe-rack"]
+PAIRS += [("lecture-2026", "optimised"), ("data-limited-lab", "optimised")]
+if os.environ.get("OVERTRAIN_THOROUGH") == "1":
+    PAIRS = [*itertools.product(presets(), POLICIES)]
+
+
+@pytest.mark.parametrize(("preset", "policy"), PAIRS)
+def test_the_curve_is_one_valley_without_spikes(preset, policy):
+    """Cost at a given loss is the least of a log-log convex program over all but N, so ln C is convex in ln N; no mark lies below it."""
+    best = solve(load(preset) if policy == "its own" else under_policy(preset, policy))
+    frame = cost_curve(best)
+    drawings = {
+        "plan": chart.cost_against_params.drawing(frame),
+        "valley": chart.valleys.drawing(valleys({"one": best})),
+    }
+    lines = {
+        name: [[row.get("n_params", row.get("n")), row.get("cost_total", row.get("cost"))] for row in rows]
+        for name, drawing in drawings.items()
+        for rows in drawing.datasets.values()
+        if "stretch" in rows[0]
+    }
+    assert set(lines) == set(drawings)
+    whole = frame[frame["design"] == ""].dropna(subset="cost_total")
+    lines["frame"] = whole[["n_params", "cost_total"]].to_numpy().tolist()
+    for name, line in lines.items():
+        x, y = _once(line)
+        assert len(x) > 20
+        chord = y[:-2] + (y[2:] - y[:-2]) * (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+        assert (y[1:-1] <= chord + 1e-9).all(), name
+    sizes, costs = _once(lines["frame"])
+    marks = frame.set_index("design")["cost_total"].to_dict() | {"": math.nan}
+    plans = [
+        ("optimum", best.design),
+        ("smallest within 5 %", best.band.smallest),
+        ("Chinchilla plan", best.baseline.design),
+    ]
+    for name, design in plans:
+        above = math.log(marks[name]) - costs[np.abs(sizes - math.log(design.n_params)).argmin()]
+        kept = name == "Chinchilla plan" and policy == "optimised"  # it keeps the RL tokens of the optimum
+        assert above > 0.1 if kept else abs(above) < 1e-5, name
+
+
+def _once(line) -> np.ndarray:
+    """ln N and ln C of a line, smallest first, each size once; one size has one cost."""
+    points = np.log(sorted(line))
+    again = np.diff(points[:, 0]) < 1e-9
+    assert np.abs(np.diff(points[:, 1])[again]).max(initial=0) < 1e-9
+    return points[np.append(True, ~again)].T

@@ -61,11 +61,21 @@ def test_a_law_of_its_own_comes_first(lecture):
         assert found[RATIO].iloc[0] == solve(s).overtraining.vs_rule_of_20
 
 
+OPTIMISED = {"rl": {"policy": "optimised"}, "goal.like_rl_tokens": "133T"}
+
+
 @pytest.mark.parametrize(
-    "name", ["lecture-2026", "open-weights-8b", "data-limited-lab", "on-device", "frontier-moe-chat"]
+    ("name", "changes"),
+    [
+        *(
+            (name, {})
+            for name in ["lecture-2026", "open-weights-8b", "data-limited-lab", "on-device", "frontier-moe-chat"]
+        ),
+        ("lecture-2026", OPTIMISED),
+    ],
 )
-def test_lines_of_the_map_are_what_the_law_and_the_cost_say(name):
-    best = solve(load(name))
+def test_lines_of_the_map_are_what_the_law_and_the_cost_say(name, changes):
+    best = solve(load(name, changes))
     s, found = best.scenario, design_map(best)
     for row in found[found["kind"].isin(["equal loss", "same loss"])].iloc[::7].to_dict("records"):
         r = (
@@ -76,8 +86,14 @@ def test_lines_of_the_map_are_what_the_law_and_the_cost_say(name):
         own = float(s.law.loss(row["n_params"], row["train_tokens"])) + float(s.rl.reducible(s.law, r))
         assert own == pytest.approx(row["loss"], rel=1e-6)
     for row in found[found["kind"] == "equal cost"].iloc[::7].to_dict("records"):
-        cost = float(lifecycle_cost(s, design_of(s, row["n_params"], row["train_tokens"])).total)
+        kept = best.design.rl_tokens if s.rl.policy == "optimised" else None
+        cost = float(lifecycle_cost(s, design_of(s, row["n_params"], row["train_tokens"], kept)).total)
         assert cost == pytest.approx(row["cost_total"], rel=5e-3)
+    way = found[found["kind"] == "same loss"]
+    assert np.ptp(way["n_params"]) > 0
+    for end in (best.design, best.baseline.design):
+        near = way.iloc[np.abs(way["n_params"] - float(end.n_params)).to_numpy().argmin()]
+        assert near["train_tokens"] == pytest.approx(float(end.train_tokens), rel=1e-5), "the way ends at the marks"
     marks = found.set_index("kind")
     assert marks.loc["optimum", "n_params"] == float(best.design.n_params)
     assert marks.loc["Chinchilla plan", "train_tokens"] == float(best.baseline.design.train_tokens)

@@ -61,9 +61,10 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "near": bool(r["allowed"]) and r["cost_vs_optimum"] <= 1.05 * (1 + 1e-9),
         }
         for r in rows
-        if r["design"] in ("", "optimum") or "within" in r["design"]
+        if r["design"] in ("", "optimum")
     ]
     best = some([r for r in drawn if r["design"] == "optimum"], "valleys")
+    drawn = [r for r in drawn if not r["design"]]
     (along, n_ticks), (around, c_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "cost"))
     x = alt.X("n:Q", scale=along, axis=axis("active parameters N", n_ticks))
     y = alt.Y("cost:Q", scale=around, axis=axis(f"cost over the life ({unit})", c_ticks))

@@ -73,7 +73,9 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
-    drawn = [{**_told_design(r, unit), "touched": i % APART == 0} for i, r in enumerate(rows)]
+    curve = [r for r in rows if not r["design"]]
+    touchable = [{**_told_design(r, unit), "touched": True} for r in curve[::APART]]
+    drawn = [{**_told_design(r, unit), "touched": False} for r in rows if r["design"]]
     _label(drawn, best["n_params"], best["cost_total"] * math.sqrt(top))
     barred = any(not r["allowed"] for r in rows)
     said = (
@@ -103,8 +105,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         dark=dark,
         datasets={
             "band": [{"low": low, "high": high}],
-            "curve": drawn,
-            "stretches": stretches([{k: r[k] for k in ("n_params", "cost_total", "allowed")} for r in rows]),
+            "curve": touchable + drawn,
+            "stretches": stretches([{k: r[k] for k in ("n_params", "cost_total", "allowed")} for r in curve]),
         },
     )
 
