@@ -36,7 +36,10 @@ _Scenario = Annotated[str, typer.Argument(help="Preset name or path of a TOML fi
 _Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="PATH=VALUE", help="Replace one assumption, as in traffic.output_tokens=500T. Repeatable."
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace one assumption, as in traffic.output_tokens=500T; PATH=none leaves it out, "
+        'PATH={policy="none"} gives a block. Repeatable.',
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -97,28 +100,15 @@ def _scenario(name: str, settings: Sequence[str], problems: list[str]) -> "Scena
     """The scenario with --set applied; None, with the sentences added to `problems`, where anything is wrong."""
     from .assumptions.library import load
     from .assumptions.problems import InputError
+    from .assumptions.typed import changes_given
 
-    changes = _changes(settings, problems)
+    changes = changes_given(settings, problems)
     try:
         found = load(name, changes)
         return found if not problems else None
     except InputError as error:
         problems.extend(error.problems)
         return None
-
-
-def _changes(settings: Sequence[str], problems: list[str]) -> dict[str, str | None]:
-    """What --set asks for, by dotted path; sentences about what it cannot mean go to `problems`."""
-    changes: dict[str, str | None] = {}
-    for setting in settings:
-        path, equals, value = setting.partition("=")
-        if not equals or not path.strip():
-            problems.append(f"--set {setting!r} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
-        elif path.strip() in changes:
-            problems.append(f"--set {path.strip()} is given twice; keep one.")
-        else:
-            changes[path.strip()] = value.strip() or None
-    return changes
 
 
 @app.command()
@@ -189,14 +179,15 @@ def roofline(
     with _told():
         from .assumptions.numbers import parse_number
         from .assumptions.problems import InputError
+        from .assumptions.typed import changes_given
         from .report.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
 
         problems: list[str] = []
-        changes = _changes(set_ or [], problems)
+        changes = changes_given(set_ or [], problems)
         if problems:
             raise InputError(problems)
         try:
-            params: float | None = parse_number(model)
+            params: float | None = parse_number(model, "parameters")
         except ValueError:
             params = None
         name = "" if params is not None else model
@@ -429,12 +420,12 @@ def _tabulated(
 ) -> "SizeTable":
     """The table that the options ask for, every problem of theirs told at once."""
     from .assumptions.problems import InputError
+    from .assumptions.typed import axes_given
     from .report.grid import chosen
     from .report.grid import wide as spread
     from .report.inverse import SIZES, inverse_table
     from .report.progress import progress
     from .report.table import size_table
-    from .report.table_text import axes_given
 
     problems: list[str] = []
     grid, tolerance = None, 0.05

@@ -83,7 +83,10 @@ SETTINGS = {
     ),
     "unknown goal": (["goal.kind=cost"], ["goal.kind must be one of loss, budget, params, got 'cost'"]),
     "goal without its number": (["goal.kind=budget"], ["goal.budget is missing (lifecycle budget"]),
-    "half a quality": (["goal.like_tokens="], ["goal needs like_params and like_tokens together; give like_tokens"]),
+    "half a quality": (
+        ["goal.like_tokens=none"],
+        ["goal needs like_params and like_tokens together; give like_tokens"],
+    ),
     "a field of another goal": (
         ["goal.params=8B"],
         ["goal.params belongs to goal.kind = 'params'; set goal.kind too, or remove it."],

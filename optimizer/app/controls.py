@@ -205,7 +205,7 @@ def _resetter(path: str) -> Callable[[], None]:
 
 
 def typed_number(text: object) -> float:
-    """The number meant by a cell of a table; an empty cell is 0."""
+    """The tokens a day meant by a cell of the forecast; an empty cell is 0."""
     if text is None or (isinstance(text, float) and math.isnan(text)) or str(text).strip() == "":
         return 0.0
-    return parse_number(text)
+    return parse_number(text, "tokens/day")

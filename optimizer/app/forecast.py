@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ..assumptions.months import month_after, month_of
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
-from ..assumptions.traffic import MAX_CSV_BYTES, month_after, read_traffic
+from ..assumptions.traffic_file import MAX_CSV_BYTES, read_traffic
 from ..report.plan import monthly_tokens
 from .controls import typed_number
 from .link import TABLE
@@ -51,8 +52,8 @@ def rows_of_csv(content: bytes, name: str) -> list[dict[str, Any]]:
 def upload(asked: Question) -> None:
     """A CSV file as the forecast."""
     file = st.file_uploader(
-        "Forecast from a CSV file", type="csv", key="traffic_csv", max_upload_size=1,
-        help=f"columns {', '.join(COLUMNS)}; one row a month",
+        "Forecast from a CSV file", type=["csv", "tsv", "txt"], key="traffic_csv", max_upload_size=1,
+        help=f"columns {', '.join(COLUMNS)}, one row a month; or date, input_tokens, output_tokens, one row a day",
     )  # fmt: skip
     if file is None or st.session_state.get("traffic_csv_read") == file.file_id:
         return
@@ -88,7 +89,7 @@ def editor(asked: Question) -> None:
         height=320,
         alt="Tokens a day by month, input and output",
         column_config={
-            "month": st.column_config.TextColumn("month", help="YYYY-MM", max_chars=7),
+            "month": st.column_config.TextColumn("month", help="2026-05 or May 2026", max_chars=20),
             "input_tokens_per_day": st.column_config.TextColumn("input, tokens/day", help=unit, max_chars=30),
             "output_tokens_per_day": st.column_config.TextColumn("output, tokens/day", help=unit, max_chars=30),
         },
@@ -126,13 +127,17 @@ def _edited(
             cell = cells[column]
             if old is not None and cell == base.loc[label, column]:
                 row[column] = old[column]
-            elif column == "month":
-                empty = cell is None or not str(cell).strip() or cell != cell
-                row[column] = month_after(rows[-1]["month"], 1) if empty and rows else str(cell).strip()
             else:
                 try:
-                    row[column] = typed_number(cell)
+                    row[column] = _month(cell, rows) if column == "month" else typed_number(cell)
                 except ValueError as error:
                     problems.append(f"Row {len(rows) + 1}, {column} {error}.")
         rows.append(row)
     return rows, problems
+
+
+def _month(cell: object, before: list[dict[str, Any]]) -> str:
+    """The month meant by a cell; an empty one continues the rows before it."""
+    if (cell is None or cell != cell or not str(cell).strip()) and before and "month" in before[-1]:
+        return month_after(before[-1]["month"], 1)
+    return month_of(cell)

@@ -8,7 +8,6 @@ Links and uploads come from strangers: their size is limited, and neither may na
 
 import base64
 import binascii
-import tomllib
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 from ..assumptions.library import MAX_TOML_BYTES, load, presets
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
-from ..assumptions.traffic import MAX_CSV_BYTES
+from ..assumptions.toml import plain_toml
+from ..assumptions.traffic_file import MAX_CSV_BYTES
 
 __all__ = ["PRESET", "TABLE", "differences", "parameters", "plain_values", "same", "scenario_of", "uploaded_scenario"]
 
@@ -140,8 +140,8 @@ def uploaded_scenario(content: bytes, name: str) -> Scenario:
     except UnicodeDecodeError as error:
         raise InputError([f"{name} is not UTF-8 text (byte {error.start}); is it a scenario TOML file?"]) from None
     try:
-        traffic = tomllib.loads(text).get("traffic")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        traffic = plain_toml(text).get("traffic")
+    except ValueError:
         traffic = None  # from_toml says what is wrong
     if isinstance(traffic, dict) and "file" in traffic:
         raise InputError([_FILE])

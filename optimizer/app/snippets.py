@@ -36,7 +36,7 @@ def command_snippet(preset: str, scenario: Scenario) -> str:
 
 
 def _written(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
 def _reached(preset: str, scenario: Scenario, changes: dict[str, Any]) -> bool:

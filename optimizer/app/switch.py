@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 from ..assumptions.law import RepetitionLaw
+from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
-from ..assumptions.traffic import GrowthTraffic, days_in_months
+from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution, Status
 from ..report.plan import monthly_tokens
 from .link import TABLE

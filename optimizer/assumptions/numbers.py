@@ -1,13 +1,28 @@
 """How are numbers written and read by people?
 
-`parse_number("100B")` gives 1e11 and `human(1e11)` gives "100B". Everything that reads a number from a file, a flag or a
-field, and everything that prints one, goes through these two, so that 100B means the same everywhere.
+`parse_number("100B")` gives 1e11 and `human(1e11)` gives "100B". Everything that reads a number from a file, an option, a link or a field,
+and everything that prints one, goes through these two, so that 100B means the same everywhere. The grammar:
+
+    number   = ["'"] ["$"] (decimal | fraction)
+    decimal  = [sign] mantissa [exponent] [" "] [suffix]
+    mantissa = whole ["." digits] | "." digits
+    whole    = digits | digits of three with one separator throughout: 1,000,000 or 1 000 000 or 1'000'000
+    exponent = ("e" | "E") [sign] digits
+    suffix   = K 1e3 | M 1e6 | B or G 1e9 | T 1e12 | P or Q 1e15 | % 1e-2, in either case
+    fraction = [sign] digits "/" digits
+    digits   = 0 to 9, with single underscores between them: 1_000
+
+Spaces around a number are ignored, as are a byte order mark and the apostrophe by which spreadsheets mark text; a space is any of those
+that separate thousands in print (no-break, thin, narrow). % is for numbers without a unit and for rates per month, $ for prices in USD.
+One comma ("1,5", "1,000") and several points ("1.000.000") mean decimals to some and thousands to others, and are refused.
 """
 
 import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+
+from .problems import shown
 
 __all__ = [
     "DAYS_PER_YEAR",
@@ -24,59 +39,97 @@ SECONDS_PER_DAY = 86400.0
 DAYS_PER_YEAR = 365.2425
 MONTHS_PER_YEAR = 12
 
-_SUFFIXES = {"k": 3, "m": 6, "b": 9, "g": 9, "t": 12, "p": 15}
-_DECIMAL = re.compile(r"([+-]?(?:\d[\d_]*)?(?:\.\d[\d_]*)?(?:[eE][+-]?\d{1,4})?)\s*([kKmMbBgGtTpP%]?)")
-_FRACTION = re.compile(r"([+-]?\d{1,18})\s*/\s*(\d{1,18})")
-_HUMAN = ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+LONGEST = 400
+"""Characters of a number: the largest float written out has 309."""
+
+_SUFFIXES = {"": 0, "%": -2, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12, "p": 15, "q": 15}
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_GROUPS = r"[1-9][0-9]{0,2}(?P<mark>[, '])[0-9]{3}(?:(?P=mark)[0-9]{3})*"
+_DECIMAL = re.compile(
+    rf"(?P<sign>[+-]?)(?P<whole>{_GROUPS}|{_DIGITS}|(?=\.))(?P<part>(?:\.{_DIGITS})?)"
+    r"(?:[eE](?P<exponent>[+-]?[0-9]+))? ?(?P<suffix>[kKmMbBgGtTpPqQ%]?)"
+)
+_FRACTION = re.compile(r"([+-]?[0-9]{1,18}) ?/ ?([0-9]{1,18})")
+_COMMAS = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,3}(?:[. '][0-9]{3})*|[0-9]+),(?P<part>[0-9]+)(?P<rest>\D*)")
+_POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}\D*")
+_SAME = str.maketrans("\u00a0\u2007\u2009\u202f\u2019\u2212", "    '-")
+"""What print uses for a space, an apostrophe and a minus sign."""
+_HUMAN = ((15, "P"), (12, "T"), (9, "B"), (6, "M"), (3, "K"))
 _HOW = "write a plain count or a human number such as 100B, 150T, 1.3e15, 1_000, 38% or 1/3"
 
 
-def parse_number(value: object) -> float:
-    """The float meant by `value`: a number, or text such as "100B", "150T", "1.3e15", "1_000", "38%" or "1/3".
+def parse_number(value: object, unit: str | None = None) -> float:
+    """The float meant by `value`: a number, or text in the grammar above, such as "100B", "1.3e15", "1_000", "38%" or "1/3".
 
-    Suffixes are decimal and case does not matter: K 1e3, M 1e6, B or G 1e9, T 1e12, P 1e15, % 1e-2. The decimal value is
-    rounded once, so "1.3T" equals 1.3e12 exactly.
+    The decimal value is rounded once, so "1.3T" equals 1.3e12 exactly.
+
+    Args:
+        value: what was given.
+        unit: of the number, where one is declared: "38%" is refused where a count is asked for, "$3.50" where the unit is not USD.
 
     Raises:
         ValueError: `value` is not a finite number; the sentence says how to write one.
 
-    >>> parse_number("100B"), parse_number("1_000"), parse_number("0.3%")
-    (100000000000.0, 1000.0, 0.003)
+    >>> parse_number("100B"), parse_number("1_000"), parse_number("0.3%"), parse_number("1,000,000"), parse_number("$3.50", "USD/h")
+    (100000000000.0, 1000.0, 0.003, 1000000.0, 3.5)
 
     """
     if getattr(value, "ndim", None) == 0:
         value = getattr(value, "item", lambda: value)()  # numpy and JAX scalars
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"must be a number, got {_shown(value)}; {_HOW}")
+        raise ValueError(f"must be a number, got {shown(value)}; {_HOW}")
     if isinstance(value, str):
-        number = _from_text(value)
+        number = _from_text(value, unit)
     else:
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"must be a finite number, got {_shown(value)}; {_HOW}")
+        raise ValueError(f"must be a finite number, got {shown(value)}; {_HOW}")
     return number
 
 
-def _from_text(text: str) -> float:
-    stripped = text.strip()
-    if stripped.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+def _from_text(text: str, unit: str | None) -> float:
+    if len(text) > LONGEST:
+        raise ValueError(f"must be a number, got {shown(text)} of {len(text):,} characters; {_HOW}")
+    written = text.strip().strip("\ufeff").translate(_SAME).strip()
+    if written.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
         return math.nan
-    fraction = _FRACTION.fullmatch(stripped)
+    written = written.removeprefix("'")
+    if written.startswith("$") and (unit or "").startswith("USD"):
+        written = written[1:].lstrip()
+    fraction = _FRACTION.fullmatch(written)
     if fraction and int(fraction[2]):
         return float(Fraction(int(fraction[1]), int(fraction[2])))
-    decimal = _DECIMAL.fullmatch(stripped)
-    if decimal is None or not any(c.isdigit() for c in decimal[1]):
-        raise ValueError(f"must be a number, got {_shown(text)}; {_HOW}")
-    mantissa, suffix = decimal[1].replace("_", ""), decimal[2].lower()
-    return float(Decimal(mantissa).scaleb(-2 if suffix == "%" else _SUFFIXES.get(suffix, 0)))
+    decimal = _DECIMAL.fullmatch(written)
+    if decimal is None or (decimal["whole"].count(",") == 1 and not decimal["part"]):
+        raise ValueError(f"must be a number, got {shown(text)}; {_instead(written, unit)}")
+    if decimal["suffix"] == "%" and unit is not None and unit.partition("/")[0] != "1":
+        raise ValueError(
+            f"must be a number in {unit}, got {shown(text)}; a percent sign is for shares and rates: write the amount in {unit}"
+        )
+    digits = re.sub("[_, ']", "", decimal["sign"] + decimal["whole"] + decimal["part"])
+    number = float(f"{digits}e{int(decimal['exponent'] or 0) + _SUFFIXES[decimal['suffix'].lower()]}")
+    if number == 0 and digits.strip("+-0."):
+        raise ValueError(f"must be 0 or larger than 1e-323, got {shown(text)}; write 0 where you mean none")
+    return number
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _instead(written: str, unit: str | None) -> str:
+    """How to write what has no or more than one meaning."""
+    comma = _COMMAS.fullmatch(written)
+    if comma:
+        sign, rest, whole = comma["sign"], comma["rest"], re.sub("[. ']", "", comma["whole"])
+        thousands = (
+            "" if whole != comma["whole"] or len(comma["part"]) != 3 else f" or {sign}{whole}{comma['part']}{rest}"
+        )
+        return f"a comma means decimals to some and thousands to others: write {sign}{whole}.{comma['part']}{rest}{thousands}"
+    if _POINTS.fullmatch(written):
+        return f"a point separates decimals, not thousands: write {written.replace('.', '')} or {written.replace('.', '_')}"
+    if written.startswith("$"):
+        return "a dollar sign is for prices in USD: write the amount" + (f" in {unit}" if unit else "")
+    return f"{_HOW}; digits are 0 to 9" if any(c.isdigit() and not c.isascii() for c in written) else _HOW
 
 
 def human(value: float, digits: int = 4) -> str:
@@ -89,18 +142,19 @@ def human(value: float, digits: int = 4) -> str:
     """
     if not math.isfinite(value):
         return "unlimited" if value == math.inf else "n/a" if math.isnan(value) else "-unlimited"
-    rounded = float(f"{value:.{digits}g}")
-    size = abs(rounded)
-    if rounded == 0:
+    rounded = f"{value:.{digits - 1}e}"
+    size = abs(float(rounded))
+    if size == 0:
         return "0"
     if size >= 1e18 or size < 1e-4:
-        mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
-        if "." in mantissa:
-            mantissa = mantissa.rstrip("0").rstrip(".")
-        return f"{mantissa}e{int(exponent)}"
-    scale, suffix = next(((s, x) for s, x in _HUMAN if size >= s), (1.0, ""))
-    scaled = f"{float(f'{rounded / scale:.{digits}g}'):.{digits + 4}f}"
-    return scaled.rstrip("0").rstrip(".") + suffix
+        mantissa, exponent = rounded.split("e")
+        return f"{_short(mantissa)}e{int(exponent)}"
+    power, suffix = next(((p, x) for p, x in _HUMAN if size >= 10.0**p), (0, ""))
+    return _short(f"{Decimal(rounded).scaleb(-power):f}") + suffix
+
+
+def _short(decimal: str) -> str:
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
 def percent(share: float, digits: int = 3) -> str:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["DataError", "InputError", "near_miss", "read_text"]
+__all__ = ["DataError", "InputError", "near_miss", "read_text", "shown"]
 
 
 class InputError(ValueError):
@@ -22,6 +22,15 @@ class InputError(ValueError):
 
 class DataError(InputError):
     """A bad file, row or cell. The sentence starts with the file, the row and the column."""
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as a sentence quotes it: what Python writes, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

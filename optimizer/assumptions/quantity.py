@@ -41,7 +41,8 @@ Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
 """A plain number, an array, or a number under a JAX transformation. Functions of these are elementwise."""
 
 
-_READ_NUMBER = BeforeValidator(lambda value: None if value is None else parse_number(value))
+def _reading(unit: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value is None else parse_number(value, unit))
 
 
 class Quantity(NamedTuple):
@@ -92,7 +93,7 @@ def quantity(
         description=about,
         json_schema_extra={"unit": unit, "low": low, "high": high, "source": source},
     )
-    field.metadata.append(_READ_NUMBER)
+    field.metadata.append(_reading(unit))
     return field
 
 
@@ -106,7 +107,7 @@ def edge(unit: str, about: str) -> Any:
     field: Any = Field(
         default=None, gt=0, allow_inf_nan=False, description=f"{about}, {unit}", json_schema_extra={"label": True}
     )
-    field.metadata.append(_READ_NUMBER)
+    field.metadata.append(_reading(unit))
     return field
 
 

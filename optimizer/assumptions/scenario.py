@@ -3,7 +3,6 @@
 Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--set`, tables and gradients.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +18,7 @@ from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
 from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label, quantity
 from .rl import RL, NoRL, OptimisedRL
+from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
 from .validation import validated
 
@@ -335,11 +335,9 @@ class Scenario(Assumption):
 
         """
         try:
-            plain = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            plain = plain_toml(text)
+        except ValueError as error:
             raise InputError([f"{where} is not valid TOML: {error}."]) from None
-        except RecursionError:
-            raise InputError([f"{where} is not valid TOML for a scenario: it nests too deeply."]) from None
         traffic = plain.get("traffic")
         if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
             traffic["file"] = str(folder / traffic["file"])

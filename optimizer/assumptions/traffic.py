@@ -5,29 +5,23 @@ tokens. `share` takes a part of a larger total, `ship_probability` turns it into
 expectation is all that planning for expected cost needs), `cache_hit_share` is the share of input read from a prefix cache.
 """
 
-import calendar
-import csv
-import io
-import re
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from .numbers import parse_number
-from .problems import DataError, read_text
+from .months import MONTH, days_in_months, month_after, month_of
 from .quantity import Assumption, Citation, NamedAssumption, Numeric, quantity, unknown_name
 from .tables import row, rows
+from .traffic_file import read_traffic
 
-__all__ = ["Demand", "GrowthTraffic", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth", "read_traffic"]
+__all__ = ["Demand", "GrowthTraffic", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth"]
 
 MAX_MONTHS = 240
-MAX_CSV_BYTES = 1_000_000
-_COLUMNS = ("month", "input_tokens_per_day", "output_tokens_per_day")
-_MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+Month = Annotated[str, BeforeValidator(month_of), Field(pattern=MONTH)]
+"""A calendar month, stored as 2026-05 however it was written"""
 
 
 class Demand(NamedTuple):
@@ -41,20 +35,6 @@ class Demand(NamedTuple):
     """tokens written"""
 
 
-@cache
-def days_in_months(start: str, months: int) -> np.ndarray:
-    """Days of `months` consecutive calendar months from `start` ("2026-05"); leap years counted. Shape (months,)."""
-    year, month = int(start[:4]), int(start[5:])
-    following = (divmod(year * 12 + month - 1 + i, 12) for i in range(months))
-    return np.array([float(calendar.monthrange(y, m + 1)[1]) for y, m in following])
-
-
-def month_after(start: str, months: int) -> str:
-    """The month `months` after `start`: ("2026-12", 1) gives "2027-01"."""
-    year, month = divmod(int(start[:4]) * 12 + int(start[5:]) - 1 + months, 12)
-    return f"{year:04d}-{month + 1:02d}"
-
-
 class _AnyTraffic(Assumption):
     tag: ClassVar[str] = "kind"
 
@@ -65,7 +45,13 @@ class _AnyTraffic(Assumption):
         "1", "probability that the model ships at all", gt=0, le=1, default=1.0, low=0.3, high=1
     )
     cache_hit_share: float = quantity(
-        "1", "share of input tokens found in a prefix cache", ge=0, le=1, default=0.0, low=0, high=0.9
+        "1",
+        "share of all input tokens, cached ones included, that are found in a prefix cache",
+        ge=0,
+        le=1,
+        default=0.0,
+        low=0,
+        high=0.9,
     )
 
     def stated(self) -> tuple[Numeric, Numeric]:
@@ -103,7 +89,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     """
 
     kind: Literal["growth"] = "growth"
-    start: str = Field("2026-01", pattern=_MONTH, description="first month of service, YYYY-MM")
+    start: Month = Field("2026-01", description="first month of service, YYYY-MM")
     tokens_per_day: float = quantity(
         "tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14
     )
@@ -159,7 +145,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 class TrafficMonth(Assumption):
     """One month of a traffic table."""
 
-    month: str = Field(pattern=_MONTH, description="calendar month, YYYY-MM")
+    month: Month = Field(description="calendar month, YYYY-MM")
     input_tokens_per_day: float = quantity("tokens/day", "input tokens per day", ge=0)
     output_tokens_per_day: float = quantity("tokens/day", "output tokens per day", ge=0)
 
@@ -167,7 +153,7 @@ class TrafficMonth(Assumption):
 class TableTraffic(_AnyTraffic):
     """A forecast month by month: consecutive calendar months with input and output tokens per day.
 
-    Input may give `file`, the path of a CSV file with the three columns, instead of `table`; it is read at once, so that a
+    Input may give `file`, the path of a CSV file, instead of `table` (`traffic_file` says which are read); it is read at once, so that a
     scenario never depends on a file elsewhere.
     """
 
@@ -213,51 +199,3 @@ class TableTraffic(_AnyTraffic):
 
 
 Traffic = Annotated[TotalTraffic | GrowthTraffic | TableTraffic, Field(discriminator="kind")]
-
-
-def read_traffic(path: object) -> list[dict[str, Any]]:
-    """The rows of a traffic CSV file: columns month, input_tokens_per_day, output_tokens_per_day, in any order.
-
-    Raises:
-        DataError: the file cannot be read, a column is missing, or a cell is not what it should be; every bad cell is named.
-
-    """
-    if not isinstance(path, (str, Path)):
-        raise DataError([f"file must be the path of a CSV file, got {path!r}"])
-    text = read_text(Path(path), MAX_CSV_BYTES, "traffic CSV file")
-    try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
-    except csv.Error as error:
-        raise DataError([f"{path} is not a CSV file ({error}); columns: {', '.join(_COLUMNS)}"]) from None
-    header = [h.strip() for h in lines[0]] if lines else []
-    missing = [c for c in _COLUMNS if c not in header]
-    twice = sorted({c for c in _COLUMNS if header.count(c) > 1})
-    if twice:
-        raise DataError([f"{path} has column {', '.join(twice)} more than once; keep one."])
-    if missing:
-        raise DataError([f"{path} has no column {', '.join(missing)}; its header must name {', '.join(_COLUMNS)}"])
-    found, problems = [], []
-    for number, line in enumerate(lines[1:], start=2):
-        if not any(cell.strip() for cell in line):
-            continue
-        if len(line) > len(header):
-            problems.append(
-                f"{path} row {number} has {len(line)} cells, the header has {len(header)}; write numbers without thousands separators."
-            )
-            continue
-        cells = dict(zip(header, line, strict=False))
-        record: dict[str, Any] = {}
-        for column in _COLUMNS:
-            cell = cells.get(column, "").strip()
-            try:
-                record[column] = cell if column == "month" else parse_number(cell)
-            except ValueError as error:
-                problems.append(f"{path} row {number} column {column} {error}")
-            if column == "month" and not re.match(_MONTH, cell):
-                problems.append(f"{path} row {number} column month must look like 2026-05, got {cell!r}")
-        found.append(record)
-    if not found and not problems:
-        problems.append(f"{path} has a header but no rows; add one row a month")
-    if problems:
-        raise DataError(problems)
-    return found

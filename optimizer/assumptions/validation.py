@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
 from .numbers import human
-from .problems import InputError, near_miss
+from .problems import InputError, near_miss, shown
 from .quantity import Assumption, blocks_in
 
 __all__ = ["allowed", "field_at", "validated"]
@@ -116,21 +116,19 @@ def _sentence(root: type[Assumption], error: Any) -> str:
                 "the return term G R^-gamma as your own assumption."
             )
         known = _choices(root, error["loc"])
-        return f"{where}.{tag} must be one of {', '.join(known)}, got {got!r}{near_miss(got, known)}"
+        return f"{where}.{tag} must be one of {', '.join(known)}, got {shown(got)}{near_miss(got, known)}"
     if kind == "literal_error":
-        return f"{where} must be one of {context['expected'].replace(chr(39), '')}, got {value!r}."
+        return f"{where} must be one of {context['expected'].replace(chr(39), '')}, got {shown(value)}."
     if kind in {"too_short", "too_long"}:
         bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
         return f"{where} must have {bound} rows, got {context['actual_length']}; give one row a month."
-    if kind == "string_pattern_mismatch":
-        return f"{where} must look like 2026-05 (year, month), got {value!r}."
     if kind == "string_type":
-        return f"{where} must be text, got {value!r}."
+        return f"{where} must be text, got {shown(value)}."
     if kind in {"tuple_type", "list_type"}:
-        return f"{where} must be a list of rows, one a month, got {value!r}."
+        return f"{where} must be a list of rows, one a month, got {shown(value)}."
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return f"{where} must be a block of fields ({_fields_of(root, error['loc'])}), got {value!r}."
-    return f"{where}: {error['msg']}, got {value!r}."
+        return f"{where} must be a block of fields ({_fields_of(root, error['loc'])}), got {shown(value)}."
+    return f"{where}: {error['msg']}, got {shown(value)}."
 
 
 def _percent_hint(context: dict[str, Any], value: float) -> str:

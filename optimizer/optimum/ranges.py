@@ -13,11 +13,11 @@ from jaxtyping import Float
 from ..assumptions.changes import schema_paths
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError, near_miss
-from ..assumptions.quantity import Assumption, Quantity, blocks_in
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
+from ..assumptions.typed import declaration
 
-__all__ = ["Over", "Range", "declaration", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
+__all__ = ["Over", "Range", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
 
 Over = Mapping[str, Sequence[float | str] | None]
 """Ranges by dotted path, (low, high), or None for what is left alone."""
@@ -53,16 +53,6 @@ class Range(NamedTuple):
         if self.logarithmic:
             return self.low * (self.high / self.low) ** share
         return self.low + (self.high - self.low) * share
-
-
-def declaration(path: str) -> Quantity | None:
-    """The declaration of a number by its dotted path, whatever kind of scenario has it; None where no scenario does."""
-    *parents, field = path.split(".")
-    blocks: tuple[type[Assumption], ...] = (Scenario,)
-    for name in parents:
-        name = name.partition("[")[0]
-        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
-    return next((found for b in blocks if (found := b.quantity(field)) is not None), None)
 
 
 def left_alone(path: str, over: Over) -> bool:
@@ -111,11 +101,11 @@ def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:
         if span is None:
             if path not in blocks and declaration(path) is None:
                 problems.append(f"over names {path!r}, which no scenario has{near_miss(path, [*known, *blocks])}")
-        elif declaration(path) is None:
+        elif (declared := declaration(path)) is None:
             problems.append(f"over names {path!r}, which is no number of a scenario{near_miss(path, known)}")
         else:
             try:
-                low, high = (parse_number(end) for end in span)
+                low, high = (parse_number(end, declared.unit) for end in span)
                 if not low < high:
                     raise ValueError(f"needs low < high, got {span[0]} and {span[1]}")
                 given[path] = (low, high)

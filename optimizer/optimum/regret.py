@@ -68,14 +68,16 @@ def regret(
     """
     import pandas as pd
 
-    arrive = np.array([parse_number(v) for v in futures])
+    arrive = np.array([parse_number(v, "tokens") for v in futures])
     if not len(arrive):
         raise InputError(
             ["futures are missing; give the lifetime tokens that may arrive, as ['20T', '200T', '2000T']."]
         )
     weights = _weights(probabilities, len(arrive))
     planned = (
-        np.unique(np.append(arrive, weights @ arrive)) if plans is None else np.array([parse_number(v) for v in plans])
+        np.unique(np.append(arrive, weights @ arrive))
+        if plans is None
+        else np.array([parse_number(v, "tokens") for v in plans])
     )
     best = solve(scenario)
     goal = {} if isinstance(scenario.goal, LossGoal) else {"goal": {"kind": "loss", "loss": best.loss}}

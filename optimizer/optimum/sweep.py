@@ -8,9 +8,10 @@ import numpy as np
 
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError
+from ..assumptions.quantity import Quantity
 from ..assumptions.scenario import Scenario
+from ..assumptions.typed import declaration
 from .blocks import Progress, solve_rows
-from .ranges import declaration
 from .solve import solve
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def sweep(
     """
     import pandas as pd
 
-    lists = {path: [] if isinstance(values, str) else [_plain(v) for v in values] for path, values in grid.items()}
+    declared = {path: declaration(path) for path in grid}
+    lists = {
+        path: [] if isinstance(values, str) else [_plain(v, declared[path]) for v in values]
+        for path, values in grid.items()
+    }
     empty = [path for path, values in lists.items() if not values]
     if empty or not grid:
         raise InputError(
@@ -57,16 +62,15 @@ def sweep(
     frame = pd.DataFrame.from_records(list(points), columns=list(grid))
     answers = solve_rows(scenario, frame, progress)
     result = pd.concat([frame, answers], axis=1)
-    declared = {path: declaration(path) for path in grid}
     result.attrs["units"] = {p: q.unit for p, q in declared.items() if q} | answers.attrs["units"]
     result.attrs["grid"] = list(grid)
     return result
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, declared: Quantity | None) -> object:
     """Numbers as floats, also those written for people; names stay text."""
     try:
-        return parse_number(value)
+        return parse_number(value, declared.unit if declared else None)
     except ValueError:
         return value
 
@@ -105,7 +109,7 @@ def frontier(
         asked = irreducible + (best.loss - irreducible) * FRONTIER_SPAN**steps
     else:
         given = [*losses]
-        asked = np.sort([parse_number(loss) for loss in given])[::-1]
+        asked = np.sort([parse_number(loss, "nat/token") for loss in given])[::-1]
         if not len(asked) or not (asked > 0).all():
             raise InputError([f"losses must be positive numbers of nat/token, got {given}; give at least one."])
     question = scenario.update({"goal": {"kind": "loss", "loss": best.loss}})

@@ -97,7 +97,7 @@ def draws(
     question, tokens = scenario, None
     if served is not None:
         question = total_traffic(scenario)
-        tokens = np.array([parse_number(v) for v in served])
+        tokens = np.array([parse_number(v, "tokens") for v in served])
         traffic_of(question, tokens)
     elif "traffic" in parts and not any(path.startswith("traffic.") for path in named):
         question, moved = _traffic(scenario, level, growth, traffic_factor, growth_points)

@@ -62,7 +62,7 @@ def _sizes(n_params: Iterable[float | str]) -> list[float]:
     sizes, problems = [], []
     for given in n_params:
         try:
-            size = parse_number(given)
+            size = parse_number(given, "parameters")
             if size <= 0:
                 raise ValueError(f"must lie in (0, inf) parameters, got {human(size)} parameters")
             sizes.append(size)

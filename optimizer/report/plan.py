@@ -14,13 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..assumptions.law import RepetitionLaw
+from ..assumptions.months import days_in_months, month_after
 from ..assumptions.numbers import human, percent
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
-from ..assumptions.traffic import GrowthTraffic, TableTraffic, days_in_months, month_after
+from ..assumptions.traffic import GrowthTraffic, TableTraffic
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
 from ..optimum.feasibility import served

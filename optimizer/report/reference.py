@@ -20,7 +20,25 @@ _HEAD = """# Every assumption
 One scenario is one TOML file. `overtrain presets NAME > my.toml` gives one to start from; `--set PATH=VALUE` replaces a number by its path.
 This page is written from the code: `python -m optimizer.report.reference > docs/assumptions.md`.
 
-Numbers may be written as text: "100B", "150T", "1.3e15", "1_000", "38%", "1/3". A law, a chip or a published traffic total is a name, or a
+## How numbers are written
+
+Everywhere the same: in TOML as text, with `--set` and `--over`, in CSV files, in text columns of Parquet files, in links and in the app.
+
+| written | means |
+|---|---|
+| `2500`, `2.5e3`, `1.5E+12`, `.5` | decimals with a point, an exponent after `e` |
+| `8B`, `1.2T`, `150 K` | K 1e3, M 1e6, B or G 1e9, T 1e12, P or Q 1e15 |
+| `1_000`, `1,000,000`, `1 000 000`, `1'000'000` | thousands; commas where there are two of them or decimals too (`1,234.5`) |
+| `1/3`, `38%` | fractions; percent for numbers without unit and for rates per month |
+| `$3.50` | prices in USD |
+
+Refused with a sentence: `1,5`, `1,000` and `1.000.000`, which mean decimals to some and thousands to others; a percent sign on a count;
+digits other than 0 to 9; `nan` and infinities; a number too close to 0 to be held. `--set PATH=none` leaves a number or a block out, and
+`--set 'rl={policy="none"}'` gives a block as TOML.
+
+## Names, blocks and tables
+
+A law, a chip or a published traffic total is a name, or a
 block with a `name` and the values that differ:
 
     law = "besiroglu"
@@ -28,7 +46,8 @@ block with a `name` and the values that differ:
     [money]
     serve_chip = { name = "H100 SXM", precision = "fp8", usd_per_chip_hour = 2.0 }
 
-A monthly forecast is a list of consecutive months, or `file`, a CSV file with the same three columns:
+A monthly forecast is a list of consecutive months, or `file`, a CSV file with the same three columns
+(or `date`, `input_tokens`, `output_tokens` by day, or requests times tokens per request; commas, semicolons or tabs):
 
     [traffic]
     kind = "table"

@@ -1,8 +1,7 @@
-"""What does `overtrain table` read and print? Axes as people type them, a table for the terminal, the verdict on a file."""
+"""What does `overtrain table` print? A table for the terminal, the verdict on a file."""
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,14 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..assumptions.numbers import human, parse_number, percent
-from ..assumptions.problems import InputError
+from ..assumptions.numbers import human, percent
 from .grid import SizeTable
 from .provenance import KEY
 from .reading import Agreement
 from .text import times
 
-__all__ = ["agreement_text", "axes_given", "table_text", "unanswered"]
+__all__ = ["agreement_text", "table_text", "unanswered"]
 
 _SHORT = {
     "n_params": "N", "band_n_params_low": "N from", "band_n_params_high": "N to", "train_tokens": "D",
@@ -35,59 +33,6 @@ _REACH = {
 }  # fmt: skip
 _GAP, _HEADING, _TEXT = 2, 14, 40
 """Characters between columns, that a heading may take where its cells are narrower, and that a column of text takes at most."""
-
-MOST_POINTS = 10_000
-
-
-def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
-    """The grid that `--over PATH=VALUES` asks for: values with commas between, `LOW..HIGH:COUNT` spaced evenly in logarithms, or blocks.
-
-    Raises:
-        InputError: one sentence for every axis that cannot be read.
-
-    >>> axes_given(["traffic.output_tokens=1T..100T:3", "law=besiroglu,hoffmann"])
-    {'traffic.output_tokens': [1000000000000.0, 10000000000000.0, 100000000000000.0], 'law': ['besiroglu', 'hoffmann']}
-
-    """
-    grid: dict[str, list[Any]] = {}
-    problems = []
-    for axis in given:
-        path, equals, values = (part.strip() for part in axis.partition("="))
-        if not equals or not path or not values:
-            problems.append(f"--over {axis!r} is not PATH=VALUE,VALUE; write --over traffic.output_tokens=50T,200T.")
-        elif path in grid:
-            problems.append(f"--over {path} is given twice; put its values together, with commas between.")
-        else:
-            try:
-                grid[path] = _values(values)
-            except ValueError as error:
-                problems.append(f"--over {path}: {error}.")
-    if problems:
-        raise InputError(problems)
-    return grid
-
-
-def _values(text: str) -> list[Any]:
-    if "{" in text:
-        try:
-            return tomllib.loads(f"values = [{text}]")["values"]
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(
-                f'{text!r} is not a list of blocks ({error}); write {{policy = "none"}}, {{...}}'
-            ) from None
-    if ".." in text:
-        ends, _, count = text.partition(":")
-        low, high = (parse_number(end) for end in ends.split("..", 1))
-        points = parse_number(count or 5)
-        if not (0 < low < high) or points != int(points) or not 2 <= points <= MOST_POINTS:
-            raise ValueError(
-                f"{text!r} needs 0 < LOW < HIGH and 2 to {MOST_POINTS:,} points, as 1T..1000T:7; list other values"
-            )
-        steps = int(points) - 1
-        between = [float(f"{low * (high / low) ** (i / steps):.12g}") for i in range(1, steps)]
-        return [low, *between, high]
-    values = [value.strip() for value in text.split(",")]
-    return [None if value == "" else value for value in values]
 
 
 def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableType:

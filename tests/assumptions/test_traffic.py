@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import InputError, Scenario, load
-from optimizer.assumptions.traffic import GrowthTraffic, TableTraffic, days_in_months, month_after, read_traffic
+from optimizer.assumptions.months import days_in_months, month_after
+from optimizer.assumptions.traffic import GrowthTraffic, TableTraffic
+from optimizer.assumptions.traffic_file import read_traffic
 
 
 def growth(**given: object) -> GrowthTraffic:

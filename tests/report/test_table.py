@@ -11,9 +11,10 @@ from rich.console import Console
 
 from optimizer import InputError, SizeTable, inverse_table, load, presets, size_table, solve, wide
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.typed import axes_given
 from optimizer.report.provenance import KEY, fingerprint
 from optimizer.report.table import default_grid, rebuilt
-from optimizer.report.table_text import axes_given, table_text
+from optimizer.report.table_text import table_text
 
 from ..conftest import plain_scenario
 
@@ -228,7 +229,7 @@ def test_a_notebook_sees_human_numbers_and_units(lecture):
 
 
 def test_axes_as_they_are_typed():
-    assert axes_given(["a.b=1T,200T", "law=hoffmann", "limits.max_params=,50B"]) == {
+    assert axes_given(["a.b=1T,200T", "law=hoffmann", "limits.max_params=none,50B"]) == {
         "a.b": ["1T", "200T"],
         "law": ["hoffmann"],
         "limits.max_params": [None, "50B"],

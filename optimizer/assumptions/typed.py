@@ -1,0 +1,140 @@
+"""What do people type after --set and --over? Changes and axes of a grid, as plain data.
+
+A value is a number, a name, `none` where a number or a block is to be left out, or TOML: {policy = "none"}, [{...}, {...}], "text".
+"""
+
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+from .numbers import parse_number
+from .problems import InputError, shown
+from .quantity import Assumption, Quantity, blocks_in
+from .scenario import Scenario
+from .toml import plain_toml
+
+__all__ = ["axes_given", "changes_given", "declaration"]
+
+MOST_POINTS = 10_000
+LONGEST_PATH = 200
+_TOML = ("{", "[", '"')
+_NONE = "none"
+
+
+def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
+    """What `--set PATH=VALUE` asks for, by dotted path; sentences about what it cannot mean go to `problems`.
+
+    >>> changes_given(["traffic.output_tokens=500T", "limits.max_params=none", 'rl={policy="none"}'], [])
+    {'traffic.output_tokens': '500T', 'limits.max_params': None, 'rl': {'policy': 'none'}}
+
+    """
+    changes: dict[str, Any] = {}
+    for setting in given:
+        path, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals or not path:
+            problems.append(f"--set {shown(setting)} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
+        elif len(path) > LONGEST_PATH:
+            problems.append(f"--set {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
+        elif path in changes:
+            problems.append(f"--set {path} is given twice; keep one.")
+        elif not value:
+            problems.append(f"--set {path}= has no value; give one, or {path}=none to leave it out.")
+        else:
+            try:
+                changes[path] = _toml(value) if value.startswith(_TOML) else _value(path, value)
+            except ValueError as error:
+                problems.append(f"--set {path}: {error}.")
+    return changes
+
+
+def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
+    """The grid that `--over PATH=VALUES` asks for: values with commas between, `LOW..HIGH:COUNT` spaced evenly in logarithms, or TOML.
+
+    Raises:
+        InputError: one sentence for every axis that cannot be read.
+
+    >>> axes_given(["traffic.output_tokens=1T..100T:3", "law=besiroglu,hoffmann"])
+    {'traffic.output_tokens': [1000000000000.0, 10000000000000.0, 100000000000000.0], 'law': ['besiroglu', 'hoffmann']}
+
+    """
+    grid: dict[str, list[Any]] = {}
+    problems = []
+    for axis in given:
+        path, equals, values = (part.strip() for part in axis.partition("="))
+        if not equals or not path or not values:
+            problems.append(
+                f"--over {shown(axis)} is not PATH=VALUE,VALUE; write --over traffic.output_tokens=50T,200T."
+            )
+        elif len(path) > LONGEST_PATH:
+            problems.append(f"--over {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
+        elif path in grid:
+            problems.append(f"--over {path} is given twice; put its values together, with commas between.")
+        else:
+            try:
+                grid[path] = _values(path, values)
+            except ValueError as error:
+                problems.append(f"--over {path}: {error}.")
+    if problems:
+        raise InputError(problems)
+    return grid
+
+
+def _values(path: str, text: str) -> list[Any]:
+    if any(mark in text for mark in _TOML):
+        return _toml(f"[{text}]")
+    if ".." in text:
+        return _between(path, text)
+    values = [value.strip() for value in text.split(",")]
+    if "" in values:
+        raise ValueError(
+            f"{shown(text)} has an empty value; give one between the commas, or none to leave the field out"
+        )
+    return [_value(path, value) for value in values]
+
+
+def _between(path: str, text: str) -> list[float]:
+    """Numbers spaced evenly in logarithms."""
+    ends, _, count = text.partition(":")
+    declared = declaration(path)
+    low, high = (parse_number(end, declared.unit if declared else None) for end in ends.split("..", 1))
+    points = parse_number(count or 5, "points")
+    if not (0 < low < high) or points != int(points) or not 2 <= points <= MOST_POINTS:
+        raise ValueError(
+            f"{shown(text)} needs 0 < LOW < HIGH and 2 to {MOST_POINTS:,} points, as 1T..1000T:7; list other values"
+        )
+    steps = int(points) - 1
+    between = [float(f"{low * (high / low) ** (i / steps):.12g}") for i in range(1, steps)]
+    return [low, *between, high]
+
+
+def _toml(text: str) -> Any:
+    """A value as TOML writes it."""
+    try:
+        found = plain_toml(f"value = {text}")
+        if len(found) > 1:
+            raise ValueError("it is more than one value")
+    except ValueError as error:
+        raise ValueError(f'{shown(text)} is not TOML ({error}); write {{policy = "none"}}') from None
+    return found["value"]
+
+
+def _value(path: str, text: str) -> str | None:
+    """The text, or None where it says none and the field has no choice of that name."""
+    *parents, field = path.split(".")
+    fields = (block.model_fields.get(field) for block in _blocks_at(parents))
+    choices = {choice for info in fields if info for choice in typing.get_args(info.annotation)}
+    return None if text == _NONE and _NONE not in choices else text
+
+
+def declaration(path: str) -> Quantity | None:
+    """The declaration of a number by its dotted path, whatever kind of scenario has it; None where no scenario does."""
+    *parents, field = path.split(".")
+    return next((found for b in _blocks_at(parents) if (found := b.quantity(field)) is not None), None)
+
+
+def _blocks_at(parents: Sequence[str]) -> tuple[type[Assumption], ...]:
+    blocks: tuple[type[Assumption], ...] = (Scenario,)
+    for name in parents:
+        name = name.partition("[")[0]
+        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
+    return blocks
