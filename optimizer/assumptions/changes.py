@@ -13,7 +13,7 @@ from typing import Any
 from .problems import InputError, near_miss
 from .quantity import Assumption, blocks_in
 
-__all__ = ["changed", "is_touched", "schema_paths"]
+__all__ = ["changed", "is_touched", "number_paths", "schema_paths"]
 
 _ROW = re.compile(r"(\w+)\[(\d+)\]")
 
@@ -29,6 +29,14 @@ def schema_paths(root: type[Assumption], prefix: str = "") -> tuple[str, ...]:
         for block in inner:
             found.update(dict.fromkeys(schema_paths(block, f"{prefix}{name}.")))
     return tuple(found)
+
+
+@functools.cache
+def number_paths(root: type[Assumption], prefix: str = "") -> frozenset[str]:
+    """The dotted paths at which some scenario has a number, over all kinds and policies."""
+    own = {f"{prefix}{name}" for name in root.model_fields if root.quantity(name) is not None}
+    inner = ((name, block) for name, info in root.model_fields.items() for block in blocks_in(info.annotation))
+    return frozenset(own).union(*(number_paths(block, f"{prefix}{name}.") for name, block in inner))
 
 
 def is_touched(path: str, changes: Mapping[str, object]) -> bool:

@@ -20,7 +20,8 @@ from ..optimum.blocks import Progress
 from ..optimum.solution import Status
 from .export import extra
 from .parts import Job, Part, solve_part
-from .sweep import Plan, Sweep, counted, finished, prepared
+from .sweep import Sweep, counted, finished, prepared
+from .sweep_plan import Plan
 
 __all__ = ["join", "with_dask", "with_jax"]
 
@@ -120,9 +121,10 @@ def with_jax(scenario: Scenario, planned: Plan, progress: Progress | None) -> Sw
     tells every process when all are done. Process 0 keeps the folder.
 
     Raises:
-        InputError: the folder cannot be used, or a part failed here or in another process.
+        InputError: the processes ask different questions, the folder cannot be used, or a part failed here or in another process.
 
     """
+    _same_question(planned.job.digest)
     first = jax.process_index() == 0
     problems: list[str] = []
     done: dict[int, dict[str, int]] = {}
@@ -166,6 +168,18 @@ def with_jax(scenario: Scenario, planned: Plan, progress: Progress | None) -> Sw
         result = finished(scenario, planned, [counts], write=first)
         _summed([0])  # the summary is there before any process ends
     return result
+
+
+def _same_question(digest: str) -> None:
+    """Raises InputError unless every process has the same question, input, code and tables."""
+    pieces = [int(digest[i : i + 8], 16) for i in range(0, 64, 8)]  # whole numbers that a float holds
+    if _summed(pieces) != [piece * jax.process_count() for piece in pieces]:
+        raise InputError(
+            [
+                "the processes of this sweep have different scenarios, input files, columns to keep, versions or data tables; start all "
+                "with the same command but for --process-id, and the same overtrain."
+            ]
+        )
 
 
 def _mesh() -> Mesh:

@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 from ..assumptions.problems import DataError, InputError
 from ..assumptions.scenario import Scenario
 from ..optimum.batch import solve_batch
+from .asked import asked_frame
 from .atomic import replacing
-from .provenance import KEY, compact
+from .provenance import KEY, compact, made_by
+from .sealed import BLANK, SEAL, SealedFile, is_sealed, sha256_of
 
-__all__ = ["SLICE", "Job", "Part", "counts_of", "first_line", "solve_part"]
+__all__ = ["SLICE", "Job", "Part", "Record", "content_sha256", "first_line", "held_record", "part_name", "solve_part"]
 
 SLICE = 1 << 17
 """Rows that are in memory at once."""
@@ -32,6 +34,8 @@ class Part(NamedTuple):
     source: str
     row_group: int
     rows: int
+    ranges: tuple[tuple[int, int], ...]
+    """where its bytes lie in the file: first byte and length"""
     name: str
 
 
@@ -42,21 +46,47 @@ class Job(NamedTuple):
     """as JSON"""
     out: str
     keep: tuple[str, ...]
+    made_by: str
+    """version, code and tables of the process that planned the sweep, as JSON"""
     digest: str
     """of the whole question: scenario, version, input, columns to keep"""
+
+
+class Record(NamedTuple):
+    """What a part says about itself."""
+
+    digest: str
+    part: int
+    input_sha256: str
+    """of the bytes of the row group that it answers"""
+    statuses: dict[str, int]
+
+
+def part_name(number: int) -> str:
+    """The file of a part."""
+    return f"part-{number:06d}.parquet"
 
 
 def solve_part(job: Job, part: Part) -> dict[str, int]:
     """Answer one row group and write its file; the number of rows by status. The same bytes whoever calls it, on the same kind of machine.
 
     Raises:
-        DataError: the row group cannot be read, or the file cannot be written.
+        DataError: the row group cannot be read or changed meanwhile, the file cannot be written, or this process has another version.
 
     """
+    if job.made_by != compact(made_by(), sort_keys=True):
+        raise DataError(
+            [
+                "a process of this sweep has another version of overtrain, or other data tables, than the one that started it; install "
+                "the same everywhere and start it again."
+            ]
+        )
     scenario = _scenario(job.scenario)
     counts: dict[str, int] = {}
     writer: pq.ParquetWriter | None = None
+    before, content = _state(part), content_sha256(part)
     with replacing(Path(job.out) / part.name) as file:
+        sealed = SealedFile(file)
         for batch in _batches(part):
             answered = _answered(scenario, batch, job.keep)
             for found in answered["status"].value_counts().to_pylist():
@@ -64,14 +94,30 @@ def solve_part(job: Job, part: Part) -> dict[str, int]:
             if writer is None:
                 # A dictionary of numbers that hardly ever repeat costs half of the writing and saves nothing.
                 text = [field.name for field in answered.schema if not _is_number(field)]
-                writer = pq.ParquetWriter(file, answered.schema, use_dictionary=text)  # pyright: ignore[reportArgumentType]
+                writer = pq.ParquetWriter(sealed, answered.schema, use_dictionary=text, write_page_checksum=True)  # pyright: ignore[reportArgumentType]
             writer.write_table(answered)
         assert writer is not None
-        writer.add_key_value_metadata(
-            {KEY: compact({"digest": job.digest, "part": part.number, "statuses": counts}, sort_keys=True)}
-        )
+        record = Record(job.digest, part.number, content, counts)
+        writer.add_key_value_metadata({KEY: compact(record._asdict(), sort_keys=True), SEAL: BLANK})
+        sealed.footer()
         writer.close()
+        sealed.seal()
+        if _state(part) != before:
+            raise _changed(part)
     return counts
+
+
+def content_sha256(part: Part) -> str:
+    """SHA-256 of the bytes of a row group.
+
+    Raises:
+        DataError: the file cannot be read.
+
+    """
+    try:
+        return sha256_of(Path(part.source), part.ranges)
+    except (OSError, ValueError) as error:
+        raise _unreadable(part, error) from None
 
 
 @lru_cache(maxsize=4)
@@ -81,8 +127,10 @@ def _scenario(text: str) -> Scenario:
 
 def _answered(scenario: Scenario, batch: pa.RecordBatch, keep: Sequence[str]) -> pa.Table:
     """The rows with their answers beside them."""
-    asked = [name for name in batch.schema.names if name not in keep]
-    answers = _solved(scenario, batch.select(asked).to_pandas())
+    frame, refused = asked_frame(batch, keep)
+    answers = _solved(scenario, frame)
+    if refused:
+        answers = _refused(answers, refused)
     units = answers.attrs["units"]
     declared = {path: quantity.unit for path, quantity, _ in scenario.quantities()}
     columns = [batch.column(name) for name in batch.schema.names]
@@ -125,6 +173,21 @@ def _solved(scenario: Scenario, frame: pd.DataFrame) -> pd.DataFrame:
         return failed
 
 
+def _refused(answers: pd.DataFrame, refused: dict[int, str]) -> pd.DataFrame:
+    """The answers without those to rows whose text is no number."""
+    sentences = pd.Series(refused)
+    texts = {name: answers[name].astype(object) for name in ("status", "message", "active_limits")}
+    already = texts["message"].loc[sentences.index].where(texts["status"].loc[sentences.index] == "bad_input", "")
+    numbers = answers.drop(columns=list(texts))
+    numbers.loc[sentences.index] = float("nan")
+    texts["status"].loc[sentences.index] = "bad_input"
+    texts["message"].loc[sentences.index] = (already + " " + sentences).str.strip()
+    texts["active_limits"].loc[sentences.index] = ""
+    result = numbers.assign(**texts).reindex(columns=list(answers))
+    result.attrs = answers.attrs
+    return result
+
+
 def _batches(part: Part) -> Iterator[pa.RecordBatch]:
     """The rows of a row group, SLICE at a time; one empty batch where it has none.
 
@@ -142,25 +205,44 @@ def _batches(part: Part) -> Iterator[pa.RecordBatch]:
             if not rows:
                 yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            [
-                f"{part.source}, row group {part.row_group + 1}, cannot be read ({first_line(error)}); the parts before it are whole. "
-                "Replace the file and start anew in another folder."
-            ]
-        ) from None
+        raise _unreadable(part, error) from None
     if rows != part.rows:
-        raise DataError([f"{part.source} changed while it was read; start anew in another folder."])
+        raise _changed(part)
+
+
+def _state(part: Part) -> tuple[int, int]:
+    try:
+        found = Path(part.source).stat()
+    except OSError as error:
+        raise _unreadable(part, error) from None
+    return found.st_size, found.st_mtime_ns
+
+
+def _unreadable(part: Part, error: Exception) -> DataError:
+    return DataError(
+        [
+            f"{part.source}, row group {part.row_group + 1}, cannot be read ({first_line(error)}); the parts before it are whole. "
+            "Replace the file and start anew in another folder."
+        ]
+    )
+
+
+def _changed(part: Part) -> DataError:
+    return DataError([f"{part.source} changed while it was read; start anew in another folder."])
 
 
 def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def counts_of(path: Path, job: Job, part: Part) -> dict[str, int] | None:
-    """Rows by status of a part that is there and whole, None otherwise."""
+def held_record(path: Path, job: Job, part: Part) -> Record | None:
+    """The record of a part that is there, byte by byte as it was written, and of this question; None otherwise."""
     try:
+        if not is_sealed(path):
+            return None
         footer = pq.read_metadata(path)
-        held = json.loads((footer.metadata or {})[KEY.encode()])
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+        held = Record(**json.loads((footer.metadata or {})[KEY.encode()]))
+        mine = (held.digest, held.part, footer.num_rows) == (job.digest, part.number, part.rows)
+        return held if mine else None
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
         return None
-    return held["statuses"] if held.get("digest") == job.digest and footer.num_rows == part.rows else None

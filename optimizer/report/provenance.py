@@ -1,21 +1,24 @@
 """What does a file need to carry so that its numbers can be made again? Scenario, hash, version, date and the recipe of the table."""
 
 import datetime
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from ..assumptions.tables import rows, table_names
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from pandas.api.extensions import ExtensionDtype
 
-__all__ = ["KEY", "compact", "fingerprint", "made_on", "provenance", "stamp"]
+__all__ = ["KEY", "compact", "fingerprint", "made_by", "made_on", "provenance", "stamp"]
 
 KEY = "overtrain"
 """Where a frame's attrs and every file hold the record."""
@@ -30,6 +33,23 @@ def fingerprint(scenario: Scenario) -> str:
     """SHA-256 of a scenario: of its text and of every number that its names stand for, so that a corrected table changes it."""
     numbers = {path: value for path, _, value in scenario.quantities()}
     return hashlib.sha256(compact([scenario.to_dict(), numbers], sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def made_by() -> Mapping[str, str]:
+    """What this process answers with: version, SHA-256 of the source that computes answers, and of the tables that names stand for.
+
+    A version alone says too little: a table may be corrected, or a checkout changed, under the same one.
+    """
+    from .. import __version__
+
+    code = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(file for room in ("assumptions", "model", "optimum") for file in (package / room).rglob("*.py")):
+        code.update(f"{path.relative_to(package).as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    held = {name: [dict(row) for row in rows(name)] for name in table_names()}
+    tables = hashlib.sha256(compact(held, sort_keys=True).encode())
+    return {"version": __version__, "code_sha256": code.hexdigest(), "tables_sha256": tables.hexdigest()}
 
 
 def made_on() -> str:

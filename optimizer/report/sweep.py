@@ -2,46 +2,39 @@
 
 A sweep reads Parquet, one scenario a row, and writes a folder: `_manifest.json` says what is asked, `part-000000.parquet` and so on
 hold the answers to one row group each, `_summary.json` appears when all are there. A part appears whole or not at all and always with
-the same bytes, so a sweep that was cut off goes on where it stopped. `pandas.read_parquet(folder)` reads the result.
+the same bytes, so a sweep that was cut off goes on where it stopped. It trusts nothing that it finds: the question, the input, the code
+and the tables must be those of the answers, and every part the bytes that were written. `pandas.read_parquet(folder)` reads the result.
 
 Memory is bounded by SLICE rows, whatever the size of files and row groups. The engines (this process, a Dask cluster, JAX processes)
 differ only in who calls `solve_part`.
 """
 
 import contextlib
-import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..assumptions.changes import schema_paths
 from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
-from ..optimum.batch import solve_batch
 from ..optimum.blocks import Progress
 from .atomic import PARTIAL, write_atomically
 from .grid import SizeTable
-from .parts import SLICE, Job, Part, counts_of, first_line, solve_part
-from .provenance import KEY, compact, fingerprint, made_on, provenance
+from .parts import Part, content_sha256, first_line, held_record, part_name, solve_part
+from .provenance import KEY, provenance
+from .sweep_plan import Plan, plan
 
-__all__ = ["ENGINES", "Plan", "Sweep", "counted", "finished", "plan", "prepared", "sweep_parquet"]
+__all__ = ["ENGINES", "Sweep", "counted", "finished", "prepared", "sweep_parquet"]
 
 MANIFEST, SUMMARY, LOCK = "_manifest.json", "_summary.json", ".lock"
 ENGINES = ("local", "dask", "jax")
-
-
-class Plan(NamedTuple):
-    """A sweep that can begin."""
-
-    job: Job
-    parts: list[Part]
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,25 +56,31 @@ class Sweep:
         return frame
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """The answers part by part, in the order of the input."""
-        for path in sorted(self.folder.glob("part-*.parquet")):
-            yield pd.read_parquet(path, columns=None if columns is None else list(columns))
+        """The answers part by part, in the order of the input.
+
+        Raises:
+            DataError: a part is no longer there, or a checksum in it is wrong.
+
+        """
+        for path in self._parts():
+            yield _read(path, columns)
 
     def reasons(self) -> dict[str, str]:
         """For each status without an answer, the sentence of its first row; at most one part a status is read."""
         wanted = [status for status in self.statuses if status != "optimal"]
         found: dict[str, str] = {}
-        for path in sorted(self.folder.glob("part-*.parquet")) if wanted else []:
+        for path in self._parts() if wanted else ():
             held = json.loads((pq.read_metadata(path).metadata or {})[KEY.encode()])["statuses"]
             new = [status for status in wanted if status in held and status not in found]
             if new:
-                rows = (
-                    pd.read_parquet(path, columns=["status", "message"]).drop_duplicates("status").set_index("status")
-                )
+                rows = _read(path, ["status", "message"]).drop_duplicates("status").set_index("status")
                 found |= {status: str(rows.loc[status, "message"]) for status in new}
             if len(found) == len(wanted):
                 break
         return found
+
+    def _parts(self) -> Iterator[Path]:
+        return (self.folder / part_name(number) for number in range(self.parts))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in self.statuses.items())
@@ -94,7 +93,7 @@ class Sweep:
 
         from .markup import html_table
 
-        first = pq.ParquetFile(self.folder / sorted(p.name for p in self.folder.glob("part-*.parquet"))[0])
+        first = pq.ParquetFile(self.folder / part_name(0))
         head = SizeTable(next(first.iter_batches(batch_size=5)).to_pandas())
         head.attrs = {"units": self.units, KEY: provenance(self.scenario)}
         return f"<p>{escape(str(self))} First rows:</p>{html_table(head, numbers='human')}"
@@ -147,43 +146,15 @@ def sweep_parquet(
         return finished(scenario, planned, list(done.values()))
 
 
-def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) -> Plan:
-    """The parts of a sweep, once its input is known to be readable and its columns to be right. Nothing is written."""
-    files = _files(source, out)
-    footers = {path: _footer(path) for path in files}
-    names = footers[files[0]].schema.to_arrow_schema().names
-    _check_columns(scenario, files, footers, names, keep)
-    inputs = [
-        {
-            "name": path.name,
-            "bytes": path.stat().st_size,
-            "rows": footers[path].num_rows,
-            "row_groups": footers[path].num_row_groups,
-            "footer_sha256": _footer_hash(path),
-        }
-        for path in files
-    ]
-    groups = [(path, g) for path in files for g in range(footers[path].num_row_groups)]
-    if not sum(entry["rows"] for entry in inputs):
-        raise DataError([f"{source} has no rows; give at least one scenario."])
-    parts = [
-        Part(i, str(path.resolve()), g, footers[path].row_group(g).num_rows, f"part-{i:06d}.parquet")
-        for i, (path, g) in enumerate(groups)
-    ]
-    record = provenance(scenario)
-    question = {**record, "sha256": fingerprint(scenario), "input": inputs, "keep": list(keep), "slice": SLICE}
-    digest = hashlib.sha256(compact(question, sort_keys=True).encode()).hexdigest()
-    manifest = {**record, "date": made_on(), "input": inputs, "keep": list(keep), "parts": len(parts), "digest": digest}
-    return Plan(Job(compact(scenario.to_dict()), str(out.resolve()), tuple(keep), digest), parts, manifest)
-
-
 @contextlib.contextmanager
 def prepared(planned: Plan) -> Iterator[dict[int, dict[str, int]]]:
     """The folder, held by this process alone; gives the parts that are already there with their counts.
 
+    A part whose bytes are not those that were written is left out, to be done again.
+
     Raises:
-        DataError: the folder cannot be written.
-        InputError: it holds another sweep or other files, or another process works in it.
+        DataError: the folder cannot be written, or its manifest is not the one that was written.
+        InputError: it holds another sweep or other files, its input was changed, or another process works in it.
 
     """
     out = Path(planned.job.out)
@@ -211,8 +182,43 @@ def prepared(planned: Plan) -> Iterator[dict[int, dict[str, int]]]:
             _same_sweep(then, planned, out)
         for partial in out.glob(f".*{PARTIAL}"):
             partial.unlink(missing_ok=True)
-        found = ((part.number, counts_of(out / part.name, planned.job, part)) for part in planned.parts)
-        yield {number: counts for number, counts in found if counts is not None}
+        done = _done(planned, out)
+        if len(done) < len(planned.parts):
+            (out / SUMMARY).unlink(missing_ok=True)
+        yield done
+
+
+def _done(planned: Plan, out: Path) -> dict[int, dict[str, int]]:
+    """The parts that are there and whole, with their counts.
+
+    Raises:
+        InputError: a row group is no longer the one that its part answers, or the folder holds parts of something else.
+
+    """
+    names = {part.name for part in planned.parts}
+    there = {path.name for path in out.iterdir() if path.suffix == ".parquet" and not path.name.startswith((".", "_"))}
+    if others := sorted(there - names):
+        raise InputError(
+            [f"{out} holds {others[0]}, which is no part of this sweep but would be read with it; move it elsewhere."]
+        )
+
+    def check(part: Part) -> tuple[Part, dict[str, int] | None, bool]:
+        held = held_record(out / part.name, planned.job, part)
+        if held is None:
+            return part, None, True
+        return part, held.statuses, held.input_sha256 == content_sha256(part)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(check, (part for part in planned.parts if part.name in there)))
+    if changed := [part for part, _, same in found if not same]:
+        more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
+        raise InputError(
+            [
+                f"{changed[0].source}, row group {changed[0].row_group + 1}{more}, changed since {out / changed[0].name} answered it, so "
+                "the answers there are to other rows; give --out another folder, or put the old file back."
+            ]
+        )
+    return {part.number: counts for part, counts, _ in found if counts is not None}
 
 
 def counted(
@@ -250,83 +256,47 @@ def finished(scenario: Scenario, planned: Plan, counts: Sequence[Mapping[str, in
     return Sweep(out, scenario, rows, len(planned.parts), statuses, units)
 
 
-def _files(source: Path, out: Path) -> list[Path]:
-    if source.is_dir():
-        if source.resolve() == out.resolve():
-            raise InputError([f"{source} is both input and output; give --out another folder."])
-        files = sorted(path for path in source.glob("*.parquet") if path.is_file())
-        if not files:
-            raise DataError([f"{source} holds no .parquet file; give a Parquet file or a folder of them."])
-        return files
-    if not source.exists():
-        raise DataError([f"{source} does not exist; give a Parquet file or a folder of them."])
-    return [source]
-
-
-def _footer(path: Path) -> pq.FileMetaData:
+def _read(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     try:
-        return pq.read_metadata(path)
+        return pd.read_parquet(
+            path, columns=None if columns is None else list(columns), page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError) as error:
-        raise DataError([f"{path} is not a whole Parquet file ({first_line(error)}); write it again."]) from None
-
-
-def _footer_hash(path: Path) -> str:
-    """SHA-256 of the footer, which holds sizes, offsets and ranges of every column of every row group."""
-    with path.open("rb") as file:
-        file.seek(-8, 2)
-        length = int.from_bytes(file.read(4), "little")
-        file.seek(-8 - length, 2)
-        return hashlib.sha256(file.read(length)).hexdigest()
-
-
-def _check_columns(
-    scenario: Scenario, files: list[Path], footers: dict[Path, pq.FileMetaData], names: list[str], keep: Sequence[str]
-) -> None:
-    """Every column is a dotted path or kept, and all files have the same.
-
-    Raises:
-        DataError: one sentence for every column that is wrong.
-
-    """
-    paths = schema_paths(Scenario)
-    known = dict.fromkeys(".".join(path.split(".")[:i]) for path in paths for i in range(1, path.count(".") + 2))
-    first = files[0]
-    problems = [
-        f"{first}: column {name} is not a dotted path of a scenario{near_miss(name, known)} Rename it, or carry it along: --keep {name}."
-        for name in names
-        if name not in known and name not in keep
-    ]
-    problems += [f"{first} has no column {name} to keep{near_miss(name, names)}" for name in keep if name not in names]
-    problems += [
-        f"{first} has column {name} more than once; keep one."
-        for name in sorted({n for n in names if names.count(n) > 1})
-    ]
-    answers = [name for name in solve_batch(scenario, pd.DataFrame()) if name in names]
-    problems += [f"{first}: column {name} has the name of an answer; rename it." for name in answers]
-    schema = footers[first].schema.to_arrow_schema()
-    for path in files[1:]:
-        if not footers[path].schema.to_arrow_schema().equals(schema):
-            problems.append(f"{path} has other columns or types than {first}; write both alike, or sweep them apart.")
-    if problems:
-        raise DataError(problems)
+        raise DataError(
+            [f"{path} cannot be read ({first_line(error)}); the same sweep, started again, makes this part again."]
+        ) from None
 
 
 def _same_sweep(then: Any, planned: Plan, out: Path) -> None:
-    now = planned.manifest
-    if not isinstance(then, dict) or then.get("digest") != now["digest"]:
-        named = {
-            "scenario_sha256": "another scenario",
-            "version": "another version",
-            "input": "other input files",
-            "keep": "other columns to keep",
-        }
-        differs = [what for key, what in named.items() if not isinstance(then, dict) or then.get(key) != now[key]]
-        raise InputError(
-            [
-                f"{out} holds a sweep of {' and '.join(differs or ['another question'])}, so this one cannot go on there; give --out "
-                "another folder, or ask the same question."
-            ]
-        )
+    now = json.loads(json.dumps(planned.manifest))
+    then = then if isinstance(then, dict) else {}
+    differs = [key for key, value in now.items() if then.get(key) != value and key not in ("date", "digest")]
+    if then.get("digest") == now["digest"]:
+        if differs:
+            raise DataError(
+                [
+                    f"{out / MANIFEST} was changed since it was written ({', '.join(differs)}), so it no longer says what is answered "
+                    "there; put it back, or start anew in another folder."
+                ]
+            )
+        return
+    named = {
+        "scenario_sha256": "another scenario",
+        "input": "other input files",
+        "keep": "other columns to keep",
+        "version": f"another version of overtrain ({then.get('version')}, this is {now['version']})",
+        "code_sha256": "another state of the code",
+        "tables_sha256": "other data tables (laws, hardware, prices)",
+    }
+    what = [sentence for key, sentence in named.items() if key in differs]
+    older = {"version", "code_sha256", "tables_sha256"} & set(differs)
+    how = "ask the same question" + (" with the code and the tables that began it" if older else "")
+    raise InputError(
+        [
+            f"{out} holds a sweep of {' and '.join(what or ['another question'])}, so this one cannot go on there; give --out another "
+            f"folder, or {how}."
+        ]
+    )
 
 
 def _lock(file: Any, out: Path) -> None:
