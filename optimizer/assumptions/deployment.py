@@ -6,12 +6,11 @@ models of data/models.csv released since 2024 (docs/serving.md shows the fit); t
 
 from typing import ClassVar, Literal
 
-import jax.numpy as jnp
 from pydantic import Field, model_validator
 
 from .hardware import Accelerator, CacheTier
 from .problems import InputError, near_miss
-from .quantity import Assumption, Numeric, Rule, quantity
+from .quantity import Assumption, Numeric, Rule, numpy_for, quantity
 from .tables import row, rows
 
 __all__ = ["WEIGHT_BYTES", "Deployment", "released"]
@@ -235,7 +234,7 @@ class Deployment(Assumption):
         if self.chips is not None:
             return self.chips
         domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
-        return domain if self.parallelism == "expert" else jnp.where(domain < _TENSOR_CHIPS, domain, _TENSOR_CHIPS)
+        return domain if self.parallelism == "expert" else numpy_for(domain).minimum(domain, _TENSOR_CHIPS)
 
 
 def released(name: str) -> tuple[float, dict[str, float]]:

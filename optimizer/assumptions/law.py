@@ -17,9 +17,7 @@ References:
 
 from typing import Any, ClassVar, Literal
 
-import jax.numpy as jnp
-
-from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, quantity, unknown_name
+from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, numpy_for, quantity, unknown_name
 from .tables import rows
 
 __all__ = ["ChinchillaLaw", "Law", "MoELaw", "RepetitionLaw", "law_kind", "law_names"]
@@ -159,9 +157,10 @@ class RepetitionLaw(ChinchillaLaw):
         return ChinchillaLaw.model_construct(**fresh)
 
     def effective_tokens(self, train_tokens: Numeric) -> Numeric:
-        repeats = jnp.maximum(train_tokens / self.unique_tokens - 1, 0)
-        repeated = -self.R_D * jnp.expm1(-repeats / self.R_D)
-        return jnp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
+        xp = numpy_for(train_tokens, self.unique_tokens, self.R_D)
+        repeats = xp.maximum(train_tokens / self.unique_tokens - 1, 0)
+        repeated = -self.R_D * xp.expm1(-repeats / self.R_D)
+        return xp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
 
 
 class MoELaw(Law):
@@ -219,7 +218,7 @@ class MoELaw(Law):
     def chinchilla(self) -> ChinchillaLaw:
         start = 1 / (1 / self.E_start - 1 / self.E_max)
         effective = 1 / (1 / (self.experts - 1 + start) + 1 / self.E_max)
-        ln_effective = jnp.log(effective)
+        ln_effective = numpy_for(effective).log(effective)
         return ChinchillaLaw.model_construct(
             E=self.c,
             A=self.a * effective**self.delta,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -33,12 +34,18 @@ __all__ = [
     "blocks_in",
     "edge",
     "label",
+    "numpy_for",
     "quantity",
     "unknown_name",
 ]
 
 Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
 """A plain number, an array, or a number under a JAX transformation. Functions of these are elementwise."""
+
+
+def numpy_for(*values: Any) -> Any:
+    """NumPy for plain numbers, `jax.numpy` as soon as one of them is JAX's: a plain answer needs no compiled operation."""
+    return jnp if any(isinstance(value, jax.Array) for value in values) else np
 
 
 def _reading(unit: str) -> BeforeValidator:

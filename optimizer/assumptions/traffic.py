@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 from pydantic import BeforeValidator, Field, model_validator
 
 from .months import MONTH, days_in_months, month_after, month_of
@@ -19,6 +20,7 @@ from .traffic_file import read_traffic
 __all__ = ["Demand", "GrowthTraffic", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth"]
 
 MAX_MONTHS = 240
+_NO_DATE = "2000-01"
 
 Month = Annotated[str, BeforeValidator(month_of), Field(pattern=MONTH)]
 """A calendar month, stored as 2026-05 however it was written"""
@@ -54,13 +56,26 @@ class _AnyTraffic(Assumption):
         high=0.9,
     )
 
-    def stated(self) -> tuple[Numeric, Numeric]:
-        """(input, output) tokens over the life as stated, before share and probability."""
+    def days(self) -> Float[np.ndarray, " month"]:
+        """Days of each month of the forecast; empty where it has no months."""
+        return np.zeros(0)
+
+    def undated(self) -> Self:
+        """The same forecast without its dates, which are text; `days` holds what they mean for the tokens."""
+        return self
+
+    def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
+        """(input, output) tokens over the life as stated, before share and probability.
+
+        Args:
+            days: of each month; those of the calendar when left out.
+
+        """
         raise NotImplementedError
 
-    def demand(self) -> Demand:
-        """Expected lifetime tokens: stated tokens times share times probability of shipping."""
-        read, written = self.stated()
+    def demand(self, days: Numeric | None = None) -> Demand:
+        """Expected lifetime tokens: stated tokens times share times probability of shipping. `days` as in `stated`."""
+        read, written = self.stated(days)
         expected = self.share * self.ship_probability
         return Demand(read * expected, read * expected * self.cache_hit_share, written * expected)
 
@@ -72,7 +87,7 @@ class TotalTraffic(_AnyTraffic):
     input_tokens: float = quantity("tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16)
     output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16)
 
-    def stated(self) -> tuple[Numeric, Numeric]:
+    def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         return self.input_tokens, self.output_tokens
 
 
@@ -126,19 +141,24 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
         found = row("traffic", "key", name)
         return Citation(found["kind"], found["source"], found["as_of"]) if found else None
 
-    def monthly(self) -> tuple[np.ndarray, Numeric]:
-        """(days, tokens per day) of each month; both of shape (240,), zero tokens after the end of life."""
+    def days(self) -> Float[np.ndarray, " month"]:
+        return days_in_months(self.start, MAX_MONTHS)
+
+    def undated(self) -> Self:
+        return self.model_copy(update={"start": _NO_DATE})
+
+    def monthly(self) -> Numeric:
+        """Tokens per day of each month, shape (240,), zero after the end of life."""
         i = np.arange(float(MAX_MONTHS))
         # Not clip: at whole months its derivative would be half of that from either side.
         in_service = jnp.where(self.months > i + 1, 1.0, jnp.where(self.months > i, self.months - i, 0.0))
         ramped = jnp.where(self.ramp_months > 0, jnp.minimum(1, (i + 0.5) / jnp.maximum(self.ramp_months, 1e-9)), 1.0)
         faded = (1 - self.decay) ** jnp.maximum(0, i - self.decay_from)
         rate = self.tokens_per_day * jnp.where(in_service > 0, (1 + self.growth) ** i * ramped * faded, 0.0)
-        return days_in_months(self.start, MAX_MONTHS), rate * in_service
+        return rate * in_service
 
-    def stated(self) -> tuple[Numeric, Numeric]:
-        days, rate = self.monthly()
-        tokens = jnp.sum(days * rate)
+    def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
+        tokens = jnp.sum((self.days() if days is None else days) * self.monthly())
         return tokens * self.input_share, tokens * (1 - self.input_share)
 
 
@@ -191,8 +211,14 @@ class TableTraffic(_AnyTraffic):
             raise ValueError("table: " + "; ".join(problems))
         return self
 
-    def stated(self) -> tuple[Numeric, Numeric]:
-        days = days_in_months(self.table[0].month, len(self.table))
+    def days(self) -> Float[np.ndarray, " month"]:
+        return days_in_months(self.table[0].month, len(self.table))
+
+    def undated(self) -> Self:
+        return self.model_copy(update={"table": tuple(m.model_copy(update={"month": _NO_DATE}) for m in self.table)})
+
+    def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
+        days = self.days() if days is None else days
         read = jnp.stack([jnp.asarray(m.input_tokens_per_day) for m in self.table])
         written = jnp.stack([jnp.asarray(m.output_tokens_per_day) for m in self.table])
         return jnp.sum(days * read), jnp.sum(days * written)

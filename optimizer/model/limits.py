@@ -15,10 +15,21 @@ from ..assumptions.numbers import SECONDS_PER_DAY
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design, pretraining_flops
-from .roofline import serving_excess
+from .roofline import serving_excess, serving_limits
 from .training import training_bytes_per_chip
 
 __all__ = ["limit_excess", "limit_names"]
+
+_STRAIGHT = (
+    "min_params",
+    "max_params",
+    "max_bytes",
+    "max_train_tokens",
+    "max_epochs",
+    "max_training_days",
+    "max_training_bytes_per_chip",
+)
+"""In the order of `limit_excess`; what a deployment must keep follows."""
 
 
 def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
@@ -55,4 +66,5 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
 
 def limit_names(scenario: Scenario) -> list[str]:
     """Dotted paths of the limits that are set, in the order of `limit_excess`."""
-    return list(limit_excess(scenario, Design(1.0, 1.0, 1.0)))
+    straight = [f"limits.{name}" for name in _STRAIGHT if getattr(scenario.limits, name) is not None]
+    return straight + (serving_limits(scenario) if scenario.serving.method == "roofline" else [])

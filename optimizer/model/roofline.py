@@ -25,11 +25,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 
 __all__ = [
@@ -46,9 +47,12 @@ __all__ = [
     "longest_context",
     "memory_batch",
     "prefill_seconds",
+    "regimes",
     "replica",
     "replica_of",
+    "served",
     "serving_excess",
+    "serving_limits",
     "step_time",
     "usd_per_decode_token",
     "usd_per_prefill_token",
@@ -59,6 +63,8 @@ ACTIVATION_BYTES = 2.0
 """Bytes of one number that chips send to each other; what goes to experts is half of it."""
 
 _OUTSIDE = 8.0  # scale-out links are about 8 times slower than scale-up where a chip's own figure is not on record
+_SERVED = 1e-9
+"""Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
@@ -125,12 +131,14 @@ def layers(deployment: Deployment, n_params: Numeric) -> Numeric:
 
 def _power(base: Numeric, exponent: Numeric) -> Numeric:
     """base^exponent for a base above 0; its logarithm is shared by all powers of N, and its derivatives need no second power."""
-    return jnp.exp(exponent * jnp.log(base))
+    xp = numpy_for(base, exponent)
+    return xp.exp(exponent * xp.log(base))
 
 
 def width(deployment: Deployment, n_params: Numeric) -> Numeric:
     """Width of the residual stream, from N = 12 L width^2 (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
-    return jnp.sqrt(n_params / (12 * layers(deployment, n_params)))
+    squared = n_params / (12 * layers(deployment, n_params))
+    return numpy_for(squared).sqrt(squared)
 
 
 def replica(scenario: Scenario, n_params: Numeric) -> Replica:
@@ -323,10 +331,16 @@ def _near_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_by
     return jnp.where(found > left, jnp.minimum(found, budget / per_sequence), left)
 
 
+def _speeds(scenario: Scenario) -> dict[str, Numeric | None]:
+    return {
+        "deployment.target_tokens_per_second": scenario.deployment.target_tokens_per_second,
+        "limits.min_tokens_per_second_per_user": scenario.limits.min_tokens_per_second_per_user,
+    }
+
+
 def _speed(scenario: Scenario) -> Numeric | None:
     """Tokens per second that every user must see: the stricter of the deployment's target and the limit."""
-    asked = [scenario.deployment.target_tokens_per_second, scenario.limits.min_tokens_per_second_per_user]
-    given = [v for v in asked if v is not None]
+    given = [v for v in _speeds(scenario).values() if v is not None]
     return None if not given else given[0] if len(given) == 1 else jnp.maximum(*given)
 
 
@@ -336,6 +350,13 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
     tightest = jnp.stack([jnp.asarray(x, float) for x in _batches(r, _speed(scenario))]).min(axis=0)
     return jnp.maximum(tightest, 1.0)
+
+
+def regimes(scenario: Scenario) -> int:
+    """How many regimes decoding has: which bound holds the batch, times compute or memory."""
+    if scenario.deployment.batch_size is not None:
+        return 2
+    return 2 if _speed(scenario) is None else 6
 
 
 def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Sequence[Numeric]:
@@ -378,6 +399,11 @@ def fastest_step(scenario: Scenario, r: Replica) -> Numeric:
     return step_time(r, 1.0 if fixed is None else fixed).total
 
 
+def serving_limits(scenario: Scenario) -> list[str]:
+    """Dotted paths of what a deployment must keep, in the order of `serving_excess`."""
+    return ["deployment.chips", *(path for path, speed in _speeds(scenario).items() if speed is not None)]
+
+
 def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     """ln(quantity / bound) of what a deployment must keep: its memory and, when one is asked for, the speed of every user.
 
@@ -388,10 +414,20 @@ def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     held = r.weight_bytes / r.stages + smallest * r.kv_held_bytes
     excess: dict[str, Numeric] = {"deployment.chips": jnp.log(held / r.memory_bytes)}
     step = fastest_step(scenario, r)
-    for path, speed in (
-        ("deployment.target_tokens_per_second", scenario.deployment.target_tokens_per_second),
-        ("limits.min_tokens_per_second_per_user", scenario.limits.min_tokens_per_second_per_user),
-    ):
+    for path, speed in _speeds(scenario).items():
         if speed is not None:
             excess[path] = jnp.log(step * speed / r.kept_tokens)
     return excess
+
+
+def served(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
+    """Whether some batch serves a model of this size; a plan that the deployment cannot serve has no cost.
+
+    Beyond that the cost only says how much is missing, so that a search finds back. At a fixed batch a model that is too slow has one.
+    """
+    if scenario.serving.method == "efficiency":
+        return jnp.full(jnp.shape(n_params), True)
+    excess = serving_excess(scenario, n_params)
+    if scenario.deployment.batch_size is not None:
+        excess = {"deployment.chips": excess["deployment.chips"]}
+    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= _SERVED

@@ -10,7 +10,6 @@ Only the columns that change have a row axis, rows are taken in blocks that stay
 import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -22,12 +21,13 @@ from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
+from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.quality import loss
+from ..model.roofline import served
 from .base import Optimum, optimum
 from .columns import Batch, as_batches
-from .feasibility import served
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
@@ -164,18 +164,18 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     """Fill in the rows of one batch: all share every name, kind and set of limits."""
     if not len(batch.rows):
         return
+    asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
     closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
-    quick, thorough = partial(_by_search, rounds=QUICK_ROUNDS), partial(_by_search, rounds=ROUNDS)
-    searches = [(quick, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
-    equation = (_by_equation, BLOCK if len(left) > BLOCK else FEW)
-    for method, block in (equation, *searches, (thorough, CURVE_BLOCK)):
-        if (method is _by_equation and not closed) or not len(left):
-            continue
-        residual, covered, possible, *active = _in_blocks(method, batch.only(left), detail, block, table)
-        impossible = ~(possible > 0) & (method is not quick)
+    searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
+    equation = [(None, BLOCK if len(left) > BLOCK else FEW)] if closed else []
+    for rounds, block in (*equation, *searches, (ROUNDS, CURVE_BLOCK)):
+        if not len(left):
+            break
+        residual, covered, possible, *active = _in_blocks(rounds, asked.only(left), detail, block, table)
+        impossible = ~(possible > 0) & (rounds != QUICK_ROUNDS)
         solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
         holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
@@ -198,16 +198,29 @@ def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _in_blocks(method: Callable, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
-    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each."""
+def _in_blocks(rounds: float | None, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
+
+    By the equation, or by a search of so many rounds.
+    """
     count, shared = len(batch.rows), np.array(batch.leaves, float)
     every = count == table.numbers.shape[1]
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
+    # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
+    # number may differ.
+    places = batch.places if block == BLOCK else tuple(range(len(shared)))
+    columns = dict(zip(batch.places, batch.varied.values(), strict=True))
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        varied = tuple(np.pad(v[begin : begin + size], (0, block - size), mode="edge") for v in batch.varied.values())
-        found = method(batch.tree, batch.places, detail, shared, varied)
+        varied = tuple(
+            np.pad(columns[i][begin : begin + size], (0, block - size), mode="edge")
+            if i in columns
+            else np.full(block, shared[i])
+            for i in places
+        )
+        given = (batch.tree, places, detail, shared, varied)
+        found = _by_equation(*given) if rounds is None else _by_search(*given, rounds)
         rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
@@ -239,7 +252,7 @@ def _scenarios(
     return jax.vmap(one)(varied)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@compiled(structure=3)
 def _by_equation(
     tree: Hashable,
     places: tuple[int, ...],
@@ -258,7 +271,7 @@ def _by_equation(
     return _scenarios(tree, places, shared, varied, answer)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@compiled(structure=3)
 def _by_search(
     tree: Hashable,
     places: tuple[int, ...],

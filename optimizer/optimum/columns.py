@@ -11,7 +11,9 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Assumption, blocks_in
 from ..assumptions.scenario import Scenario
+from ..assumptions.traffic import TotalTraffic
 from ..assumptions.validation import allowed
+from .program import as_totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,9 +47,22 @@ class Batch(NamedTuple):
 
     @property
     def places(self) -> tuple[int, ...]:
-        """Which of the leaves differ."""
-        paths = [path for path, _, _ in self.base.quantities()]
-        return tuple(paths.index(path) for path in self.varied)
+        """Which of the leaves differ, in the order of `varied`."""
+        paths = {path: i for i, (path, _, _) in enumerate(self.base.quantities())}
+        return tuple(paths[path] for path in self.varied)
+
+    def totalled(self) -> "Batch":
+        """The same rows with every forecast written as its total: all that a cost sees of it, and free of dates, which are text."""
+        if isinstance(self.base.traffic, TotalTraffic):
+            return self
+        prefix = "traffic."
+        varied = {p.removeprefix(prefix): v for p, v in self.varied.items() if p.startswith(prefix)}
+        totals = as_totals(self.base.traffic, varied)
+        base = self.base.model_copy(update={"traffic": TotalTraffic.model_validate({k: v[0] for k, v in totals.items()})})
+        kept = {p: v for p, v in self.varied.items() if not p.startswith(prefix)}
+        if varied:
+            kept |= {f"{prefix}{name}": values for name, values in totals.items()}
+        return self._replace(base=base, varied=kept)
 
     def only(self, some: np.ndarray) -> "Batch":
         """Some of the rows, by their position in this batch."""

@@ -2,31 +2,28 @@
 
 import math
 
-import jax.numpy as jnp
-from jaxtyping import Array, Bool
+import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.law import Law, RepetitionLaw
 from ..assumptions.numbers import human
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, design_of, lifecycle_cost
-from ..model.limits import limit_excess
+from ..model.cost import Design, design_of
 from ..model.quality import target_reducible_loss
-from ..model.roofline import fastest_step, longest_context, memory_batch, replica, serving_excess
+from ..model.roofline import fastest_step, longest_context, memory_batch, replica
 from ..model.training import training_bytes_per_chip
+from .program import Rows
 from .solution import InfeasibleError
 
-__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens", "served"]
+__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens"]
 
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
-_SERVED = 1e-9
-"""Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _LN_HELD = 53 * math.log(2)  # 64-bit floats hold 53 binary digits
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
@@ -46,30 +43,18 @@ def ln_useful_tokens(law: Law) -> Numeric:
     """
     if not isinstance(law, RepetitionLaw):
         return math.inf
-    return jnp.log(law.unique_tokens) + jnp.log1p(law.R_D * _LN_HELD)
-
-
-def served(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
-    """Whether some batch serves a model of this size; what none serves has no price.
-
-    Beyond that the cost only says how much is missing, so that a search finds back. At a fixed batch a model that is too slow has one.
-    """
-    if scenario.serving.method == "efficiency":
-        return jnp.full(jnp.shape(n_params), True)
-    excess = serving_excess(scenario, n_params)
-    if scenario.deployment.batch_size is not None:
-        excess = {"deployment.chips": excess["deployment.chips"]}
-    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= _SERVED
+    xp = numpy_for(law.unique_tokens, law.R_D)
+    return xp.log(law.unique_tokens) + xp.log1p(law.R_D * _LN_HELD)
 
 
 class Room:
     """The range that the limits leave: bounds on ln N, ln D and ln N D, each with the dotted path of the limit that sets it."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, rows: Rows) -> None:
         # A straight limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
-        at_one = {path: float(v) for path, v in limit_excess(scenario, Design(1.0, 1.0, 1.0)).items()}
+        at_one = {path: rows.value(path, np.zeros(rows.size)) for path in rows.limits}
         self.least_params = at_one.get("limits.min_params", -math.inf)
-        at_one |= {path: -_largest_within(scenario, path) for path in _CURVED_CAPS if path in at_one}
+        at_one |= {path: -_largest_within(rows, path) for path in _CURVED_CAPS if path in at_one}
         self.params_by, self.most_params = _tightest(at_one, (*_PARAM_CAPS, *_CURVED_CAPS))
         self.tokens_by, self.most_tokens = _tightest(at_one, _TOKEN_CAPS)
         self.compute_by, self.most_compute = _tightest(at_one, _COMPUTE_CAPS)
@@ -79,11 +64,11 @@ class Room:
         return min(self.most_tokens, self.most_compute - ln_params)
 
 
-def _largest_within(scenario: Scenario, path: str) -> float:
+def _largest_within(rows: Rows, path: str) -> float:
     """The largest ln N that keeps a limit whose quantity rises with N but is no power of it; -inf where none does."""
 
     def excess(ln_params: float) -> float:
-        return float(limit_excess(scenario, Design(math.exp(ln_params), 1.0, 1.0))[path])
+        return rows.value(path, np.append(ln_params, np.zeros(rows.size - 1)))
 
     low, high = math.log(SMALLEST_USEFUL), 60.0
     if excess(low) > 0:
@@ -97,14 +82,14 @@ def _tightest(at_one: dict[str, float], caps: tuple[str, ...]) -> tuple[str, flo
     return path, bound
 
 
-def check(scenario: Scenario) -> Room:
+def check(scenario: Scenario, rows: Rows) -> Room:
     """The range of designs inside the limits, after every impossibility known in advance is excluded.
 
     Raises:
         InfeasibleError: with a sentence that says what is impossible and what to change.
 
     """
-    found = Room(scenario)
+    found = Room(rows)
     if found.most_params == -math.inf:
         raise InfeasibleError(_no_size_fits(scenario, found.params_by))
     if found.least_params > found.most_params:
@@ -116,7 +101,7 @@ def check(scenario: Scenario) -> Room:
         case LossGoal() as goal:
             _check_loss(scenario, goal, found)
         case BudgetGoal() as goal:
-            _check_budget(scenario, goal, found)
+            _check_budget(scenario, rows, goal, found)
         case ParamsGoal() as goal:
             _check_params(goal, found)
     return found
@@ -225,11 +210,11 @@ def _exp(ln: float) -> float:
     return math.inf if ln > 700 else math.exp(ln)
 
 
-def _check_budget(scenario: Scenario, goal: BudgetGoal, found: Room) -> None:
+def _check_budget(scenario: Scenario, rows: Rows, goal: BudgetGoal, found: Room) -> None:
     params = max(SMALLEST_USEFUL, math.exp(found.least_params))
     rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
     design = design_of(scenario, params, SMALLEST_USEFUL, *rl_tokens)
-    cost = lifecycle_cost(scenario, design)
+    cost = rows.figures(Design(*(float(v) for v in design))).cost
     least, unit = float(cost.total), "FLOP" if scenario.money.unit == "flops" else "USD"
     if goal.budget < least:
         running = least - float(cost.pretraining)

@@ -15,7 +15,6 @@ References:
 
 import math
 from collections.abc import Callable, Hashable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -29,6 +28,7 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
+from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import reducible_loss, target_reducible_loss
 from .program import design_at
@@ -198,13 +198,13 @@ def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
     return tree, np.array(leaves, float)
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(structure=1)
 def _ln_loss(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, ""]:
     scenario = jax.tree.unflatten(tree, list(leaves))
     return jnp.log(reducible_loss(scenario, design_at(scenario, x)))
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(structure=1)
 def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, "3 variable"]:
     """Derivatives by ln N, ln D (and ln R) of ln l, and of both parts of the cost in units of their sum."""
     scenario = jax.tree.unflatten(tree, list(leaves))

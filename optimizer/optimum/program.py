@@ -19,7 +19,6 @@ References:
 import math
 import warnings
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -29,19 +28,36 @@ from jaxtyping import Array, Float
 from scipy.optimize import minimize, nnls
 
 from ..assumptions.goal import BudgetGoal
+from ..assumptions.quantity import Assumption
 from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..assumptions.traffic import TotalTraffic
-from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost_by_regime
+from ..assumptions.traffic import GrowthTraffic, TableTraffic, TotalTraffic
+from ..compiling import compiled
+from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import reducible_loss
+from ..model.quality import loss, reducible_loss
+from ..model.roofline import regimes, served
 
-__all__ = ["COST", "LOSS", "OutOfRangeError", "Point", "Rows", "design_at", "ln_design", "row_values"]
+__all__ = [
+    "COST",
+    "LOSS",
+    "AnyTraffic",
+    "Figures",
+    "OutOfRangeError",
+    "Point",
+    "Rows",
+    "as_total",
+    "as_totals",
+    "design_at",
+    "ln_design",
+    "row_values",
+    "stand_ins",
+]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
 _FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
-_ANYWHERE = (1e9, 1e12, 1e12)
 _ACTIVE = 1e-8
+_TOTALS = 1 << 12  # forecasts summed in one compiled call
 _SOLVED = 1e-10
 _NEWTON_STEPS = 25
 _LONGEST_STEP = 2.0
@@ -95,7 +111,7 @@ def _ln_moving(scenario: Scenario, cost: LifecycleCost) -> Float[Array, ""]:
     return jnp.log(moving)
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(structure=1)
 def _evaluate(
     tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]
 ) -> Float[Array, " row derivative"]:
@@ -114,9 +130,79 @@ def _evaluate(
     return jnp.concatenate([found[:, None], slope, bends.reshape(bends.shape[0], -1)], axis=1)
 
 
-def _as_total(scenario: Scenario) -> TotalTraffic:
-    read, cached, written = (float(v) for v in scenario.traffic.demand())
-    return TotalTraffic(input_tokens=read, output_tokens=written, cache_hit_share=cached / read if read else 0.0)
+@compiled(structure=1)
+def _totals(tree: Hashable, leaves: Float[Array, "leaf row"], days: Float[Array, " month"]) -> Float[Array, "3 row"]:
+    """Expected input tokens, output tokens and the share of input that is cached, of many forecasts."""
+
+    def total(values: Float[Array, " leaf"]) -> Float[Array, " 3"]:
+        traffic = jax.tree.unflatten(tree, list(values))
+        demand = traffic.demand(days)
+        tokens = demand.input_tokens, demand.output_tokens, traffic.cache_hit_share
+        return jnp.stack([jnp.asarray(v, float) for v in tokens])
+
+    return jax.vmap(total, in_axes=1, out_axes=1)(leaves)
+
+
+AnyTraffic = TotalTraffic | GrowthTraffic | TableTraffic
+
+
+def as_totals(traffic: AnyTraffic, varied: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The numbers of `TotalTraffic` for forecasts that differ in numbers alone, share and probability of shipping included.
+
+    Args:
+        traffic: what they share.
+        varied: the numbers that differ, by dotted path below `traffic`; arrays of one length.
+
+    """
+    undated = traffic.undated()
+    paths, (values, tree) = [path for path, _, _ in undated.quantities()], jax.tree.flatten(undated)
+    count = len(next(iter(varied.values()))) if varied else 1
+    found = np.empty((3, count))
+    block = _TOTALS if count > 1 else 1
+    for begin in range(0, count, block):
+        size = min(block, count - begin)
+        leaves = np.repeat(np.array(values, float)[:, None], block, axis=1)
+        for path, column in varied.items():
+            leaves[paths.index(path)] = np.pad(column[begin : begin + size], (0, block - size), mode="edge")
+        found[:, begin : begin + size] = np.asarray(_totals(tree, leaves, traffic.days()))[:, :size]
+    return dict(zip(("input_tokens", "output_tokens", "cache_hit_share"), found, strict=True))
+
+
+def as_total(traffic: AnyTraffic) -> TotalTraffic:
+    """Any forecast as its expected lifetime tokens, share and probability of shipping included: all that a cost sees of it."""
+    if isinstance(traffic, TotalTraffic):
+        sent = traffic.share * traffic.ship_probability
+        tokens = {"input_tokens": traffic.input_tokens * sent, "output_tokens": traffic.output_tokens * sent}
+        return traffic.model_copy(update={**tokens, "share": 1.0, "ship_probability": 1.0})
+    return TotalTraffic.model_validate({name: values[0] for name, values in as_totals(traffic, {}).items()})
+
+
+def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
+    """A goal and a total for its traffic: a cost depends neither on the goal nor on how a forecast is written down, so that scenarios
+    which differ in these alone share their programs.
+    """
+    return {"goal": BudgetGoal(budget=1.0), "traffic": as_total(scenario.traffic)}
+
+
+@compiled(structure=1)
+def _figures(tree: Hashable, leaves: Float[Array, " leaf"], design: Float[Array, " 3"]) -> Float[Array, " figure"]:
+    scenario, at = jax.tree.unflatten(tree, list(leaves)), Design(design[0], design[1], design[2])
+    cost, law = lifecycle_cost(scenario, at), scenario.law
+    figures = (*cost, loss(scenario, at), law.train_optimal_tokens(at.n_params), served(scenario, at.n_params))
+    return jnp.stack([jnp.asarray(v, float) for v in figures])
+
+
+class Figures(NamedTuple):
+    """What a design is worth, as plain numbers."""
+
+    cost: LifecycleCost
+    """beyond `served` it only says how much is missing"""
+    loss: float
+    """nat/token"""
+    train_optimal_tokens: float
+    """D0(N), tokens"""
+    served: bool
+    """whether the deployment can serve the model"""
 
 
 class Rows:
@@ -127,15 +213,15 @@ class Rows:
 
     def __init__(self, scenario: Scenario) -> None:
         self.limits = limit_names(scenario)
-        pieces = lifecycle_cost_by_regime(scenario, Design(*_ANYWHERE))
-        self.regimes = [f"{COST} in regime {i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else []
+        pieces = regimes(scenario) if scenario.serving.method == "roofline" else 0
+        self.regimes = [f"{COST} in regime {i + 1}" for i in range(pieces)]
         """rows of which the cost is the largest; none where the cost is smooth"""
         self.names = [*_FIXED, *self.limits, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))
-        # The rows depend neither on the goal nor on how a forecast is written down: stand-ins for both share one compilation.
-        stand_ins = {"goal": BudgetGoal(budget=1.0), "traffic": _as_total(scenario)}
-        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins))
+        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
         self._leaves = np.array(leaves, float)
+        self.size = 3 if isinstance(scenario.rl, OptimisedRL) else 2
+        """how many decisions there are: ln N, ln D and, when it is decided, ln R"""
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
     def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,6 +233,11 @@ class Rows:
             hessians = all_parts[:, 1 + size :].reshape(rows, size, size)
             self._last = key, (all_parts[:, 0], all_parts[:, 1 : 1 + size], hessians)
         return self._last[1]
+
+    def figures(self, design: Design) -> Figures:
+        """Cost, loss and D0(N) of a design."""
+        *cost, level, optimal, can = np.asarray(_figures(self._tree, self._leaves, np.array(design, float))).tolist()
+        return Figures(LifecycleCost(*cost), level, optimal, bool(can))
 
     def ln_moving(self, total_cost: float) -> float:
         """The cost row's value at which the whole cost is `total_cost`."""

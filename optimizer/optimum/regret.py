@@ -8,7 +8,6 @@ building the best for each traffic: the most that a perfect forecast is worth.
 """
 
 from collections.abc import Hashable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -20,6 +19,7 @@ from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from .blocks import Progress, solve_rows
 from .ranges import total_traffic, traffic_of
@@ -128,7 +128,7 @@ def _weights(probabilities: Iterable[float | str] | None, count: int) -> np.ndar
     return weights / weights.sum()
 
 
-@partial(jax.jit, static_argnums=0)
+@compiled(structure=1)
 def _costs(
     tree: Hashable, leaves: Float[Array, "leaf future"], designs: Float[Array, "plan 3"]
 ) -> Float[Array, "plan future"]:

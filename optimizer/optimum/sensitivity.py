@@ -7,7 +7,6 @@ policy and set of active limits, and without solving again. With z the decisions
 """
 
 from collections.abc import Hashable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -17,6 +16,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.scenario import Scenario
+from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.quality import target_reducible_loss
 from .program import COST, LOSS, Rows, design_at, ln_design, row_values
@@ -82,7 +82,7 @@ def _multipliers(rows: Rows, x: np.ndarray, objective: int, active: tuple[int, .
     return np.linalg.lstsq(gradients[list(active)].T, -gradients[objective], rcond=None)[0]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@compiled(structure=4)
 def _slopes(
     tree: Hashable,
     objective: int,

@@ -15,7 +15,6 @@ The optimum is flat, so an answer always carries its band; the band's ends are s
 import math
 from collections.abc import Callable
 
-import jax
 import numpy as np
 from scipy.optimize import brentq
 
@@ -25,9 +24,10 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
-from ..model.quality import loss, target_reducible_loss
-from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens, served
+from ..compiling import compiled
+from ..model.cost import Design, LifecycleCost, design_of
+from ..model.quality import target_reducible_loss
+from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
 from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
 from .reduced import design_at_budget, design_at_loss
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
@@ -37,7 +37,7 @@ __all__ = ["InfeasibleError", "Solution", "Status", "solve"]
 KKT_TOLERANCE = 1e-8
 """KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
 
-_design_at_budget, _design_at_loss = jax.jit(design_at_budget), jax.jit(design_at_loss)
+_design_at_budget, _design_at_loss = compiled(0)(design_at_budget), compiled(0)(design_at_loss)
 
 
 def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solution:
@@ -88,8 +88,8 @@ def _within_range(scenario: Scenario, band: float) -> Solution:
 
 
 def _solve(scenario: Scenario, band: float) -> Solution:
-    limits = check(scenario)
     rows = Rows(scenario)
+    limits = check(scenario, rows)
     match scenario.goal:
         case LossGoal():
             target = math.log(float(target_reducible_loss(scenario)))
@@ -259,24 +259,25 @@ def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float:
 
 def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) -> Solution:
     design = _design(scenario, found.x)
-    cost = _floats(lifecycle_cost(scenario, design))
     if min(design[:2]) < SMALLEST_USEFUL:
         raise InfeasibleError(
             f"the best design has {human(float(design.n_params))} parameters and {human(float(design.train_tokens))} training tokens: "
             f"below {human(SMALLEST_USEFUL)} of either no scaling law says anything. Raise the budget or the limits, or ask for a "
             "lower loss."
         )
+    figures = rows.figures(design)
+    n, d = float(design.n_params), float(design.train_tokens)
     return Solution(
         scenario=scenario,
         status=Status.OPTIMAL,
         design=design,
-        loss=float(loss(scenario, design)),
+        loss=figures.loss,
         unit=scenario.money.unit,
-        cost=cost,
-        overtraining=_overtraining(scenario, design),
+        cost=figures.cost,
+        overtraining=Overtraining(d / (20 * n), d / figures.train_optimal_tokens),
         baseline=_baseline(scenario, rows, found.x),
         band=_band(scenario, rows, found.x, tolerance),
-        certificate=_certificate(scenario, rows, found, float(cost.total)),
+        certificate=_certificate(scenario, rows, found, float(figures.cost.total)),
         extrapolation=_extrapolation(scenario, design),
     )
 
@@ -284,15 +285,6 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
 def _design(scenario: Scenario, x: np.ndarray) -> Design:
     design = design_of(scenario, *(math.exp(v) for v in x))
     return Design(*(float(v) for v in design))
-
-
-def _floats(cost: LifecycleCost) -> LifecycleCost:
-    return LifecycleCost(*(float(v) for v in cost))
-
-
-def _overtraining(scenario: Scenario, design: Design) -> Overtraining:
-    n, d = float(design.n_params), float(design.train_tokens)
-    return Overtraining(d / (20 * n), d / float(scenario.law.train_optimal_tokens(n)))
 
 
 def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float) -> Certificate:
@@ -319,9 +311,8 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     start[:2] = _chinchilla(scenario, ln_loss)
     found = rows.minimise({PRETRAINING: 1.0}, {LAW_LOSS: ln_loss}, start, free=(0, 1), limits=False, close=True)
     design = _design(scenario, found.x)
-    if not served(scenario, design.n_params):
-        return Baseline(design, LifecycleCost(*(math.nan,) * 4))
-    return Baseline(design, _floats(lifecycle_cost(scenario, design)))
+    figures = rows.figures(design)
+    return Baseline(design, figures.cost if figures.served else LifecycleCost(*(math.nan,) * 4))
 
 
 def _band(scenario: Scenario, rows: Rows, x: np.ndarray, tolerance: float) -> Band:

@@ -24,7 +24,7 @@ from ..assumptions.tables import rows
 from ..assumptions.traffic import GrowthTraffic, TableTraffic
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
-from ..optimum.feasibility import served
+from ..model.roofline import served
 from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
     columns = ["month", "days", "input_tokens_per_day", "output_tokens_per_day"]
     records: list[dict[str, Any]] = []
     if isinstance(traffic, GrowthTraffic):
-        days, rate = traffic.monthly()
+        days, rate = traffic.days(), traffic.monthly()
         months = math.ceil(traffic.months)
         per_day = np.asarray(rate, float)[:months]
         records = [

@@ -4,17 +4,24 @@ Each table is a sweep of one choice over `operating_point`: batch, speed asked f
 cache tier. Columns carry their unit in `attrs["units"]`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from math import ceil, floor, inf
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from math import ceil, floor, inf, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 from ..assumptions.deployment import released
 from ..assumptions.hardware import CacheTier
 from ..assumptions.library import load
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
+from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
+from ..compiling import compiled
 from ..model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from ..model.roofline import (
     balance_batch,
@@ -28,6 +35,7 @@ from ..model.roofline import (
     step_time,
     usd_per_prefill_token,
 )
+from ..optimum.program import stand_ins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,22 +200,31 @@ def operating_point(s: Served, batch: float | None = None) -> dict[str, Any]:
         memory_share (of what the chips may fill), waits_for.
 
     """
-    r = replica(s.scenario, s.n_params)
-    size = float(batch_size(s.scenario, r)) if batch is None else batch
+    leaves, tree = jax.tree.flatten(s.scenario.model_copy(update=stand_ins(s.scenario)))
+    found = _point(tree, np.array(leaves, float), s.n_params, nan if batch is None else batch)
+    *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
+    parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
+    return {**dict(zip(_UNITS, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+
+
+@compiled(structure=1)
+def _point(tree: Hashable, leaves: Float[Array, " leaf"], n_params: Numeric, batch: Numeric) -> Float[Array, " figure"]:
+    """The figures of `operating_point` in their order, and the parts of the step; a batch that is NaN is the deployment's own."""
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    r = replica(scenario, n_params)
+    size = jnp.where(jnp.isnan(batch), batch_size(scenario, r), batch)
     step = step_time(r, size)
-    seconds, load = float(step.total), s.scenario.serving.load_factor
-    rate = size * float(r.kept_tokens) / seconds
-    parts = {"compute": step.compute, "memory": step.memory, "layers": step.fixed, "sequences": step.sequences}
-    return {
-        "batch": size,
-        "step_ms": 1e3 * seconds,
-        "tokens_per_second_per_user": float(r.kept_tokens) / seconds,
-        "tokens_per_second_per_chip": rate / float(s.scenario.deployment.chips_on(s.scenario.money.serve_chip)),
-        "usd_per_mtok_decode": MILLION * float(r.usd_per_second) / rate / load,
-        "usd_per_mtok_prefill": MILLION * float(usd_per_prefill_token(s.scenario, r)),
-        "memory_share": float((r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes),
-        "waits_for": max(parts, key=lambda name: float(parts[name])),
-    }
+    rate = size * r.kept_tokens / step.total
+    figures = (
+        size,
+        1e3 * step.total,
+        r.kept_tokens / step.total,
+        rate / scenario.deployment.chips_on(scenario.money.serve_chip),
+        MILLION * r.usd_per_second / rate / scenario.serving.load_factor,
+        MILLION * usd_per_prefill_token(scenario, r),
+        (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
+    )
+    return jnp.stack([jnp.asarray(v, float) for v in (*figures, *step)])
 
 
 def endless_saving(s: Served, batch: float | None = None) -> float:

@@ -14,7 +14,7 @@ from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.numbers import human, percent
 from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
-from ..model.limits import limit_excess
+from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
 from .serving import Served, misfits, operating_point
@@ -173,7 +173,8 @@ def solution_text(best: Solution) -> RenderableType:
             f"RL tokens are decided by an assumed return term G R^-gamma with G = {human(G)} and gamma = {gamma:.4g}; no constants are "
             "published, and the answer rests on them. Set rl.G and rl.gamma."
         )
-    forbidden = [path for path, excess in limit_excess(best.scenario, base.design).items() if float(excess) > 0]
+    rows, at = Rows(best.scenario), ln_design(best.scenario, base.design)
+    forbidden = [path for path in rows.limits if rows.value(path, at) > 0]
     if forbidden and not unpriced(best):
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
     lines += filter(None, [unspent(best)])

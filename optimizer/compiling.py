@@ -1,0 +1,201 @@
+"""Where are compiled programs kept? In memory, those used last; on disk, for the next process.
+
+A program is a function of arrays, compiled once for each structure of its arguments (the kind of scenario) and each shape. Tracing and
+compiling one takes 0.5 to 10 s, loading it from disk 10 to 400 ms. A program on disk is found by a digest of everything that it was made
+from: the source of this package and its tables, the versions of JAX and of its compiler, the processor, the structure and the shapes. So a
+change of any of these leads to a new file, never to an old answer.
+
+The folder is the user's cache folder. `OVERTRAIN_CACHE` names another one, or `off` keeps nothing on disk. A file that is damaged is made
+again, and a folder that cannot be written is not used: neither is an error. Only programs for the CPU are kept on disk.
+"""
+
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import platformdirs
+
+__all__ = ["compiled", "folder", "forget", "held"]
+
+MOST_HELD = 48
+"""Programs held in memory; the one used longest ago is dropped first. A program takes 1 to 10 MB."""
+
+MOST_BYTES = 1 << 30
+"""Bytes of the folder; the files used longest ago are removed first."""
+
+_SUFFIX = ".program"
+_SOURCES = ("assumptions", "model", "optimum", "evidence")
+
+R = TypeVar("R")
+_held: OrderedDict[Hashable, Future[Callable[..., Any]]] = OrderedDict()
+_lock = threading.Lock()
+_compiling = threading.local()
+
+
+def _on_event(event: str, **_: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _compiling.from_cache = True
+
+
+jax.monitoring.register_event_listener(_on_event)
+
+
+def compiled(structure: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Compile a function of arrays when it is called, and keep what was compiled.
+
+    Args:
+        structure: how many of the first arguments say what the program is (hashable, with a `repr` that says all); the others are numbers,
+            arrays and tuples of these.
+
+    Returns:
+        A decorator. The function it makes takes concrete numbers only: it is no part of a JAX transformation.
+
+    """
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> R:
+            fixed, free = arguments[:structure], arguments[structure:]
+            leaves, tree = jax.tree.flatten(free)
+            arrays = [np.asarray(leaf, float) for leaf in leaves]
+            key = (function, fixed, tree, tuple(a.shape for a in arrays))
+            return _compiled(key)(*jax.tree.unflatten(tree, arrays))
+
+        return call
+
+    return decorate
+
+
+def held() -> int:
+    """How many programs are in memory."""
+    return len(_held)
+
+
+def forget() -> None:
+    """Drop every program from memory."""
+    with _lock:
+        _held.clear()
+
+
+def folder() -> Path | None:
+    """Where programs are kept on disk; None where they are not."""
+    asked = os.environ.get("OVERTRAIN_CACHE", "")
+    if asked.lower() in {"off", "0", "no", "false"} or jax.default_backend() != "cpu":
+        return None
+    return Path(asked) if asked else platformdirs.user_cache_path("overtrain", appauthor=False)
+
+
+def _compiled(key: tuple[Any, ...]) -> Callable[..., Any]:
+    with _lock:
+        found = _held.get(key)
+        mine = found is None
+        if found is None:
+            found = _held[key] = Future()
+        _held.move_to_end(key)
+        while len(_held) > MOST_HELD:
+            _held.popitem(last=False)
+    if mine:
+        try:
+            found.set_result(_loaded(*key))
+        except BaseException as error:
+            with _lock:
+                _held.pop(key, None)
+            found.set_exception(error)
+            raise
+    return found.result()
+
+
+def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, shapes: tuple[Any, ...]) -> Any:
+    path = _path(function, fixed, tree, shapes)
+    if path is not None and (found := _read(path)) is not None:
+        return found
+    arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
+    _compiling.from_cache = False
+    made = jax.jit(functools.partial(function, *fixed)).lower(*arguments).compile()
+    # A program that JAX took from a cache of its own lacks its functions once it is written again.
+    if path is not None and not _compiling.from_cache:
+        _write(path, made)
+    return made
+
+
+def _path(function: Callable[..., Any], *what: Any) -> Path | None:
+    kept = folder()
+    if kept is None:
+        return None
+    own = hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
+    parts = (_made_from(), own, function.__module__, function.__qualname__, *map(repr, what), jax.local_device_count())
+    return kept / f"{hashlib.sha256(repr(parts).encode()).hexdigest()}{_SUFFIX}"
+
+
+@functools.cache
+def _made_from() -> str:
+    """A digest of what every program depends on."""
+    here = Path(__file__).parent
+    files = [here / "compiling.py", *(f for room in _SOURCES for f in sorted((here / room).rglob("*.py")))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    about = [jax.__version__, metadata.version("jaxlib"), platform.machine(), _processor(), os.environ.get("XLA_FLAGS", "")]
+    digest.update(repr(about).encode())
+    return digest.hexdigest()
+
+
+def _processor() -> str:
+    """What the processor can do: a program of one may stop another with an illegal instruction."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    said = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features", "CPU part")
+    return "\n".join(line for line in lines if line.split(":")[0].strip() in said)
+
+
+def _read(path: Path) -> Any:
+    """The program in a file; None where there is none that can be used."""
+    from jax.experimental import serialize_executable
+
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            return None
+        found = serialize_executable.deserialize_and_load(*pickle.loads(content[32:]))
+        os.utime(path)
+    except Exception:
+        return None
+    return found
+
+
+def _write(path: Path, made: Any) -> None:
+    """Keep a program; a folder that cannot be written keeps none."""
+    from jax.experimental import serialize_executable
+
+    try:
+        content = pickle.dumps(serialize_executable.serialize(made))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+        Path(file.name).replace(path)
+        _trim(path.parent)
+    except Exception:
+        return
+
+
+def _trim(kept: Path) -> None:
+    files = sorted(((f.stat(), f) for f in kept.glob(f"*{_SUFFIX}")), key=lambda pair: pair[0].st_mtime, reverse=True)
+    total = 0
+    for stat, file in files:
+        total += stat.st_size
+        if total > MOST_BYTES:
+            file.unlink(missing_ok=True)
