@@ -147,7 +147,13 @@ def _made_from() -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    about = [jax.__version__, metadata.version("jaxlib"), platform.machine(), _processor(), os.environ.get("XLA_FLAGS", "")]
+    about = [
+        jax.__version__,
+        metadata.version("jaxlib"),
+        platform.machine(),
+        _processor(),
+        os.environ.get("XLA_FLAGS", ""),
+    ]
     digest.update(repr(about).encode())
     return digest.hexdigest()
 

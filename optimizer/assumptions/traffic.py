@@ -60,7 +60,7 @@ class _AnyTraffic(Assumption):
         """Days of each month of the forecast; empty where it has no months."""
         return np.zeros(0)
 
-    def undated(self) -> Self:
+    def undated(self) -> "_AnyTraffic":
         """The same forecast without its dates, which are text; `days` holds what they mean for the tokens."""
         return self
 
@@ -144,7 +144,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     def days(self) -> Float[np.ndarray, " month"]:
         return days_in_months(self.start, MAX_MONTHS)
 
-    def undated(self) -> Self:
+    def undated(self) -> "GrowthTraffic":
         return self.model_copy(update={"start": _NO_DATE})
 
     def monthly(self) -> Numeric:
@@ -214,7 +214,7 @@ class TableTraffic(_AnyTraffic):
     def days(self) -> Float[np.ndarray, " month"]:
         return days_in_months(self.table[0].month, len(self.table))
 
-    def undated(self) -> Self:
+    def undated(self) -> "TableTraffic":
         return self.model_copy(update={"table": tuple(m.model_copy(update={"month": _NO_DATE}) for m in self.table)})
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:

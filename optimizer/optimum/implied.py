@@ -31,7 +31,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import reducible_loss, target_reducible_loss
-from .program import design_at
+from .program import design_at, stand_ins
 from .solution import InfeasibleError
 from .solve import solve
 
@@ -194,7 +194,7 @@ def _last_finite(function: Callable[[float], float]) -> float:
 
 
 def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
-    leaves, tree = jax.tree.flatten(scenario.model_copy(update={"sources": {}}))
+    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
     return tree, np.array(leaves, float)
 
 

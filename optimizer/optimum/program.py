@@ -41,6 +41,7 @@ from ..model.roofline import regimes, served
 __all__ = [
     "COST",
     "LOSS",
+    "TOTALS",
     "AnyTraffic",
     "Figures",
     "OutOfRangeError",
@@ -52,6 +53,7 @@ __all__ = [
     "ln_design",
     "row_values",
     "stand_ins",
+    "total_slopes",
 ]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
@@ -132,22 +134,32 @@ def _evaluate(
 
 @compiled(structure=1)
 def _totals(tree: Hashable, leaves: Float[Array, "leaf row"], days: Float[Array, " month"]) -> Float[Array, "3 row"]:
-    """Expected input tokens, output tokens and the share of input that is cached, of many forecasts."""
+    """`TOTALS` of many forecasts."""
+    return jax.vmap(lambda values: _total(tree, values, days), in_axes=1, out_axes=1)(leaves)
 
-    def total(values: Float[Array, " leaf"]) -> Float[Array, " 3"]:
-        traffic = jax.tree.unflatten(tree, list(values))
-        demand = traffic.demand(days)
-        tokens = demand.input_tokens, demand.output_tokens, traffic.cache_hit_share
-        return jnp.stack([jnp.asarray(v, float) for v in tokens])
 
-    return jax.vmap(total, in_axes=1, out_axes=1)(leaves)
+@compiled(structure=1)
+def _total_slopes(
+    tree: Hashable, leaves: Float[Array, " leaf"], days: Float[Array, " month"]
+) -> Float[Array, "3 leaf"]:
+    return jax.jacfwd(lambda values: _total(tree, values, days))(leaves)
 
+
+def _total(tree: Hashable, values: Float[Array, " leaf"], days: Float[Array, " month"]) -> Float[Array, " 3"]:
+    traffic = jax.tree.unflatten(tree, list(values))
+    demand = traffic.demand(days)
+    tokens = demand.input_tokens, demand.output_tokens, traffic.cache_hit_share
+    return jnp.stack([jnp.asarray(v, float) for v in tokens])
+
+
+TOTALS = ("input_tokens", "output_tokens", "cache_hit_share")
+"""What a cost sees of a forecast: expected tokens over the life, and the share of the input that is cached."""
 
 AnyTraffic = TotalTraffic | GrowthTraffic | TableTraffic
 
 
 def as_totals(traffic: AnyTraffic, varied: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The numbers of `TotalTraffic` for forecasts that differ in numbers alone, share and probability of shipping included.
+    """`TOTALS` of forecasts that differ in numbers alone, share and probability of shipping included.
 
     Args:
         traffic: what they share.
@@ -165,15 +177,19 @@ def as_totals(traffic: AnyTraffic, varied: Mapping[str, np.ndarray]) -> dict[str
         for path, column in varied.items():
             leaves[paths.index(path)] = np.pad(column[begin : begin + size], (0, block - size), mode="edge")
         found[:, begin : begin + size] = np.asarray(_totals(tree, leaves, traffic.days()))[:, :size]
-    return dict(zip(("input_tokens", "output_tokens", "cache_hit_share"), found, strict=True))
+    return dict(zip(TOTALS, found, strict=True))
+
+
+def total_slopes(traffic: AnyTraffic) -> np.ndarray:
+    """The derivative of each of `TOTALS` by every number of a forecast."""
+    leaves, tree = jax.tree.flatten(traffic.undated())
+    return np.asarray(_total_slopes(tree, np.array(leaves, float), traffic.days()))
 
 
 def as_total(traffic: AnyTraffic) -> TotalTraffic:
-    """Any forecast as its expected lifetime tokens, share and probability of shipping included: all that a cost sees of it."""
+    """Any forecast as its lifetime tokens, which are all that a cost sees of it; a total stays as it is."""
     if isinstance(traffic, TotalTraffic):
-        sent = traffic.share * traffic.ship_probability
-        tokens = {"input_tokens": traffic.input_tokens * sent, "output_tokens": traffic.output_tokens * sent}
-        return traffic.model_copy(update={**tokens, "share": 1.0, "ship_probability": 1.0})
+        return traffic
     return TotalTraffic.model_validate({name: values[0] for name, values in as_totals(traffic, {}).items()})
 
 

@@ -22,6 +22,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from .blocks import Progress, solve_rows
+from .program import stand_ins
 from .ranges import total_traffic, traffic_of
 from .solve import solve
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["regret", "robust_plans"]
 
 BAND = 0.05
+_ROUND = 16
 
 
 def regret(
@@ -87,12 +89,16 @@ def regret(
     answers = solve_rows(question, pd.DataFrame(columns), progress)
     count = len(planned)
     designs = answers[["n_params", "train_tokens", "rl_tokens"]].to_numpy()[:count]
-    leaves, tree = jax.tree.flatten(question.model_copy(update={"sources": {}}))
-    paths = [path for path, _, _ in question.quantities()]
+    asked = question.model_copy(update=stand_ins(question))
+    leaves, tree = jax.tree.flatten(asked)
+    paths = [path for path, _, _ in asked.quantities()]
     stacked = np.repeat(np.array(leaves, float)[:, None], len(arrive), axis=1)
     for path, values in columns.items():
         stacked[paths.index(path)] = values[count:]
-    costs = np.asarray(_costs(tree, stacked, designs))
+    # Rows are repeated up to a round number, so that few shapes are compiled.
+    wide = np.pad(stacked, ((0, 0), (0, -len(arrive) % _ROUND)), mode="edge")
+    tall = np.pad(designs, ((0, -count % _ROUND), (0, 0)), mode="edge")
+    costs = np.asarray(_costs(tree, wide, tall))[:count, : len(arrive)]
     least = answers["cost_total"].to_numpy()[count:]
     frame = pd.DataFrame(
         {

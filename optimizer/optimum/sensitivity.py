@@ -19,7 +19,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.quality import target_reducible_loss
-from .program import COST, LOSS, Rows, design_at, ln_design, row_values
+from .program import COST, LOSS, TOTALS, Rows, as_total, design_at, ln_design, row_values, total_slopes
 from .solve import solve
 
 if TYPE_CHECKING:
@@ -57,16 +57,22 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     spent = not isinstance(scenario.goal, BudgetGoal) or best.certificate.multipliers["goal.budget"] > 0
     held = (*((LOSS,) if spent else ()), *best.certificate.active_limits)
     active = tuple(rows.names.index(name) for name in held)
-    leaves, tree = jax.tree.flatten(scenario.model_copy(update={"sources": {}}))
-    theta = np.array(leaves, float)
+    asked = scenario.model_copy(update={"sources": {}, "traffic": as_total(scenario.traffic)})
+    leaves, tree = jax.tree.flatten(asked)
     x = ln_design(scenario, best.design)
     objective = rows.names.index(COST if spent else LOSS)
     z = np.concatenate([x, _multipliers(rows, x, objective, active)])
-    slopes = np.asarray(_slopes(tree, objective, active, spent, theta, z))
-    frame = pd.DataFrame(slopes.T * theta[:, None], columns=pd.Index(OUTPUTS))
+    slopes = np.asarray(_slopes(tree, objective, active, spent, np.array(leaves, float), z)).T
+    by_path = dict(zip((path for path, _, _ in asked.quantities()), slopes, strict=True))
+    if asked.traffic is not scenario.traffic:
+        through = total_slopes(scenario.traffic).T @ np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
+        paths = (f"traffic.{path}" for path, _, _ in scenario.traffic.quantities())
+        by_path |= dict(zip(paths, through, strict=True))
+    declared = list(scenario.quantities())
+    theta = np.array([value for _, _, value in declared], float)
+    frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(OUTPUTS))
     if float(best.design.rl_tokens) == 0:
         frame["rl_tokens"] = np.nan
-    declared = list(scenario.quantities())
     frame.index = pd.Index([path for path, _, _ in declared], name="path")
     frame.insert(0, "value", theta)
     frame.insert(1, "unit", [quantity.unit for _, quantity, _ in declared])
