@@ -1,8 +1,22 @@
-"""Every test runs with shapes and types checked, 64-bit floats, no silent broadcasting, and warnings as errors."""
+"""Every test runs with shapes and types checked, 64-bit floats, no silent broadcasting, and warnings as errors.
 
-from jaxtyping import install_import_hook
+What is compiled is kept in `build/`, for the next run and for the processes that tests start. Tests run side by side, each file in one
+process.
+"""
 
-from . import typechecker  # noqa: F401  the hook looks it up by its dotted name
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+os.environ.setdefault("OVERTRAIN_CACHE", str(ROOT / "build" / "programs"))
+# JAX finds a program by what it computes, so it is found again after a change of the source that does not change it.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "build" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+from jaxtyping import install_import_hook  # noqa: E402
+
+from . import typechecker  # noqa: E402, F401  the hook looks it up by its dotted name
 
 install_import_hook("optimizer", "tests.typechecker.check")
 
@@ -17,6 +31,15 @@ settings.register_profile(
     "repeatable", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file is a group, which one process runs: its tests share what they compile, and a server or cluster. The browser tests are one."""
+    for item in items:
+        path = item.path.relative_to(ROOT)
+        group = "tests/browser" if path.parts[:2] == ("tests", "browser") else path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from optimizer.model.cost import design_of, research_cost
 from optimizer.model.quality import loss
 from optimizer.optimum.solve import is_convex
 
+from .counts import cases
+
 LAWS = ["besiroglu", "hoffmann", "hoffmann-rounded", "de-vries", "muennighoff", "sardana-all", "ludziejewski"]
 
 
@@ -97,16 +99,16 @@ def check_one(s: Scenario) -> bool:
 def test_500_plausible_scenarios_are_solved_and_certified():
     solved = []
 
-    @settings(max_examples=560)
+    @settings(max_examples=cases(60, 560))
     @given(scenarios())
     def count(s: Scenario) -> None:
         solved.append(check_one(s))
 
     count()
-    assert sum(solved) >= 500
+    assert sum(solved) >= cases(50, 500)
 
 
-@settings(max_examples=120)
+@settings(max_examples=cases(40, 120))
 @given(
     scenarios(),
     st.sampled_from(["max_params", "min_params", "max_train_tokens", "max_training_days"]),
@@ -135,7 +137,7 @@ def test_limits_near_the_optimum_keep_the_certificate(s, limit, factor):
         assert best.loss >= free.loss * (1 - 1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(20, 60))
 @given(scenarios(), logarithmic(1e8, 1e13), logarithmic(1e10, 1e16), logarithmic(1e10, 1e16))
 def test_cost_is_a_sum_of_parts_that_are_not_negative(s, n, d, r):
     design = design_of(s, n, d, r) if s.rl.policy == "optimised" else design_of(s, n, d)
@@ -147,7 +149,7 @@ def test_cost_is_a_sum_of_parts_that_are_not_negative(s, n, d, r):
     assert 0 <= float(research_cost(s, cost)) <= parts[0] + parts[1]
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(20, 60))
 @given(scenarios(), logarithmic(1e8, 1e13), logarithmic(1e10, 1e16), st.floats(1.01, 10))
 def test_loss_falls_in_parameters_and_tokens(s, n, d, factor):
     law = s.law
@@ -168,7 +170,7 @@ RELIEFS = (
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(15, 40))
 @given(scenarios(unit="usd"), st.floats(1.01, 3))
 def test_cost_is_monotone_in_every_price_and_efficiency(s, factor):
     design = design_of(s, 1e10, 1e13, 1e12) if s.rl.policy == "optimised" else design_of(s, 1e10, 1e13)
@@ -181,7 +183,7 @@ def test_cost_is_monotone_in_every_price_and_efficiency(s, factor):
         assert cheaper <= cost * (1 + 1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=cases(12, 30))
 @given(scenarios(goal="loss", unit="usd"), st.floats(0.1, 10))
 def test_doubling_all_prices_doubles_the_bill_and_moves_nothing(s, factor):
     paths = PRICES[:2]
@@ -194,7 +196,7 @@ def test_doubling_all_prices_doubles_the_bill_and_moves_nothing(s, factor):
         assert other.design.n_params == pytest.approx(one.design.n_params, rel=1e-8)
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(15, 40))
 @given(scenarios(goal="loss"), st.floats(1.1, 100))
 def test_more_demand_never_makes_the_model_larger(s, factor):
     more = {
@@ -207,7 +209,7 @@ def test_more_demand_never_makes_the_model_larger(s, factor):
         assert much.cost.total >= little.cost.total
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(20, 60))
 @given(scenarios())
 def test_save_then_load_is_the_same(s):
     assert Scenario.from_toml(s.to_toml()) == s

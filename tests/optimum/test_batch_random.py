@@ -11,6 +11,7 @@ from optimizer import solve, solve_batch
 from optimizer.model.cost import Design, LifecycleCost
 from optimizer.optimum.solution import Band, Baseline
 
+from ..counts import cases
 from .test_batch import GOALS, POLICIES
 
 LAWS = ("besiroglu", "hoffmann", "muennighoff", "sardana-all")
@@ -54,14 +55,14 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
 
 @pytest.mark.parametrize(("goal", "policy", "i"), KINDS)
 def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, monkeypatch):
-    """112 rows of each of 18 kinds; `solve` is stripped of its band and baseline, which are programs of their own."""
-    shared, frame = scattered(goal, policy, i, 112)
+    """Up to 112 rows of each of 18 kinds; `solve` is stripped of its band and baseline, which are programs of their own."""
+    shared, frame = scattered(goal, policy, i, cases(24, 112))
     s = lecture.update(shared)
     answers = solve_batch(s, frame)
     alone = importlib.import_module("optimizer.optimum.solve")
     monkeypatch.setattr(alone, "_band", lambda *_: Band(0.05, *[Design(0.0, 0.0, 0.0)] * 2, (0.0, 0.0), (0.0, 0.0)))
     monkeypatch.setattr(alone, "_baseline", lambda *_: Baseline(Design(0.0, 0.0, 0.0), LifecycleCost(1.0, 0, 0, 0)))
-    assert (answers["status"] == "optimal").sum() > 20
+    assert (answers["status"] == "optimal").sum() > len(frame) / 6
     for row, asked in enumerate(frame.to_dict("records")):
         one = solve(s.update(asked), throw=False)
         assert answers["status"][row] == one.status.name.lower(), asked
