@@ -386,7 +386,8 @@ def table(
 
             found = agreement(from_, progress("solving"))
             made, agrees = found.table, found.agrees
-            typer.echo(table_text.agreement_text(from_, found), nl=False, err=json_)
+            verdict = table_text.agreement_text(from_, found)
+            typer.echo(verdict, nl=False, err=True) if json_ else _write(verdict)
         else:
             made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
         if out:
@@ -421,11 +422,11 @@ def _tabulated(
     """The table that the options ask for, every problem of theirs told at once."""
     from .assumptions.problems import InputError
     from .assumptions.typed import axes_given
-    from .report.grid import chosen
+    from .report.grid import check_wide
     from .report.grid import wide as spread
-    from .report.inverse import SIZES, inverse_table
+    from .report.inverse import SIZES, inverse_columns, inverse_table
     from .report.progress import progress
-    from .report.table import size_table
+    from .report.table import default_grid, size_columns, size_table
 
     problems: list[str] = []
     grid, tolerance = None, 0.05
@@ -442,11 +443,18 @@ def _tabulated(
     if question is None:
         raise InputError(problems)
     named = [name.strip() for name in columns.split(",")] if columns else None
+    values = [name.strip() for name in value.split(",")]
+    if wide and inverse:
+        check_wide([*(grid or {}), "n_params"], inverse_columns(grid or {}), wide, values)
+    elif wide:
+        grid = default_grid(question) if grid is None else grid
+        check_wide([*grid], size_columns(question, grid), wide, values)
+    how: dict[str, Any] = {"columns": named, "progress": progress("solving")}
     if inverse:
-        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, progress=progress("solving"))
+        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, **how)
     else:
-        made = size_table(question, grid, band=tolerance, progress=progress("solving"))
-    return spread(made, wide, [name.strip() for name in value.split(",")]) if wide else chosen(made, named)
+        made = size_table(question, grid, band=tolerance, **how)
+    return spread(made, wide, values) if wide else made
 
 
 def _tolerance(band: str, problems: list[str]) -> float:
@@ -603,8 +611,9 @@ def _print_json(plain: object) -> None:
 
 def _write(text: str) -> None:
     """Text on standard output; where nobody reads it or it cannot be written, an end without a traceback."""
+    encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
     try:
-        typer.echo(text, nl=False)
+        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
         if sys.stdout:
             sys.stdout.flush()
     except BrokenPipeError:

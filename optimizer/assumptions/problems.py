@@ -1,10 +1,15 @@
 """What can be wrong with an input? The errors that every room raises, each carrying sentences that say what to do."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 __all__ = ["DataError", "InputError", "near_miss", "read_text", "shown"]
+
+
+_LONG_WORD = re.compile(r"(\S{300})\S{100,}")
+"""What is no word, number or path of a usual length, and is cut."""
 
 
 class InputError(ValueError):
@@ -16,7 +21,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(_LONG_WORD.sub(r"\1...", problem) for problem in problems)
         super().__init__("\n".join(self.problems))
 
 

@@ -35,6 +35,8 @@ def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
             problems.append(f"--set {shown(setting)} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
         elif len(path) > LONGEST_PATH:
             problems.append(f"--set {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
+        elif not _is_text(setting):
+            problems.append(f"--set {shown(setting)} holds bytes that are not UTF-8 text; write it in UTF-8.")
         elif path in changes:
             problems.append(f"--set {path} is given twice; keep one.")
         elif not value:
@@ -67,6 +69,8 @@ def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
             )
         elif len(path) > LONGEST_PATH:
             problems.append(f"--over {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
+        elif not _is_text(axis):
+            problems.append(f"--over {shown(axis)} holds bytes that are not UTF-8 text; write it in UTF-8.")
         elif path in grid:
             problems.append(f"--over {path} is given twice; put its values together, with commas between.")
         else:
@@ -77,6 +81,15 @@ def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
     if problems:
         raise InputError(problems)
     return grid
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written to a file: what a terminal gives for bytes that are no UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _values(path: str, text: str) -> list[Any]:

@@ -32,7 +32,7 @@ from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
 from .reduced import design_at_budget, design_at_loss
 from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
 
-__all__ = ["InfeasibleError", "Solution", "Status", "solve"]
+__all__ = ["InfeasibleError", "Solution", "Status", "no_answer", "solve"]
 
 KKT_TOLERANCE = 1e-8
 """KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
@@ -70,7 +70,7 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
     except InfeasibleError as error:
         if throw:
             raise
-        return _no_answer(scenario, band, error)
+        return no_answer(scenario, band, error)
 
 
 def _within_range(scenario: Scenario, band: float) -> Solution:
@@ -369,7 +369,8 @@ def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:
     return Extrapolation(*(None if edge is None else float(value) / edge for value, edge in edges))
 
 
-def _no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> Solution:
+def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> Solution:
+    """The solution of a question that has none: NaN, and the sentence that says why."""
     nan = math.nan
     design, cost = Design(nan, nan, nan), LifecycleCost(nan, nan, nan, nan)
     return Solution(

@@ -1,6 +1,7 @@
 """How does the optimum run along a grid of assumptions, and what does quality cost?"""
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["frontier", "sweep"]
 
+MOST_POINTS = 1_000_000
+"""Points of a grid that are held in memory."""
 FRONTIER_SPAN = 2.0
 """A frontier reaches from this many times today's reducible loss to one such part of it: about a tenth to ten times the cost."""
 
@@ -57,6 +60,14 @@ def sweep(
     if empty or not grid:
         raise InputError(
             [f"grid[{path!r}] needs a list of values." for path in empty] or ["the grid is empty; give path: values."]
+        )
+    count = math.prod(map(len, lists.values()))
+    if count > MOST_POINTS:
+        raise InputError(
+            [
+                f"the grid has {count:,} points, at most {MOST_POINTS:,} are solved in memory. Take fewer values, or write the rows to a "
+                "Parquet file and solve them with sweep_parquet."
+            ]
         )
     points = itertools.product(*lists.values())
     frame = pd.DataFrame.from_records(list(points), columns=list(grid))

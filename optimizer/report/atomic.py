@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ..assumptions.problems import DataError
 
-__all__ = ["PARTIAL", "replacing", "write_atomically"]
+__all__ = ["PARTIAL", "check_place", "replacing", "write_atomically"]
 
 PARTIAL = ".partial"
 """End of the name of a file that is not whole yet. A process killed on the spot leaves one behind; nothing reads it."""
@@ -24,8 +24,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         DataError: the file cannot be written; what was at `path` is still there.
 
     """
-    path = path.resolve()  # a link stays a link to the new content
     try:
+        path = path.resolve()  # a link stays a link to the new content
         mode = _mode(path)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=PARTIAL, dir=path.parent)
     except (OSError, ValueError) as error:
@@ -44,6 +44,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Whether a file can be written at `path`, known before there is anything to write.
+
+    Raises:
+        DataError: as `replacing`.
+
+    """
+    try:
+        resolved = path.resolve()
+        _mode(resolved)
+        if not resolved.parent.is_dir():
+            raise FileNotFoundError(0, f"there is no folder {resolved.parent}")
+        if not os.access(resolved.parent, os.W_OK | os.X_OK):
+            raise PermissionError(0, f"the folder {resolved.parent} is read-only")
+    except (OSError, ValueError) as error:
+        raise _cannot(path, error) from None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -13,14 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from ..assumptions.problems import DataError, InputError, near_miss
+from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
-from .atomic import write_atomically
+from .atomic import check_place, write_atomically
 from .markup import as_text, caption, html_table, markdown_table, tex_table
 from .provenance import KEY, compact, stamp
 
-__all__ = ["FORMATS", "checked", "encoded", "export", "extra"]
+__all__ = ["FORMATS", "check_writer", "checked", "encoded", "export", "extra"]
 
+_WRITERS = {"xlsx": ("xlsxwriter", "an Excel file")}
+"""Formats that an optional package writes."""
 HUMAN_FORMATS = ("csv", "html", "md", "tex")
 
 
@@ -56,10 +58,21 @@ def checked(path: str | Path, numbers: str = "plain") -> str:
                 f"{path.name} ends in no known format{near_miss(kind, FORMATS)} Endings: {', '.join('.' + name for name in FORMATS)}."
             ]
         )
-    if not path.parent.exists():
-        raise DataError([f"{path} cannot be written (there is no folder {path.parent}): make the folder first."])
     _check_numbers(kind, numbers)
+    check_writer(kind)
+    check_place(path)
     return kind
+
+
+def check_writer(kind: str) -> None:
+    """Whether the package that writes a format is installed, known before there is anything to write.
+
+    Raises:
+        InputError: as `extra`.
+
+    """
+    if kind in _WRITERS:
+        extra(*_WRITERS[kind])
 
 
 def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "plain") -> bytes:
@@ -134,7 +147,7 @@ def _parquet(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
 
 
 def _excel(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
-    extra("xlsxwriter", "an Excel file")
+    check_writer("xlsx")
     from .excel import workbook
 
     return workbook(frame, record)

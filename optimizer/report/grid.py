@@ -5,6 +5,7 @@ columns. Combinations that are no scenario keep the sentence that says why; a va
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,12 +13,16 @@ import numpy as np
 import pandas as pd
 
 from ..assumptions.numbers import human, parse_number
-from ..assumptions.problems import InputError, near_miss
+from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..optimum.blocks import Progress, reported
 from .provenance import KEY, provenance
 
-__all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "chosen", "column_of", "over_grid", "wide"]
+__all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",
+           "column_of", "over_grid", "wide"]  # fmt: skip
+
+MOST_ROWS = 100_000
+"""Rows that a table may have: what is solved one by one and held in memory."""
 
 Axis = Iterable[object] | str | float | int | None
 """Values that an assumption takes in turn; a single value counts as one."""
@@ -46,12 +51,13 @@ def over_grid(
     progress: Progress | None,
 ) -> SizeTable:
     """Every combination of the grid, solved; those that are no scenario keep the sentence that says why."""
+    _refuse_what_fits_nowhere(scenario, grid)
     combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
     records: list[Row] = []
     units: Units = {}
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
     for at in reported(combinations, progress):
-        changes = {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
+        changes = _changes(grid, at)
         try:
             here = scenario.update(changes)
             declared = {path: (value, quantity.unit) for path, quantity, value in here.quantities()}
@@ -89,18 +95,8 @@ def wide(table: SizeTable, across: str, values: Sequence[str] = ("n_params",)) -
     record = table.attrs.get(KEY, {})
     recipe = record.get("table", {})
     axes = [*recipe.get("over", {}), *(["n_params"] if recipe.get("kind") == "inverse" else [])]
-    problems = []
-    if across not in axes:
-        problems.append(
-            f"{across!r} is not an axis of the table{near_miss(across, axes)} Axes: {', '.join(axes) or 'none'}."
-        )
-    problems += [
-        f"{name!r} is not a column to spread over {across}{near_miss(name, map(str, table.columns))}"
-        for name in values
-        if name not in table.columns or name in axes
-    ]
-    if problems:
-        raise InputError(problems)
+    check_wide(axes, [str(name) for name in table.columns], across, values)
+    values = list(dict.fromkeys(values))
     units = table.attrs.get("units", {})
     others = [axis for axis in axes if axis != across]
     at = list(dict.fromkeys(table[across]))
@@ -117,6 +113,61 @@ def wide(table: SizeTable, across: str, values: Sequence[str] = ("n_params",)) -
     return result
 
 
+def check_wide(axes: Sequence[str], columns: Sequence[str], across: str, values: Sequence[str]) -> None:
+    """Whether a table with these axes and columns can be spread; known before it is solved.
+
+    Raises:
+        InputError: as `wide`.
+
+    """
+    problems = []
+    if across not in axes:
+        problems.append(
+            f"{shown(across)} is not an axis of the table{near_miss(across, axes)} Axes: {', '.join(axes) or 'none'}."
+        )
+    problems += [
+        f"{shown(name)} is not a column to spread over {across}{near_miss(name, columns)}"
+        for name in values
+        if name not in columns or name in axes
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def check_columns(known: Sequence[str], wanted: Sequence[str] | None) -> None:
+    """Whether a table with these columns has those wanted; known before it is solved.
+
+    Raises:
+        InputError: as `chosen`.
+
+    """
+    unknown = [name for name in wanted or () if name not in known]
+    if unknown:
+        raise InputError(
+            [
+                f"{shown(name)} is not a column of the table{near_miss(name, known)} Columns: {', '.join(known)}."
+                for name in unknown
+            ]
+        )
+
+
+def bounded(grid: Mapping[str, Sequence[object]], times: int = 1) -> None:
+    """Whether a grid, `times` rows for every combination, may be solved.
+
+    Raises:
+        InputError: it has too many rows; the sentence says how many are allowed, and what to do for more.
+
+    """
+    counts = [*map(len, grid.values()), *([times] if times > 1 else [])]
+    if math.prod(counts) > MOST_ROWS:
+        raise InputError(
+            [
+                f"the grid has {' x '.join(f'{n:,}' for n in counts)} = {math.prod(counts):,} rows, at most {MOST_ROWS:,} are solved into "
+                "one table. Take fewer values, or write the rows to a Parquet file and solve them with overtrain sweep."
+            ]
+        )
+
+
 def chosen(table: SizeTable, columns: Sequence[str] | None) -> SizeTable:
     """The table with the columns of its grid and those named, in the order named.
 
@@ -127,14 +178,7 @@ def chosen(table: SizeTable, columns: Sequence[str] | None) -> SizeTable:
     if columns is None:
         return table
     known = [str(name) for name in table.columns]
-    unknown = [name for name in columns if name not in known]
-    if unknown:
-        raise InputError(
-            [
-                f"{name!r} is not a column of the table{near_miss(name, known)} Columns: {', '.join(known)}."
-                for name in unknown
-            ]
-        )
+    check_columns(known, columns)
     axes = [axis for axis in table.attrs[KEY]["table"]["over"] if axis in known]
     kept = list(dict.fromkeys([*axes, *columns]))
     result = SizeTable(table[kept])
@@ -148,7 +192,7 @@ def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
     grid = {}
     for path, values in over.items():
         single = values is None or isinstance(values, (str, float, int, Mapping))
-        found = [values] if single else list(values)  # type: ignore[arg-type]
+        found = [values] if single else list(itertools.islice(values, MOST_ROWS + 1))  # type: ignore[arg-type]
         grid[str(path)] = [v.item() if isinstance(v, np.generic) else v for v in found]
     empty = [path for path, values in grid.items() if not values]
     if empty:
@@ -156,16 +200,42 @@ def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
     return grid
 
 
+def _changes(grid: Mapping[str, Sequence[Any]], at: Sequence[int]) -> dict[str, Any]:
+    return {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
+
+
+def _refuse_what_fits_nowhere(scenario: Scenario, grid: dict[str, list[Any]]) -> None:
+    """Before any row is solved: a path that leads nowhere, or a value that no combination accepts."""
+    bad: dict[tuple[int, ...], tuple[str, ...]] = {}
+    good: set[tuple[int, int]] = set()
+    problems: dict[str, None] = {}
+    for axis, values in enumerate(grid.values()):
+        for i in range(len(values)):
+            others = [[i] if other == axis else range(len(v)) for other, v in enumerate(grid.values())]
+            for at in itertools.product(*others):
+                if (axis, i) in good:
+                    break
+                if at not in bad:
+                    try:
+                        scenario.update(_changes(grid, at))
+                        good.update(enumerate(at))
+                    except InputError as error:
+                        bad[at] = error.problems
+            if (axis, i) not in good:
+                problems.update(dict.fromkeys(s for at in itertools.product(*others) for s in bad[at]))
+    if problems:
+        raise InputError(list(problems))
+
+
 def _raise_where_nothing_fits(
     grid: dict[str, list[Any]], combinations: list[tuple[int, ...]], bad: dict[tuple[int, ...], tuple[str, ...]]
 ) -> None:
     """A value that is wrong in every row it occurs in is a mistake; one that only some others forbid is a finding."""
     problems: dict[str, None] = {}
-    for axis, values in enumerate(grid.values()):
-        for i in range(len(values)):
-            rows = [at for at in combinations if at[axis] == i]
-            if all(at in bad for at in rows):
-                problems.update(dict.fromkeys(sentence for at in rows for sentence in bad[at]))
+    good = {(axis, i) for at in combinations if at not in bad for axis, i in enumerate(at)}
+    for at, sentences in bad.items():
+        if any((axis, i) not in good for axis, i in enumerate(at)):
+            problems.update(dict.fromkeys(sentences))
     if not grid and bad:
         problems.update(dict.fromkeys(bad[()]))
     if problems:

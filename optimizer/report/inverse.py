@@ -1,5 +1,6 @@
 """For a model whose size is decided: how long should it be trained, and which traffic would justify the size?"""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..assumptions.numbers import human, parse_number
@@ -12,9 +13,9 @@ from ..optimum.blocks import Progress
 from ..optimum.implied import ImpliedTraffic, design_of_size, implied_traffic, with_traffic
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
-from .grid import Axis, Row, SizeTable, Units, axes_of, chosen, over_grid
+from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid
 
-__all__ = ["SIZES", "inverse_table"]
+__all__ = ["SIZES", "inverse_columns", "inverse_table"]
 
 SIZES = (1e9, 3e9, 8e9, 30e9, 70e9, 400e9)
 """Parameters of the inverse table where none are given: sizes that open models come in."""
@@ -49,6 +50,8 @@ def inverse_table(
 
     """
     grid, sizes = axes_of(over or {}), _sizes(n_params)
+    bounded(grid, len(sizes))
+    check_columns(inverse_columns(grid), columns)
     recipe = {"kind": "inverse", "over": grid, "n_params": sizes}
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
@@ -56,6 +59,11 @@ def inverse_table(
         return [_inverse(at, size) for size in sizes], {k: v.replace("money", money) for k, v in _INVERSE_UNITS.items()}
 
     return chosen(over_grid(scenario, grid, recipe, solved, progress), columns)
+
+
+def inverse_columns(grid: Iterable[str]) -> list[str]:
+    """The columns of an `inverse_table`, known before it is solved."""
+    return list(dict.fromkeys([*grid, *_row(math.nan), "message"]))
 
 
 def _sizes(n_params: Iterable[float | str]) -> list[float]:
@@ -92,8 +100,13 @@ _INVERSE_UNITS = {
 }
 
 
+def _row(size: float) -> Row:
+    """A row before it is answered, so that every table has every column."""
+    return {"n_params": size, "status": "", **dict.fromkeys((k for k in _INVERSE_UNITS if k != "n_params"), math.nan)}
+
+
 def _inverse(scenario: Scenario, size: float) -> Row:
-    row: Row = {"n_params": size}
+    row = _row(size)
     try:
         design = design_of_size(scenario, size)
     except InfeasibleError as error:

@@ -150,6 +150,10 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError([f"{path} does not exist; give the path of a file that overtrain exported."]) from None
+    except ValueError as error:
+        raise (
+            error if isinstance(error, DataError) else DataError([f"{str(path)!r} is not a path ({error})."])
+        ) from None
     except OSError as error:
         raise DataError(
             [f"{path} cannot be read ({error.strerror}); give the path of a file that overtrain exported."]

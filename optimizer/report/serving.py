@@ -113,9 +113,9 @@ def served(
         )
     start: dict[str, object] = {"serving.method": "roofline", "money.unit": "usd"}
     n_params, problems = params or 0.0, []
-    if params is not None and not 0 < params < inf:
+    if params is not None and not 1 <= params < inf:
         problems.append(
-            f"the number of active parameters must lie in (0, inf), got {params:g}; give it as 70B, or name a model."
+            f"the number of active parameters must lie in [1, inf), got {params:g}; give it as 70B, or name a model."
         )
     if model:
         try:

@@ -4,7 +4,8 @@
 Each table carries the recipe it is made by, so that `rebuilt` can make it again.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..assumptions.law import law_names
@@ -12,12 +13,12 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic, TotalTraffic
 from ..optimum.blocks import Progress
-from ..optimum.solution import Solution
-from ..optimum.solve import solve
-from .grid import Axis, Row, SizeTable, Units, axes_of, chosen, over_grid, wide
+from ..optimum.solution import InfeasibleError, Solution
+from ..optimum.solve import no_answer, solve
+from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid, wide
 from .inverse import inverse_table
 
-__all__ = ["default_grid", "rebuilt", "size_table"]
+__all__ = ["default_grid", "rebuilt", "size_columns", "size_table"]
 
 
 def size_table(
@@ -55,6 +56,8 @@ def size_table(
 
     """
     grid = axes_of(default_grid(scenario) if over is None else over)
+    bounded(grid)
+    check_columns(size_columns(scenario, grid), columns)
     recipe = {"kind": "sizes", "over": grid, "band": band}
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
@@ -65,6 +68,12 @@ def size_table(
     if " or " not in table.attrs["units"]["cost_total"]:
         del table["cost_unit"]
     return chosen(table, columns)
+
+
+def size_columns(scenario: Scenario, grid: Iterable[str]) -> list[str]:
+    """The columns of a `size_table`, known before it is solved."""
+    row = _answer(no_answer(scenario, math.nan, InfeasibleError("")))
+    return list(dict.fromkeys([*grid, *(name for name in row if name != "message"), "message"]))
 
 
 def default_grid(scenario: Scenario) -> dict[str, list[object]]:

@@ -1,0 +1,118 @@
+"""Every argument of every command with what is no argument: a sentence and a status, never a traceback, however the work would go."""
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli import app
+from optimizer.optimum.solution import InfeasibleError
+from optimizer.optimum.solve import no_answer
+
+HOSTILE = {
+    "nothing": "", "a space": " ", "a NUL": "\0", "a NUL inside": "a\0b", "too long": "x" * 5000, "long in two bytes": "ü" * 300,
+    "no UTF-8": "\udcff", "half a pair": "\ud800", "negative": "-1", "zero": "0", "tiny": "1e-300", "huge": "1e308", "NaN": "nan",
+    "infinite": "inf", "another script": "\u0661", "a device that is full": "/dev/full", "a device without end": "/dev/zero",
+    "a folder": "/", "no such file": "/nonexistent/x", "above": "../../../etc/shadow", "commas": ",,", "an equals sign": "=",
+    "a name alone": "a=", "an open block": "{", "deep": "law=" + "{a=" * 2000, "dots": "a." * 5000 + "a=1", "escapes": "\x1b[31m",
+    "an emoji": "\U0001f600", "a format": "%s{}", "markup": "[red]",
+}  # fmt: skip
+COMMANDS = {
+    "solve": [[], ["--set"], ["--band"]],
+    "sources": [[], ["--table"]],
+    "presets": [[]],
+    "roofline": [[], ["--chip"], ["--precision"]],
+    "sensitivity": [[], ["--output"]],
+    "table": [[], ["--over"], ["--columns"], ["--wide"], ["--wide", "law", "--value"], ["--band"], ["--out"], ["--from"],
+              ["--inverse", "--sizes"]],
+    "sweep": [["--in", "good.parquet", "--out", "out"], ["--out", "out", "--in"], ["--in", "good.parquet", "--out"], ["--keep"],
+              ["--engine"]],
+}  # fmt: skip
+WITHIN = [
+    "law=",
+    "name=",
+    "traffic.output_tokens=",
+    "traffic.kind=",
+    "goal=",
+    "rl=",
+    "money.serve_chip=",
+    "pretraining.recomputation=",
+]
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """No optimum is looked for: what remains is reading, refusing and printing."""
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"traffic.output_tokens": [1e14]}).to_parquet("good.parquet")
+
+    def infeasible(scenario, *_: object, band: float = 0.05, throw: bool = True, **__: object):
+        error = InfeasibleError("no optimum is looked for")
+        if throw:
+            raise error
+        return no_answer(scenario, band, error)
+
+    for name in ("optimum.solve.solve", "report.table.solve", "report.inverse.solve", "report.inverse.design_of_size",
+                 "optimum.sensitivity.elasticities", "report.claims.claims"):  # fmt: skip
+        monkeypatch.setattr(f"optimizer.{name}", infeasible)
+    monkeypatch.setattr("optimizer.report.serving.SWEEPS", {})
+    monkeypatch.setattr("optimizer.report.serving_text.serving_text", lambda *_: "")
+    monkeypatch.setattr("optimizer.report.serving.misfits", lambda *_: [])
+
+
+def told(arguments: list[str]) -> str:
+    """What is wrong with the way a command ended, or nothing."""
+    done = CliRunner().invoke(app, arguments)
+    shown = [a[:40] for a in arguments]
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        return f"{shown}: {done.exception!r}"
+    if done.exit_code not in (0, 1, 2) or "Traceback" in done.output:
+        return f"{shown}: status {done.exit_code}"
+    if done.exit_code and not done.stderr and not done.stdout:
+        return f"{shown}: no sentence"
+    return f"{shown}: {len(done.stderr)} characters" if len(done.stderr) > 3000 else ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("quick")
+def test_no_argument_ends_in_a_traceback(command):
+    found = [told([command, *before, bad]) for before in COMMANDS[command] for bad in HOSTILE.values()]
+    assert [f for f in found if f] == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_value_of_a_field_ends_in_a_traceback():
+    found = [told(["solve", "--set", within + bad]) for within in WITHIN for bad in HOSTILE.values()]
+    found += [
+        told(["solve", "--set", "traffic.kind=table", "--set", f"traffic.file={bad}"]) for bad in HOSTILE.values()
+    ]
+    assert [f for f in found if f] == []
+
+
+PATHS = (
+    "a NUL",
+    "too long",
+    "long in two bytes",
+    "no UTF-8",
+    "half a pair",
+    "a device that is full",
+    "no such file",
+    "escapes",
+)
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_path_ends_in_a_traceback():
+    found = [
+        told(["table", "--over", "law=hoffmann", "--out", HOSTILE[bad] + end])
+        for bad in PATHS
+        for end in (".csv", ".xlsx")
+    ]
+    found += [told(["table", "--from", HOSTILE[bad] + end]) for bad in PATHS for end in (".csv", ".parquet")]
+    assert [f for f in found if f] == []
+
+
+@pytest.mark.parametrize("size", ["1e-300", "0", "-8B", "1e-10"])
+def test_a_model_without_parameters(size):
+    done = CliRunner().invoke(app, ["roofline", "--", size])
+    assert done.exit_code == 2
+    assert "the number of active parameters must lie in [1, inf)" in done.stderr
