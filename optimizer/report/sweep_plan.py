@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..assumptions.changes import schema_paths
-from ..assumptions.problems import DataError, InputError, near_miss
+from ..assumptions.problems import DataError, InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..optimum.batch import solve_batch
 from .asked import problem_of
@@ -30,6 +30,8 @@ class Plan(NamedTuple):
 
 def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) -> Plan:
     """The parts of a sweep, once its input is known to be readable and its columns to be right. Nothing is written."""
+    for path in (source, out):
+        _check_path(path)
     files = _files(source, out)
     footers = {path: _footer(path) for path in files}
     names = footers[files[0]].schema.to_arrow_schema().names
@@ -58,6 +60,23 @@ def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) 
     manifest = {**record, "date": made_on(), "input": inputs, "keep": list(keep), "parts": len(parts), "digest": digest}
     by = compact(made_by(), sort_keys=True)
     return Plan(Job(compact(scenario.to_dict()), str(out.resolve()), tuple(keep), by, digest), parts, manifest)
+
+
+def _check_path(path: Path) -> None:
+    """Whether the system can look for something there.
+
+    Raises:
+        DataError: it cannot, for the name or for permissions.
+
+    """
+    try:
+        str(path).encode()  # Arrow takes no other names
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError([f"{shown(str(path))} cannot be opened ({why}); give another path."]) from None
 
 
 def _files(source: Path, out: Path) -> list[Path]:
