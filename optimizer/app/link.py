@@ -1,30 +1,49 @@
 """How does a scenario travel in a URL? As the preset it started from and one query parameter for every dotted path that differs.
 
-    ?preset=lecture-2026&traffic.output_tokens=5e%2B14&law.name=hoffmann
+    ?preset=lecture-2026&v=1&traffic.output_tokens=5e%2B14&law.name=hoffmann
 
-A traffic table is one parameter: month, input and output of each row, compressed and in URL-safe base64. An empty value takes a path out.
+`v` is the schema_version of the scenario; a link that names a preset and nothing else has none. A traffic table is one parameter: month,
+input and output of each row, compressed and in URL-safe base64. An empty value takes a path out.
 Links and uploads come from strangers: their size is limited, and neither may name a file of the machine that the app runs on.
 """
 
 import base64
 import binascii
+import re
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
+from ..assumptions.changes import schema_paths
 from ..assumptions.library import MAX_TOML_BYTES, load, presets
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.quantity import Assumption
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml
 from ..assumptions.traffic_file import MAX_CSV_BYTES
+from ..assumptions.version import SCHEMA_VERSION, is_newer, version_problem
 
-__all__ = ["PRESET", "TABLE", "differences", "parameters", "plain_values", "same", "scenario_of", "uploaded_scenario"]
+__all__ = [
+    "PRESET",
+    "TABLE",
+    "VERSION",
+    "Opened",
+    "differences",
+    "opened",
+    "parameters",
+    "plain_values",
+    "same",
+    "scenario_of",
+    "uploaded_scenario",
+]
 
-PRESET, TABLE = "preset", "traffic.table"
+PRESET, VERSION, TABLE = "preset", "v", "traffic.table"
 MOST_PARAMETERS = 200
 LONGEST_VALUE = 20_000
 _BESIDE = ("sources", "description")
 """Text that says nothing about the problem and stays out of links."""
+_VERSION = f"{VERSION} (the schema_version of the link)"
+_BARE = re.compile(r"\[\d+\]")
 _FILE = (
     "traffic.file names a file on the machine that the app runs on, which the app does not read; "
     "upload the CSV file on the Plan page, or write its rows as traffic.table."
@@ -33,21 +52,19 @@ _FILE = (
 
 def plain_values(scenario: Scenario) -> dict[str, Any]:
     """Every dotted path of a scenario with its plain value; a name that stands for a block is `block.name`."""
-    return _flat(scenario.to_dict())
+    return {path: value for path, value in _flat(scenario.to_dict(), scenario).items() if path not in _BESIDE}
 
 
-def _flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(plain: Mapping[str, Any], block: Assumption, prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in plain.items():
-        path = f"{prefix}{key}"
-        if path in _BESIDE:
-            continue
-        if path in ("law", "money.train_chip", "money.serve_chip", "deployment.cache_tier") and isinstance(value, str):
-            found[f"{path}.name"] = value
-        elif isinstance(value, Mapping):
-            found |= _flat(value, f"{path}.")
+        inner = getattr(block, key)
+        if not isinstance(inner, Assumption):
+            found[f"{prefix}{key}"] = value
+        elif isinstance(value, str):
+            found[f"{prefix}{key}.name"] = value
         else:
-            found[path] = value
+            found |= _flat(value, inner, f"{prefix}{key}.")
     return found
 
 
@@ -66,7 +83,8 @@ def same(one: Scenario, other: Scenario) -> bool:
 def parameters(preset: str, scenario: Scenario) -> dict[str, str]:
     """The query parameters of a scenario."""
     changes = differences(load(preset), scenario)
-    return {PRESET: preset} | {path: _text(path, value) for path, value in changes.items()}
+    version = {VERSION: str(SCHEMA_VERSION)} if changes else {}
+    return {PRESET: preset} | version | {path: _text(path, value) for path, value in changes.items()}
 
 
 def _text(path: str, value: Any) -> str:
@@ -78,6 +96,19 @@ def _text(path: str, value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+class Opened(NamedTuple):
+    """What a link opens: all of it, or as much as can be had."""
+
+    preset: str
+    scenario: Scenario
+    refused: dict[str, Any]
+    """changes of the link that the scenario does not take as it is, by dotted path"""
+    problems: tuple[str, ...]
+    """what is wrong with them"""
+    notice: tuple[str, ...]
+    """what is wrong with the rest of the link, which is left out"""
+
+
 def scenario_of(given: Mapping[str, str]) -> tuple[str, Scenario]:
     """(preset, scenario) that query parameters name.
 
@@ -85,27 +116,98 @@ def scenario_of(given: Mapping[str, str]) -> tuple[str, Scenario]:
         InputError: they name no scenario; one sentence for every problem.
 
     """
-    problems = []
-    preset = given.get(PRESET, presets()[0])
+    preset, changes, problems = _read(given)
+    try:
+        scenario = load(preset, changes)
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from None
+    if problems:
+        raise InputError(problems)
+    return preset, scenario
+
+
+def opened(given: Mapping[str, str]) -> Opened:
+    """What query parameters name, without those that cannot be taken; nothing but the preset where the link is not of a known form."""
+    try:
+        preset, wanted, notice = _read(given)
+    except InputError as error:
+        asked = given.get(PRESET, "")
+        preset = asked if asked in presets() else presets()[0]
+        return Opened(preset, load(preset), {}, (), error.problems)
+    known = schema_paths(Scenario)
+    for path in list(wanted):
+        if not any(_BARE.sub("", path) == k or k.startswith(f"{path}.") for k in known):
+            notice += _sentences(load(preset), {path: wanted.pop(path)})
+    taken = dict(wanted)
+    while taken and (sentences := _sentences(load(preset), taken)):
+        taken = _without_named(taken, sentences)
+    scenario = load(preset, taken)
+    refused = {path: value for path, value in wanted.items() if path not in taken}
+    problems = _sentences(scenario, refused)
+    if refused and not problems:  # refused one by one, and whole together
+        scenario, refused = scenario.update(refused), {}
+    return Opened(preset, scenario, refused, tuple(problems), tuple(notice))
+
+
+def _sentences(scenario: Scenario, changes: Mapping[str, Any]) -> list[str]:
+    try:
+        scenario.update(changes)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def _without_named(changes: dict[str, Any], sentences: Iterable[str]) -> dict[str, Any]:
+    """Changes without those that the sentences are about: the paths they name, or else all in the block they begin with, or else all."""
+    words = [re.findall(r"[\w.\[\]]+", sentence) for sentence in sentences]
+    named = {path for path in changes if any(path in found for found in words)}
+    if not named:
+        blocks = {found[0].partition(".")[0] for found in words if found}
+        named = {path for path in changes if path.partition(".")[0] in blocks}
+    return {path: value for path, value in changes.items() if named and path not in named}
+
+
+def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
+    """(preset, changes, sentences about parameters that cannot be read, and are not among the changes).
+
+    Raises:
+        InputError: nothing can be made of the link: its preset is unknown, a newer version wrote it, or it has too many parameters.
+
+    """
+    preset, text = given.get(PRESET, presets()[0]), given.get(VERSION, "0")
+    version = int(text) if re.fullmatch(r"\d{1,9}", text) else text
+    problems, unread = [], {}
     if preset not in presets():
         problems.append(
             f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())} Presets: {', '.join(presets())}."
         )
+    if is_newer(version):
+        problems.append(version_problem(version, _VERSION))
+    elif version_problem(version):
+        unread[VERSION] = version_problem(version, _VERSION)
     if len(given) > MOST_PARAMETERS:
         problems.append(f"the link has {len(given)} parameters, at most {MOST_PARAMETERS} are read.")
-    problems += [
-        f"{path[:60]} has {len(value):,} characters, at most {LONGEST_VALUE:,} are read."
-        for path, value in given.items()
-        if len(value) > LONGEST_VALUE
-    ]
-    if "traffic.file" in given or given.get("traffic", "").strip():
-        problems.append(_FILE if "traffic.file" in given else "traffic is a block; give its fields, as traffic.growth.")
     if problems:
         raise InputError(problems)
-    changes: dict[str, Any] = {path: value or None for path, value in given.items() if path != PRESET}
+    unread |= {
+        path: f"{path[:60]} has {len(value):,} characters, at most {LONGEST_VALUE:,} are read."
+        for path, value in given.items()
+        if len(value) > LONGEST_VALUE
+    }
+    if "traffic.file" in given:
+        unread["traffic.file"] = _FILE
+    if given.get("traffic", "").strip():
+        unread["traffic"] = "traffic is a block; give its fields, as traffic.growth."
+    changes: dict[str, Any] = {
+        path: value or None for path, value in given.items() if path not in (PRESET, VERSION, *unread)
+    }
     if changes.get(TABLE):
-        changes[TABLE] = _table(changes[TABLE])
-    return preset, load(preset, changes)
+        try:
+            changes[TABLE] = _table(changes[TABLE])
+        except InputError as error:
+            unread[TABLE] = error.problems[0]
+            del changes[TABLE]
+    return preset, changes, list(unread.values())
 
 
 def _table(text: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import streamlit as st
 from ..assumptions.library import load, presets
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
+from ..assumptions.version import SCHEMA_VERSION, version_problem
 from .controls import escaped
 from .link import plain_values
 from .state import Question, question
@@ -92,7 +93,7 @@ def _name_problems(known: dict[str, Pin], name: str) -> list[str]:
 def file_of(known: dict[str, Pin]) -> bytes:
     """All pins as one JSON file, with every digit."""
     plain = [{"name": name, "preset": p.preset, "scenario": p.scenario.to_dict()} for name, p in known.items()]
-    return json.dumps({"pins": plain}, indent=1).encode()
+    return json.dumps({"schema_version": SCHEMA_VERSION, "pins": plain}, indent=1).encode()
 
 
 def pins_in(content: bytes, name: str) -> dict[str, Pin]:
@@ -111,6 +112,9 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
             raise TypeError("pins is not a list of blocks")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError([f"{name} is no file of pins ({error}); upload what 'All pins as JSON' wrote."]) from None
+    unknown = version_problem(given.get("schema_version", 0))
+    if unknown:
+        raise InputError([f"{name}: {unknown}"])
     found: dict[str, Pin] = {}
     problems: list[str] = []
     for i, entry in enumerate(listed, 1):

@@ -1,11 +1,13 @@
 """The code that gives the numbers on the page, in Python and on the command line."""
 
 import shlex
-from typing import Any
+
+import tomli_w
 
 from ..assumptions.library import load
 from ..assumptions.scenario import Scenario
-from .link import TABLE, differences, same
+from ..assumptions.typed import changes_given
+from .link import TABLE, differences
 
 __all__ = ["command_snippet", "python_snippet"]
 
@@ -13,31 +15,27 @@ __all__ = ["command_snippet", "python_snippet"]
 def python_snippet(preset: str, scenario: Scenario) -> str:
     """Python that solves the scenario."""
     changes = differences(load(preset), scenario)
-    if not changes:
-        made = f"s = load({preset!r})"
-    elif _reached(preset, scenario, changes):
-        lines = "".join(f"    {path!r}: {value!r},\n" for path, value in changes.items())
-        made = f"s = load({preset!r}, {{\n{lines}}})"
-    else:
-        made = f"s = Scenario.from_dict({scenario.to_dict()!r})"
+    lines = "".join(f"    {path!r}: {value!r},\n" for path, value in changes.items())
+    made = f"load({preset!r}, {{\n{lines}}})" if changes else f"load({preset!r})"
     return (
-        f"from optimizer import Scenario, load, solve\n\n{made}\nbest = solve(s)\n"
+        f"from optimizer import load, solve\n\ns = {made}\nbest = solve(s)\n"
         "print(best.design.n_params, best.design.train_tokens, best.cost.total)\n"
     )
 
 
 def command_snippet(preset: str, scenario: Scenario) -> str:
-    """Shell commands that solve the scenario; where --set cannot say it, the scenario is written to a file first."""
+    """Shell commands that solve the scenario; one with a traffic table is written to a file first."""
     changes = differences(load(preset), scenario)
-    if TABLE in changes or not _reached(preset, scenario, changes):
+    if TABLE in changes:
         return f"cat > scenario.toml <<'SCENARIO'\n{scenario.to_toml()}SCENARIO\novertrain solve scenario.toml\n"
-    settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
+    settings = [f"--set {shlex.quote(f'{path}={_written(path, value)}')}" for path, value in changes.items()]
     return " \\\n  ".join([f"overtrain solve {preset}", *settings]) + "\n"
 
 
-def _written(value: Any) -> str:
-    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _reached(preset: str, scenario: Scenario, changes: dict[str, Any]) -> bool:
-    return same(load(preset, changes), scenario)
+def _written(path: str, value: float | str | None) -> str:
+    """The value as --set reads it; text that would be read as something else, in TOML's quotes."""
+    if value is None:
+        return "none"
+    if isinstance(value, str) and changes_given([f"{path}={value}"], []) != {path: value}:
+        return tomli_w.dumps({"text": value}).removeprefix("text = ").strip()
+    return str(value)

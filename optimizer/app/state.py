@@ -10,12 +10,12 @@ from typing import Any
 
 import streamlit as st
 
-from ..assumptions.library import load, presets
+from ..assumptions.library import load
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
-from .link import PRESET, parameters, plain_values, same, scenario_of
+from .link import opened, parameters, plain_values, same
 
 __all__ = ["Question", "question", "write_link"]
 
@@ -33,6 +33,8 @@ class Question:
     steps: list[tuple[str, Scenario]] = field(default_factory=list)
     notice: tuple[str, ...] = ()
     """what was wrong with the link or the upload"""
+    link: dict[str, str] | None = None
+    """the parameters of a link that was not taken as it is, until something is changed"""
     answered: Solution | None = None
     """the last answer that was one"""
 
@@ -65,9 +67,18 @@ class Question:
         return next((traffic for traffic in left if isinstance(traffic, GrowthTraffic)), None)
 
     def reset(self, path: str) -> None:
-        """One path back to the preset's value."""
-        self.pending.pop(path, None)
-        self.change({path: plain_values(load(self.preset)).get(path)})
+        """One path back to the preset's value; a kind or a name together with the block that it stands for."""
+        start = load(self.preset)
+        around, _, field = path.rpartition(".")
+        block: Any = start
+        plain = start.to_dict()
+        for part in around.split(".") if around else ():
+            block, plain = getattr(block, part), plain[part]
+        if around and field in (block.tag, "name"):
+            self.change({around: plain}, instead_of=f"{around}.")
+        else:
+            self.pending.pop(path, None)
+            self.change({path: plain_values(start).get(path)})
 
     def choose(self, preset: str, scenario: Scenario | None = None) -> None:
         """A preset as it comes, or a scenario of one's own that differs from it."""
@@ -77,6 +88,7 @@ class Question:
     def undo(self) -> None:
         """Take back what was not accepted, or else the last step."""
         self.notice = ()
+        self.link = None
         if self.problems:
             self.pending, self.problems = {}, ()
         elif self.steps:
@@ -85,7 +97,7 @@ class Question:
     def _keep(self, preset: str, scenario: Scenario) -> None:
         if preset != self.preset or not same(scenario, self.scenario):
             self.steps = [*self.steps, (self.preset, self.scenario)][-MOST_STEPS:]
-        self.preset, self.scenario, self.pending, self.problems = preset, scenario, {}, ()
+        self.preset, self.scenario, self.pending, self.problems, self.link = preset, scenario, {}, (), None
 
 
 def question() -> Question:
@@ -96,16 +108,15 @@ def question() -> Question:
 
 
 def _opened(given: dict[str, str]) -> Question:
-    try:
-        return Question(*scenario_of(given))
-    except InputError as error:
-        asked = given.get(PRESET, "")
-        preset = asked if asked in presets() else presets()[0]
-        return Question(preset, load(preset), notice=error.problems)
+    found = opened(given)
+    whole = not (found.notice or found.refused)
+    return Question(
+        found.preset, found.scenario, found.refused, found.problems, notice=found.notice, link=None if whole else given
+    )
 
 
 def write_link(asked: Question) -> None:
-    """Make the URL say what the session asks."""
-    wanted = parameters(asked.preset, asked.scenario)
+    """Make the URL say what the session asks; a link that was not taken as it is stays, so that it can be corrected there too."""
+    wanted = parameters(asked.preset, asked.scenario) if asked.link is None else asked.link
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..assumptions.law import RepetitionLaw
+from ..assumptions.law import RepetitionLaw, law_kind
 from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -17,7 +17,7 @@ START = "2026-01"
 MONTHS = 12
 SHAPE = ("start", "months", "growth", "ramp_months", "decay", "decay_from", "input_share")
 """of a generated forecast: all but how much"""
-DENSE = "besiroglu"
+DENSE, EXPERTS = "besiroglu", "ludziejewski"
 UNIQUE_TOKENS = 2e13
 """unique tokens that a law starts with when data begins to repeat: the middle of the declared range"""
 
@@ -47,8 +47,10 @@ def start_of(
         case "law.kind":
             return _law(scenario, choice)
         case "law.name":
+            if law_kind(choice) == "moe":
+                return _law(scenario, "moe", choice)
             kept = {}
-            if scenario.law.kind == "repetition" and choice != "ludziejewski":
+            if scenario.law.kind == "repetition":
                 kept = {"kind": "repetition", "unique_tokens": scenario.law.unique_tokens, "R_D": scenario.law.R_D}
             return {"law": {"name": choice, **kept}}
         case "money.train_chip.name" | "money.serve_chip.name" | "deployment.cache_tier.name":
@@ -61,14 +63,14 @@ def start_of(
     return {path: choice, **needs}
 
 
-def _law(scenario: Scenario, choice: str) -> dict[str, Any]:
+def _law(scenario: Scenario, choice: str, experts: str = EXPERTS) -> dict[str, Any]:
     """Another kind with the same law where it is one of dense training, else with the kind's default."""
     name = scenario.law.name if scenario.law.kind != "moe" else None
     kept: dict[str, Any] = {}
     if isinstance(scenario.law, RepetitionLaw) and scenario.limits.max_epochs is not None:
         kept = {"limits.unique_tokens": float(scenario.law.unique_tokens)}  # what the epochs are counted in
     if choice == "moe":
-        return {"law": {"name": "ludziejewski"}, **kept}
+        return {"law": {"name": experts}, **kept}
     if choice == "chinchilla":
         return {"law": {"name": name or DENSE}, **kept}
     if scenario.law.kind == "moe":

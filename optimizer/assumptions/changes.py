@@ -1,10 +1,10 @@
-"""How are dotted changes applied to a scenario that is still plain data?
+"""How are dotted changes applied to a scenario as plain data?
 
 `changed(plain, {"law.beta": 0.3}, Scenario)` works before validation, so that a change may supply what a file leaves out. It knows the
-blocks only by their declarations: unions by their tag, alternatives by `either`.
+blocks only by their declarations: unions by their tag, alternatives by `either`, what is left out by its default. `load`, `update`, --set,
+links and the app all come here, so that a change means the same on every way.
 """
 
-import copy
 import functools
 import re
 from collections.abc import Mapping
@@ -13,9 +13,11 @@ from typing import Any
 from .problems import InputError, near_miss
 from .quantity import Assumption, blocks_in
 
-__all__ = ["changed", "is_touched", "number_paths", "schema_paths"]
+__all__ = ["changed", "is_touched", "number_paths", "schema_paths", "without_none"]
 
-_ROW = re.compile(r"(\w+)\[(\d+)\]")
+_ROW = re.compile(r"(\w+)\[(\d{1,6})\]")
+_DEEPEST = 8
+"""levels of nesting that are looked into; a scenario has four"""
 
 
 @functools.cache
@@ -44,22 +46,32 @@ def is_touched(path: str, changes: Mapping[str, object]) -> bool:
     return any(path == c or path.startswith((f"{c}.", f"{c}[")) for c in changes)
 
 
+def without_none(plain: Any, depth: int = _DEEPEST) -> Any:
+    """A copy of plain data in which what is None is left out."""
+    if isinstance(plain, Mapping) and depth:
+        return {key: without_none(value, depth - 1) for key, value in plain.items() if value is not None}
+    if isinstance(plain, list | tuple) and depth:
+        return [without_none(value, depth - 1) for value in plain]
+    return plain
+
+
 def changed(plain: Mapping[str, Any], changes: Mapping[str, object], root: type[Assumption]) -> dict[str, Any]:
     """Plain data with dotted paths replaced; None takes a path out, a new kind drops what only the old one had.
+
+    A block that the data leaves out starts from its default: one field of it can be changed without giving the others. The order of the
+    changes does not matter: blocks come before what is in them, and kinds before their fields.
 
     Raises:
         InputError: a path leads nowhere; all such paths at once.
 
     """
-    result, problems = copy.deepcopy(dict(plain)), []
-    tags = {block.tag for block in _all_blocks(root) if block.tag}
+    result, problems = without_none(plain), []
+    tags = _tags(root)
 
-    def rank(path: str) -> int:  # whole blocks first, then kinds, then what they contain
-        return 0 if "." not in path else 1 if path.rsplit(".", 1)[1] in tags else 2
-
-    for path in sorted(changes, key=rank):
+    ranked = sorted((path.count("."), path.rpartition(".")[2] not in tags, path) for path in changes)
+    for _, _, path in ranked:
         try:
-            _replace(result, path, changes[path], changes, root)
+            _replace(result, path, without_none(changes[path]), changes, root)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -67,9 +79,10 @@ def changed(plain: Mapping[str, Any], changes: Mapping[str, object], root: type[
     return result
 
 
-def _all_blocks(root: type[Assumption]) -> list[type[Assumption]]:
+@functools.cache
+def _tags(root: type[Assumption]) -> frozenset[str]:
     inner = [block for info in root.model_fields.values() for block in blocks_in(info.annotation)]
-    return [root, *(found for block in inner for found in _all_blocks(block))]
+    return frozenset({root.tag} - {""}).union(*map(_tags, inner))
 
 
 def _replace(
@@ -81,7 +94,8 @@ def _replace(
     for block in blocks:
         row = _ROW.fullmatch(block)
         name = row[1] if row else block
-        kinds = tuple(c for k in kinds if name in k.model_fields for c in blocks_in(k.model_fields[name].annotation))
+        owners = [k for k in kinds if name in k.model_fields]
+        kinds = tuple(c for k in owners for c in blocks_in(k.model_fields[name].annotation))
         if not kinds:
             known = schema_paths(root)
             raise InputError([f"{path} is not a field of a scenario{near_miss(path, known)}"])
@@ -91,24 +105,36 @@ def _replace(
                 raise InputError([f"{path} names a row that is not there; rows of {name} count from 1."])
             inside = rows[int(row[2]) - 1]
         else:
-            if isinstance(inside.get(name), str):
-                inside[name] = {"name": inside[name]}
-            inside = inside.setdefault(name, {})
+            given = inside[name] if name in inside else _default(owners[0], name)
+            inside[name] = {"name": given} if isinstance(given, str) else given
+            inside = inside[name]
         if not isinstance(inside, dict):
             raise InputError([f"{path} cannot be set: {block} is {inside!r}, not a block of fields."])
     if kinds[0].tag == field and inside.get(field) != value:
-        known = {f for k in kinds if k.model_fields[field].default == value for f in [*k.model_fields, *k.also_reads]}
-        for old in [f for f in inside if f not in known]:
+        for old in _of_other_kinds(kinds, field, value, inside.get(field)) & inside.keys():
             del inside[old]
-    for group in (
-        ()
-        if value is None
-        else (g for k in kinds for g in k.either if field not in g and any(field in h for h in k.either))
-    ):
-        for old in group:
-            if ".".join([*blocks, old]) not in changes:
-                inside.pop(old, None)
     if value is None:
         inside.pop(field, None)
-    else:
-        inside[field] = value
+        return
+    inside[field] = value
+    for kind in kinds:
+        for group in kind.either:
+            if field not in group and any(field in other for other in kind.either):
+                for old in group:
+                    if ".".join([*blocks, old]) not in changes:
+                        inside.pop(old, None)
+
+
+def _default(owner: type[Assumption], name: str) -> Any:
+    """What a block of `owner` is when it is left out, as plain data."""
+    default = owner.model_fields[name].get_default()
+    return default.to_dict() if isinstance(default, Assumption) else default if isinstance(default, str) else {}
+
+
+def _of_other_kinds(kinds: tuple[type[Assumption], ...], tag: str, new: object, old: object) -> set[str]:
+    """Fields that go when a kind is chosen: those that it does not have. Without a kind, those that only the old one has."""
+    fields = {k.model_fields[tag].default: {*k.model_fields, *k.also_reads} for k in kinds}
+    if new is None:
+        return fields.get(old, set()).difference(*(has for kind, has in fields.items() if kind != old)) - {tag}
+    every: set[str] = set().union(*fields.values())
+    return every - fields[new] if isinstance(new, str) and new in fields else set()

@@ -15,6 +15,7 @@ References:
 
 """
 
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, numpy_for, quantity, unknown_name
@@ -30,15 +31,21 @@ def law_names(*uses: str) -> list[str]:
         uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only).
 
     """
-    found = {r["law"]: r["use"] for r in rows("laws") if r["use"] != "constant"}
-    return [law for law, use in found.items() if not uses or use in uses]
+    return [law for law, use in _uses().items() if not uses or use in uses]
 
 
+@cache
+def _uses() -> dict[str, str]:
+    return {r["law"]: r["use"] for r in rows("laws") if r["use"] != "constant"}
+
+
+@cache
 def law_kind(name: str) -> str | None:
     """The kind of a law in data/laws.csv, chinchilla or moe; None for a name it does not have."""
     return next((r["law_kind"] for r in rows("laws") if r["law"] == name and r["use"] != "constant"), None)
 
 
+@cache
 def _parameters(name: str) -> dict[str, float]:
     return {r["parameter"]: float(r["value"]) for r in rows("laws") if r["law"] == name}
 
@@ -62,7 +69,7 @@ class Law(NamedAssumption):
             raise ValueError(
                 f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind"
             )
-        return _parameters(name)
+        return dict(_parameters(name))
 
     @classmethod
     def _cited(cls, name: str, field: str) -> Citation | None:

@@ -53,7 +53,8 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
 
     """
     if str(name) in presets():
-        return _preset(str(name), changes) if changes else _as_it_comes(str(name))
+        preset = _preset(str(name))
+        return preset.update(changes) if changes else preset
     path = Path(name)
     if not str(name).strip():
         raise DataError(
@@ -68,11 +69,9 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
     return Scenario.from_toml(text, changes, where=str(path), folder=path.parent)
 
 
-def _preset(name: str, changes: Mapping[str, object] | None = None) -> Scenario:
-    return Scenario.from_toml(preset_text(name), changes, where=f"preset {name}")
-
-
-_as_it_comes = functools.cache(_preset)
+@functools.cache
+def _preset(name: str) -> Scenario:
+    return Scenario.from_toml(preset_text(name), where=f"preset {name}")
 
 
 def _exists(path: Path) -> bool:

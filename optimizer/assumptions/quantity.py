@@ -160,17 +160,24 @@ class Assumption(BaseModel):
 
     _children: ClassVar[tuple[str, ...]] = ()
     _static: ClassVar[tuple[str, ...]] = ()
+    _declared: ClassVar[dict[str, Quantity]] = {}
+    _order: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         children, static = [], []
         for name, info in cls.model_fields.items():
-            if "unit" in _extra(info) or blocks_in(info.annotation):
+            extra = _extra(info)
+            if "unit" in extra:
+                declared = Quantity(extra["unit"], info.description or "", extra["low"], extra["high"], extra["source"])
+                cls._declared = {**cls._declared, name: declared}
+            if "unit" in extra or blocks_in(info.annotation):
                 children.append(name)
-            elif not _extra(info).get("label"):
+            elif not extra.get("label"):
                 static.append(name)
         cls._children, cls._static = tuple(children), tuple(static)
+        cls._order = tuple(sorted(cls.model_fields, key=lambda k: k not in ("name", cls.tag)))
         jax.tree_util.register_pytree_with_keys(
             cls, cls._flatten_with_keys, lambda static, children: cls._unflatten(static, tuple(children)), cls._flatten
         )
@@ -194,11 +201,7 @@ class Assumption(BaseModel):
     @classmethod
     def quantity(cls, name: str) -> Quantity | None:
         """The declaration of field `name`, or None if it is not a number."""
-        info = cls.model_fields.get(name)
-        if info is None or "unit" not in _extra(info):
-            return None
-        extra = _extra(info)
-        return Quantity(extra["unit"], info.description or "", extra["low"], extra["high"], extra["source"])
+        return cls._declared.get(name)
 
     def quantities(self, prefix: str = "") -> Iterator[tuple[str, Quantity, float]]:
         """(dotted path, declaration, value) of every number that is set, in the order of the tree's leaves."""
@@ -253,7 +256,7 @@ class Assumption(BaseModel):
     def to_dict(self) -> Any:
         """The block as plain dicts, lists, text and numbers; what is not set is left out."""
         plain = {}
-        for name in sorted(type(self).model_fields, key=lambda k: k not in ("name", self.tag)):
+        for name in self._order:
             value = getattr(self, name)
             if isinstance(value, Assumption):
                 value = value.to_dict()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
-from .changes import changed, is_touched, schema_paths
+from .changes import changed, is_touched, schema_paths, without_none
 from .deployment import Deployment
 from .goal import Goal, LossGoal
 from .hardware import Accelerator
@@ -21,6 +21,7 @@ from .rl import RL, NoRL, OptimisedRL
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
 from .validation import validated
+from .version import SCHEMA_VERSION, is_newer, version_problem
 
 __all__ = ["Limits", "Money", "Pretraining", "Scenario", "Serving"]
 
@@ -262,12 +263,13 @@ class Scenario(Assumption):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
         problems += [f"{rule.sentence(self)}." for rule in self.rules if not rule.holds(self)]
         problems += self._roofline_problems()
-        paths = [*schema_paths(type(self)), *self._values()]
-        problems += [
-            f"sources names {path!r}, which is not a number of a scenario{near_miss(path, paths)}"
-            for path in self.sources
-            if path not in paths
-        ]
+        if self.sources:
+            paths = dict.fromkeys([*schema_paths(type(self)), *self._values()])
+            problems += [
+                f"sources names {path!r}, which is not a number of a scenario{near_miss(path, paths)}"
+                for path in self.sources
+                if path not in paths
+            ]
         if problems:
             raise InputError(problems)
         return self
@@ -303,18 +305,44 @@ class Scenario(Assumption):
     def from_dict(cls, plain: Mapping[str, Any], changes: Mapping[str, object] | None = None) -> "Scenario":
         """The scenario that plain data describes (the shape of the TOML file), with dotted changes applied first.
 
+        What is None counts as left out. Data that is a scenario without the changes means that scenario, updated.
+
         Raises:
-            InputError: with one sentence for every problem.
+            InputError: with one sentence for every problem; only that one where a newer version wrote the data.
 
         """
-        if not changes:
-            return validated(cls, dict(plain))
-        scenario = validated(cls, changed(plain, changes, cls))
-        if "sources" in changes:
-            return scenario
-        values = scenario._values()
-        kept = {p: text for p, text in scenario.sources.items() if p in values and not is_touched(p, changes)}
-        return scenario.model_copy(update={"sources": kept})
+        given = without_none(plain)
+        version = given.pop("schema_version", 0)
+        problems = list(filter(None, [version_problem(version)]))
+        if is_newer(version):
+            raise InputError(problems)
+        try:
+            if not changes:
+                found = validated(cls, given)
+            else:
+                try:
+                    start = validated(cls, given)
+                except InputError:
+                    found = cls._completed(given, changes)
+                else:
+                    found = start.update(changes)
+        except InputError as error:
+            raise InputError([*problems, *error.problems]) from None
+        except RecursionError:
+            raise InputError(
+                ["the scenario nests too deeply; a block holds fields, and no further blocks of its own."]
+            ) from None
+        if problems:
+            raise InputError(problems)
+        return found
+
+    @classmethod
+    def _completed(cls, given: dict[str, Any], changes: Mapping[str, object]) -> "Scenario":
+        """A scenario out of data that is none by itself."""
+        plain = changed(given, changes, cls)
+        if "sources" not in changes and isinstance(plain.get("sources"), dict):
+            plain["sources"] = {p: text for p, text in plain["sources"].items() if not is_touched(str(p), changes)}
+        return validated(cls, plain)
 
     @classmethod
     def from_toml(
@@ -344,8 +372,8 @@ class Scenario(Assumption):
         return cls.from_dict(plain, changes)
 
     def to_toml(self) -> str:
-        """The scenario as TOML; reading it back gives an equal scenario."""
-        return tomli_w.dumps(self.to_dict())
+        """The scenario as TOML, with the version of its form; reading it back gives an equal scenario."""
+        return tomli_w.dumps({"schema_version": SCHEMA_VERSION, **self.to_dict()})
 
     def update(self, changes: Mapping[str, object]) -> "Scenario":
         """A new scenario with dotted paths replaced: `s.update({"traffic.growth": 0.05, "law": "hoffmann"})`.
@@ -357,4 +385,12 @@ class Scenario(Assumption):
             InputError: with one sentence for every problem.
 
         """
-        return type(self).from_dict(self.to_dict(), changes)
+        plain = changed(self.to_dict(), changes, type(self))
+        if "sources" in changes or not self.sources:
+            return validated(type(self), plain)
+        # Sources are sorted out by value: a number that is what it was keeps its source, however the change was written.
+        del plain["sources"]
+        found = validated(type(self), plain)
+        before, after = self._values(), found._values()
+        kept = {path: text for path, text in self.sources.items() if before.get(path) == after.get(path)}
+        return found.model_copy(update={"sources": kept})

@@ -2,7 +2,9 @@
 
 import pytest
 
-from optimizer import InputError, load, solve
+from optimizer import InputError, load, presets, solve
+from optimizer.app.state import Question
+from optimizer.app.switch import start_of
 
 from .session import SMALL, agrees, expected, opened, run, shown, unfold
 
@@ -13,7 +15,7 @@ def test_an_input_moves_the_answer_to_what_the_library_gives():
     run(at)
     changed = load("lecture-2026", {"traffic.output_tokens": "500T"})
     assert agrees(at, changed)
-    assert dict(at.query_params) == {"preset": "lecture-2026", "traffic.output_tokens": "500000000000000.0"}
+    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "traffic.output_tokens": "500000000000000.0"}
     again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
     assert shown(again) == shown(at)
 
@@ -23,7 +25,7 @@ def test_a_slider_moves_only_what_it_is_for():
     unfold(at, "pretraining")
     at.slider(key="slider.pretraining.mfu").set_value(0.5)
     unfold(at, "pretraining")
-    assert dict(at.query_params) == {"preset": "lecture-2026", "pretraining.mfu": "0.5"}
+    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "pretraining.mfu": "0.5"}
     options = at.select_slider(key="slider.pretraining.tokens_per_chip").options
     assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
 
@@ -83,7 +85,7 @@ def test_undo_and_reset_lead_back():
     run(at)
     at.button(key="reset.traffic.growth").click()
     run(at)
-    assert set(at.query_params) == {"preset", "traffic.months"}
+    assert set(at.query_params) == {"preset", "v", "traffic.months"}
     at.button(key="reset_all").click()
     run(at)
     assert shown(at) == start
@@ -99,6 +101,27 @@ def test_a_new_kind_of_goal_keeps_the_design():
         unfold(at, "goal")
         assert at.query_params.get("goal.kind", "loss") == kind
         assert shown(at) == before
+
+
+def test_every_choice_can_be_put_back():
+    # A kind stands for its block: without what the preset has in it, the preset's kind would not be whole.
+    choices = {
+        "goal.kind": "budget", "rl.policy": "ratio", "law.kind": "repetition", "law.name": "ludziejewski", "traffic.kind": "growth",
+        "money.serve_chip.name": "GB200 NVL72", "deployment.cache_tier.name": "disk",
+    }  # fmt: skip
+    for preset in presets():
+        for path, choice in choices.items():
+            asked = Question(preset, load(preset))
+            asked.change(start_of(asked.scenario, path, choice, None))
+            if path == "law.name":
+                asked.change({"law.experts": 4.0})
+            assert not asked.problems, (preset, path, asked.problems)
+            changed = path in asked.changed()
+            asked.pending = {f"{path.rpartition('.')[0]}.nonsense": "x"} if changed else {}
+            if changed:
+                asked.reset(path)
+                assert not asked.problems, (preset, path, asked.problems)
+                assert path not in asked.changed()
 
 
 def test_sessions_are_separate():

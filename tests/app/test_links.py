@@ -1,13 +1,20 @@
 """Links and uploads carry the question; bad ones cost nothing."""
 
+import json
+import tomllib
+from pathlib import Path
+from urllib.parse import parse_qsl
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from optimizer import InputError, load, presets
-from optimizer.app.link import TABLE, parameters, same, scenario_of, uploaded_scenario
+from optimizer import InputError, Scenario, load, presets
+from optimizer.app.link import TABLE, opened, parameters, plain_values, same, scenario_of, uploaded_scenario
 from optimizer.app.switch import start_of
+from optimizer.assumptions.version import SCHEMA_VERSION
 
-from .session import MONTHS, ROOT, SMALL, agrees, opened, run
+from .session import MONTHS, ROOT, SMALL, agrees, run
+from .session import opened as page
 
 BAD_LINKS = {
     "an unknown preset": ({"preset": "lecture-2027"}, "did you mean 'lecture-2026'"),
@@ -35,9 +42,132 @@ def test_a_bad_link_is_told_and_the_preset_shown(what):
     for path, value in link.items():
         at.query_params[path] = value
     run(at)
-    assert sentence in at.warning[0].value.replace("\\", "")
+    told = [block.value.replace("\\", "") for block in [*at.warning, *at.error]]
+    assert sum(sentence in text for text in told) == 1
     assert agrees(at, load("lecture-2026"))
-    assert dict(at.query_params) == {"preset": "lecture-2026"}
+    assert dict(at.query_params) == link, "a link that is not taken can still be corrected"
+    at.text_input(key="text.traffic.output_tokens").set_value("500T")
+    if at.error:  # what is in a field waits there until it is corrected or taken back
+        run(at)
+        assert at.error
+        at.button(key="undo").click()
+    run(at)
+    assert not [*at.warning, *at.error]
+    assert dict(at.query_params)["preset"] == "lecture-2026"
+    assert not set(link) & {*at.query_params} - {"preset"}
+
+
+PARTLY = {
+    "a number out of range": (
+        {"pretraining.mfu": "38", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},
+        {"pretraining.mfu": "38"},
+        "pretraining.mfu must lie in (0, 1], got 38",
+    ),
+    "a path that is none": (
+        {"pretraining.mfuu": "0.3", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},
+        {},
+        "pretraining.mfuu is not a field, did you mean 'mfu'?",
+    ),
+    "a kind without its number": (
+        {"goal.kind": "budget", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},
+        {"goal.kind": "budget"},
+        "goal.budget is missing",
+    ),
+    "two problems in one block": (
+        {"rl.policy": "ratio", "rl.efficiency": "7", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},
+        {"rl.policy": "ratio", "rl.efficiency": "7"},
+        "rl.ratio is missing",
+    ),
+    "a table cut short": (
+        {"traffic.kind": "table", TABLE: "eNozMj", "pretraining.mfu": "0.3"},
+        {"traffic.kind": "table"},
+        "traffic.table in the link cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PARTLY)
+def test_a_link_that_is_partly_wrong_keeps_the_rest(what):
+    link, refused, sentence = PARTLY[what]
+    found = opened({"preset": "lecture-2026", "v": "1", **link})
+    assert (found.preset, found.refused) == ("lecture-2026", refused)
+    taken = {
+        path: value for path, value in link.items() if path not in refused and path not in ("pretraining.mfuu", TABLE)
+    }
+    assert found.scenario == load("lecture-2026", taken)
+    assert any(sentence in text for text in (*found.problems, *found.notice))
+    assert bool(found.problems) == bool(refused)
+
+
+def test_what_a_link_cannot_have_is_kept_in_its_field_and_in_the_address():
+    link = {"preset": "lecture-2026", "traffic.output_tokens": "-5T", "law.name": "hoffmann"}
+    at = page(**{path.replace(".", "__"): value for path, value in link.items()})
+    assert "got -5T tokens" in at.error[0].value.replace("\\", "")
+    assert at.text_input(key="text.traffic.output_tokens").value == "-5T"
+    assert dict(at.query_params) == link
+    at.text_input(key="text.traffic.output_tokens").set_value("500T")
+    run(at)
+    assert not at.error
+    assert agrees(at, load("lecture-2026", {"law": "hoffmann", "traffic.output_tokens": "500T"}))
+    assert dict(at.query_params) == {
+        "preset": "lecture-2026", "v": "1", "law.name": "hoffmann", "traffic.output_tokens": "500000000000000.0"
+    }  # fmt: skip
+
+
+def test_a_newer_link_is_refused_and_nothing_of_it_taken():
+    link = {"preset": SMALL, "v": str(SCHEMA_VERSION + 1), "traffic.growth": "0.07"}
+    with pytest.raises(
+        InputError, match=r"v \(the schema_version of the link\) is 2, .* reads up to 1: .* Update Overtrain"
+    ):
+        scenario_of(link)
+    found = opened(link)
+    assert (found.preset, found.scenario, found.refused) == (SMALL, load(SMALL), {})
+    assert len(found.notice) == 1
+    with pytest.raises(
+        InputError, match=r"v \(the schema_version of the link\) must be a whole number from 0 to 1, got 'one'"
+    ):
+        scenario_of({"preset": SMALL, "v": "one"})
+
+
+KEPT = json.loads((Path(__file__).parent / "written_schema_0.json").read_text(encoding="utf-8"))
+"""Links and TOML as they were written before they had a version: over all presets and kinds."""
+
+
+def test_old_links_open():
+    # A link is a preset and what differs from it: what it names is as it says, and the rest is the preset's.
+    for link in KEPT["links"]:
+        given = dict(parse_qsl(link, keep_blank_values=True))
+        preset, scenario = scenario_of(given)
+        table = {TABLE: [m.to_dict() for m in scenario.traffic.table]} if given.get(TABLE) else {}
+        values = {path: value for path, value in given.items() if path != "preset"} | table
+        wanted = {**plain_values(load(preset)), **values}
+        found = plain_values(scenario)
+        assert {path for path, value in wanted.items() if value not in ("", None)} == set(found), link
+        for path, value in found.items():
+            assert value == (float(wanted[path]) if isinstance(value, float) else wanted[path]), (link, path)
+
+
+def test_old_files_open():
+    for text in KEPT["toml"]:
+        s = Scenario.from_toml(text)
+        assert s.to_dict() == tomllib.loads(text)
+        assert s.to_toml() == f"schema_version = {SCHEMA_VERSION}\n{text}"
+
+
+@pytest.mark.parametrize(("version", "sentence"), [
+    ("2", "schema_version is 2, and this version of Overtrain reads up to 1: a newer one wrote the scenario. Update Overtrain"),
+    ("-1", "schema_version must be a whole number from 0 to 1, got -1"),
+    ("true", "schema_version must be a whole number from 0 to 1, got True"),
+    ('"1"', "schema_version must be a whole number from 0 to 1, got '1'"),
+])  # fmt: skip
+def test_a_version_that_is_not_known(version, sentence):
+    with pytest.raises(InputError) as caught:
+        Scenario.from_toml(
+            f"schema_version = {version}\n{load(SMALL).to_toml().partition(chr(10))[2]}", {"pretraining.mfu": 38}
+        )
+    newer = version == "2"  # then nothing else that is found can be trusted
+    assert len(caught.value.problems) == (1 if newer else 2)
+    assert caught.value.problems[0].startswith(sentence)
 
 
 def test_a_table_in_a_link_cannot_fill_the_memory():
@@ -95,7 +225,7 @@ def test_uploads_are_checked():
 
 
 def test_an_upload_becomes_the_question():
-    at = opened()
+    at = page()
     at.session_state["open.file"] = True
     run(at)
     at.file_uploader(key="scenario_toml").upload("mine.toml", load(SMALL).to_toml().encode(), "application/toml")
@@ -110,6 +240,6 @@ def test_an_upload_becomes_the_question():
 
 
 def test_text_from_strangers_is_no_markdown():
-    at = opened(name="![x](http://example.org/a.png)", pretraining__mfu="![y](http://example.org/b.png)")
-    assert at.warning
-    assert not [block for block in [*at.markdown, *at.caption, *at.warning] if "](http" in block.value]
+    at = page(name="![x](http://example.org/a.png)", pretraining__mfu="![y](http://example.org/b.png)")
+    assert at.error
+    assert not [block for block in [*at.markdown, *at.caption, *at.warning, *at.error] if "](http" in block.value]

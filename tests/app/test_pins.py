@@ -59,6 +59,7 @@ def test_the_file_holds_every_preset_whole():
         (b'{"pins": [{"name": "a", "preset": "x", "scenario": {}}]}', "preset 'x' does not exist"),
         (b'{"pins": [{"name": "a", "scenario": {"traffic": {"file": "/etc/passwd"}}}]}', "does not read"),
         (b'{"pins": [{"name": "a", "scenario": {"nonsense": 1}}]}', "nonsense"),
+        (b'{"schema_version": 2, "pins": []}', "schema_version is 2, .* Update Overtrain"),
     ],
 )
 def test_a_bad_file_is_told(content, sentence):
