@@ -6,9 +6,11 @@ from: the source of this package and its tables, the versions of JAX and of its 
 change of any of these leads to a new file, never to an old answer.
 
 The folder is the user's cache folder. `OVERTRAIN_CACHE` names another one, or `off` keeps nothing on disk. A file that is damaged is made
-again, and a folder that cannot be written is not used: neither is an error. Only programs for the CPU are kept on disk.
+again, and a folder that cannot be written is not used: neither is an error. Only programs for a single
+CPU device are kept on disk.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -70,7 +72,8 @@ def compiled(structure: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
             fixed, free = arguments[:structure], arguments[structure:]
             leaves, tree = jax.tree.flatten(free)
             arrays = [np.asarray(leaf, float) for leaf in leaves]
-            key = (function, fixed, tree, tuple(a.shape for a in arrays))
+            device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+            key = (function, fixed, tree, tuple(a.shape for a in arrays), device)
             return _compiled(key)(*jax.tree.unflatten(tree, arrays))
 
         return call
@@ -92,7 +95,8 @@ def forget() -> None:
 def folder() -> Path | None:
     """Where programs are kept on disk; None where they are not."""
     asked = os.environ.get("OVERTRAIN_CACHE", "")
-    if asked.lower() in {"off", "0", "no", "false"} or jax.default_backend() != "cpu":
+    alone = jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    if asked.lower() in {"off", "0", "no", "false"} or not alone:
         return None
     return Path(asked) if asked else platformdirs.user_cache_path("overtrain", appauthor=False)
 
@@ -117,7 +121,7 @@ def _compiled(key: tuple[Any, ...]) -> Callable[..., Any]:
     return found.result()
 
 
-def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, shapes: tuple[Any, ...]) -> Any:
+def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, shapes: tuple[Any, ...], *_: Any) -> Any:
     path = _path(function, fixed, tree, shapes)
     if path is not None and (found := _read(path)) is not None:
         return found
@@ -135,7 +139,7 @@ def _path(function: Callable[..., Any], *what: Any) -> Path | None:
     if kept is None:
         return None
     own = hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
-    parts = (_made_from(), own, function.__module__, function.__qualname__, *map(repr, what), jax.local_device_count())
+    parts = (_made_from(), own, function.__module__, function.__qualname__, *map(repr, what))
     return kept / f"{hashlib.sha256(repr(parts).encode()).hexdigest()}{_SUFFIX}"
 
 
@@ -174,11 +178,16 @@ def _read(path: Path) -> Any:
 
     try:
         content = path.read_bytes()
+    except OSError:
+        return None
+    try:
         if hashlib.sha256(content[32:]).digest() != content[:32]:
-            return None
+            raise ValueError("the file is damaged")
         found = serialize_executable.deserialize_and_load(*pickle.loads(content[32:]))
         os.utime(path)
-    except Exception:
+    except Exception:  # whatever a damaged file or another library makes of it, the program is compiled again
+        with contextlib.suppress(OSError):
+            path.unlink()
         return None
     return found
 
@@ -194,7 +203,7 @@ def _write(path: Path, made: Any) -> None:
             file.write(hashlib.sha256(content).digest() + content)
         Path(file.name).replace(path)
         _trim(path.parent)
-    except Exception:
+    except Exception:  # keeping a program saves time and nothing else
         return
 
 

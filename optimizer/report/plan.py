@@ -7,24 +7,27 @@ verdict(best)         what the optimum is and how sure
 """
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from ..assumptions.law import RepetitionLaw
 from ..assumptions.months import days_in_months, month_after
 from ..assumptions.numbers import human, percent
 from ..assumptions.problems import InputError
-from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
 from ..assumptions.traffic import GrowthTraffic, TableTraffic
+from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.roofline import served
+from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
@@ -53,13 +56,29 @@ NEAREST = 6
 SHARES = 65
 
 
-@jax.jit
-def total_cost(scenario: Scenario, design: Design) -> Numeric:
-    """Cost over the life; NaN where the deployment cannot serve the model."""
-    return jnp.where(served(scenario, design.n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+def total_cost(scenario: Scenario, design: Design) -> np.ndarray:
+    """Cost over the life of designs; NaN where the deployment cannot serve the model."""
+    return _over_sizes(scenario, design)[0]
 
 
-_excess = jax.jit(limit_excess)
+def _over_sizes(scenario: Scenario, design: Design) -> np.ndarray:
+    """The cost of designs, and below it how far they pass each limit; one column a design."""
+    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
+    return np.asarray(_cost_and_excess(tree, np.array(leaves, float), *np.broadcast_arrays(*design)))
+
+
+@compiled(structure=1)
+def _cost_and_excess(
+    tree: Hashable,
+    leaves: Float[Array, " leaf"],
+    n_params: Float[Array, "..."],
+    train_tokens: Float[Array, "..."],
+    rl_tokens: Float[Array, "..."],
+) -> Float[Array, "row ..."]:
+    scenario, design = jax.tree.unflatten(tree, list(leaves)), Design(n_params, train_tokens, rl_tokens)
+    cost = jnp.where(served(scenario, n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+    rows = [cost, *limit_excess(scenario, design).values()]
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), n_params.shape) for row in rows])
 
 
 def cost_curve(best: Solution) -> "pd.DataFrame":
@@ -106,8 +125,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     designs = np.concatenate([np.column_stack([along, *of_equal_loss(best, along)]), marked])
     sizes, tokens, rl = designs.T
     design = Design(sizes, tokens, rl)
-    cost = np.asarray(total_cost(s, design), float)
-    over = [np.broadcast_to(np.asarray(e, float), sizes.shape) for e in _excess(s, design).values()]
+    cost, *over = _over_sizes(s, design)
     frame = pd.DataFrame(
         {
             "n_params": sizes,
@@ -180,7 +198,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
         tokens = tokens_for(s, left[:, None] * share)
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
-        cost = np.asarray(total_cost(s, Design(grown, tokens, rl)), float)
+        cost = total_cost(s, Design(grown, tokens, rl))
         at = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
         tokens[~np.isfinite(cost).any(axis=1)] = np.nan  # no size without a price has a cheapest pair
         pick = pick[0], at

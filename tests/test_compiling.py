@@ -1,0 +1,222 @@
+"""Compiled programs are kept: found again by the next process, shared by every question of a kind, bounded, and never in the way."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import uuid
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from optimizer import compiling, draws, elasticities, regret, sobol, solve, solve_batch, tornado
+from optimizer.compiling import compiled
+
+from .counts import THOROUGH
+
+
+@compiled(structure=1)
+def scaled(factor, x, more):
+    a, b = more
+    return factor * x + a, b
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """An empty folder of programs and an empty memory."""
+    monkeypatch.setenv("OVERTRAIN_CACHE", str(tmp_path / "programs"))
+    compiling.forget()
+    yield tmp_path / "programs"
+    compiling.forget()
+
+
+@pytest.fixture
+def new():
+    """A number in no program yet: JAX's own cache has none of them, and what it has cannot be written again."""
+    return float(uuid.uuid4().int % 10**9)
+
+
+def answer(factor: float) -> list[float]:
+    return np.asarray(scaled(factor, np.arange(3.0), (1.0, 2.0))[0]).tolist()
+
+
+COUNTED = """
+import sys
+import jax
+made = []
+jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: made.append(event) if "backend_compile" in event else None)
+from rich.console import Console
+from optimizer import load, solve
+from optimizer.report.text import solution_text
+for name in sys.argv[1:]:
+    with Console(file=open("/dev/null", "w")) as console:
+        best = solve(load(name))
+        console.print(solution_text(best))
+    print(repr(float(best.design.n_params)))
+print(len(made))
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    names = ["lecture-2026", "open-weights-8b", *(["frontier-moe-rack"] if THOROUGH else [])]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {"OVERTRAIN_CACHE": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", COUNTED, *names], env=env, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    first, second = (run.stdout.split() for run in runs)
+    assert first[:-1] == second[:-1]
+    assert int(first[-1]) > 0
+    assert int(second[-1]) == 0
+
+
+def test_no_pandas_in_solve(tmp_path):
+    body = (
+        "import sys\nfrom optimizer import load, solve\nsolve(load('lecture-2026'))\nassert 'pandas' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: bytes(len(content)),
+    ],
+    ids=["empty", "cut short", "one bit", "zeros"],
+)
+def test_a_damaged_file_is_made_again(kept, new, damage):
+    answer(new)
+    (file,) = kept.glob("*.program")
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    compiling.forget()
+    assert answer(new) == [1.0, 1 + new, 1 + 2 * new]
+    assert not file.exists() or hashlib.sha256(file.read_bytes()[32:]).digest() == file.read_bytes()[:32]
+
+
+@pytest.mark.parametrize("asked", ["off", "0"])
+def test_off_keeps_nothing_on_disk(tmp_path, monkeypatch, asked):
+    monkeypatch.setenv("OVERTRAIN_CACHE", asked)
+    monkeypatch.chdir(tmp_path)
+    compiling.forget()
+    assert compiling.folder() is None
+    assert answer(4.0) == [1.0, 5.0, 9.0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("OVERTRAIN_CACHE", str(tmp_path / "file" / "programs"))
+    compiling.forget()
+    assert answer(5.0) == [1.0, 6.0, 11.0]
+
+
+def test_a_program_is_found_by_all_that_it_was_made_from(kept, monkeypatch):
+    key = (scaled.__wrapped__, (1.0,), jax.tree.structure((0, (0, 0))), ((3,), (), ()))
+    paths = {
+        compiling._path(*key),
+        compiling._path(key[0], (2.0,), *key[2:]),
+        compiling._path(*key[:3], ((4,), (), ())),
+    }
+    monkeypatch.setattr(compiling, "_made_from", lambda: "another version")
+    assert len(paths | {compiling._path(*key)}) == 4
+
+
+def test_memory_holds_the_programs_used_last(kept, monkeypatch):
+    monkeypatch.setattr(compiling, "MOST_HELD", 3)
+    made = []
+    loaded = compiling._loaded
+    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key[1]) or loaded(*key))
+    for factor in (1.0, 2.0, 3.0, 1.0, 4.0, 1.0, 2.0):
+        answer(factor)
+    assert compiling.held() == 3
+    assert made == [(1.0,), (2.0,), (3.0,), (4.0,), (2.0,)]
+
+
+def test_threads_that_ask_at_once_compile_once(kept, monkeypatch):
+    made, found = [], []
+    loaded = compiling._loaded
+    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key) or loaded(*key))
+    threads = [threading.Thread(target=lambda: found.append(answer(6.0))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert found == [[1.0, 7.0, 13.0]] * 8
+
+
+def test_what_cannot_be_compiled_is_tried_again(kept):
+    @compiled(structure=0)
+    def wrong(x):
+        raise ValueError("no such program")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such program"):
+            wrong(1.0)
+    assert compiling.held() == 0
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Names of the programs made (not found in memory) since the last `clear`."""
+    made = []
+    loaded = compiling._loaded
+    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key[0].__name__) or loaded(*key))
+    return made
+
+
+def test_dates_and_months_compile_nothing(lecture, programs):
+    rows = pd.DataFrame({"traffic.share": [0.1, 0.2]})
+    growth = lecture.update({"traffic": {"kind": "growth", "tokens_per_day": 1e12, "start": "2026-01"}})
+
+    def table(year: int):
+        months = [
+            {"month": f"{year}-{m:02d}", "input_tokens_per_day": 1e11 * m, "output_tokens_per_day": 1e12}
+            for m in (1, 2, 3)
+        ]
+        return lecture.update({"traffic": {"kind": "table", "table": months}})
+
+    pairs = [(growth, growth.update({"traffic.start": "2028-02"})), (table(2026), table(2028))]
+    for before, after in pairs:
+        for work in (solve, elasticities, tornado, lambda s: solve_batch(s, rows)):
+            work(before)
+            programs.clear()
+            work(after)
+            assert programs == []
+
+
+def test_every_analysis_of_a_roofline_shares_one_search(lecture, programs):
+    s = lecture.update(
+        {"money.unit": "usd", "serving.method": "roofline", "goal.like_params": 3e10, "goal.like_tokens": 2e13}
+    )
+    compiling.forget()
+    tornado(s)
+    draws(s, 16)
+    sobol(s, n=8)
+    regret(s, ["20T"], ["20T", "200T"])
+    solve_batch(s, pd.DataFrame({"pretraining.mfu": [0.3, 0.4]}))
+    assert programs.count("_by_search") == 1
+    assert programs.count("_evaluate") == 1
+
+
+def test_a_program_from_disk_gives_the_same_numbers(lecture, tmp_path, monkeypatch):
+    monkeypatch.setenv("OVERTRAIN_CACHE", str(tmp_path))
+    compiling.forget()
+    made = solve(lecture)
+    compiling.forget()
+    assert solve(lecture).to_dict() == made.to_dict()
+
+
+def test_more_than_numbers_is_no_argument():
+    with pytest.raises((TypeError, ValueError)):
+        scaled(1.0, "text", (1.0, 2.0))
+    assert float(jnp.asarray(scaled(1.0, 2.0, (1.0, 2.0))[1])) == 2.0
