@@ -19,6 +19,8 @@ lint: .venv/dev.stamp
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_sweep
+	$(BIN)/python -m tests.bench_processes
+	$(BIN)/python -m tests.bench_processes memory
 
 clean:
 	rm -rf .venv build dist

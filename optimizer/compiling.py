@@ -199,9 +199,14 @@ def _write(path: Path, made: Any) -> None:
     try:
         content = pickle.dumps(serialize_executable.serialize(made))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(content).digest() + content)
-        Path(file.name).replace(path)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
         _trim(path.parent)
     except Exception:  # keeping a program saves time and nothing else
         return
