@@ -421,7 +421,7 @@ def _tabulated(
 ) -> "SizeTable":
     """The table that the options ask for, every problem of theirs told at once."""
     from .assumptions.problems import InputError
-    from .assumptions.typed import axes_given
+    from .assumptions.typed import axes_given, values_given
     from .report.grid import check_wide
     from .report.grid import wide as spread
     from .report.inverse import SIZES, inverse_columns, inverse_table
@@ -439,6 +439,11 @@ def _tabulated(
         problems.append(
             "--sizes belongs to --inverse; give both, or --over goal.params=... for sizes that are decided."
         )
+    fixed: Sequence[float | str] = SIZES
+    try:
+        fixed = values_given("goal.params", sizes) if sizes else SIZES
+    except ValueError as error:
+        problems.append(f"--sizes {error}.")
     question = _scenario(scenario, set_ or [], problems)
     if question is None:
         raise InputError(problems)
@@ -450,10 +455,7 @@ def _tabulated(
         grid = default_grid(question) if grid is None else grid
         check_wide([*grid], size_columns(question, grid), wide, values)
     how: dict[str, Any] = {"columns": named, "progress": progress("solving")}
-    if inverse:
-        made = inverse_table(question, sizes.split(",") if sizes else SIZES, grid, **how)
-    else:
-        made = size_table(question, grid, band=tolerance, **how)
+    made = inverse_table(question, fixed, grid, **how) if inverse else size_table(question, grid, band=tolerance, **how)
     return spread(made, wide, values) if wide else made
 
 

@@ -148,3 +148,11 @@ def test_a_long_path_is_not_printed_in_full():
 def test_declarations():
     assert declaration("traffic.table[2].input_tokens_per_day").unit == "tokens/day"
     assert declaration("law") is None
+
+
+@pytest.mark.parametrize("text", ["1,000,000", "50,200", "8B,1,000"])
+def test_thousands_among_values_are_not_taken_apart(text):
+    sentence = "could be one number with thousands or several: write"
+    refused(["table", "--over", f"{OUTPUT}={text}"], f"--over {OUTPUT}: ", sentence)
+    refused(["table", "--inverse", "--sizes", text], "--sizes ", sentence)
+    assert axes_given([f"{OUTPUT}=50, 200, 1_000, 1000,2000"])[OUTPUT] == ["50", "200", "1_000", "1000", "2000"]

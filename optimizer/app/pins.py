@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from ..assumptions.library import load, presets
-from ..assumptions.problems import InputError, near_miss
+from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..assumptions.version import SCHEMA_VERSION, version_problem
 from .controls import escaped
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 LONGEST_NAME = 60
+_KEYS = ("name", "preset", "scenario")
 MOST_BYTES = 1_000_000
 
 
@@ -132,6 +133,11 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
 
 def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
     preset, plain = str(entry.get("preset", presets()[0])), entry.get("scenario")
+    unknown = [key for key in entry if key not in _KEYS]
+    if unknown:
+        raise InputError(
+            [f"{shown(key)} is no part of a pin{near_miss(key, _KEYS)} Parts: {', '.join(_KEYS)}." for key in unknown]
+        )
     if preset not in presets():
         raise InputError([f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())}"])
     if not isinstance(plain, dict):

@@ -3,6 +3,7 @@
 A value is a number, a name, `none` where a number or a block is to be left out, or TOML: {policy = "none"}, [{...}, {...}], "text".
 """
 
+import re
 import typing
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +14,14 @@ from .quantity import Assumption, Quantity, blocks_in
 from .scenario import Scenario
 from .toml import plain_toml
 
-__all__ = ["axes_given", "changes_given", "declaration"]
+__all__ = ["axes_given", "changes_given", "declaration", "values_given"]
 
 MOST_POINTS = 10_000
 LONGEST_PATH = 200
 _TOML = ("{", "[", '"')
 _NONE = "none"
+_THOUSANDS = re.compile(r"(?<![\w.])[0-9]{1,3}(?:,[0-9]{3})+(?!\w)")
+"""Commas without spaces between groups of three digits."""
 
 
 def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
             problems.append(f"--over {path} is given twice; put its values together, with commas between.")
         else:
             try:
-                grid[path] = _values(path, values)
+                grid[path] = values_given(path, values)
             except ValueError as error:
                 problems.append(f"--over {path}: {error}.")
     if problems:
@@ -92,7 +95,13 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _values(path: str, text: str) -> list[Any]:
+def values_given(path: str, text: str) -> list[Any]:
+    """The values of an axis as typed: with commas between, `LOW..HIGH:COUNT`, or TOML.
+
+    Raises:
+        ValueError: they cannot be read, or could be read in two ways.
+
+    """
     if any(mark in text for mark in _TOML):
         return _toml(f"[{text}]")
     if ".." in text:
@@ -101,6 +110,12 @@ def _values(path: str, text: str) -> list[Any]:
     if "" in values:
         raise ValueError(
             f"{shown(text)} has an empty value; give one between the commas, or none to leave the field out"
+        )
+    thousands = _THOUSANDS.search(text)
+    if thousands:
+        plain = thousands[0].replace(",", "")
+        raise ValueError(
+            f"{shown(text)} could be one number with thousands or several: write {plain}, or put a space behind each comma"
         )
     return [_value(path, value) for value in values]
 

@@ -1,11 +1,14 @@
 """The forecast is edited as a table, goes out and comes in."""
 
+import datetime
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from optimizer import InputError, load
 from optimizer.app.forecast import csv_of, rows_of_csv
 from optimizer.app.link import TABLE
+from optimizer.assumptions.months import month_after
 from optimizer.report.plan import monthly_tokens
 
 from .session import MONTHS, ROOT, SMALL, agrees, opened, run, shown
@@ -62,6 +65,32 @@ def test_a_bad_cell_is_told_and_the_answer_kept(cell, sentence):
     edit(at, edited_rows={2: {"input_tokens_per_day": cell}})
     assert any(sentence in box.value.replace("\\", "") for box in at.error)
     assert shown(at) == before
+
+
+def test_months_are_typed_as_people_write_them():
+    at = opened(preset=SMALL)
+    before = monthly_tokens(load(SMALL)).drop(columns="days").to_dict("records")
+    first = month_name(before[0]["month"])
+    new = {"input_tokens_per_day": "1,000,000", "output_tokens_per_day": "5T"}
+    edit(at, edited_rows={0: {"month": first, "output_tokens_per_day": "5T"}}, added_rows=[{"month": None, **new}])
+    rows = at.session_state["question"].scenario.to_dict()["traffic"]["table"]
+    assert rows[0]["month"] == before[0]["month"]
+    assert rows[-1] == {
+        "month": month_after(before[-1]["month"], 1),
+        "input_tokens_per_day": 1e6,
+        "output_tokens_per_day": 5e12,
+    }
+    found = shown(at)
+    edit(at, edited_rows={0: {"month": "May-26", "input_tokens_per_day": "50%"}, 1: {"month": "\0"}})
+    told = at.error[0].value.replace("\\", "")
+    assert "Row 1, month must look like 2026-05, got 'May-26'" in told
+    assert "Row 1, input_tokens_per_day must be a number in tokens/day, got '50%'" in told
+    assert "Row 2, month must look like 2026-05" in told
+    assert shown(at) == found
+
+
+def month_name(month: str) -> str:
+    return f"{datetime.date.fromisoformat(f'{month}-01'):%B %Y}"
 
 
 def test_edits_survive_a_visit_to_another_page():

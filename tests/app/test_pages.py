@@ -48,6 +48,10 @@ def test_the_size_table_is_the_librarys():
     at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
     run(at)
     assert "no-such-law" in at.error[0].value.replace("\\", "")
+    at.text_input(key="grid.law").set_value("besiroglu")
+    at.text_input(key="grid.traffic.output_tokens").set_value("1,000,000")
+    run(at)
+    assert "could be one number with thousands or several: write 1000000" in at.error[0].value.replace("\\", "")
 
 
 def test_serving_shows_the_librarys_operating_points():

@@ -52,6 +52,8 @@ def test_the_file_holds_every_preset_whole():
         (b"{", "is no file of pins"),
         (b"[1]", "is no file of pins"),
         (b'{"pins": [1]}', "is no file of pins"),
+        (b'{"pins": [{"name": "a", "scenaro": {}}]}', "'scenaro' is no part of a pin, did you mean 'scenario'?"),
+        (b'{"pins": ' + b"9" * 5000 + b"}", "is no file of pins"),
         (b"\xff\xfe", "is no file of pins"),
         (b"[" * 100_000, "is no file of pins"),
         (b" " * 1_000_001, "more than 1,000,000 bytes"),

@@ -1,5 +1,6 @@
 """Page: the optimal size over a grid of assumptions, as a table to take away."""
 
+import math
 from collections.abc import Sequence
 
 import streamlit as st
@@ -9,6 +10,7 @@ from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
+from optimizer.assumptions.typed import values_given
 from optimizer.report.grid import SizeTable
 from optimizer.report.table import default_grid, size_table
 
@@ -22,7 +24,8 @@ def page() -> None:
     asked = question()
     st.title("Model-size table")
     st.caption(
-        "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann."
+        "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann; "
+        "1T..1000T:7 gives seven values between."
     )
     start = {path: ", ".join(_written(v) for v in values) for path, values in default_grid(asked.scenario).items()}
     paths = ["law", *(path for path, _, _ in asked.scenario.quantities())]
@@ -34,10 +37,16 @@ def page() -> None:
         )
         for path in axes
     }
-    grid = tuple((path, tuple(v.strip() for v in text.split(",") if v.strip())) for path, text in typed.items())
-    rows = 1
-    for _, values in grid:
-        rows *= len(values)
+    grid, wrong = [], []
+    for path, text in typed.items():
+        try:
+            grid.append((path, values_given(path, text) if text.strip() else []))
+        except ValueError as error:
+            wrong.append(f"{path}: {error}.")
+    if wrong:
+        show.problems(wrong)
+        st.stop()
+    rows = math.prod(len(values) for _, values in grid)
     if not 0 < rows <= MOST_ROWS:
         show.problems(
             [
@@ -45,7 +54,7 @@ def page() -> None:
             ]
         )
         st.stop()
-    s, over = asked.scenario, {path: list(values) for path, values in grid}
+    s, over = asked.scenario, dict(grid)
     try:
         table = worked(s, f"sizes {grid}", lambda tell: size_table(s, over, progress=tell))
     except InputError as error:
