@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint floors bench clean
 
 run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
 	$(BIN)/overtrain reproduce
@@ -16,6 +16,9 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+floors: .venv-floors/stamp  ## the oldest libraries that pyproject.toml allows; tests/floors.txt lists what is tried on them
+	.venv-floors/bin/python -m pytest -W default @tests/floors.txt
+
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_sweep
@@ -23,7 +26,7 @@ bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the s
 	$(BIN)/python -m tests.bench_processes memory
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-floors build dist
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -40,3 +43,10 @@ clean:
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@ .venv/test.stamp .venv/run.stamp
+
+# Their own deprecations are no faults of ours, hence -W default above. Old releases have wheels for old Pythons only.
+.venv-floors/stamp: pyproject.toml
+	$(or $(shell command -v python3.11),$(PYTHON)) -m venv --clear .venv-floors
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-floors/bin/uv pip install --quiet --python .venv-floors --resolution lowest-direct --editable ".[test]"
+	touch $@

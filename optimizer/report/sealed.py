@@ -83,9 +83,7 @@ def is_sealed(path: Path) -> bool:
         start, end = places[-1].span(1)
         held = tail[start:end].decode()
         tail[start:end] = BLANK.encode()
-        found = _hashed(file, [(0, body)])
-        found.update(tail)
-        return found.hexdigest() == held
+        return _sha256(file, [(0, body)], tail) == held
 
 
 def sha256_of(path: Path, ranges: Iterable[tuple[int, int]]) -> str:
@@ -96,14 +94,16 @@ def sha256_of(path: Path, ranges: Iterable[tuple[int, int]]) -> str:
 
     """
     with path.open("rb") as file:
-        return _hashed(file, ranges).hexdigest()
+        return _sha256(file, ranges)
 
 
-def _hashed(file: BinaryIO, ranges: Iterable[tuple[int, int]]) -> "hashlib._Hash":
+def _sha256(file: BinaryIO, ranges: Iterable[tuple[int, int]], end: bytes | bytearray = b"") -> str:
+    """Of ranges of a file, followed by `end`."""
     found = hashlib.sha256()
     for begin, left in ranges:
         file.seek(begin)
         while left > 0 and (data := file.read(min(left, CHUNK))):
             found.update(data)
             left -= len(data)
-    return found
+    found.update(end)
+    return found.hexdigest()

@@ -76,10 +76,11 @@ def equal(read: pd.DataFrame, written: pd.DataFrame, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("name", ["sizes", "inverse", "wide", "nasty"])
-def test_every_format_comes_back(tables, tmp_path, name, kind):
+def test_every_format_comes_back(tables, tmp_path, name, kind, capsys):
     written = tables[name]
     path = export(written, tmp_path / f"t.{kind}")
     read = read_table(path)
+    assert capsys.readouterr() == ("", "")  # openpyxl before 3.1.2 printed the titles that are repeated on every page
     equal(read, written, kind)
     assert read.attrs["units"] == written.attrs["units"]
     assert read.attrs[KEY] == {**written.attrs[KEY], "date": "2026-05-28"}
