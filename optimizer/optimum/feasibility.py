@@ -24,7 +24,7 @@ SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
-_LN_HELD = 53 * math.log(2)  # 64-bit floats hold 53 binary digits
+_LN_HELD = 12 * math.log(10)  # a share of 1e-12 of what the data is worth
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
@@ -37,9 +37,10 @@ _COMPUTE_CAPS = ("limits.max_training_days",)
 
 
 def ln_useful_tokens(law: Law) -> Numeric:
-    """ln D from where repeated data adds nothing that a 64-bit float holds, D' being (1 + R_D) U; infinite for fresh data.
+    """ln D from where more repetition adds less than 1e-12 of what the data is worth, D' being (1 + R_D) U; infinite for fresh data.
 
-    A budget that a limit on N leaves nothing else to spend on is not spent beyond it.
+    A budget that a limit on N leaves nothing else to spend on is not spent beyond it: the next three digits of the loss would take a
+    third more tokens.
     """
     if not isinstance(law, RepetitionLaw):
         return math.inf

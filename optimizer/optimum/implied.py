@@ -76,7 +76,7 @@ def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) ->
 
     Returns:
         Expected tokens (after share and probability of shipping). Negative where no traffic justifies the design, NaN where serving
-        does not grow with the model.
+        does not grow with the model, where repeated data is exhausted, and where the numbers leave the range of 64-bit floats.
 
     Raises:
         InputError: N or D is not a positive number, or the scenario serves nothing and so has no mix to scale.
@@ -105,19 +105,20 @@ def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) ->
     tree, leaves = _flat(scenario)
     x = np.log([n_params, train_tokens])
     if isinstance(scenario.rl, OptimisedRL):
-        x = np.append(x, _paired_rl(tree, leaves, x))
+        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
     by_loss, by_training, by_serving = np.asarray(_slopes(tree, leaves, x))
-    ratio = by_loss[0] / by_loss[1] if by_loss[1] else math.inf
-    asked = ratio * by_training[1] - by_training[0]
-    gained = by_serving[0] - ratio * by_serving[1]
-    scale = float(asked / gained) if gained > 0 else math.nan
+    with np.errstate(all="ignore"):
+        ratio = by_loss[0] / by_loss[1] if by_loss[1] else math.inf
+        asked = ratio * by_training[1] - by_training[0]
+        gained = by_serving[0] - ratio * by_serving[1]
+        scale = float(asked / gained) if gained > 0 else math.nan
     design = design_at(scenario, jnp.asarray(x))
     return ImpliedTraffic(
         input_tokens=scale * demand[0] + 0.0,
         output_tokens=scale * demand[2] + 0.0,
         scale=scale,
         per_train_token=scale * (demand[0] + demand[2]) / float(train_tokens),
-        rl_tokens=float(design.rl_tokens),
+        rl_tokens=float(design.rl_tokens) if math.isfinite(x[-1]) else math.nan,
     )
 
 
@@ -141,7 +142,7 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
     def miss(ln_tokens: float) -> float:
         x = np.array([math.log(n_params), ln_tokens])
         if optimised:
-            x = np.append(x, _paired_rl(tree, leaves, x))
+            x = np.append(x, _paired_rl(scenario, tree, leaves, x))
         return float(_ln_loss(tree, leaves, x)) - target
 
     longest = _last_finite(miss)
@@ -153,7 +154,7 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
     ln_tokens = _root(miss, 0.0, longest) if miss(0.0) > 0 else 0.0
     x = np.array([math.log(n_params), ln_tokens])
     if optimised:
-        x = np.append(x, _paired_rl(tree, leaves, x))
+        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
     return Design(*(float(v) for v in design_at(scenario, jnp.asarray(x))))
 
 
@@ -219,19 +220,25 @@ def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " var
     return jax.jacfwd(parts)(x)
 
 
-def _paired_rl(tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
-    """ln R that buys as much loss per cost as D does. Both bills are proportional to N, so traffic has no say in it."""
+def _paired_rl(scenario: Scenario, tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
+    """ln R that buys as much loss per cost as D does; infinite where repeated data is exhausted and buys nothing.
 
-    def imbalance(ln_rl: float) -> float:
+    Both bills are proportional to N, so traffic has no say in it. What R buys falls as R^-gamma and its bill rises as R, so the balance at
+    any R gives the R at which it is even.
+    """
+    assert isinstance(scenario.rl, OptimisedRL)
+    _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
+    ln_rl = float(x[1])
+    for _ in range(2):  # the second step takes away the rounding of a long first one
         by_loss, by_training, _ = np.asarray(_slopes(tree, leaves, np.append(x[:2], ln_rl)))
-        return math.log(by_loss[1] / by_loss[2]) - math.log(by_training[1] / by_training[2])
-
-    low = high = float(x[1])
-    while imbalance(low) > 0 and low > -100:
-        low -= 4.0
-    while imbalance(high) < 0 and high < 2 * _LONGEST:
-        high += 4.0
-    return _root(imbalance, low, high)
+        if not np.isfinite([by_loss, by_training]).all():
+            return math.nan
+        if not by_loss[1] < 0:
+            return math.inf
+        with np.errstate(all="ignore"):
+            balance = np.log(by_loss[1] / by_loss[2]) - np.log(by_training[1] / by_training[2])
+        ln_rl -= float(balance) / (1 + gamma)
+    return ln_rl
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:

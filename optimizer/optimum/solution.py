@@ -12,7 +12,20 @@ from ..model.cost import Design, LifecycleCost, research_cost
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Band", "Baseline", "Certificate", "Extrapolation", "InfeasibleError", "Overtraining", "Solution", "Status"]
+__all__ = [
+    "KKT_TOLERANCE",
+    "Band",
+    "Baseline",
+    "Certificate",
+    "Extrapolation",
+    "InfeasibleError",
+    "Overtraining",
+    "Solution",
+    "Status",
+]
+
+KKT_TOLERANCE = 1e-8
+"""KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
 
 
 class Status(enum.Enum):
@@ -54,8 +67,14 @@ class Baseline(NamedTuple):
     cost: LifecycleCost
 
 
+_ENDS = ("fewest", "most")
+
+
 class Band(NamedTuple):
-    """Designs of the same loss, inside the limits, that cost at most (1 + tolerance) times the optimum: the range of each quantity."""
+    """Designs of the same loss, inside the limits, that cost at most (1 + tolerance) times the optimum: the range of each quantity.
+
+    An end that the solver did not find, or that fails one of these conditions, is NaN.
+    """
 
     tolerance: float
     smallest: Design
@@ -71,6 +90,19 @@ class Band(NamedTuple):
     def n_params(self) -> tuple[float, float]:
         """Least and most N (parameters)."""
         return float(self.smallest.n_params), float(self.largest.n_params)
+
+    @property
+    def unknown(self) -> str:
+        """One sentence that names the ends that were not found, "" where all were."""
+        ends = {
+            "parameters": self.n_params,
+            "training tokens": self.train_tokens,
+            "tokens per parameter": self.overtraining_vs_rule_of_20,
+        }
+        named = [f"{end} {name}" for name, both in ends.items() for end, v in zip(_ENDS, both, strict=True) if v != v]
+        if not named:
+            return ""
+        return f"The band is not known whole: the solver found no design with the {', '.join(named)} in it."
 
 
 class Certificate(NamedTuple):
@@ -216,17 +248,18 @@ class Solution:
             if name.startswith("band_") or math.isnan(value):
                 continue
             low, high = (numbers.get(f"band_{name}_{end}", (math.nan, ""))[0] for end in ("low", "high"))
-            ends = "" if math.isnan(low) else f"{human(low)} to {human(high)}"
+            ends = f"{human(low)} to {human(high)}" if f"band_{name}_low" in numbers else ""
             cells = (("left", name), ("right", human(value)), ("left", unit), ("left", ends))
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
         certificate, head = self.certificate, ("quantity", "optimum", "unit", f"same loss, at most {tolerance} dearer")
         held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
         sure = "Certified global optimum" if certificate.certified_global else "Local optimum"
         outside = " The design lies outside the runs that the law was fitted on." if self.extrapolation.outside else ""
+        unknown = f" {self.band.unknown}" if self.band.unknown else ""
         return (
             f"<p>{title}</p><table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)
-            + f"</tbody></table><p>{sure}, KKT residual {certificate.kkt_residual:.0e}{escape(held)}.{outside}</p>"
+            + f"</tbody></table><p>{sure}, KKT residual {certificate.kkt_residual:.0e}{escape(held)}.{outside}{unknown}</p>"
         )
 
 

@@ -19,7 +19,6 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
@@ -27,15 +26,23 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.quality import target_reducible_loss
+from .band import near_optimal
 from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
-from .program import COST, LAW_LOSS, LOSS, PARAMS, PRETRAINING, Point, Rows
+from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
 from .reduced import design_at_budget, design_at_loss
-from .solution import Band, Baseline, Certificate, Extrapolation, InfeasibleError, Overtraining, Solution, Status
+from .solution import (
+    KKT_TOLERANCE,
+    Band,
+    Baseline,
+    Certificate,
+    Extrapolation,
+    InfeasibleError,
+    Overtraining,
+    Solution,
+    Status,
+)
 
 __all__ = ["InfeasibleError", "Solution", "Status", "no_answer", "solve"]
-
-KKT_TOLERANCE = 1e-8
-"""KKT residual up to which a point counts as optimal; N* and D* are then right to about 1e-9 and usually to 1e-13."""
 
 _design_at_budget, _design_at_loss = compiled(0)(design_at_budget), compiled(0)(design_at_loss)
 
@@ -125,6 +132,10 @@ def is_convex(scenario: Scenario) -> bool:
 
 
 _STARTS = (-3.0, -1.5, 1.5)
+"""ln N of the other starts, from the first guess."""
+_SAME_SIZE = 1e-9
+_LN_LARGEST = 600.0
+"""ln of the largest number of tokens whose products 64-bit floats hold."""
 
 
 def _best_of(
@@ -200,34 +211,50 @@ def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -
     x = np.array([ln_params, min(ln_tokens, cap)])
     if optimised:
         x = np.append(x, x[1])
-        x[2] = _paired_rl(rows, scenario, x) if ln_tokens <= cap else _capped_rl(rows, x, limits)
-    found = rows.minimise({COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x)
-    if abs(found.x[0] - ln_params) > 1e-9 and ln_tokens > cap:
+        x[2] = _paired_rl(rows, scenario, x)
+        if ln_tokens > cap:
+            capped = _capped_rl(rows, x, limits)
+            x[2] = x[2] if capped is None else capped
+    found = _best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
+    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[0] - ln_params) <= _SAME_SIZE:
+        return found
+    asked, other = human(math.exp(ln_params)), human(math.exp(found.x[0]))
+    if ln_tokens > cap:
         raise InfeasibleError(
-            f"goal.params = {human(math.exp(ln_params))} is not the best size for any quality within the limits: with at most "
-            f"{human(math.exp(cap))} training tokens, {human(math.exp(found.x[0]))} parameters reach the same "
+            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
+            f"{human(math.exp(cap))} training tokens, {other} parameters reach the same "
             f"loss for less. Raise {limits.compute_by or limits.tokens_by}, or plan a smaller model."
         )
-    if abs(found.x[0] - ln_params) > 1e-9:
-        raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
-    return found
+    if not is_convex(scenario):
+        raise InfeasibleError(
+            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
+            f"{human(math.exp(x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
+            f"{other}, or fix the batch with deployment.batch_size."
+        )
+    raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
 
 
 def _rising_root(function: Callable[[float], float], start: float) -> float:
-    """The root of an increasing function, searched outwards from `start`."""
+    """The root of an increasing function, searched outwards from `start`, a logarithm."""
     low = high = start
     step = 1.0
-    while function(low) > 0 and low > start - 600:
-        low, step = low - step, step * 2
+    while function(low) > 0:
+        low, step = _within_floats(low - step), step * 2
     step = 1.0
-    while function(high) < 0 and high < start + 600:
-        high, step = high + step, step * 2
+    while function(high) < 0:
+        high, step = _within_floats(high + step), step * 2
     while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < 0 else (low, middle)
     if high - low <= 1e-12:
         return high
     return float(brentq(function, low, high, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
+
+
+def _within_floats(ln_tokens: float) -> float:
+    if not abs(ln_tokens) < _LN_LARGEST:
+        raise OutOfRangeError(f"tokens are searched as far as e^{ln_tokens:.0f}")
+    return ln_tokens
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
@@ -242,16 +269,20 @@ def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
     return (math.log(gamma * G) + ln_paid - ln_gained - ln_price) / (1 + gamma)
 
 
-def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float:
-    """ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too."""
+def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float | None:
+    """ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too.
+
+    None where a cap on N D leaves N with less to gain than D, which R does not change: a smaller N is better at any R.
+    """
     shared = 1.0 if limits.most_compute - x[0] <= limits.most_tokens else 0.0
+    by_law = rows.gradient(LAW_LOSS, x)
+    if shared * by_law[1] - by_law[0] <= 0:
+        return None
 
     def imbalance(ln_rl: float) -> float:
         at = np.array([x[0], x[1], ln_rl])
         by_loss, by_cost = rows.gradient(LOSS, at), rows.gradient(COST, at)
         gained, paid = shared * by_loss[1] - by_loss[0], by_cost[0] - shared * by_cost[1]
-        if gained <= 0:
-            return -math.inf
         return math.log(gained / -by_loss[2]) - math.log(paid / by_cost[2])
 
     return _rising_root(imbalance, x[1])
@@ -276,7 +307,7 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         cost=figures.cost,
         overtraining=Overtraining(d / (20 * n), d / figures.train_optimal_tokens),
         baseline=_baseline(scenario, rows, found.x),
-        band=_band(scenario, rows, found.x, tolerance),
+        band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
         certificate=_certificate(scenario, rows, found, float(figures.cost.total)),
         extrapolation=_extrapolation(scenario, design),
     )
@@ -313,54 +344,6 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     design = _design(scenario, found.x)
     figures = rows.figures(design)
     return Baseline(design, figures.cost if figures.served else LifecycleCost(*(math.nan,) * 4))
-
-
-def _band(scenario: Scenario, rows: Rows, x: np.ndarray, tolerance: float) -> Band:
-    """The range of N, D and D/N over designs of the same loss, inside the limits, that cost at most 1 + tolerance times the optimum."""
-    total = math.exp(rows.value(COST, x)) + rows.fixed_cost
-    bounds = {COST: rows.ln_moving(total * (1 + tolerance)), LOSS: rows.value(LOSS, x)}
-
-    def end(objective: dict[str, float], sign: float) -> np.ndarray:
-        weights = {row: sign * weight for row, weight in objective.items()}
-        return rows.minimise(weights, bounds, _towards_end(rows, x, tolerance, -sign), close=True).x
-
-    # Where a limit on N stops the band, other tokens may do as well: take the cheapest.
-    small, large = (
-        rows.minimise({COST: 1.0}, {LOSS: bounds[LOSS]}, end({PARAMS: 1.0}, sign), free=range(1, len(x)), close=True).x
-        for sign in (1.0, -1.0)
-    )
-    least, most = large, small
-    fewest, longest = large, small
-    if isinstance(scenario.rl, OptimisedRL) or isinstance(scenario.law, RepetitionLaw):
-        # The designs of equal loss are more than a curve, or one that bends back: each quantity has ends of its own.
-        least, most = (end({PRETRAINING: 1.0, PARAMS: -2.0}, sign) for sign in (1.0, -1.0))
-        fewest, longest = (end({PRETRAINING: 1.0, PARAMS: -1.0}, sign) for sign in (1.0, -1.0))
-    return Band(
-        tolerance,
-        smallest=_design(scenario, small),
-        largest=_design(scenario, large),
-        train_tokens=(math.exp(fewest[1]), math.exp(longest[1])),
-        overtraining_vs_rule_of_20=(math.exp(least[1] - least[0]) / 20, math.exp(most[1] - most[0]) / 20),
-    )
-
-
-def _towards_end(rows: Rows, x: np.ndarray, tolerance: float, sign: float) -> np.ndarray:
-    """A first guess for an end of the band, from the second-order expansion of cost along the designs of equal loss."""
-    _, gradients, hessians = rows.at(x)
-    cost, level = rows.names.index(COST), rows.names.index(LOSS)
-    price = -gradients[cost][0] / gradients[level][0]
-    curvature = hessians[cost] + price * hessians[level]
-    size = len(x)
-    system = np.zeros((size + 2, size + 2))
-    system[:size, :size] = curvature
-    system[size, :size] = system[:size, size] = gradients[level]
-    system[size + 1, 0] = system[0, size + 1] = 1.0
-    if not np.isfinite(system).all():
-        return x
-    step = np.linalg.lstsq(system, np.append(np.zeros(size + 1), 1.0), rcond=None)[0][:size]
-    bend = float(step @ curvature @ step)
-    guess = x + sign * math.sqrt(2 * math.log1p(tolerance) / max(bend, 1e-3)) * step
-    return guess if np.abs(guess - x).max() < 10 else x
 
 
 def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:

@@ -137,11 +137,14 @@ def _inverse(scenario: Scenario, size: float) -> Row:
             row["solve_difference"] = float(solve(with_traffic(alike, implied)).design.n_params) / n - 1
     except InfeasibleError as error:
         return {**row, "status": error.status.name.lower(), "message": str(error)}
-    return row if implied.justified else {**row, "message": _no_demand(size, implied)}
+    return row if implied.justified else {**row, "message": _no_demand(scenario, design, implied)}
 
 
-def _no_demand(size: float, implied: ImpliedTraffic) -> str:
+def _no_demand(scenario: Scenario, design: Design, implied: ImpliedTraffic) -> str:
+    size, worth = float(design.n_params), scenario.law.effective_tokens
     if implied.scale != implied.scale:
+        if float(worth(2 * design.train_tokens)) == float(worth(design.train_tokens)):
+            return "Repeated data is exhausted at this many training tokens: more add nothing, so no amount of traffic makes them the best."
         return "Serving does not get dearer with the model, so no amount of traffic decides its size."
     return (
         f"No demand justifies {human(size)} parameters at this loss: the first-order condition asks for {human(implied.tokens)} served "

@@ -111,6 +111,9 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
         f"largest within {tolerance}": band.largest,
         "Chinchilla plan": best.baseline.design,
     }
+    plans = {
+        name: plan for name, plan in plans.items() if math.isfinite(plan.n_params)
+    }  # an end of the band may be unknown
     marked = np.array([[float(v) for v in plan] for plan in plans.values()])
     c = s.law.chinchilla
     level = reducible_at(best)
@@ -289,7 +292,8 @@ def verdict(best: Solution) -> str:
     """What the optimum is and how sure, in plain words."""
     needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
-    low, high = best.band.n_params
+    low, high = (n if math.isnan(end) else end for end in best.band.n_params)
+    unknown = f" {best.band.unknown}" if best.band.unknown else ""
     far = {"model": best.extrapolation.n_params, "ratio of tokens to parameters": best.extrapolation.tokens_per_param}
     outside = [f"{human(factor, 2)} times the largest {what}" for what, factor in far.items() if factor and factor > 1]
     trust = (
@@ -301,5 +305,5 @@ def verdict(best: Solution) -> str:
     )
     return (
         f"Build {human(n, 3)} active parameters and train them on {human(d, 3)} tokens; anything from {human(low, 3)} to {human(high, 3)} "
-        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss. {trust}"
+        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss.{unknown} {trust}"
     )

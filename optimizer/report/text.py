@@ -177,7 +177,7 @@ def solution_text(best: Solution) -> RenderableType:
     forbidden = [path for path in rows.limits if rows.value(path, at) > 0]
     if forbidden and not unpriced(best):
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
-    lines += filter(None, [unspent(best)])
+    lines += filter(None, [band.unknown, unspent(best)])
     name = best.scenario.name or "scenario"
     return Group(
         Text(f"{name}: {_question(best)}", style="bold"),

@@ -60,7 +60,9 @@ def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, 
     s = lecture.update(shared)
     answers = solve_batch(s, frame)
     alone = importlib.import_module("optimizer.optimum.solve")
-    monkeypatch.setattr(alone, "_band", lambda *_: Band(0.05, *[Design(0.0, 0.0, 0.0)] * 2, (0.0, 0.0), (0.0, 0.0)))
+    monkeypatch.setattr(
+        alone, "near_optimal", lambda *_, **__: Band(0.05, *[Design(0.0, 0.0, 0.0)] * 2, (0.0, 0.0), (0.0, 0.0))
+    )
     monkeypatch.setattr(alone, "_baseline", lambda *_: Baseline(Design(0.0, 0.0, 0.0), LifecycleCost(1.0, 0, 0, 0)))
     assert (answers["status"] == "optimal").sum() > len(frame) / 6
     for row, asked in enumerate(frame.to_dict("records")):

@@ -100,6 +100,23 @@ def test_repeated_data_has_an_end():
     assert math.isnan(implied_traffic(s, 1e9, 1e18).scale)  # data that is exhausted buys nothing, at any traffic
 
 
+def test_repeated_data_has_an_end_where_rl_is_decided_too():
+    s = load("data-limited-lab").update({"rl.policy": "optimised", "goal.like_rl_tokens": 1e13})
+    best = solve(s.update({"limits": {}}))
+    same = design_of_size(s, float(best.design.n_params))
+    assert [float(v) for v in same] == pytest.approx([float(v) for v in best.design], rel=1e-7)
+    with pytest.raises(InfeasibleError, match="do not reach the loss asked for, however many tokens"):
+        design_of_size(s, 1e8)
+    assert math.isnan(implied_traffic(s, 1e9, 1e18).scale)
+
+
+@pytest.mark.parametrize("policy", ["tokens", "optimised"])
+def test_sizes_beyond_what_floats_hold_have_no_traffic(lecture, policy):
+    s = lecture.update({"rl.policy": "optimised", "goal.like_rl_tokens": 1e13} if policy == "optimised" else {})
+    for n in (1e300, 1e-300):
+        assert math.isnan(implied_traffic(s, n, 1e12).scale)
+
+
 def test_what_cannot_be_asked(plain):
     with pytest.raises(InputError, match="serves 0 tokens"):
         implied_traffic(plain.update({"traffic.output_tokens": 0.0}), 1e9, 1e12)

@@ -187,6 +187,15 @@ IMPOSSIBLE = {
         {"goal": {"kind": "params", "params": 1e12}, "limits.max_training_days": 10, "limits.fleet_chips": 1000},
         "is not the best size for any quality within the limits",
     ),
+    "a size no fleet can justify, with RL decided too": (
+        {
+            "goal": {"kind": "params", "params": 1e11},
+            "rl.policy": "optimised",
+            "limits.max_training_days": 30,
+            "limits.fleet_chips": 1000,
+        },
+        "parameters reach the same loss for less. Raise limits.max_training_days",
+    ),
 }
 
 
@@ -322,6 +331,12 @@ def test_a_decided_size_when_data_runs_dry(lecture, unique, params):
         best = solve(s)
         assert best.design.n_params == pytest.approx(params, rel=1e-9)
         assert best.certificate.certified_global
+
+
+def test_tokens_beyond_what_floats_hold_are_named(lecture):
+    with pytest.raises(InfeasibleError, match=r"leave the range .* \(tokens are searched as far as e\^") as caught:
+        solve(lecture.update({"law.beta": 0.01, "goal": {"kind": "params", "params": 1e11}}))
+    assert caught.value.status is Status.NOT_CONVERGED
 
 
 def test_only_a_scenario_can_be_solved():

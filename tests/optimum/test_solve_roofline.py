@@ -14,6 +14,7 @@ from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
 from optimizer.model.roofline import batch_size, replica, serving_excess, step_time
 from optimizer.model.training import training_bytes_per_chip
+from optimizer.optimum.program import Rows
 from optimizer.optimum.solve import is_convex
 
 
@@ -151,6 +152,40 @@ def test_goals_agree_under_the_roofline():
         best = solve(s)
         assert best.design.n_params == pytest.approx(by_loss.design.n_params, rel=1e-6)
         assert best.design.train_tokens == pytest.approx(by_loss.design.train_tokens, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["loss", "budget", "params"])
+def test_where_nothing_certifies_every_goal_has_several_starts(kind, monkeypatch):
+    goals = {
+        "loss": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
+        "budget": {"kind": "budget", "budget": 1e8},
+        "params": {"kind": "params", "params": 2e10},
+    }
+    s, minimise, starts = dense(**EXPERTS, **LATENCY, goal=goals[kind]), Rows.minimise, set()
+
+    def seen(self, objective, bounds, start, *, free=None, limits=True, close=False):
+        if limits and free is None and set(objective) <= {"cost", "loss"}:
+            starts.add(round(float(start[0]), 3))
+        return minimise(self, objective, bounds, start, free=free, limits=limits, close=close)
+
+    monkeypatch.setattr(Rows, "minimise", seen)
+    solve(s)
+    assert len(starts) >= 4
+
+
+def test_a_size_that_is_best_only_among_sizes_near_it_is_refused(monkeypatch):
+    s, minimise = dense(**EXPERTS, **LATENCY, goal={"kind": "params", "params": 2e10}), Rows.minimise
+
+    def another_valley(self, objective, bounds, start, **options):
+        found = minimise(self, objective, bounds, start, **options)
+        if set(objective) == {"cost"} and abs(start[0] - math.log(2e10)) > 1:
+            # cheaper and of the same loss, as far as the solver can know
+            return found._replace(x=found.x - np.array([0.5, 0.1]))
+        return found
+
+    monkeypatch.setattr(Rows, "minimise", another_valley)
+    with pytest.raises(InfeasibleError, match=r"12\.13B parameters reach the same loss for less"):
+        solve(s)
 
 
 def test_the_band_costs_what_it_says():

@@ -61,6 +61,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     rows = records(frame, _TORNADO, "tornado")
     output, unit = frame.attrs.get("output", "output"), frame.attrs.get("units", {}).get("swing", "1")
     base, band = float(rows[0]["output_base"]), frame.attrs.get("band")
+    band = None if band is None or not all(map(math.isfinite, band)) else band  # an end may be unknown
     moving = [r for r in rows if r["swing"] > 0 or {r["status_low"], r["status_high"]} != {"optimal"}]
     shown, cut = largest(moving or rows, top, "swing")
     ends = [end for row in shown for end in _ends(row, base, unit, output)]

@@ -147,7 +147,8 @@ def band_against_law(
     )
     x = alt.X("low:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
     ink = alt.condition("datum.stress", alt.value(QUIET), alt.value(MAIN))
-    bands = whole.mark_rule(strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"), color=ink)
+    known = whole.transform_filter("isValid(datum.low) && isValid(datum.high)")  # an end may be unknown
+    bands = known.mark_rule(strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"), color=ink)
     ends = [whole.mark_tick(thickness=2, size=16).encode(x=alt.X(f"{end}:Q"), color=ink) for end in ("low", "high")]
     points = whole.mark_point(shape="circle", size=90, opacity=1, strokeWidth=2).encode(
         x=alt.X("point:Q"), color=ink, fill=alt.condition("datum.stress", alt.value("transparent"), alt.value(MAIN))
