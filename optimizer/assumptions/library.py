@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import MAPPING, PATH, SCENARIO, checks
 from .problems import DataError, near_miss, read_text
 from .quantity import Citation, NamedAssumption
 from .rl import OptimisedRL
@@ -37,6 +38,12 @@ def preset_text(name: str) -> str:
     return data_folder().joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
 
 
+_PRESET = PATH._replace(
+    what="the name of a preset or the path of a TOML file", how="write load('lecture-2026'); presets() lists the names"
+)
+
+
+@checks(name=_PRESET, changes=MAPPING)
 def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scenario:
     """A scenario by preset name, or from a TOML file.
 
@@ -81,6 +88,7 @@ def _exists(path: Path) -> bool:
         return True  # let reading it say what is wrong
 
 
+@checks(scenario=SCENARIO)
 def sources(scenario: Scenario) -> "pd.DataFrame":
     """Every number of a scenario with its source: one row a number.
 

@@ -20,8 +20,9 @@ class InputError(ValueError):
 
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(_LONG_WORD.sub(r"\1...", problem) for problem in problems)
+    def __init__(self, problems: Sequence[str] | str) -> None:
+        given = [problems] if isinstance(problems, str) else problems
+        self.problems = tuple(_LONG_WORD.sub(r"\1...", problem) for problem in given)
         super().__init__("\n".join(self.problems))
 
 

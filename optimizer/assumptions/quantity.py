@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from .numbers import parse_number
-from .problems import near_miss
+from .problems import InputError, near_miss
 
 __all__ = [
     "Assumption",
@@ -145,6 +145,31 @@ class Assumption(BaseModel):
     """Base of every block of a scenario. See the module docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    if not typing.TYPE_CHECKING:  # the fields are the arguments that a type checker sees
+
+        def __init__(self, /, *given: Any, **fields: Any) -> None:
+            """Validate the fields; raises InputError with one sentence for every problem."""
+            from .validation import refused
+
+            if given:
+                known = ", ".join(type(self).model_fields)
+                raise TypeError(
+                    f"{type(self).__name__} takes its fields by name ({known}), got {given[0]!r}; a scenario is made with "
+                    "load('lecture-2026') or Scenario.from_dict({...})."
+                )
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise InputError(refused(type(self), error)) from None
+
+        __init__.__pydantic_base_init__ = True  # validation of blocks inside does not come through here
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise TypeError(
+                f"{name} cannot be set in place, for a {type(self).__name__} never changes; make a new scenario with "
+                "s.update({'dotted.path': value})."
+            )
 
     tag: ClassVar[str] = ""
     """Name of the field that tells the members of a union apart (`kind`, `policy`), if this block is one."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from .arguments import MAPPING, TEXT, checks
 from .changes import changed, is_touched, schema_paths, without_none
 from .deployment import Deployment
 from .goal import Goal, LossGoal
@@ -302,6 +303,7 @@ class Scenario(Assumption):
         return values
 
     @classmethod
+    @checks(plain=MAPPING, changes=MAPPING)
     def from_dict(cls, plain: Mapping[str, Any], changes: Mapping[str, object] | None = None) -> "Scenario":
         """The scenario that plain data describes (the shape of the TOML file), with dotted changes applied first.
 
@@ -345,6 +347,7 @@ class Scenario(Assumption):
         return validated(cls, plain)
 
     @classmethod
+    @checks(text=TEXT, changes=MAPPING)
     def from_toml(
         cls,
         text: str,
@@ -375,6 +378,7 @@ class Scenario(Assumption):
         """The scenario as TOML, with the version of its form; reading it back gives an equal scenario."""
         return tomli_w.dumps({"schema_version": SCHEMA_VERSION, **self.to_dict()})
 
+    @checks(changes=MAPPING)
     def update(self, changes: Mapping[str, object]) -> "Scenario":
         """A new scenario with dotted paths replaced: `s.update({"traffic.growth": 0.05, "law": "hoffmann"})`.
 

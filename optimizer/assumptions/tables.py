@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .arguments import TEXT, checks
 from .problems import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def row(name: str, key: str, value: str) -> Mapping[str, str] | None:
     return next((r for r in rows(name) if r[key] == value), None)
 
 
+@checks(name=TEXT)
 def table(name: str) -> "pd.DataFrame":
     """Table `name` as a DataFrame; `attrs["units"]` maps its numeric columns to their units."""
     import pandas as pd

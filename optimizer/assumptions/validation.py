@@ -14,7 +14,7 @@ from .numbers import human
 from .problems import InputError, near_miss, shown
 from .quantity import Assumption, blocks_in
 
-__all__ = ["allowed", "field_at", "validated"]
+__all__ = ["allowed", "field_at", "refused", "validated"]
 
 Block = TypeVar("Block", bound=Assumption)
 
@@ -29,12 +29,15 @@ def validated(block: type[Block], given: Any) -> Block:
     try:
         return block.model_validate(given)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        inside = {e["loc"][:i] for e in errors for i in range(len(e["loc"]))}
-        sentences = [
-            s for e in errors for s in _sentences(block, e) if e["type"] != "too_short" or e["loc"] not in inside
-        ]
-        raise InputError(list(dict.fromkeys(sentences))) from None
+        raise InputError(refused(block, error)) from None
+
+
+def refused(block: type[Assumption], error: ValidationError) -> list[str]:
+    """One sentence for every problem that pydantic found."""
+    errors = error.errors(include_url=False)
+    inside = {e["loc"][:i] for e in errors for i in range(len(e["loc"]))}
+    sentences = [s for e in errors for s in _sentences(block, e) if e["type"] != "too_short" or e["loc"] not in inside]
+    return list(dict.fromkeys(sentences))
 
 
 def allowed(block: type[Assumption], name: str) -> str:

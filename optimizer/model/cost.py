@@ -14,6 +14,7 @@ References:
 
 from typing import NamedTuple
 
+from ..assumptions.arguments import SCENARIO, checks, instance_of
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
@@ -44,6 +45,9 @@ class Design(NamedTuple):
     """pre-training tokens D"""
     rl_tokens: Numeric
     """reinforcement-learning tokens R"""
+
+
+_DESIGN = instance_of(Design, "write Design(n_params, train_tokens, rl_tokens), or take solve(scenario).design")
 
 
 class LifecycleCost(NamedTuple):
@@ -120,6 +124,7 @@ def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_t
     return Design(n_params, train_tokens, rl_tokens)
 
 
+@checks(scenario=SCENARIO, design=_DESIGN)
 def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     """Cost of a design over its life, by phase; pure JAX, so it can be mapped and differentiated by any assumption.
 

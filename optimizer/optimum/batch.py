@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..assumptions.arguments import FLAG, FRAME, SCENARIO, checks
 from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
@@ -85,6 +86,7 @@ class _Found(NamedTuple):
     """whether each limit holds the design"""
 
 
+@checks(scenario=SCENARIO, frame=FRAME, detail=FLAG)
 def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, detail: bool = False) -> "pd.DataFrame":
     """The optimum of many scenarios, one a row.
 

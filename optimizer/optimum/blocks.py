@@ -7,6 +7,7 @@ which is how a caller cancels it.
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from ..assumptions.arguments import Names, as_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from .base import in_base_class
@@ -38,7 +39,7 @@ _POSITIVE = (
 )
 
 
-def checked_outputs(names: Sequence[str]) -> list[str]:
+def checked_outputs(outputs: Names) -> list[str]:
     """The names of outputs, as a list.
 
     Raises:
@@ -47,14 +48,14 @@ def checked_outputs(names: Sequence[str]) -> list[str]:
     """
     problems = [
         f"output {name!r} is unknown{near_miss(name, _POSITIVE)} Outputs: {', '.join(_POSITIVE)}."
-        for name in names
+        for name in as_names(outputs, "outputs")
         if name not in _POSITIVE
     ]
-    if not names:
+    if not outputs:
         problems.append(f"no output is named; give at least one of {', '.join(_POSITIVE)}.")
     if problems:
         raise InputError(problems)
-    return list(names)
+    return as_names(outputs)
 
 
 def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], int] = lambda _: 1) -> Iterator[T]:

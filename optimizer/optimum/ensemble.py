@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SCENARIO, as_numbers, checks
 from ..assumptions.law import RepetitionLaw, law_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
@@ -44,9 +45,10 @@ def under_law(scenario: Scenario, law: str) -> Scenario:
     return scenario.update({"law": law})
 
 
+@checks(scenario=SCENARIO, weights=MAPPING, band=NUMBER, progress=PROGRESS)
 def ensemble(
     scenario: Scenario,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, float | str] | None = None,
     *,
     band: float = 0.05,
     progress: Progress | None = None,
@@ -79,7 +81,10 @@ def ensemble(
     """
     import pandas as pd
 
-    given = dict.fromkeys(law_names("ensemble"), 1.0) if weights is None else dict(weights)
+    given = dict.fromkeys(law_names("ensemble"), 1.0)
+    if weights is not None:
+        heavy = as_numbers([*weights.values()], "weights", "1")
+        given = dict(zip(weights, heavy, strict=True))
     problems = [f"law {law!r} is unknown{near_miss(law, law_names())}" for law in given if law not in law_names()]
     if not given or any(not w >= 0 for w in given.values()) or not sum(given.values()) > 0:
         problems.append(f"weights must be 0 or more and not all 0, got {given}.")

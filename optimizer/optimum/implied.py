@@ -23,8 +23,9 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
+from ..assumptions.arguments import NUMBER, SCENARIO, checks
 from ..assumptions.goal import LossGoal
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
@@ -66,7 +67,8 @@ class ImpliedTraffic(NamedTuple):
         return self.scale >= 0
 
 
-def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) -> ImpliedTraffic:
+@checks(scenario=SCENARIO, n_params=NUMBER, train_tokens=NUMBER)
+def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: float | str) -> ImpliedTraffic:
     """The lifetime traffic for which (N, D) is the cheapest design of its own loss: T / D = 3 (eN/eD - 1) for 6 N D + 2 N T.
 
     Args:
@@ -91,9 +93,10 @@ def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) ->
     12.7
 
     """
-    for name, value, unit in (("n_params", n_params, "parameters"), ("train_tokens", train_tokens, "tokens")):
+    size, tokens = parse_number(n_params, "parameters"), parse_number(train_tokens, "tokens")
+    for name, value, unit in (("n_params", size, "parameters"), ("train_tokens", tokens, "tokens")):
         if not 0 < value < math.inf:
-            raise InputError([f"{name} must lie in (0, inf) {unit}, got {human(float(value))} {unit}."])
+            raise InputError([f"{name} must lie in (0, inf) {unit}, got {human(value)} {unit}."])
     demand = [float(v) for v in scenario.traffic.demand()]
     if demand[0] + demand[2] <= 0:
         raise InputError(
@@ -103,7 +106,7 @@ def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) ->
             ]
         )
     tree, leaves = _flat(scenario)
-    x = np.log([n_params, train_tokens])
+    x = np.log([size, tokens])
     if isinstance(scenario.rl, OptimisedRL):
         x = np.append(x, _paired_rl(scenario, tree, leaves, x))
     by_loss, by_training, by_serving = np.asarray(_slopes(tree, leaves, x))
@@ -117,7 +120,7 @@ def implied_traffic(scenario: Scenario, n_params: float, train_tokens: float) ->
         input_tokens=scale * demand[0] + 0.0,
         output_tokens=scale * demand[2] + 0.0,
         scale=scale,
-        per_train_token=scale * (demand[0] + demand[2]) / float(train_tokens),
+        per_train_token=scale * (demand[0] + demand[2]) / tokens,
         rl_tokens=float(design.rl_tokens) if math.isfinite(x[-1]) else math.nan,
     )
 

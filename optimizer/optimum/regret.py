@@ -7,7 +7,7 @@ plan of least maximum regret is not. The value of knowing the traffic in advance
 building the best for each traffic: the most that a perfect forecast is worth.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import jax
@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..assumptions.arguments import PROGRESS, SCENARIO, Numbers, as_numbers, checks, frame_of, numbers
 from ..assumptions.goal import LossGoal
-from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
@@ -33,14 +33,22 @@ __all__ = ["regret", "robust_plans"]
 
 BAND = 0.05
 _ROUND = 16
+_NEEDED = ("plan_tokens", "future_tokens", "probability", "n_params", "train_tokens", "cost", "best_cost", "regret")
 
 
+@checks(
+    scenario=SCENARIO,
+    plans=numbers("200T", "tokens"),
+    futures=numbers("200T", "tokens"),
+    probabilities=numbers("0.5", "1"),
+    progress=PROGRESS,
+)
 def regret(
     scenario: Scenario,
-    plans: Iterable[float | str] | None,
-    futures: Iterable[float | str],
+    plans: Numbers | None,
+    futures: Numbers,
     *,
-    probabilities: Iterable[float | str] | None = None,
+    probabilities: Numbers | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """The cost of having built for one traffic when another arrives, at the same quality.
@@ -70,7 +78,7 @@ def regret(
     """
     import pandas as pd
 
-    arrive = np.array([parse_number(v, "tokens") for v in futures])
+    arrive = np.array(as_numbers(futures, "futures", "tokens"))
     if not len(arrive):
         raise InputError(
             ["futures are missing; give the lifetime tokens that may arrive, as ['20T', '200T', '2000T']."]
@@ -79,7 +87,7 @@ def regret(
     planned = (
         np.unique(np.append(arrive, weights @ arrive))
         if plans is None
-        else np.array([parse_number(v, "tokens") for v in plans])
+        else np.array(as_numbers(plans, "plans", "tokens"))
     )
     best = solve(scenario)
     goal = {} if isinstance(scenario.goal, LossGoal) else {"goal": {"kind": "loss", "loss": best.loss}}
@@ -125,8 +133,8 @@ def regret(
     return frame
 
 
-def _weights(probabilities: Iterable[float | str] | None, count: int) -> np.ndarray:
-    weights = np.ones(count) if probabilities is None else np.array([parse_number(p) for p in probabilities])
+def _weights(probabilities: Numbers | None, count: int) -> np.ndarray:
+    weights = np.ones(count) if probabilities is None else np.array(as_numbers(probabilities, "probabilities", "1"))
     if len(weights) != count or not (weights >= 0).all() or not weights.sum() > 0:
         raise InputError(
             [f"probabilities must be {count} numbers of 0 or more, one a future, got {np.asarray(weights).tolist()}."]
@@ -147,6 +155,7 @@ def _costs(
     return jax.vmap(over_futures, in_axes=(None, 0))(leaves, designs)
 
 
+@checks(frame=frame_of("regret", *_NEEDED))
 def robust_plans(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Which plan to build: expected cost, expected and maximum regret of each.
 
@@ -183,10 +192,10 @@ def robust_plans(frame: "pd.DataFrame") -> "pd.DataFrame":
     cheapest, safest = result["expected_cost"].idxmin(), result["max_regret"].idxmin()
     result["least_expected_cost"] = result.index == cheapest
     result["least_max_regret"] = result.index == safest
-    units = frame.attrs["units"]
+    units = frame.attrs.get("units", {})
     result.attrs["units"] = {
-        **{name: units[name] for name in ("plan_tokens", "n_params", "train_tokens")},
-        "expected_cost": units["cost"],
+        **{name: units.get(name, "") for name in ("plan_tokens", "n_params", "train_tokens")},
+        "expected_cost": units.get("cost", ""),
         "excess": "1",
         "max_regret": "1",
         "worst_future": "tokens",

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..assumptions.arguments import SCENARIO, checks
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
@@ -30,6 +31,7 @@ __all__ = ["elasticities"]
 OUTPUTS = ("n_params", "train_tokens", "rl_tokens", "cost_total", "overtraining_vs_rule_of_20", "overtraining_vs_law")
 
 
+@checks(scenario=SCENARIO)
 def elasticities(scenario: Scenario) -> "pd.DataFrame":
     """d ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
 

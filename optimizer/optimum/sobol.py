@@ -22,6 +22,7 @@ from jaxtyping import Float
 from scipy.special import ndtri
 from scipy.stats import qmc, sobol_indices
 
+from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SCENARIO, SEED, WHOLE, Names, checks, names
 from ..assumptions.posterior import COEFFICIENTS, posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
@@ -94,9 +95,18 @@ def factors(scenario: Scenario, over: Over | None = None) -> tuple[list[Factor],
     return found, notes
 
 
+@checks(
+    scenario=SCENARIO,
+    outputs=names("n_params"),
+    n=WHOLE,
+    over=MAPPING,
+    seed=SEED,
+    confidence=NUMBER,
+    progress=PROGRESS,
+)
 def sobol(
     scenario: Scenario,
-    outputs: Sequence[str] = OUTPUTS,
+    outputs: Names = OUTPUTS,
     n: int = 1024,
     *,
     over: Over | None = None,
@@ -136,7 +146,7 @@ def sobol(
     """
     import pandas as pd
 
-    names = checked_outputs(outputs)
+    asked = checked_outputs(outputs)
     inputs, notes = factors(scenario, over)
     before = 0
 
@@ -150,7 +160,7 @@ def sobol(
         columns: dict[str, np.ndarray] = {}
         for factor, begin in zip(inputs, starts, strict=False):
             columns |= factor.columns(cube[:, begin : begin + factor.width])
-        answers = solve_rows(scenario, pd.DataFrame(columns), tell if progress else None)[names].to_numpy()
+        answers = solve_rows(scenario, pd.DataFrame(columns), tell if progress else None)[asked].to_numpy()
         before += len(cube)
         return np.log(np.where(answers > 0, answers, np.nan))
 
@@ -166,7 +176,7 @@ def sobol(
             "total_low": shares.total_interval[0, i, j],
             "total_high": shares.total_interval[1, i, j],
         }
-        for i, output in enumerate(names)
+        for i, output in enumerate(asked)
         for j, factor in sorted(enumerate(inputs), key=lambda item, i=i: -shares.total[i, item[0]])
     ]
     frame = pd.DataFrame.from_records(records)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq
 
+from ..assumptions.arguments import FLAG, NUMBER, SCENARIO, checks
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
@@ -47,6 +48,7 @@ __all__ = ["InfeasibleError", "Solution", "Status", "no_answer", "solve"]
 _design_at_budget, _design_at_loss = compiled(0)(design_at_budget), compiled(0)(design_at_loss)
 
 
+@checks(scenario=SCENARIO, band=NUMBER, throw=FLAG)
 def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solution:
     """The optimal design of a scenario.
 
@@ -66,10 +68,6 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
     trained 3^(1/beta) times longer than that.
 
     """
-    if not isinstance(scenario, Scenario):
-        raise TypeError(
-            f"solve takes a Scenario, got {type(scenario).__name__}; make one with load(...) or Scenario.from_dict(...)"
-        )
     if not 0 < band <= 1:
         raise ValueError(f"band must lie in (0, 1], got {band}. For 5 % write 0.05.")
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..assumptions.arguments import MAPPING, PROGRESS, SCENARIO, Numbers, as_numbers, as_values, checks, numbers
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Quantity
@@ -26,14 +27,15 @@ FRONTIER_SPAN = 2.0
 """A frontier reaches from this many times today's reducible loss to one such part of it: about a tenth to ten times the cost."""
 
 
+@checks(scenario=SCENARIO, grid=MAPPING, progress=PROGRESS)
 def sweep(
-    scenario: Scenario, grid: Mapping[str, Iterable[object]], *, progress: Progress | None = None
+    scenario: Scenario, grid: Mapping[str, Iterable[object] | float | None], *, progress: Progress | None = None
 ) -> "pd.DataFrame":
     """The optimum at every combination of the values given.
 
     Args:
         scenario: the question that all points share.
-        grid: dotted path -> values. Numbers may be human ("100B"); names, kinds and policies are text.
+        grid: dotted path -> values, or one value. Numbers may be human ("100B"); names, kinds and policies are text.
         progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
@@ -52,10 +54,7 @@ def sweep(
     import pandas as pd
 
     declared = {path: declaration(path) for path in grid}
-    lists = {
-        path: [] if isinstance(values, str) else [_plain(v, declared[path]) for v in values]
-        for path, values in grid.items()
-    }
+    lists = {path: [_plain(v, declared[path]) for v in as_values(values)] for path, values in grid.items()}
     empty = [path for path, values in lists.items() if not values]
     if empty or not grid:
         raise InputError(
@@ -86,9 +85,8 @@ def _plain(value: object, declared: Quantity | None) -> object:
         return value
 
 
-def frontier(
-    scenario: Scenario, losses: Iterable[float | str] | None = None, *, progress: Progress | None = None
-) -> "pd.DataFrame":
+@checks(scenario=SCENARIO, losses=numbers("1.9", "nat/token"), progress=PROGRESS)
+def frontier(scenario: Scenario, losses: Numbers | None = None, *, progress: Progress | None = None) -> "pd.DataFrame":
     """The least cost of each quality, with the design that it buys.
 
     Args:
@@ -119,8 +117,8 @@ def frontier(
         steps = np.linspace(1, -1, 33)
         asked = irreducible + (best.loss - irreducible) * FRONTIER_SPAN**steps
     else:
-        given = [*losses]
-        asked = np.sort([parse_number(loss, "nat/token") for loss in given])[::-1]
+        given = as_numbers(losses, "losses", "nat/token")
+        asked = np.sort(np.array(given))[::-1]
         if not len(asked) or not (asked > 0).all():
             raise InputError([f"losses must be positive numbers of nat/token, got {given}; give at least one."])
     question = scenario.update({"goal": {"kind": "loss", "loss": best.loss}})

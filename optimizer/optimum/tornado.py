@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..assumptions.arguments import MAPPING, PROGRESS, SCENARIO, TEXT, checks
 from ..assumptions.scenario import Scenario
 from .blocks import Progress, checked_outputs, solve_rows
 from .ranges import Over, ranges
@@ -30,6 +31,7 @@ def band_of(best: Solution) -> dict[str, tuple[float, float]]:
     }
 
 
+@checks(scenario=SCENARIO, output=TEXT, over=MAPPING, progress=PROGRESS)
 def tornado(
     scenario: Scenario,
     output: str = "overtraining_vs_rule_of_20",

@@ -11,12 +11,29 @@ The forecast is the median of the traffic; its mean is exp(s^2 / 2) times as muc
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..assumptions.numbers import parse_number
+from ..assumptions.arguments import (
+    MAPPING,
+    NUMBER,
+    PROGRESS,
+    SCENARIO,
+    SEED,
+    TEXT,
+    WHOLE,
+    Names,
+    Numbers,
+    as_names,
+    as_numbers,
+    checks,
+    frame_of,
+    names,
+    needs_columns,
+    numbers,
+)
 from ..assumptions.posterior import COEFFICIENTS, posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
@@ -41,16 +58,31 @@ NORMAL_90 = 1.2815515655446004
 _UNCERTAIN = ("efficiency", "mfu", "load_factor")
 
 
+_GIVEN = {
+    "scenario": SCENARIO,
+    "n": WHOLE,
+    "seed": SEED,
+    "parts": names("law"),
+    "traffic_factor": NUMBER,
+    "growth_points": NUMBER,
+    "over": MAPPING,
+    "served": numbers("200T", "tokens"),
+    "progress": PROGRESS,
+}
+_READ = {"outputs": names("n_params"), "levels": numbers("0.5", "1")}
+
+
+@checks(**_GIVEN)
 def draws(
     scenario: Scenario,
     n: int = 10_000,
     seed: int = 0,
     *,
-    parts: Sequence[str] = PARTS,
+    parts: Names = PARTS,
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
-    served: Iterable[float | str] | None = None,
+    served: Numbers | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """The optimum of each of `n` draws of what is not known.
@@ -80,7 +112,7 @@ def draws(
     import pandas as pd
 
     over = dict(over or {})
-    _check(n, parts, traffic_factor, growth_points)
+    _check(n, as_names(parts), traffic_factor, growth_points)
     rng = np.random.default_rng(seed)
     columns: dict[str, np.ndarray] = {}
     notes: list[str] = []
@@ -97,7 +129,7 @@ def draws(
     question, tokens = scenario, None
     if served is not None:
         question = total_traffic(scenario)
-        tokens = np.array([parse_number(v, "tokens") for v in served])
+        tokens = np.array(as_numbers(served, "served", "tokens"))
         traffic_of(question, tokens)
     elif "traffic" in parts and not any(path.startswith("traffic.") for path in named):
         question, moved = _traffic(scenario, level, growth, traffic_factor, growth_points)
@@ -162,10 +194,11 @@ def _traffic(
     return question, {path: values for path, values in moved.items() if values.any()}
 
 
+@checks(frame=frame_of("draws", "status"), **_READ)
 def quantiles(
     frame: "pd.DataFrame",
-    outputs: Sequence[str] = OUTPUTS,
-    levels: Sequence[float] = LEVELS,
+    outputs: Names = OUTPUTS,
+    levels: Numbers = LEVELS,
 ) -> "pd.DataFrame":
     """Quantiles of the optimum over draws.
 
@@ -181,19 +214,21 @@ def quantiles(
     """
     import pandas as pd
 
-    names = checked_outputs(outputs)
-    if not len(levels) or not all(0 <= level <= 1 for level in levels):
-        raise InputError([f"levels must lie in [0, 1], got {list(levels)}; the median is 0.5."])
+    asked = checked_outputs(outputs)
+    needs_columns(frame, asked, "draws")
+    shares = as_numbers(levels, "levels", "1")
+    if not shares or not all(0 <= level <= 1 for level in shares):
+        raise InputError([f"levels must lie in [0, 1], got {shares}; the median is 0.5."])
     groups = list(frame.groupby("served_tokens", sort=True)) if "served_tokens" in frame else [(None, frame)]
-    units = frame.attrs["units"]
+    units = frame.attrs.get("units", {})
     records = []
     for tokens, group in groups:
         good = group[group["status"] == "optimal"]
-        for name in names:
-            values = np.quantile(good[name], levels) if len(good) else np.full(len(levels), np.nan)
-            for level, value in zip(levels, values, strict=True):
+        for name in asked:
+            values = np.quantile(good[name], shares) if len(good) else np.full(len(shares), np.nan)
+            for level, value in zip(shares, values, strict=True):
                 key = {} if tokens is None else {"served_tokens": tokens}
-                told = {"output": name, "unit": units[name], "quantile": level, "value": value}
+                told = {"output": name, "unit": units.get(name, ""), "quantile": level, "value": value}
                 records.append({**key, **told, "answered": len(good) / len(group)})
     result = pd.DataFrame.from_records(records)
     result.attrs = {"units": {"quantile": "1", "answered": "1"}, "notes": frame.attrs.get("notes", ())}
@@ -202,18 +237,19 @@ def quantiles(
     return result
 
 
+@checks(**_GIVEN, **_READ)
 def monte_carlo(
     scenario: Scenario,
     n: int = 10_000,
     seed: int = 0,
     *,
-    parts: Sequence[str] = PARTS,
+    parts: Names = PARTS,
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
-    served: Iterable[float | str] | None = None,
-    outputs: Sequence[str] = OUTPUTS,
-    levels: Sequence[float] = LEVELS,
+    served: Numbers | None = None,
+    outputs: Names = OUTPUTS,
+    levels: Numbers = LEVELS,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """Quantiles of the optimum over what is not known: `quantiles` of `draws`, whose arguments these are.
@@ -246,13 +282,14 @@ def monte_carlo(
         changes = {} if key is None else {p: float(v[0]) for p, v in traffic_of(base, np.array([key])).items()}
         best = solve(base.update(changes), throw=False)
         point, band = best.to_frame().iloc[0], band_of(best)
-        for output in outputs:
+        for output in as_names(outputs):
             low, high = band.get(output, (math.nan, math.nan))
             here = rows.index[(rows["output"] == output).to_numpy()]
             result.loc[here, ["optimum", "band_low", "band_high"]] = [float(point[output]), low, high]
     return result
 
 
+@checks(frame=frame_of("draws", "status"), value=NUMBER, output=TEXT)
 def probability_above(frame: "pd.DataFrame", value: float, output: str = "overtraining_vs_rule_of_20") -> float:
     """The share of the answered draws whose output exceeds `value`.
 
@@ -267,6 +304,6 @@ def probability_above(frame: "pd.DataFrame", value: float, output: str = "overtr
     (1.0, 0.0)
 
     """
-    checked_outputs([output])
+    needs_columns(frame, checked_outputs([output]), "draws")
     good = frame.loc[frame["status"] == "optimal", output]
     return float((good > value).mean()) if len(good) else math.nan

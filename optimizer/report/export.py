@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..assumptions.arguments import FRAME, PATH, SCENARIO, TEXT, checks
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from .atomic import check_place, write_atomically
@@ -26,6 +27,7 @@ _WRITERS = {"xlsx": ("xlsxwriter", "an Excel file")}
 HUMAN_FORMATS = ("csv", "html", "md", "tex")
 
 
+@checks(frame=FRAME, path=PATH, scenario=SCENARIO, numbers=TEXT)
 def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None = None, numbers: str = "plain") -> Path:
     """Write a table; the ending of the name decides the format: .csv .parquet .xlsx .tex .md .json .html.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
@@ -85,7 +86,8 @@ def over_grid(
     return table
 
 
-def wide(table: SizeTable, across: str, values: Sequence[str] = ("n_params",)) -> SizeTable:
+@checks(table=FRAME, across=TEXT, values=names("n_params"))
+def wide(table: pd.DataFrame, across: str, values: Names = ("n_params",)) -> SizeTable:
     """One axis of a table as columns: "n_params: besiroglu", "n_params: hoffmann", one row for every combination of the other axes.
 
     Raises:
@@ -95,7 +97,7 @@ def wide(table: SizeTable, across: str, values: Sequence[str] = ("n_params",)) -
     record = table.attrs.get(KEY, {})
     recipe = record.get("table", {})
     axes = [*recipe.get("over", {}), *(["n_params"] if recipe.get("kind") == "inverse" else [])]
-    check_wide(axes, [str(name) for name in table.columns], across, values)
+    check_wide(axes, [str(name) for name in table.columns], across, as_names(values))
     values = list(dict.fromkeys(values))
     units = table.attrs.get("units", {})
     others = [axis for axis in axes if axis != across]
@@ -134,14 +136,14 @@ def check_wide(axes: Sequence[str], columns: Sequence[str], across: str, values:
         raise InputError(problems)
 
 
-def check_columns(known: Sequence[str], wanted: Sequence[str] | None) -> None:
+def check_columns(known: Sequence[str], wanted: Names | None) -> None:
     """Whether a table with these columns has those wanted; known before it is solved.
 
     Raises:
         InputError: as `chosen`.
 
     """
-    unknown = [name for name in wanted or () if name not in known]
+    unknown = [name for name in as_names(wanted or ()) if name not in known]
     if unknown:
         raise InputError(
             [
@@ -168,7 +170,7 @@ def bounded(grid: Mapping[str, Sequence[object]], times: int = 1) -> None:
         )
 
 
-def chosen(table: SizeTable, columns: Sequence[str] | None) -> SizeTable:
+def chosen(table: SizeTable, columns: Names | None) -> SizeTable:
     """The table with the columns of its grid and those named, in the order named.
 
     Raises:
@@ -180,7 +182,7 @@ def chosen(table: SizeTable, columns: Sequence[str] | None) -> SizeTable:
     known = [str(name) for name in table.columns]
     check_columns(known, columns)
     axes = [axis for axis in table.attrs[KEY]["table"]["over"] if axis in known]
-    kept = list(dict.fromkeys([*axes, *columns]))
+    kept = list(dict.fromkeys([*axes, *as_names(columns)]))
     result = SizeTable(table[kept])
     units = {name: unit for name, unit in table.attrs["units"].items() if name in kept}
     result.attrs = {**table.attrs, "units": units}
@@ -191,8 +193,7 @@ def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
     """The axes as lists of plain data."""
     grid = {}
     for path, values in over.items():
-        single = values is None or isinstance(values, (str, float, int, Mapping))
-        found = [values] if single else list(itertools.islice(values, MOST_ROWS + 1))  # type: ignore[arg-type]
+        found = as_values(values, MOST_ROWS + 1)
         grid[str(path)] = [v.item() if isinstance(v, np.generic) else v for v in found]
     empty = [path for path, values in grid.items() if not values]
     if empty:

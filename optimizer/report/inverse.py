@@ -1,8 +1,9 @@
 """For a model whose size is decided: how long should it be trained, and which traffic would justify the size?"""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from ..assumptions.arguments import MAPPING, PROGRESS, SCENARIO, Check, Names, Numbers, as_values, checks, names
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
@@ -21,12 +22,18 @@ SIZES = (1e9, 3e9, 8e9, 30e9, 70e9, 400e9)
 """Parameters of the inverse table where none are given: sizes that open models come in."""
 
 
+_SIZES = Check(
+    "a number or a list of numbers of parameters", "write '8B' or ['8B', '70B']", lambda given, _: _sizes(given)
+)
+
+
+@checks(scenario=SCENARIO, n_params=_SIZES, over=MAPPING, columns=names("implied_tokens"), progress=PROGRESS)
 def inverse_table(
     scenario: Scenario,
-    n_params: Iterable[float | str] = SIZES,
+    n_params: Numbers = SIZES,
     over: Mapping[str, Axis] | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Names | None = None,
     progress: Progress | None = None,
 ) -> SizeTable:
     """For model sizes that are decided: how long to train them for the scenario's quality, and which traffic justifies the size.
@@ -66,9 +73,9 @@ def inverse_columns(grid: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*grid, *_row(math.nan), "message"]))
 
 
-def _sizes(n_params: Iterable[float | str]) -> list[float]:
+def _sizes(n_params: Numbers) -> list[float]:
     sizes, problems = [], []
-    for given in n_params:
+    for given in as_values(n_params):
         try:
             size = parse_number(given, "parameters")
             if size <= 0:

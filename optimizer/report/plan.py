@@ -158,7 +158,9 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
 
 
 def needs_answer(best: Solution) -> None:
-    """Refuse a solution without a design."""
+    """Refuse a solution without a design, and what is no solution."""
+    if not isinstance(best, Solution):
+        raise TypeError(f"best must be a Solution, got a {type(best).__name__}; make one with solve(scenario).")
     if best.status is not Status.OPTIMAL:
         raise InputError([f"there is no design to show: {best.message}"])
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..assumptions.arguments import PATH, checks
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
@@ -41,6 +42,7 @@ class Agreement(NamedTuple):
     """the table as it comes out today, with the columns of the file"""
 
 
+@checks(path=PATH)
 def read_table(path: str | Path) -> SizeTable:
     """A table that `export` wrote, with units and record in `attrs`.
 

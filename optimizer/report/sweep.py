@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..assumptions.arguments import PATH, PROGRESS, SCENARIO, TEXT, Names, as_names, checks, names
 from ..assumptions.problems import DataError, InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..optimum.blocks import Progress
@@ -48,14 +49,16 @@ class Sweep:
     statuses: dict[str, int]
     units: dict[str, str]
 
-    def to_frame(self, columns: Sequence[str] | None = None) -> SizeTable:
+    @checks(columns=names("n_params"))
+    def to_frame(self, columns: Names | None = None) -> SizeTable:
         """All answers in memory, or the columns named; `attrs["units"]` gives the units."""
         frame = SizeTable(pd.concat(self.frames(columns), ignore_index=True))
         units = {name: unit for name, unit in self.units.items() if name in frame}
         frame.attrs = {"units": units, KEY: provenance(self.scenario)}
         return frame
 
-    def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    @checks(columns=names("n_params"))
+    def frames(self, columns: Names | None = None) -> Iterator[pd.DataFrame]:
         """The answers part by part, in the order of the input.
 
         Raises:
@@ -63,7 +66,7 @@ class Sweep:
 
         """
         for path in self._parts():
-            yield _read(path, columns)
+            yield _read(path, None if columns is None else as_names(columns))
 
     def reasons(self) -> dict[str, str]:
         """For each status without an answer, the sentence of its first row; at most one part a status is read."""
@@ -99,12 +102,21 @@ class Sweep:
         return f"<p>{escape(str(self))} First rows:</p>{html_table(head, numbers='human')}"
 
 
+@checks(
+    scenario=SCENARIO,
+    source=PATH,
+    out=PATH,
+    keep=names("identifier"),
+    engine=TEXT,
+    scheduler=TEXT,
+    progress=PROGRESS,
+)
 def sweep_parquet(
     scenario: Scenario,
     source: str | Path,
     out: str | Path,
     *,
-    keep: Sequence[str] = (),
+    keep: Names = (),
     engine: str = "local",
     scheduler: str = "",
     progress: Progress | None = None,
@@ -132,7 +144,7 @@ def sweep_parquet(
 
     if engine not in ENGINES:
         raise InputError([f"engine {engine!r} is unknown{near_miss(engine, ENGINES)} Engines: {', '.join(ENGINES)}."])
-    planned = plan(scenario, Path(source), Path(out), keep)
+    planned = plan(scenario, Path(source), Path(out), as_names(keep))
     if engine == "jax":
         return engines.with_jax(scenario, planned, progress)
     with prepared(planned) as done:

@@ -5,9 +5,10 @@ Each table carries the recipe it is made by, so that `rebuilt` can make it again
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SCENARIO, Names, checks, names
 from ..assumptions.law import law_names
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
@@ -21,11 +22,12 @@ from .inverse import inverse_table
 __all__ = ["default_grid", "rebuilt", "size_columns", "size_table"]
 
 
+@checks(scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, progress=PROGRESS)
 def size_table(
     scenario: Scenario,
     over: Mapping[str, Axis] | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Names | None = None,
     band: float = 0.05,
     progress: Progress | None = None,
 ) -> SizeTable:

@@ -5,6 +5,7 @@ would write a billion as 1G and 1e26 as 100Y: `axis` writes 1B and 1e26, as ever
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import altair as alt
 import pandas as pd  # whole before anything is drawn: Altair looks at it while another thread may still be importing it
 from altair.utils.schemapi import debug_mode
 
+from ..assumptions.arguments import FLAG, TEXT, WHOLE, checks, described
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 
@@ -115,6 +117,21 @@ def told(value: float, unit: str, output: str = "") -> str:
     return text if unit in ("1", "") else f"{text} {unit}"
 
 
+def needs_frame(frame: pd.DataFrame, columns: Iterable[str], maker: str) -> None:
+    """Refuse what is no frame, and a frame without these columns.
+
+    Raises:
+        TypeError: it is something else.
+        InputError: a column is missing.
+
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"the chart takes the DataFrame that {maker} returns, got {described(frame)}.")
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError([f"the chart needs column {', '.join(missing)}; give it the frame that {maker} returns."])
+
+
 def records(frame: pd.DataFrame, columns: Iterable[str], maker: str) -> list[dict[str, Any]]:
     """The rows of a frame, its index as a column. Altair draws nothing, and says nothing, for a column that is missing: this says it.
 
@@ -122,9 +139,7 @@ def records(frame: pd.DataFrame, columns: Iterable[str], maker: str) -> list[dic
         InputError: a column is missing, the frame has no rows, or it has more than a chart can show.
 
     """
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError([f"the chart needs column {', '.join(missing)}; give it the frame that {maker} returns."])
+    needs_frame(frame, columns, maker)
     if len(frame) > MOST_MARKS:
         raise InputError(
             [f"a chart shows at most {MOST_MARKS:,} marks, the frame has {len(frame):,} rows; take fewer."]
@@ -305,12 +320,16 @@ class Drawing:
 
 P = ParamSpec("P")
 
+_OPTIONS = {"output": TEXT, "top": WHOLE, "dark": FLAG}
+"""Options that charts share."""
+
 
 class Drawn(Generic[P]):
     """A function that draws: called, it gives an Altair chart; `drawing` gives what the app and the picture files need of it."""
 
     def __init__(self, draw: Callable[P, Drawing]) -> None:
-        self._draw = draw
+        options = [name for name in inspect.signature(draw).parameters if name in _OPTIONS]
+        self._draw = checks(**{name: _OPTIONS[name] for name in options})(draw)
         self.name = draw.__name__.replace("_", "-")
         functools.update_wrapper(self, draw)
 

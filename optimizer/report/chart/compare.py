@@ -16,6 +16,7 @@ from ..theme import (
     data,
     finished,
     in_turn,
+    needs_frame,
     records,
     scale,
     some,
@@ -43,6 +44,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 
     """
     columns = ["plan", "design", "n_params", "cost_total", "cost_vs_optimum", "allowed"]
+    needs_frame(frame, columns, "valleys")
     same = bool(frame.attrs.get("same_unit", True))
     unit = frame.attrs.get("units", {}).get("cost_total", "") if same else "times the own optimum"
     value = "cost_total" if same else "cost_vs_optimum"

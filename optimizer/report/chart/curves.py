@@ -21,6 +21,7 @@ from ..theme import (
     finished,
     in_turn,
     named,
+    needs_frame,
     records,
     scale,
     some,
@@ -199,6 +200,7 @@ def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, 
         InputError: no path of the grid has two numbers to run along, or there would be too many lines.
 
     """
+    needs_frame(frame, ["status", output], "sweep")
     paths, units = frame.attrs.get("grid", []), frame.attrs.get("units", {})
     rows = records(frame, [*paths, "status", output], "sweep")
     along = next((p for p in paths if len({r[p] for r in rows if _is_number(r[p])}) > 1), None)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...assumptions.numbers import percent
 from ...assumptions.problems import InputError
-from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, scale, told, with_unit
+from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, needs_frame, scale, told, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,7 @@ def draws(
         InputError: the frame is of several traffics, or has no draw with an answer.
 
     """
-    missing = [column for column in ("draw", output) if column not in frame]
-    if missing:
-        raise InputError([f"the chart needs column {', '.join(missing)}; give it the frame that draws returns."])
+    needs_frame(frame, ["draw", output], "draws")
     if "served_tokens" in frame and len(set(frame["served_tokens"])) > 1:
         raise InputError(
             [
