@@ -180,6 +180,7 @@ def roofline(
         from .assumptions.numbers import parse_number
         from .assumptions.problems import InputError
         from .assumptions.typed import changes_given
+        from .model.total import warnings
         from .report.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
 
         problems: list[str] = []
@@ -201,6 +202,7 @@ def roofline(
             modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": speed, "cost": cost}}
             frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
             head = {"model": asked.name, "chip": chip, "precision": precision, "figures": figures, "modes": modes}
+            head["warnings"] = warnings(asked.scenario, quality=False)
             _print_json({**head, **frames})
             return
         from .report.serving_text import serving_text

@@ -148,20 +148,31 @@ def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
 
 
 def assumption_table(known: dict[str, Pin]) -> "pd.DataFrame":
-    """The assumptions in which pins differ: one row a dotted path, one column a pin, empty where a pin does not have the path."""
+    """The assumptions in which pins differ: one row a dotted path, one column a pin, empty where a pin does not have the path.
+
+    What a pin takes from a named row of a table, as a law's coefficients or a chip's price, has the value of that row.
+    """
     import pandas as pd
 
     plain = {name: plain_values(p.scenario) for name, p in known.items()}
     paths = dict.fromkeys(path for values in plain.values() for path in values if path != "name")
     records = []
     for path in paths:
-        values = {name: found.get(path) for name, found in plain.items()}
+        values = {name: found.get(path, _held(known[name].scenario, path)) for name, found in plain.items()}
         if any(value != next(iter(values.values())) for value in values.values()):
             told = {n: f"{len(v)} months" if isinstance(v, list) else "" if v is None else v for n, v in values.items()}
             records.append({"assumption": path, **told})
     frame = pd.DataFrame.from_records(records, columns=["assumption", *known])
     frame.attrs["units"] = {}
     return frame
+
+
+def _held(scenario: Scenario, path: str) -> object:
+    """The number or text at a dotted path, whichever way it came there; None where the scenario has no such path."""
+    value: object = scenario
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    return value if isinstance(value, (str, float)) else None
 
 
 def suggested(known: dict[str, Pin], name: str) -> str:

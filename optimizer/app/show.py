@@ -1,21 +1,26 @@
 """How is a chart, a table or a problem put on a page? The same way on every page."""
 
 import html
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import streamlit as st
 
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
+from ..model.total import warnings
 from ..optimum.solution import Solution, Status
+from ..report.cells import is_ratio, is_share, written
+from ..report.compare import VS
 from ..report.export import encoded
 from ..report.markup import as_text
 from ..report.picture import PICTURES, picture
-from ..report.theme import Drawing, Drawn, with_unit
+from ..report.theme import Drawing, Drawn, named, with_unit
 from .answers import answer
 from .controls import escaped
 from .state import Question, question
@@ -40,10 +45,13 @@ __all__ = [
     "stale",
     "table",
     "unfaded",
+    "warned",
 ]
 
 PAUSE = 0.08
 """seconds"""
+MOST_WRITTEN = 10_000
+"""Most numbers of a table that are written one by one."""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """Read aloud, not shown."""
 _LOOK = """<style>
@@ -90,6 +98,7 @@ def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
 
     """
     best = answer(asked.scenario)
+    warned(warnings(asked.scenario))
     if best.status is Status.OPTIMAL:
         asked.answered = best
         if not asked.problems:
@@ -106,6 +115,12 @@ def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
 def problems(sentences: Sequence[str]) -> None:
     """The library's sentences."""
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
+
+
+def warned(sentences: Sequence[str]) -> None:
+    """What an answer does not refuse but may not mean what was wanted."""
+    for sentence in sentences:
+        st.warning(escaped(sentence))
 
 
 def look() -> None:
@@ -210,12 +225,60 @@ def _picture(kind: str, drawing: Callable[..., Drawing]) -> bytes:
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
-    """A frame with human numbers, units in the header. The browser saves a table as it is shown, so formulas are disarmed here too."""
+    """A frame with numbers as people write them and units in the header; they stay numbers, so that the browser sorts them by size.
+
+    The browser saves a table as it is shown, so formulas are disarmed here too.
+    """
+    import pandas as pd
+
     units = frame.attrs.get("units", {})
-    named = frame if frame.index.name is None else frame.reset_index()
-    shown = named.map(lambda v: human(v, 4) if isinstance(v, float) else as_text(v) if isinstance(v, str) else v)
-    shown.columns = [as_text(_header(str(name), units.get(name, "1"))) for name in named.columns]
-    st.dataframe(shown, hide_index=True, alt=alt_text)
+    bare = frame if frame.index.name is None else frame.reset_index()
+    headers = {str(name): as_text(_header(str(name), units.get(name, "1"))) for name in bare.columns}
+    content = {name: _content(bare[name].to_numpy()) for name in headers}
+    numbers = [name for name, values in content.items() if values.dtype.kind in "iuf"]
+    outputs = bare["output"].tolist() if "output" in bare else []
+    if "output" in content:
+        content["output"] = np.array([as_text(named(str(name))) for name in outputs], object)
+    shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
+    if len(shown) * len(numbers) > MOST_WRITTEN:
+        formats = {
+            headers[name]: st.column_config.NumberColumn(format=_format(content[name], name)) for name in numbers
+        }
+        st.dataframe(shown, hide_index=True, alt=alt_text, placeholder="", column_config=formats)
+        return
+    style = shown.style
+    one = str(frame.attrs.get("output", ""))  # what a tornado's ends are
+    for name in numbers:
+        header, column = headers[name], one if one and name.startswith(("output_", "swing")) else name
+        style = style.format(partial(written, column=column), subset=[header])
+        if name not in units and not name.endswith(VS):  # each row is another output
+            for output in dict.fromkeys(outputs):
+                rows = [i for i, other in enumerate(outputs) if other == output]
+                style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
+    st.dataframe(style, hide_index=True, alt=alt_text, placeholder="")
+
+
+def _content(values: np.ndarray) -> np.ndarray:
+    """A column that a browser can sort: numbers as numbers, everything else as text."""
+    if values.dtype.kind in "iufb":
+        return values
+    known = [v for v in values.tolist() if v not in (None, "") and v == v]
+    if known and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known):
+        return np.array([math.nan if v in (None, "") else v for v in values.tolist()], float)
+    told = [human(v, 4) if isinstance(v, float) and v == v else as_text(str(v)) for v in values.tolist()]
+    return np.array(
+        ["" if v is None or v != v else text for v, text in zip(values.tolist(), told, strict=True)], object
+    )
+
+
+def _format(values: np.ndarray, name: str) -> str:
+    """A format of the browser's, for tables too long to write every number."""
+    if is_ratio(name):
+        return "%.1fx"
+    if is_share(name):
+        return "percent"
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    return "scientific" if largest >= 1e15 else "compact" if largest >= 1e3 else "%.4g"
 
 
 def _header(name: str, unit: str) -> str:

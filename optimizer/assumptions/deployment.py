@@ -52,7 +52,14 @@ class Deployment(Assumption):
     context_tokens: float = quantity(
         "tokens", "tokens in the context of a sequence, on average", ge=1, default=8000.0, low=1000, high=200000
     )
-    sparsity: float = quantity("1", "total over active parameters", ge=1, default=1.0, low=1, high=40)
+    sparsity: float | None = quantity(
+        "1",
+        "total over active parameters; what the experts of the law imply when left out, 1 for dense models",
+        ge=1,
+        default=None,
+        low=1,
+        high=40,
+    )
     expert_share: float | None = quantity(
         "1",
         "share of experts that a token uses; active over total when left out",
@@ -197,7 +204,7 @@ class Deployment(Assumption):
             ),
         ),
         Rule(
-            lambda d: d.expert_share is None or d.expert_share * d.sparsity <= 1,
+            lambda d: d.expert_share is None or d.sparsity is None or d.expert_share * d.sparsity <= 1,
             lambda d: (
                 f"has expert_share = {d.expert_share:g} times sparsity = {d.sparsity:g} above 1: the experts alone would use more "
                 "than the active parameters; lower one"

@@ -84,6 +84,11 @@ class Law(NamedAssumption):
         """The law for fresh data in the form E + A N^-alpha + B D^-beta."""
         raise NotImplementedError
 
+    @property
+    def total_over_active(self) -> Numeric:
+        """Total over active parameters of the models that the law speaks of; 1 for dense ones."""
+        return 1.0
+
     def effective_tokens(self, train_tokens: Numeric) -> Numeric:
         """D': the fresh tokens that `train_tokens` are worth (tokens). D itself unless data repeats."""
         return train_tokens
@@ -170,6 +175,10 @@ class RepetitionLaw(ChinchillaLaw):
         return xp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
 
 
+_IN_EXPERTS = 2 / 3
+"""Share of the active parameters in experts: 8 of 12 width^2 a layer (Kaplan et al. 2020, arXiv 2001.08361, table 1)."""
+
+
 class MoELaw(Law):
     """Mixture of experts with top-1 routing, at a fixed number of experts E; N counts active parameters.
 
@@ -177,6 +186,14 @@ class MoELaw(Law):
         1/Ê = 1 / (E - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max.
 
     Fitted for 1 to 32 experts, up to 5B total parameters. For fixed E it is a Chinchilla law: `chinchilla`.
+
+    The law fixes the parameters that a token uses, not those of the whole model: that takes the share f of them that lies in experts,
+
+        total / active = 1 + f (E - 1),        f = 2/3, so (1 + 2 E) / 3: `total_over_active`.
+
+    f = 2/3 is a transformer whose feed-forward part, 8 of the 12 width^2 parameters of a layer, consists of experts, without embeddings.
+    Released mixtures of experts have 0.18 to 0.89, half of them 0.55 or more, with E the experts over those that a token uses
+    (data/models.csv). `deployment.sparsity` gives the ratio of a model of another shape.
 
     References:
         Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 and table 2.
@@ -220,6 +237,10 @@ class MoELaw(Law):
             ),
         ),
     )
+
+    @property
+    def total_over_active(self) -> Numeric:
+        return 1 + _IN_EXPERTS * (self.experts - 1)
 
     @property
     def chinchilla(self) -> ChinchillaLaw:

@@ -175,7 +175,7 @@ class Limits(Assumption):
     )
     bytes_per_param: float | None = quantity(
         "bytes",
-        "memory per active parameter as served (experts: times total over active)",
+        "memory per parameter as served, all experts counted",
         gt=0,
         default=None,
         low=0.5,
@@ -216,8 +216,20 @@ class Scenario(Assumption):
     8000000000.0
     """
 
-    rules: ClassVar[tuple[Rule, ...]] = tuple(
-        map(_utilisation, ("rl.efficiency", "serving.prefill_efficiency", "serving.decode_efficiency"))
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *map(_utilisation, ("rl.efficiency", "serving.prefill_efficiency", "serving.decode_efficiency")),
+        Rule(
+            lambda s: (
+                s.deployment.sparsity is not None
+                or s.deployment.expert_share is None
+                or s.deployment.expert_share * s.law.total_over_active <= 1
+            ),
+            lambda s: (
+                f"deployment.expert_share = {s.deployment.expert_share:g} times {s.law.total_over_active:.3g}, total over active "
+                f"parameters of the law's experts, lies above 1: the experts alone would use more than the active parameters; lower "
+                "deployment.expert_share, or give deployment.sparsity"
+            ),
+        ),
     )
 
     name: str = label("short name")

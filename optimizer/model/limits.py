@@ -2,10 +2,12 @@
 
 max_params           N <= bound                    max_train_tokens     D <= bound
 min_params           N >= bound                    max_epochs           D <= epochs x unique tokens
-max_bytes            N bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
+max_bytes            M bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
 
 max_training_bytes_per_chip          memory of a training run, see `training`
 min_tokens_per_second_per_user       and the memory of a replica, see `roofline.serving_excess`; with serving.method = "roofline"
+
+M counts all parameters, of which a token uses N; see `total`.
 """
 
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design, pretraining_flops
 from .roofline import serving_excess, serving_limits
+from .total import total_params
 from .training import training_bytes_per_chip
 
 __all__ = ["limit_excess", "limit_names"]
@@ -41,7 +44,9 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_params is not None:
         excess["limits.max_params"] = jnp.log(n_params / limits.max_params)
     if limits.max_bytes is not None and limits.bytes_per_param is not None:
-        excess["limits.max_bytes"] = jnp.log(n_params * limits.bytes_per_param / limits.max_bytes)
+        excess["limits.max_bytes"] = jnp.log(
+            total_params(scenario, n_params) * limits.bytes_per_param / limits.max_bytes
+        )
     if limits.max_train_tokens is not None:
         excess["limits.max_train_tokens"] = jnp.log(train_tokens / limits.max_train_tokens)
     if limits.max_epochs is not None:

@@ -32,6 +32,7 @@ from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
+from .total import placed
 
 __all__ = [
     "Replica",
@@ -143,11 +144,11 @@ def width(deployment: Deployment, n_params: Numeric) -> Numeric:
 
 def replica(scenario: Scenario, n_params: Numeric) -> Replica:
     """The scenario's deployment of a model with N active parameters on money.serve_chip."""
-    return replica_of(scenario.deployment, scenario.money.serve_chip, n_params, scenario.serving.flops_per_param_token)
+    return replica_of(placed(scenario), scenario.money.serve_chip, n_params, scenario.serving.flops_per_param_token)
 
 
 def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_param_token: Numeric = 2.0) -> Replica:
-    """A deployment of a model with N active parameters on a chip.
+    """A deployment of a model with N active parameters on a chip; one without a sparsity of its own serves a dense model.
 
     Raises:
         ValueError: the chip's memory or bandwidth is not on record.
@@ -157,9 +158,10 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         raise ValueError(f"{chip.name or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
     n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
-    share = 1 / d.sparsity if d.expert_share is None else d.expert_share
-    dense_model = d.sparsity <= 1
-    experts = jnp.where(dense_model, 0.0, n_params * (d.sparsity - 1) / jnp.where(dense_model, 1.0, 1 - share))
+    sparsity = 1.0 if d.sparsity is None else d.sparsity
+    share = 1 / sparsity if d.expert_share is None else d.expert_share
+    dense_model = sparsity <= 1
+    experts = jnp.where(dense_model, 0.0, n_params * (sparsity - 1) / jnp.where(dense_model, 1.0, 1 - share))
     kv, kept = cache_bytes(d, n_params)
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
@@ -169,7 +171,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     return Replica(
         sequence_flops=flops_per_param_token * n_params * q,
         token_flops=flops_per_param_token * n_params,
-        dense_bytes=d.weight_bytes(chip) * (n_params * d.sparsity - experts),
+        dense_bytes=d.weight_bytes(chip) * (n_params * sparsity - experts),
         expert_bytes=d.weight_bytes(chip) * experts,
         expert_share=share,
         tokens_per_step=q,
@@ -242,7 +244,7 @@ def balance_batch(chip: Accelerator, deployment: Deployment) -> Numeric:
     """
     assert chip.hbm_bytes_per_second is not None
     ratio = chip.peak_flops / chip.hbm_bytes_per_second
-    return ratio * deployment.weight_bytes(chip) / 2 * deployment.sparsity
+    return ratio * deployment.weight_bytes(chip) / 2 * (1.0 if deployment.sparsity is None else deployment.sparsity)
 
 
 def drain_seconds(chip: Accelerator) -> Numeric:

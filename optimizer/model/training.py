@@ -14,6 +14,7 @@ References:
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .roofline import layers, width
+from .total import total_params
 
 __all__ = ["training_bytes_per_chip"]
 
@@ -28,5 +29,5 @@ def training_bytes_per_chip(scenario: Scenario, n_params: Numeric) -> Numeric:
         "selective": _KEPT,
         "full": _INPUTS,
     }[plan.recomputation]
-    states = plan.state_bytes_per_param * n_params * shape.sparsity / plan.shard_chips
+    states = plan.state_bytes_per_param * total_params(scenario, n_params) / plan.shard_chips
     return states + per_token * plan.tokens_per_chip * layers(shape, n_params) * width(shape, n_params)

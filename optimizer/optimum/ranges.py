@@ -63,8 +63,8 @@ def left_alone(path: str, over: Over) -> bool:
 def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     """Every assumption of the scenario that has a range: the declared one, or the one that `over` gives.
 
-    What nothing depends on is left out unless it is named: the deployment with serving.method = "efficiency", and the memory of a
-    training run without limits.max_training_bytes_per_chip.
+    What nothing depends on is left out unless it is named: the deployment with serving.method = "efficiency" and no limit on memory, and
+    the memory of a training run without limits.max_training_bytes_per_chip.
 
     Raises:
         InputError: `over` names what no scenario has, or a range that is none; every problem at once.
@@ -87,6 +87,8 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
 def _idle(scenario: Scenario, path: str, given: Mapping[str, tuple[float, float]]) -> bool:
     """Whether no cost and no limit of the scenario, or of those that are moved, depends on this number."""
     in_memory = scenario.limits.max_training_bytes_per_chip is not None or "limits.max_training_bytes_per_chip" in given
+    if path == "deployment.sparsity" and (scenario.limits.max_bytes is not None or "limits.max_bytes" in given):
+        return False
     if path.startswith("deployment."):
         # Activations in training memory take the layers of the deployment.
         return scenario.serving.method == "efficiency" and not (in_memory and path in _SHAPE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
+from ..model.total import warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +187,7 @@ class Solution:
                     "active_limits": list(self.certificate.active_limits),
                     "multipliers": self.certificate.multipliers,
                 },
+                "warnings": warnings(self.scenario),
                 "scenario": self.scenario.to_dict(),
                 "version": __version__,
             }

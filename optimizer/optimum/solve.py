@@ -27,6 +27,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.quality import target_reducible_loss
+from ..model.total import total_over_active
 from .band import near_optimal
 from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
@@ -126,7 +127,7 @@ def is_convex(scenario: Scenario) -> bool:
     many experts a step reads, 1 - (1 - a)^B, which bends the other way.
     """
     chosen = scenario.deployment.batch_size is None
-    return scenario.serving.method == "efficiency" or not (chosen and float(scenario.deployment.sparsity) > 1)
+    return scenario.serving.method == "efficiency" or not (chosen and float(total_over_active(scenario)) > 1)
 
 
 _STARTS = (-3.0, -1.5, 1.5)

@@ -49,6 +49,10 @@ Cost per token falls with B, so the cheapest batch is the largest that memory (`
 a series in N with positive terms), so `solve` certifies a global optimum, also one that lies on a kink. Experts with a chosen batch are not
 convex: `solve` then starts from several sizes and says that the optimum is not certified as global.
 
+M / N is `deployment.sparsity`. Left out, it is 1 under a law of dense models and (1 + 2 E) / 3 under a law of E experts, of which a token
+uses one: two thirds of the active parameters lie in experts, as where the whole feed-forward part of a transformer is replaced by them.
+The share of experts that a token uses is then 1 / E. Released models differ (docs/model.md); give the ratio of the model you mean.
+
 > An optimum under the roofline moves with hardware, batch, context and latency. What it cannot see: attention FLOPs, uneven experts,
 > the cost of drafting, queues.
 """

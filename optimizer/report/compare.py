@@ -11,7 +11,7 @@ from .plan import cost_curve, cost_phases
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OUTPUTS", "bills", "difference_table", "valleys"]
+__all__ = ["OUTPUTS", "VS", "bills", "difference_table", "valleys"]
 
 OUTPUTS = (
     "n_params", "train_tokens", "rl_tokens", "tokens_per_param", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",

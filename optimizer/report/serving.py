@@ -35,7 +35,9 @@ from ..model.roofline import (
     step_time,
     usd_per_prefill_token,
 )
+from ..model.total import placed, total_params
 from ..optimum.program import stand_ins
+from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +57,7 @@ __all__ = [
     "operating_point",
     "pipeline_sweep",
     "served",
+    "served_optimum",
     "speed_sweep",
 ]
 
@@ -132,6 +135,27 @@ def served(
     found = Served(model or f"a {human(n_params)} model", n_params, scenario)
     problems = problems or misfits(found)
     if problems:
+        raise InputError(problems)
+    return found
+
+
+def served_optimum(best: Solution, changes: Mapping[str, object] | None = None) -> Served:
+    """The optimum of a scenario on the scenario's own deployment and chip, whichever way its serving is billed.
+
+    Args:
+        best: an answer.
+        changes: dotted paths to replace, as in `Scenario.update`.
+
+    Raises:
+        InputError: there is no design, or it does not fit the deployment.
+
+    """
+    if best.status is not Status.OPTIMAL:
+        raise InputError([f"there is no design to serve: {best.message}"])
+    n_params = float(best.design.n_params)
+    scenario = best.scenario.update({"serving.method": "roofline", "money.unit": "usd", **(changes or {})})
+    found = Served(f"a {human(n_params)} model", n_params, scenario)
+    if problems := misfits(found):
         raise InputError(problems)
     return found
 
@@ -402,8 +426,9 @@ def key_figures(s: Served) -> dict[str, tuple[float, str]]:
     r, chip, d = replica(s.scenario, s.n_params), s.scenario.money.serve_chip, s.scenario.deployment
     weights = float(r.weight_bytes / r.stages)
     return {
-        "balance batch": (float(balance_batch(chip, d)), "sequences"),
+        "balance batch": (float(balance_batch(chip, placed(s.scenario))), "sequences"),
         "memory drain time": (1e3 * float(drain_seconds(chip)), "ms"),
+        "parameters in all": (float(total_params(s.scenario, s.n_params)), "parameters"),
         "chips of a replica": (float(d.chips_on(chip) * d.pipeline_stages), "chips"),
         "weights per stage": (weights / GIGA, "GB"),
         "cache per token": (float(r.kv_held_bytes) / d.context_tokens / 1e3, "KB"),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..assumptions.numbers import human, percent
+from ..model.total import warnings
 from .claims import Claim
 from .serving import GIGA, KEEP_SECONDS, Served, endless_saving, fast_mode, key_figures
 from .text import grid
@@ -131,6 +132,7 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
         f"{percent(HELD_OUT_ERROR['one chip'], 1)} on one chip and {percent(HELD_OUT_ERROR['tensor'], 2)} with tensor parallelism. "
         "Experts across many chips are checked against single published points.",
     ]
+    lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(
         Text(f"{s.name} on {chip.name or 'the chip'} at {chip.precision}", style="bold"),
         grid(["", "value", "unit"], figures),

@@ -14,6 +14,7 @@ from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.numbers import human, percent
 from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
+from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
@@ -178,6 +179,7 @@ def solution_text(best: Solution) -> RenderableType:
     if forbidden and not unpriced(best):
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
     lines += filter(None, [band.unknown, unspent(best)])
+    lines += [f"Warning: {sentence}" for sentence in warnings(best.scenario)]
     name = best.scenario.name or "scenario"
     return Group(
         Text(f"{name}: {_question(best)}", style="bold"),

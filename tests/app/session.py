@@ -3,8 +3,11 @@
 Streamlit's own test runner runs the pages without a browser. What a browser alone can show (layout, canvas edits, the address bar) is not here.
 """
 
+import re
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 from streamlit.testing.v1 import AppTest
 
 from optimizer import solve
@@ -58,6 +61,26 @@ def run(at: AppTest) -> AppTest:
     at.run()
     assert not at.exception, at.exception
     return at
+
+
+NUMBER = re.compile(r"[-+]?[\d,.]+(e-?\d+)?[KMBTP]?( ?%|x)?")
+
+
+def texts_that_are_numbers(at: AppTest) -> list[str]:
+    """Columns of the page's tables that hold numbers as text, which a browser sorts by their first digit."""
+    found = []
+    for table in at.dataframe:
+        for name in table.value:
+            told = [str(v) for v in table.value[name] if v is not None and v == v and v != ""]
+            if table.value[name].dtype.kind not in "iufb" and told and all(map(NUMBER.fullmatch, told)):
+                found.append(f"{name}: {told[:3]}")
+    return found
+
+
+def written(table) -> pd.DataFrame:
+    """A table as the browser writes it."""
+    raw = table.proto.arrow_data.styler.display_values
+    return pa.ipc.open_stream(raw).read_pandas().set_axis(table.value.columns, axis=1)
 
 
 def unfold(at: AppTest, *groups: str) -> AppTest:

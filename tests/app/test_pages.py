@@ -2,11 +2,13 @@
 
 import pytest
 
-from optimizer import load, presets
+from optimizer import load, presets, solve
 from optimizer.app.pins import Pin
-from optimizer.assumptions.numbers import human
+from optimizer.assumptions.numbers import human, percent
+from optimizer.report.serving import batch_sweep, key_figures, served, served_optimum
+from optimizer.report.text import times
 
-from .session import PAGES, ROOT, agrees, opened, run, shown
+from .session import PAGES, ROOT, agrees, opened, run, shown, texts_that_are_numbers, written
 
 
 @pytest.mark.parametrize("preset", presets())
@@ -21,6 +23,7 @@ def test_every_page_shows_every_preset(preset):
             button.click()  # long work is asked for
             run(at)
         assert not at.error, (page, at.error)
+        assert not texts_that_are_numbers(at), page
         assert at.dataframe or at.get("vega_lite_chart"), page
 
 
@@ -29,7 +32,12 @@ def test_every_preset_can_be_compared():
     at.session_state["pins"] = {preset: Pin(preset, load(preset)) for preset in presets()}
     run(at)
     assert not at.error
-    assert set(presets()) <= set(at.dataframe[0].value.columns)
+    found = at.dataframe[0]
+    assert set(presets()) <= set(found.value.columns)
+    assert not texts_that_are_numbers(at)
+    ratio = written(found).loc[found.value["output"].str.startswith("over-training"), presets()]
+    assert ratio.map(lambda text: text.endswith("x")).to_numpy().all()
+    assert written(found).loc[found.value["output"] == "savings", presets()[0]].item().endswith(" %")
 
 
 def test_the_lecture_shows_its_published_answer():
@@ -44,7 +52,11 @@ def test_the_size_table_is_the_librarys():
     at = opened("sizes")
     table = size_table(load("lecture-2026"))
     assert len(at.dataframe[0].value) == len(table)
-    assert at.dataframe[0].value["active parameters N"].tolist() == [human(n, 4) for n in table["n_params"]]
+    found = at.dataframe[0]
+    assert found.value["active parameters N"].tolist() == table["n_params"].tolist()
+    assert written(found)["active parameters N"].tolist() == [human(n, 4) for n in table["n_params"]]
+    assert written(found)["savings"].tolist() == [percent(n) for n in table["savings"]]
+    assert written(found)["over-training D/D0(N)"].tolist() == [times(n) for n in table["overtraining_vs_law"]]
     at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
     run(at)
     assert "no-such-law" in at.error[0].value.replace("\\", "")
@@ -55,15 +67,13 @@ def test_the_size_table_is_the_librarys():
 
 
 def test_serving_shows_the_librarys_operating_points():
-    from optimizer.report.serving import batch_sweep, key_figures, served
-
     at = opened("serving")
     at.selectbox(key="serving_model").set_value("Llama 3.1 8B")
     run(at)
     s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
     found = at.dataframe[0].value["decoding (USD/Mtok)"].tolist()
-    assert found == [human(v, 4) for v in batch_sweep(s)["usd_per_mtok_decode"]]
+    assert found == batch_sweep(s)["usd_per_mtok_decode"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
     assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")
@@ -99,3 +109,37 @@ def test_a_page_that_waits_to_be_asked_has_its_link_already():
 def test_serving_starts_with_the_precision_of_the_scenario():
     at = opened("serving", preset="frontier-moe-chat")
     assert [box.value for box in at.selectbox if box.label == "Precision"] == ["fp8"]
+
+
+@pytest.mark.parametrize(
+    ("page", "names"), [("plan", ["cost-against-params", "cost-by-phase"]), ("why", ["staircase"])]
+)
+def test_the_numbers_of_a_chart_are_numbers(page, names):
+    at = opened(page)
+    for name in names:
+        at.session_state[f"open.chart.{name}"] = True
+    run(at)
+    assert len(at.dataframe) == len(names)
+    assert not texts_that_are_numbers(at)
+    told = [written(table) for table in at.dataframe]
+    assert not [v for table in told for v in table.to_numpy().ravel() if str(v) in ("None", "nan", "n/a")]
+    if page == "plan":
+        assert told[1]["share"].str.endswith(" %").all()
+        assert told[0]["cost vs optimum"].str.endswith("x").all()
+    else:
+        assert told[0]["over-training D/(20 N)"].str.endswith("x").all()
+
+
+def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
+    """Weights of every expert of the law, 65 / 3 for 32; a price of one's own is kept."""
+    at = opened("serving", preset="frontier-moe-chat", money__serve_chip__usd_per_chip_hour="1")
+    best = solve(load("frontier-moe-chat", {"money.serve_chip.usd_per_chip_hour": 1}))
+    weights = float(best.design.n_params) * 65 / 3
+    assert shown(at)["Weights per stage, GB"] == human(weights / 1e9, 3)
+    s = served_optimum(best)
+    assert s.scenario.money.serve_chip.usd_per_chip_hour == 1
+    assert s.scenario.serving.load_factor == 0.6
+    assert at.dataframe[0].value["decoding (USD/Mtok)"].tolist() == batch_sweep(s)["usd_per_mtok_decode"].tolist()
+    at.session_state["question"].change({"deployment.sparsity": 2})
+    run(at)
+    assert "deployment.sparsity = 2 disagrees with law.experts = 32" in at.warning[0].value.replace("\\", "")

@@ -8,7 +8,6 @@ import pytest
 from optimizer import InputError, load, presets, solve
 from optimizer.app.link import same
 from optimizer.app.pins import Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
-from optimizer.assumptions.numbers import human
 from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
 from optimizer.report.compare import bills, difference_table, valleys
@@ -115,6 +114,20 @@ def test_only_what_differs_is_a_cause():
     assert assumption_table(known).to_dict("records") == [{"assumption": "pretraining.mfu", "a": 0.4, "b": 0.5}]
 
 
+def test_what_a_named_row_gives_is_shown_beside_what_replaces_it():
+    changed = {"name": "H100 SXM", "precision": "fp8", "usd_per_chip_hour": 1.5}
+    changes = {"law.alpha": 0.35, "money.serve_chip": changed}
+    known = {"a": Pin(LECTURE, load(LECTURE)), "b": Pin(LECTURE, load(LECTURE, changes))}
+    found = assumption_table(known).set_index("assumption")
+    chip = load(LECTURE).money.serve_chip
+    assert found.loc["law.alpha"].tolist() == [load(LECTURE).law.alpha, 0.35]
+    assert found.loc["money.serve_chip.usd_per_chip_hour"].tolist() == [chip.usd_per_chip_hour, 1.5]
+    assert found.loc["money.serve_chip.precision"].tolist() == ["bf16", "fp8"]
+    assert not (found == "").to_numpy().any()
+    other = assumption_table(known | {"c": Pin(SMALL, load(SMALL))}).set_index("assumption")
+    assert other.loc["goal.params"].tolist() == ["", "", 8.03e9], "what a pin does not have stays empty"
+
+
 def test_a_pin_is_no_formula_where_a_table_is_saved_by_the_browser():
     at = opened("compare")
     at.session_state["pins"] = {name: Pin(LECTURE, load(LECTURE)) for name in ("=1+1", "@SUM(A1)", "plain")}
@@ -137,7 +150,7 @@ def test_pins_on_the_page_survive_other_pages():
     run(at)
     assert list(at.session_state["pins"]) == ["mine", SMALL]
     best = solve(load(SMALL))
-    assert human(float(best.design.n_params), 4) in at.dataframe[0].value[SMALL].tolist()
+    assert float(best.design.n_params) in at.dataframe[0].value[SMALL].tolist()
     at.text_input(key="pin_rename.0").set_value(SMALL)
     run(at)
     assert "is pinned already" in at.error[0].value.replace("\\", "")

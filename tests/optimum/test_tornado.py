@@ -58,7 +58,12 @@ def test_training_memory_counts_only_where_it_is_limited(lecture):
     memory = {"pretraining.shard_chips", "pretraining.state_bytes_per_param", "pretraining.tokens_per_chip"}
     shape = {"deployment.layers", "deployment.sparsity"}
     limited = lecture.update(
-        {"limits.max_training_bytes_per_chip": 8e10, "pretraining.shard_chips": 16, "pretraining.recomputation": "full"}
+        {
+            "limits.max_training_bytes_per_chip": 8e10,
+            "pretraining.shard_chips": 16,
+            "pretraining.recomputation": "full",
+            "deployment.sparsity": 1,
+        }
     )
     frame = tornado(limited, "n_params").set_index("assumption")
     assert memory | shape <= set(frame.index)

@@ -12,7 +12,6 @@ from optimizer.assumptions.problems import InputError
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
 from optimizer.report.compare import bills, difference_table, valleys
-from optimizer.report.theme import named
 
 MOST_DRAWN = 12
 
@@ -39,16 +38,13 @@ def page() -> None:
     frame = difference_table(plans, reference)
     st.header("The difference")
     st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}. 1 means alike.")
-    show.table(
-        frame.assign(output=[named(name) for name in frame["output"]]),
-        "Outputs of the pinned scenarios and their ratios",
-    )
+    show.table(frame, "Outputs of the pinned scenarios and their ratios")
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
     st.header("The cause")
     cause = assumption_table(known)
     if len(cause):
         st.caption("The assumptions in which they differ; empty where a scenario does not have the assumption.")
-        show.table(cause.map(_written), "Assumptions in which the pinned scenarios differ")
+        show.table(cause, "Assumptions in which the pinned scenarios differ")
         show.download(cause.astype(str), "assumptions", plans[reference].scenario)
     else:
         st.caption(
@@ -75,10 +71,6 @@ def page() -> None:
         show.chart(chart.valleys, valleys(drawn))
     with right:
         show.chart(chart.bills, bills(drawn))
-
-
-def _written(value: object) -> object:
-    return value if isinstance(value, (float, str)) else str(value)
 
 
 def _answers(known: dict[str, Pin]) -> dict[str, Solution]:

@@ -1,6 +1,6 @@
 """Page: what serving a model on a chip looks like, and how it moves with every choice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,9 +12,8 @@ from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
-from optimizer.optimum.solution import Solution
 from optimizer.report.chart import latency_against_cost
-from optimizer.report.serving import SWEEPS, Served, batch_sweep, key_figures, served
+from optimizer.report.serving import SWEEPS, Served, batch_sweep, key_figures, served, served_optimum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +41,22 @@ def page() -> None:
     ]
     model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model")
     chips = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"] and r["hbm_bytes_per_second"]]
-    own = asked.scenario.money.serve_chip.name
-    chip = middle.selectbox("Chip", chips, index=chips.index(own) if own in chips else 0, key=f"serving_chip.{own}")
-    precision = asked.scenario.money.serve_chip.precision
+    own = asked.scenario.money.serve_chip.name or "the chip of the scenario"
+    chips = chips if own in chips else [own, *chips]
+    chip = middle.selectbox("Chip", chips, index=chips.index(own), key=f"serving_chip.{own}")
+    mine = asked.scenario.money.serve_chip
+    known = mine.precision
     precision = right.selectbox(
-        "Precision", PRECISIONS, index=PRECISIONS.index(precision), key=f"serving_precision.{precision}"
+        "Precision", PRECISIONS, index=PRECISIONS.index(known), key=f"serving_precision.{known}"
     )
-    changes = {"money.serve_chip": {"name": chip, "precision": precision}}
+    picked = {"name": chip, "precision": precision}
+    if (chip, precision) == (own, known):
+        picked = mine.to_dict()  # left as it is, the chip keeps the scenario's own price and speed
+    elif chip not in {r["chip"] for r in rows("hardware")}:
+        picked = {**mine.to_dict(), "precision": precision}
+    changes = {"money.serve_chip": picked}
     if model == OPTIMUM:
-        show.answered(asked, lambda best: _point(lambda: _optimum(best, changes)))
+        show.answered(asked, lambda best: _point(lambda: served_optimum(best, changes)))
     else:
         _point(lambda: served(model, changes=changes))
 
@@ -64,11 +70,6 @@ def _point(found: Callable[[], Served]) -> None:
         _sweep(s, name)
     except InputError as error:
         show.problems(error.problems)
-
-
-def _optimum(best: Solution, changes: Mapping[str, object]) -> Served:
-    deployment = best.scenario.deployment.to_dict()
-    return served(params=float(best.design.n_params), changes={"deployment": deployment, **changes})
 
 
 def _figures(s: Served) -> None:

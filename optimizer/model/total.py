@@ -1,0 +1,74 @@
+"""How many parameters does a model have in all, when N counts those that a token uses?
+
+    M = sparsity N
+
+`deployment.sparsity` where it is given, otherwise what the experts of the law imply, 1 for a law of dense models. Memory of weights and of
+training, the weights that a step reads and `limits.max_bytes` all take M from here.
+"""
+
+from ..assumptions.deployment import Deployment
+from ..assumptions.law import MoELaw
+from ..assumptions.numbers import human
+from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
+
+__all__ = ["placed", "total_over_active", "total_params", "warnings"]
+
+LEAST_IN_EXPERTS = 1 / 3
+"""Least share of the active parameters that experts plausibly hold; 31 of 32 mixtures of experts in data/models.csv have more."""
+
+
+def total_over_active(scenario: Scenario) -> Numeric:
+    """M / N: as given, or what the law's experts imply."""
+    given = scenario.deployment.sparsity
+    return scenario.law.total_over_active if given is None else given
+
+
+def total_params(scenario: Scenario, n_params: Numeric) -> Numeric:
+    """M, all parameters of a model with N active ones (parameters)."""
+    return n_params * total_over_active(scenario)
+
+
+def placed(scenario: Scenario) -> Deployment:
+    """The deployment with the sparsity of the model that it serves; where that is the law's, so is the share of experts a token uses."""
+    given, law = scenario.deployment, scenario.law
+    if given.sparsity is not None:
+        return given
+    filled: dict[str, Numeric] = {"sparsity": law.total_over_active}
+    if given.expert_share is None and isinstance(law, MoELaw):
+        filled["expert_share"] = 1 / law.experts
+    return given.model_copy(update=filled)
+
+
+def warnings(scenario: Scenario, *, quality: bool = True) -> list[str]:
+    """One sentence where the law and the deployment speak of different models.
+
+    Args:
+        scenario: the assumptions.
+        quality: whether the law is used, as solving does; serving a given model takes no loss from it.
+
+    >>> from optimizer.assumptions.library import load
+    >>> warnings(load("frontier-moe-rack")), len(warnings(load("frontier-moe-rack", {"deployment.sparsity": 2})))
+    ([], 1)
+
+    """
+    law, sparsity = scenario.law, scenario.deployment.sparsity
+    if sparsity is None:
+        return []
+    if isinstance(law, MoELaw):
+        experts = float(law.experts)
+        least = 1 + (experts - 1) * LEAST_IN_EXPERTS
+        if least <= sparsity <= experts:
+            return []
+        return [
+            f"deployment.sparsity = {human(sparsity)} disagrees with law.experts = {human(experts)}: with {human(experts)} experts of "
+            f"which a token uses one, a model has {human(least, 3)} to {human(experts, 3)} times as many parameters as a token uses. "
+            f"The loss counts law.experts, memory and cost count deployment.sparsity; change one of them, or leave it out to "
+            f"take {human(float(law.total_over_active), 3)} from the law."
+        ]
+    if quality and sparsity > 1:
+        return [
+            f"deployment.sparsity = {human(sparsity)} disagrees with law.kind = {law.kind!r}, a law of dense models: memory and cost count "
+            "the experts, the loss does not. Take law.kind = 'moe', or coefficients fitted to such models by active parameters."
+        ]
+    return []
