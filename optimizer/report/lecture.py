@@ -187,7 +187,7 @@ def carries() -> tuple[dict[str, float], str]:
     sentence = (
         f"What carries the result is the law's token exponent beta: 1 % less of it alone means {-found['law.beta']:.1f} % more "
         f"over-training, beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and {found['rl.tokens']:.2f} % for 1 % "
-        f"more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under {s.law.name}, and every law is "
+        f"more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under {s.law.title}, and every law is "
         "extrapolated here beyond the runs it was fitted on."
     )
     return found, sentence

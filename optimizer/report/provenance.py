@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..assumptions.naming import described, title
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows, table_names
+from .question import taken_as_given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,10 +79,19 @@ def made_on() -> str:
 
 
 def provenance(scenario: Scenario, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The record that a table carries in `attrs["overtrain"]`: version, hash, scenario and, where there is one, the table's recipe."""
+    """The record that a table carries in `attrs["overtrain"]`: title, what is fixed, version, hash, scenario and the table's recipe."""
     from .. import __version__
 
-    record = {"version": __version__, "scenario_sha256": fingerprint(scenario), "scenario": scenario.to_dict()}
+    if not described(scenario):
+        scenario = scenario.model_copy(update={"description": ""})  # it described what the scenario no longer is
+    varied = list((table or {}).get("over", ()))
+    record = {
+        "title": title(scenario, varied=varied),
+        "fixed": taken_as_given(scenario, varied),
+        "version": __version__,
+        "scenario_sha256": fingerprint(scenario),
+        "scenario": scenario.to_dict(),
+    }
     return record | ({"table": dict(table)} if table else {})
 
 

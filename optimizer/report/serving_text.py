@@ -132,7 +132,7 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
         "Experts across many chips are checked against single published points.",
     ]
     return Group(
-        Text(f"{s.name} on {chip.name or 'the chip'} at {chip.precision}", style="bold"),
+        Text(f"{s.name} on {chip.title or 'the chip'} at {chip.precision}", style="bold"),
         grid(["", "value", "unit"], figures),
         *shown,
         Text("\n".join(lines)),
