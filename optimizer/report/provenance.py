@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +78,18 @@ def made_on() -> str:
     return now.date().isoformat()
 
 
-def provenance(scenario: Scenario, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The record that a table carries in `attrs["overtrain"]`: title, what is fixed, version, hash, scenario and the table's recipe."""
+def provenance(
+    scenario: Scenario, table: Mapping[str, Any] | None = None, *, varied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The record that a table carries in `attrs["overtrain"]`: title, what is fixed, version, hash, scenario and the table's recipe.
+
+    `varied` names the columns in which rows have values of their own; by default the axes of the recipe.
+    """
     from .. import __version__
 
     if not described(scenario):
         scenario = scenario.model_copy(update={"description": ""})  # it described what the scenario no longer is
-    varied = list((table or {}).get("over", ()))
+    varied = [*varied, *(table or {}).get("over", ())]
     record = {
         "title": title(scenario, varied=varied),
         "fixed": taken_as_given(scenario, varied),

@@ -14,7 +14,7 @@ from optimizer import load, presets, solve
 from optimizer.assumptions.naming import described, title
 from optimizer.report.export import FORMATS, encoded
 from optimizer.report.grid import over_grid
-from optimizer.report.provenance import KEY
+from optimizer.report.provenance import KEY, provenance
 from optimizer.report.question import taken_as_given
 from optimizer.report.serving import Served, misfits, served
 from optimizer.report.table_text import table_text
@@ -126,6 +126,7 @@ def test_what_each_row_sets_is_not_called_fixed(lecture):
     s = lecture.update({"law.E": 1.6, "traffic.output_tokens": "500T"})
     assert taken_as_given(s, ["law"])["law"] == "each row its own"
     assert taken_as_given(s, ["traffic.output_tokens"])["traffic"].endswith("each row its own traffic.output_tokens")
+    assert provenance(s, varied=["law", "id"])["fixed"]["law"] == "each row its own"
     assert title(s, varied=["law"]) == "lecture-2026, changed: traffic.output_tokens = 500T"
 
 
