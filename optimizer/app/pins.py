@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
+from ..assumptions.differences import plain_values
 from ..assumptions.library import load, presets
 from ..assumptions.naming import title
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..assumptions.version import SCHEMA_VERSION, version_problem
 from .controls import escaped
-from .link import plain_values
 from .state import Question, question
 
 if TYPE_CHECKING:
