@@ -201,7 +201,14 @@ def roofline(
             speed, cost = fast_mode(asked)
             modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": speed, "cost": cost}}
             frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
-            head = {"model": asked.name, "chip": chip, "precision": precision, "figures": figures, "modes": modes}
+            on = asked.scenario.money.serve_chip
+            head = {
+                "model": asked.name,
+                "chip": on.title,
+                "precision": on.precision,
+                "figures": figures,
+                "modes": modes,
+            }
             head["warnings"] = warnings(asked.scenario, quality=False)
             _print_json({**head, **frames})
             return
@@ -276,6 +283,7 @@ def sensitivity(
     """Show what moves the optimum: exact elasticities, and every assumption at its low and at its high."""
     with _told():
         from . import __version__
+        from .assumptions.naming import title
         from .assumptions.problems import InputError, near_miss
         from .optimum.sensitivity import OUTPUTS, elasticities
         from .optimum.solve import InfeasibleError
@@ -309,6 +317,7 @@ def sensitivity(
                     "elasticities": _plain(slopes),
                     "tornado": _plain(swings.set_index("assumption")),
                     "units": swings.attrs["units"],
+                    "title": title(question),
                     "scenario": question.to_dict(),
                     "version": __version__,
                 }
@@ -316,7 +325,7 @@ def sensitivity(
             return
         from .report.sensitivity import sensitivity_text
 
-        _print(sensitivity_text(question.name, slopes, swings))
+        _print(sensitivity_text(title(question), slopes, swings))
 
 
 @app.command()

@@ -63,6 +63,33 @@ def test_the_table_of_the_readme_is_computed(title, law):
     assert band == f"{ends[0]} to {ends[1]}, {ends[2]} to {ends[3]}"
 
 
+def test_the_means_of_the_readme_are_computed():
+    from optimizer.report import lecture
+
+    frame = lecture.ensemble()
+    rounded, exact = (frame[f"pinned_{name}vs_rule_of_20"].to_dict() for name in ("", "exact_"))
+    all_of_them, once = (
+        [f"{lecture.geometric_mean(by_law, same_fit_once=same_fit_once):.0f}x" for by_law in (rounded, exact)]
+        for same_fit_once in (False, True)
+    )
+    low, high = (f"{100 * end(frame['lecture_point_excess_cost']):.1f}" for end in (min, max))
+    assert frame["claim_in_band"].all()
+    for text in (
+        "100x lies inside the 5 % band of every law",
+        f"the geometric mean of the four is {all_of_them[0]}, and {all_of_them[1]} at the {human(lecture.EXACT_TOKENS)} tokens",
+        f"({once[0]} and {once[1]} with the two readings of the Hoffmann fit counted once)",
+        f"costs {low} to {high} % more than the optimum",
+    ):
+        assert text in README, text
+
+
+def test_the_errors_of_serving_in_the_readme_are_those_of_the_report():
+    from optimizer.report.serving_text import HELD_OUT_ERROR
+
+    one, tensor = (f"{100 * HELD_OUT_ERROR[name]:.0f} %" for name in ("one chip", "tensor"))
+    assert f"the median error is {one} on one chip and {tensor} with tensor parallelism" in README
+
+
 def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):

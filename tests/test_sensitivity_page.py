@@ -7,6 +7,7 @@ import pytest
 
 import optimizer
 from optimizer import draws, elasticities, ensemble, load, probability_above, quantiles, regret
+from optimizer.report.lecture import pinned
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sensitivity.md").read_text()
 
@@ -36,7 +37,9 @@ def test_the_table_of_the_lecture_is_computed():
     low, high = quantiles(found, ["overtraining_vs_rule_of_20"], [0.1, 0.9])["value"]
     wrong = regret(s, ["200T"], ["20T", "2000T"])["regret"]
     laws = ensemble(s)["overtraining_vs_rule_of_20"]
+    held = elasticities(pinned(s))["overtraining_vs_rule_of_20"]["law.beta"]
     for text in (
+        f"with N held at 100B, as in `overtrain reproduce`, 1 % more beta moves it by {held:+.2f} %",
         ", ".join(f"{slopes[path]:+.2f} %" for path in paths),
         f"{low:.1f}x to {high:.1f}x",
         f"| {100 * probability_above(found, 100):.1f} % |",

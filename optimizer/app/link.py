@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..assumptions.changes import schema_paths
+from ..assumptions.differences import differences
 from ..assumptions.library import MAX_TOML_BYTES, load, presets
 from ..assumptions.problems import InputError, near_miss
-from ..assumptions.quantity import Assumption
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml
 from ..assumptions.traffic_file import MAX_CSV_BYTES
@@ -28,11 +28,8 @@ __all__ = [
     "TABLE",
     "VERSION",
     "Opened",
-    "differences",
     "opened",
     "parameters",
-    "plain_values",
-    "same",
     "scenario_of",
     "uploaded_scenario",
 ]
@@ -40,44 +37,12 @@ __all__ = [
 PRESET, VERSION, TABLE = "preset", "v", "traffic.table"
 MOST_PARAMETERS = 200
 LONGEST_VALUE = 20_000
-_BESIDE = ("sources", "description")
-"""Text that says nothing about the problem and stays out of links."""
 _VERSION = f"{VERSION} (the schema_version of the link)"
 _BARE = re.compile(r"\[\d+\]")
 _FILE = (
     "traffic.file names a file on the machine that the app runs on, which the app does not read; "
     "upload the CSV file on the Plan page, or write its rows as traffic.table."
 )
-
-
-def plain_values(scenario: Scenario) -> dict[str, Any]:
-    """Every dotted path of a scenario with its plain value; a name that stands for a block is `block.name`."""
-    return {path: value for path, value in _flat(scenario.to_dict(), scenario).items() if path not in _BESIDE}
-
-
-def _flat(plain: Mapping[str, Any], block: Assumption, prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in plain.items():
-        inner = getattr(block, key)
-        if not isinstance(inner, Assumption):
-            found[f"{prefix}{key}"] = value
-        elif isinstance(value, str):
-            found[f"{prefix}{key}.name"] = value
-        else:
-            found |= _flat(value, inner, f"{prefix}{key}.")
-    return found
-
-
-def differences(start: Scenario, scenario: Scenario) -> dict[str, Any]:
-    """What `update` needs to make `scenario` of `start`: dotted path to value, None for what is taken out."""
-    before, after = plain_values(start), plain_values(scenario)
-    gone = {path: None for path in before if path not in after}
-    return {path: value for path, value in after.items() if path not in before or before[path] != value} | gone
-
-
-def same(one: Scenario, other: Scenario) -> bool:
-    """Whether two scenarios ask the same question; descriptions and sources may differ."""
-    return plain_values(one) == plain_values(other)
 
 
 def parameters(preset: str, scenario: Scenario) -> dict[str, str]:

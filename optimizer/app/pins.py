@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
+from ..assumptions.differences import plain_values
 from ..assumptions.library import load, presets
+from ..assumptions.naming import title
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..assumptions.version import SCHEMA_VERSION, version_problem
 from .controls import escaped
-from .link import plain_values
 from .state import Question, question
 
 if TYPE_CHECKING:
@@ -181,6 +182,11 @@ def suggested(known: dict[str, Pin], name: str) -> str:
     return next(t for t in (name, *(f"{name} {i}" for i in range(2, len(known) + 3))) if t not in known)
 
 
+def _called(asked: Question) -> str:
+    name = title(asked.scenario, most=1)
+    return name if len(name) <= LONGEST_NAME - 4 else f"{asked.scenario.name or asked.preset}, changed"
+
+
 def pin_control(asked: Question) -> None:
     """Pin the current scenario, in the sidebar of every page."""
     # The label stays the same: a box whose label changed would be another one to the browser, and closed.
@@ -189,7 +195,7 @@ def pin_control(asked: Question) -> None:
         return
     with box:
         with st.form("pin_form", clear_on_submit=True, border=False):
-            name = suggested(pins(), asked.scenario.name or asked.preset)
+            name = suggested(pins(), _called(asked))
             st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
             st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
         st.caption(f"{len(pins())} pinned; page Compare puts them side by side.")

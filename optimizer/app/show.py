@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
+from ..assumptions.naming import title
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..model.total import warnings
@@ -83,7 +84,7 @@ def notices(asked: Question) -> None:
     """Above every page: what was wrong with a link or a file, and what was typed and cannot be."""
     if asked.notice:
         st.warning(
-            f"This could not be read, so the scenario is {escaped(asked.scenario.name or asked.preset)}:\n\n"
+            f"This could not be read, so the scenario is {escaped(title(asked.scenario))}:\n\n"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
     if asked.problems:

@@ -51,7 +51,7 @@ def _preset(asked: Question) -> None:
     st.session_state["preset"] = asked.preset
     st.selectbox(
         "Preset", presets(), key="preset", on_change=lambda: question().choose(st.session_state["preset"]),
-        help=escaped(load(asked.preset).description),
+        help=escaped(f"As it comes: {load(asked.preset).description}"),
     )  # fmt: skip
 
 

@@ -4,10 +4,11 @@ import shlex
 
 import tomli_w
 
+from ..assumptions.differences import differences
 from ..assumptions.library import load
 from ..assumptions.scenario import Scenario
 from ..assumptions.typed import changes_given
-from .link import TABLE, differences
+from .link import TABLE
 
 __all__ = ["command_snippet", "python_snippet"]
 

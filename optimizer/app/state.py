@@ -10,12 +10,13 @@ from typing import Any
 
 import streamlit as st
 
+from ..assumptions.differences import plain_values, same
 from ..assumptions.library import load
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
-from .link import opened, parameters, plain_values, same
+from .link import opened, parameters
 
 __all__ = ["Question", "question", "write_link"]
 

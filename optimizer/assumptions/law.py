@@ -18,6 +18,7 @@ References:
 from functools import cache
 from typing import Any, ClassVar, Literal
 
+from .numbers import parse_number
 from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, numpy_for, quantity, unknown_name
 from .tables import rows
 
@@ -50,6 +51,17 @@ def _parameters(name: str) -> dict[str, float]:
     return {r["parameter"]: float(r["value"]) for r in rows("laws") if r["law"] == name}
 
 
+_EDGES = ("fitted_max_params", "fitted_max_tokens", "fitted_max_tokens_per_param")
+
+
+def _read(given: Any) -> float | None:
+    """The number meant, or None for what its own field refuses."""
+    try:
+        return parse_number(given)
+    except ValueError:
+        return None
+
+
 class Law(NamedAssumption):
     """What every scaling law offers. N and D may be arrays; all methods are elementwise and differentiable."""
 
@@ -69,7 +81,11 @@ class Law(NamedAssumption):
             raise ValueError(
                 f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind"
             )
-        return dict(_parameters(name))
+        row = _parameters(name)
+        if any(field in given and _read(given[field]) != value for field, value in row.items() if field not in _EDGES):
+            # Other coefficients are another law: how far the runs of the published fit reach says nothing about it.
+            return {field: value for field, value in row.items() if field not in _EDGES}
+        return dict(row)
 
     @classmethod
     def _cited(cls, name: str, field: str) -> Citation | None:
@@ -167,6 +183,10 @@ class RepetitionLaw(ChinchillaLaw):
     def chinchilla(self) -> ChinchillaLaw:
         fresh = {k: getattr(self, k) for k in ("name", "E", "A", "B", "alpha", "beta")}
         return ChinchillaLaw.model_construct(**fresh)
+
+    def changed(self) -> dict[str, float]:
+        decay = {"R_D": _R_D} if self.name and self.R_D != _R_D else {}
+        return super().changed() | decay
 
     def effective_tokens(self, train_tokens: Numeric) -> Numeric:
         xp = numpy_for(train_tokens, self.unique_tokens, self.R_D)

@@ -29,9 +29,11 @@ __all__ = [
     "MONTHS_PER_YEAR",
     "SECONDS_PER_DAY",
     "SECONDS_PER_HOUR",
+    "amount",
     "human",
     "parse_number",
     "percent",
+    "times",
 ]
 
 SECONDS_PER_HOUR = 3600.0
@@ -55,6 +57,7 @@ _POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}\D*")
 _SAME = str.maketrans("\u00a0\u2007\u2009\u202f\u2019\u2212", "    '-")
 """What print uses for a space, an apostrophe and a minus sign."""
 _HUMAN = ((15, "P"), (12, "T"), (9, "B"), (6, "M"), (3, "K"))
+_BYTES = {"P": "PB", "T": "TB", "B": "GB", "M": "MB", "K": "KB"}
 _HOW = "write a plain count or a human number such as 100B, 150T, 1.3e15, 1_000, 38% or 1/3"
 
 
@@ -157,6 +160,24 @@ def _short(decimal: str) -> str:
     return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
+def amount(value: float, unit: str = "", was: float | None = None) -> str:
+    """A number as a heading names it: short where that is exact, and never written like the number `was` that it replaced.
+
+    >>> amount(5e14, "tokens"), amount(2.4e10, "bytes"), amount(1.6, "nat/token"), amount(1.81721, was=1.8172)
+    ('500T', '24 GB', '1.6', '1.81721')
+    """
+
+    def short(number: float, digits: int) -> str:
+        text = human(number, digits)
+        return f"{text[:-1]} {_BYTES[text[-1]]}" if unit == "bytes" and text[-1] in _BYTES else text
+
+    for digits in range(4, 17):
+        text = short(value, digits)
+        if (was is None or text != short(was, digits)) and (digits >= 6 or float(f"{value:.{digits}g}") == value):
+            return text
+    return repr(value)
+
+
 def percent(share: float, digits: int = 3) -> str:
     """`share` in percent: 0.1745 -> "17.4 %".
 
@@ -166,3 +187,8 @@ def percent(share: float, digits: int = 3) -> str:
     if not math.isfinite(share):
         return human(share)
     return f"{float(f'{100 * share:.{digits}g}'):.{digits + 3}f}".rstrip("0").rstrip(".") + " %"
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it: 52.43 -> "52.4x"."""
+    return f"{ratio:,.0f}x" if 1e3 <= ratio < 1e9 else f"{human(ratio, 3)}x"

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from .numbers import parse_number
+from .numbers import amount, parse_number
 from .problems import InputError, near_miss
 
 __all__ = [
@@ -333,6 +333,28 @@ class NamedAssumption(Assumption):
         if not self.name or self.named(self.model_dump()).get(field) != getattr(self, field):
             return None
         return self._cited(self.name, field)
+
+    def changed(self) -> dict[str, float]:
+        """The numbers that differ from those of the row that the name stands for."""
+        if not self.name:
+            return {}
+        row = self.named(super().to_dict())
+        return {k: v for k, v in row.items() if self.quantity(k) is not None and getattr(self, k) != v}
+
+    @property
+    def changes(self) -> str:
+        """What is not as in the row that the name stands for: "changed: E = 1.6"; "" where all of it is."""
+        found = []
+        for field, was in self.changed().items():
+            declared, value = self.quantity(field), getattr(self, field)
+            unit = declared.unit if declared else ""
+            found.append(f"{field} = {'none' if value is None else amount(float(value), unit, float(was))}")
+        return f"changed: {', '.join(found)}" if found else ""
+
+    @property
+    def title(self) -> str:
+        """The name, with what is not as its row has it: "besiroglu (changed: E = 1.6)"; "" without a name."""
+        return f"{self.name} ({self.changes})" if self.changes else self.name
 
     def _name_implies_tag(self) -> bool:
         """Whether the name alone says what kind of block this is, so that it can stand for the whole block."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from .arguments import MAPPING, TEXT, checks
 from .changes import changed, is_touched, schema_paths, without_none
@@ -245,6 +245,16 @@ class Scenario(Assumption):
     limits: Limits = Limits()
     sources: dict[str, str] = label("where the scenario's own numbers come from, by dotted path", default={})
 
+    _made_of: "Scenario | None" = PrivateAttr(default=None)
+
+    @property
+    def made_of(self) -> "Scenario | None":
+        """The scenario of the same name that this one was made of by `update`, before anything was changed; `naming` reads it."""
+        return self._made_of
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
     @field_validator("law", mode="before")
     @classmethod
     def _law_kind_follows_from_its_name(cls, given: Any) -> Any:
@@ -301,7 +311,7 @@ class Scenario(Assumption):
         if self.money.unit != "usd":
             problems.append("serving.method = 'roofline' prices time on a chip in USD; set money.unit = 'usd'.")
         problems += [
-            f"serving.method = 'roofline' needs money.serve_chip.{field}, which {chip.name or 'the chip'} has not on record; give it."
+            f"serving.method = 'roofline' needs money.serve_chip.{field}, which {chip.title or 'the chip'} has not on record; give it."
             for field in ("hbm_bytes", "hbm_bytes_per_second")
             if getattr(chip, field) is None
         ]
@@ -403,10 +413,19 @@ class Scenario(Assumption):
         """
         plain = changed(self.to_dict(), changes, type(self))
         if "sources" in changes or not self.sources:
-            return validated(type(self), plain)
+            return self._became(validated(type(self), plain), changes)
         # Sources are sorted out by value: a number that is what it was keeps its source, however the change was written.
         del plain["sources"]
         found = validated(type(self), plain)
         before, after = self._values(), found._values()
         kept = {path: text for path, text in self.sources.items() if before.get(path) == after.get(path)}
-        return found.model_copy(update={"sources": kept})
+        return self._became(found.model_copy(update={"sources": kept}), changes)
+
+    def _became(self, found: "Scenario", changes: Mapping[str, object]) -> "Scenario":
+        """`found` with what it was made of; a description does not survive a change of what it describes, a new name starts anew."""
+        start = self._made_of if self._made_of is not None and found.name == self.name else self
+        alike = all(getattr(start, block) == getattr(found, block) for block in self._children)
+        if "description" not in changes:
+            found = found.model_copy(update={"description": start.description if alike else ""})
+        found._made_of = None if alike or found.name != self.name else start
+        return found

@@ -155,7 +155,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
 
     """
     if chip.hbm_bytes is None or chip.hbm_bytes_per_second is None:
-        raise ValueError(f"{chip.name or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
+        raise ValueError(f"{chip.title or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
     n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
     sparsity = 1.0 if d.sparsity is None else d.sparsity

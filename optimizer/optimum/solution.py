@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..assumptions.naming import described, title
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
 from ..model.total import warnings
@@ -188,6 +189,7 @@ class Solution:
                     "multipliers": self.certificate.multipliers,
                 },
                 "warnings": warnings(self.scenario),
+                "title": title(self.scenario),
                 "scenario": self.scenario.to_dict(),
                 "version": __version__,
             }
@@ -200,7 +202,7 @@ class Solution:
         columns = {name: (value, unit) for name, value, unit in self._numbers()}
         frame = pd.DataFrame({name: [value] for name, (value, _) in columns.items()})
         frame.insert(0, "status", [self.status.name.lower()])
-        frame.insert(0, "scenario", [self.scenario.name])
+        frame.insert(0, "scenario", [title(self.scenario)])
         frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
         return frame
 
@@ -240,9 +242,11 @@ class Solution:
         """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
         from ..assumptions.numbers import human
 
-        title = f"<b>{escape(self.scenario.name or 'scenario')}</b>: {escape(self.message or self.status.value)}"
+        heading = f"<b>{escape(title(self.scenario))}</b>: {escape(self.message or self.status.value)}"
         if self.status is not Status.OPTIMAL:
-            return f"<p>{title}</p>"
+            return f"<p>{heading}</p>"
+        about = described(self.scenario)
+        note = f"<p>{escape(about)}</p>" if about else ""
         numbers = {name: (value, unit) for name, value, unit in self._numbers()}
         tolerance = f"{human(100 * self.band.tolerance)} %"
         lines = []
@@ -259,7 +263,7 @@ class Solution:
         outside = " The design lies outside the runs that the law was fitted on." if self.extrapolation.outside else ""
         unknown = f" {self.band.unknown}" if self.band.unknown else ""
         return (
-            f"<p>{title}</p><table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
+            f"<p>{heading}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)
             + f"</tbody></table><p>{sure}, KKT residual {certificate.kkt_residual:.0e}{escape(held)}.{outside}{unknown}</p>"
         )

@@ -149,7 +149,7 @@ def _drain(own: Served, real: Served) -> Claim:
         "Q / W",
         "20 ms; worst wait two of them",
         _figure(own, "memory drain time"),
-        f"{_figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.name}",
+        f"{_figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.title}",
         f"{len(drain)} chips: {_span(drain, 'ms')}, median {_median(drain)} ms",
     )
 

@@ -65,7 +65,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
 
 
 def _same_law(plans: Mapping[str, Solution], one: str, other: str) -> bool:
-    return plans[one].scenario.law.name == plans[other].scenario.law.name
+    return plans[one].scenario.law == plans[other].scenario.law
 
 
 def valleys(plans: Mapping[str, Solution]) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from ..assumptions.library import sources
 from ..assumptions.scenario import Scenario
-from .markup import units_of
+from .markup import HEADINGS, caption, units_of
 from .provenance import compact
 
 __all__ = ["RECORD", "SCENARIO", "TABLE", "workbook"]
@@ -22,6 +22,8 @@ RECORD = "record for overtrain table --from"
 """Heading of the cells below which the second sheet holds the record, in pieces that a cell can hold."""
 
 _PIECE = 30_000
+_FOOTER = 200
+"""Characters of a footer; the format allows 255, marks included."""
 _HUMAN = '[>=1000000000000]0.00,,,,"T";[>=1000000]0.00,,"M";#,##0'
 _BILLIONS = '[>=1000000000000]0.00,,,,"T";[>=1000000000]0.00,,,"B";0.00,,"M"'
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -30,11 +32,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 class _Book:
     """A workbook under construction, with the formats that its cells use."""
 
-    def __init__(self, day: str) -> None:
+    def __init__(self, day: str, title: str, comments: str) -> None:
         self.bytes = io.BytesIO()
         self.book = xlsxwriter.Workbook(self.bytes, {"in_memory": True})
         made = datetime.datetime.fromisoformat(day)
-        self.book.set_properties({"created": made, "title": "Overtrain", "comments": "Made by overtrain"})
+        self.book.set_properties({"created": made, "title": title, "comments": comments})
         self._formats: dict[tuple[tuple[str, Any], ...], Format] = {}
 
     def format(self, **how: Any) -> Format:
@@ -62,7 +64,7 @@ class _Book:
 
 def workbook(frame: pd.DataFrame, record: dict[str, Any]) -> bytes:
     """The bytes of the file. Numbers are stored with 16 digits and shown short."""
-    made = _Book(record["date"])
+    made = _Book(record["date"], record["title"], caption(record))
     _table(made, frame, record)
     _scenario(made, record)
     return made.close()
@@ -85,6 +87,7 @@ def _table(made: _Book, frame: pd.DataFrame, record: dict[str, Any]) -> None:
     axes = [axis for axis in record.get("table", {}).get("over", {}) if axis in frame.columns]
     sheet.freeze_panes(2, len(axes))
     sheet.set_landscape()
+    sheet.set_footer("&L" + record["title"].replace("&", "&&")[:_FOOTER])
     sheet.repeat_rows(0, 1)
     if axes:
         sheet.repeat_columns(0, len(axes) - 1)
@@ -108,8 +111,10 @@ def _scenario(made: _Book, record: dict[str, Any]) -> None:
     sheet = made.book.add_worksheet(SCENARIO)
     scenario = Scenario.from_dict(record["scenario"])
     top = [
-        ("scenario", scenario.name),
+        ("scenario", record["title"]),
         ("what it stands for", scenario.description),
+        *((HEADINGS.get(name, name), said) for name, said in record["fixed"].items()),
+        ("extrapolation", record.get("extrapolation", "")),
         ("made by", f"overtrain {record['version']}"),
         ("day", record["date"]),
         ("sha256 of the scenario", record["scenario_sha256"]),

@@ -142,7 +142,8 @@ def _parquet(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     units = record["units"]
     fields = [f.with_metadata({"unit": units[f.name]}) if f.name in units else f for f in table.schema]
-    schema = pa.schema(fields, metadata={**(table.schema.metadata or {}), KEY.encode(): compact(record).encode()})
+    held = {KEY.encode(): compact(record).encode(), b"caption": caption(record).encode()}
+    schema = pa.schema(fields, metadata={**(table.schema.metadata or {}), **held})
     sink = pa.BufferOutputStream()
     pq.write_table(table.cast(schema), sink)
     return sink.getvalue().to_pybytes()

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
-from ..assumptions.numbers import human, parse_number
+from ..assumptions.law import Law
+from ..assumptions.numbers import human, parse_number, times
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..optimum.blocks import Progress, reported
@@ -56,6 +57,7 @@ def over_grid(
     combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
     records: list[Row] = []
     units: Units = {}
+    reached: list[dict[str, float]] = []
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
     for at in reported(combinations, progress):
         changes = _changes(grid, at)
@@ -67,6 +69,9 @@ def over_grid(
             found = found | {path: declared[path][1] for path in changes if path in declared}
             units = found | {name: _either(unit, found.get(name, unit)) for name, unit in units.items()}
             records += [{**axes, **row} for row in rows]
+            reached += [
+                _reach(here.law, row) for row in rows if row.get("train_tokens", math.nan) == row.get("train_tokens")
+            ]
         except InputError as error:
             bad[at] = error.problems
             axes = {path: _read(v) for path, v in changes.items()}
@@ -82,8 +87,32 @@ def over_grid(
         columns[name] = column_of(cells, "number" if name in units else "yes or no" if yes_or_no else "text")
     table = SizeTable(columns)
     table.attrs["units"] = {name: units[name] for name in names if name in units}
-    table.attrs[KEY] = provenance(scenario, recipe)
+    table.attrs[KEY] = provenance(scenario, recipe) | {"extrapolation": _extrapolation(reached)}
     return table
+
+
+def _reach(law: Law, row: Row) -> dict[str, float]:
+    """How far a design lies beyond each edge of its law's fit that is on record (1 is the edge)."""
+    n, d = (float(row.get(name) or math.nan) for name in ("n_params", "train_tokens"))
+    found = {
+        "parameters": n / (law.fitted_max_params or math.nan),
+        "tokens": d / (law.fitted_max_tokens or math.nan),
+        "tokens per parameter": d / n / (law.fitted_max_tokens_per_param or math.nan),
+    }
+    return {what: factor for what, factor in found.items() if factor == factor}
+
+
+def _extrapolation(reached: Sequence[dict[str, float]]) -> str:
+    """The farthest that any row lies outside the runs of its law."""
+    most: dict[str, float] = {}
+    for row in reached:
+        most |= {what: max(factor, most.get(what, 0.0)) for what, factor in row.items()}
+    outside = [f"{what} up to {times(factor)}" for what, factor in most.items() if factor > 1]
+    unknown = "in rows whose law's fit has no range on record the answer is a guess" if not all(reached) else ""
+    if not most:
+        return "the range of the law's fit is not on record" if reached else ""
+    found = f"{', '.join(outside)} the largest of the law's fit" if outside else "inside the range of the law's fit"
+    return "; ".join(filter(None, [found, unknown]))
 
 
 @checks(table=FRAME, across=TEXT, values=names("n_params"))

@@ -185,9 +185,9 @@ def carries() -> tuple[dict[str, float], str]:
     r = float(best.cost.total) / float(best.cost.pretraining) - 1
     beta = float(s.law.chinchilla.beta)
     sentence = (
-        f"What carries the result is the law's token exponent beta: 1 % less of it alone means {-found['law.beta']:.1f} % more "
-        f"over-training, beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and {found['rl.tokens']:.2f} % for 1 % "
-        f"more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under {s.law.name}, and every law is "
-        "extrapolated here beyond the runs it was fitted on."
+        f"What carries the result is the law's token exponent beta: with N held at {human(ACTIVE_PARAMS)}, 1 % less of it alone means "
+        f"{-found['law.beta']:.1f} % more over-training, beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and "
+        f"{found['rl.tokens']:.2f} % for 1 % more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under "
+        f"{s.law.title}, and every law is extrapolated here beyond the runs it was fitted on."
     )
     return found, sentence

@@ -19,6 +19,7 @@ from ..assumptions.numbers import human, parse_number
 from .provenance import KEY
 
 __all__ = [
+    "HEADINGS",
     "as_cell",
     "as_text",
     "caption",
@@ -30,6 +31,7 @@ __all__ = [
     "units_of",
 ]
 
+HEADINGS = {"rl": "RL"}
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _LONG = 40
 """Characters from which on a column of text is broken into lines."""
@@ -78,11 +80,13 @@ def units_of(frame: pd.DataFrame) -> list[str]:
 
 
 def caption(record: dict[str, Any]) -> str:
-    """One line on what a table is and where it comes from."""
-    scenario = record.get("scenario", {})
+    """What a table is, what holds in all of its rows, and where it comes from, on one line."""
     day = f", {record['date']}" if record.get("date") else ""
     digest = str(record.get("scenario_sha256", ""))
-    return f"Scenario {scenario.get('name') or 'without a name'} (sha256 {digest[:12]}), overtrain {record.get('version', '')}{day}"
+    fixed = {**record.get("fixed", {}), "extrapolation": record.get("extrapolation", "")}
+    given = "".join(f" {HEADINGS.get(name, name)}: {said}." for name, said in fixed.items() if said)
+    made = f"overtrain {record.get('version', '')}{day}, sha256 of the scenario {digest[:12]}"
+    return f"Scenario {record.get('title') or 'without a name'}.{given} Made by {made}"
 
 
 def _rows(frame: pd.DataFrame, numbers: str) -> Iterable[list[str]]:

@@ -5,13 +5,15 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..assumptions.naming import described, title
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows, table_names
+from .question import taken_as_given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +78,25 @@ def made_on() -> str:
     return now.date().isoformat()
 
 
-def provenance(scenario: Scenario, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The record that a table carries in `attrs["overtrain"]`: version, hash, scenario and, where there is one, the table's recipe."""
+def provenance(
+    scenario: Scenario, table: Mapping[str, Any] | None = None, *, varied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The record that a table carries in `attrs["overtrain"]`: title, what is fixed, version, hash, scenario and the table's recipe.
+
+    `varied` names the columns in which rows have values of their own; by default the axes of the recipe.
+    """
     from .. import __version__
 
-    record = {"version": __version__, "scenario_sha256": fingerprint(scenario), "scenario": scenario.to_dict()}
+    if not described(scenario):
+        scenario = scenario.model_copy(update={"description": ""})  # it described what the scenario no longer is
+    varied = [*varied, *(table or {}).get("over", ())]
+    record = {
+        "title": title(scenario, varied=varied),
+        "fixed": taken_as_given(scenario, varied),
+        "version": __version__,
+        "scenario_sha256": fingerprint(scenario),
+        "scenario": scenario.to_dict(),
+    }
     return record | ({"table": dict(table)} if table else {})
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..assumptions.numbers import human
-from .text import grid, times
+from ..assumptions.numbers import human, times
+from .text import grid
 
 if TYPE_CHECKING:
     import pandas as pd

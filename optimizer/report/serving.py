@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from ..assumptions.deployment import released
 from ..assumptions.hardware import CacheTier
 from ..assumptions.library import load
-from ..assumptions.numbers import human
+from ..assumptions.numbers import amount, human
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
@@ -132,7 +132,7 @@ def served(
         scenario = load(base, {**start, **(changes or {})})
     except InputError as error:
         raise InputError([*problems, *error.problems]) from None
-    found = Served(model or f"a {human(n_params)} model", n_params, scenario)
+    found = Served(model if problems else _called(model, n_params, scenario), n_params, scenario)
     problems = problems or misfits(found)
     if problems:
         raise InputError(problems)
@@ -158,6 +158,17 @@ def served_optimum(best: Solution, changes: Mapping[str, object] | None = None) 
     if problems := misfits(found):
         raise InputError(problems)
     return found
+
+
+def _called(model: str, n_params: float, scenario: Scenario) -> str:
+    """A model by its name, with what is not as data/models.csv has it."""
+    if not model:
+        return f"a {human(n_params)} model"
+    own = scenario.deployment
+    declared = {path: quantity.unit for path, quantity, _ in own.quantities()}
+    now = {field: (float(getattr(own, field)), was) for field, was in released(model)[1].items()}
+    changes = [f"{field} = {amount(v, declared[field], was)}" for field, (v, was) in now.items() if v != was]
+    return f"{model} (changed: {', '.join(changes)})" if changes else model
 
 
 def misfits(s: Served) -> list[str]:
@@ -189,7 +200,7 @@ def _what_fits(s: Served) -> str:
     return (
         f"{s.name} needs {_gigabytes(weights)} for weights and {_gigabytes(cache)} for the cache of "
         f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
-        f"{chip.name or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
+        f"{chip.title or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
         f"Take {', or '.join(ways)}, or fewer bytes a weight."
     )
 

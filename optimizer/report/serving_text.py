@@ -134,7 +134,7 @@ def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableT
     ]
     lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(
-        Text(f"{s.name} on {chip.name or 'the chip'} at {chip.precision}", style="bold"),
+        Text(f"{s.name} on {chip.title or 'the chip'} at {chip.precision}", style="bold"),
         grid(["", "value", "unit"], figures),
         *shown,
         Text("\n".join(lines)),

@@ -54,7 +54,7 @@ class Sweep:
         """All answers in memory, or the columns named; `attrs["units"]` gives the units."""
         frame = SizeTable(pd.concat(self.frames(columns), ignore_index=True))
         units = {name: unit for name, unit in self.units.items() if name in frame}
-        frame.attrs = {"units": units, KEY: provenance(self.scenario)}
+        frame.attrs = {"units": units, KEY: provenance(self.scenario, varied=map(str, frame))}
         return frame
 
     @checks(columns=names("n_params"))
@@ -98,7 +98,7 @@ class Sweep:
 
         first = pq.ParquetFile(self.folder / part_name(0))
         head = SizeTable(next(first.iter_batches(batch_size=5)).to_pandas())
-        head.attrs = {"units": self.units, KEY: provenance(self.scenario)}
+        head.attrs = {"units": self.units, KEY: provenance(self.scenario, varied=map(str, head))}
         return f"<p>{escape(str(self))} First rows:</p>{html_table(head, numbers='human')}"
 
 

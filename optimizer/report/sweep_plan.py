@@ -54,7 +54,7 @@ def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) 
         for i, (path, g) in enumerate(groups)
         for group in [footers[path].row_group(g)]
     ]
-    record = {**provenance(scenario), **made_by()}
+    record = {**provenance(scenario, varied=(n for n in names if n not in keep)), **made_by()}
     question = {**record, "sha256": fingerprint(scenario), "input": inputs, "keep": list(keep), "slice": SLICE}
     digest = hashlib.sha256(compact(question, sort_keys=True).encode()).hexdigest()
     manifest = {**record, "date": made_on(), "input": inputs, "keep": list(keep), "parts": len(parts), "digest": digest}

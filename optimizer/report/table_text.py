@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ..assumptions.numbers import human, percent
 from .grid import SizeTable
+from .markup import HEADINGS
 from .provenance import KEY
 from .reading import Agreement
-from .text import times
 
 __all__ = ["agreement_text", "table_text", "unanswered"]
 
@@ -27,10 +27,6 @@ _SHORT = {
 }  # fmt: skip
 """Columns for a terminal where none are chosen, and what to call them there."""
 
-_REACH = {
-    "extrapolation_n_params": "parameters", "extrapolation_train_tokens": "tokens",
-    "extrapolation_tokens_per_param": "tokens per parameter",
-}  # fmt: skip
 _GAP, _HEADING, _TEXT = 2, 14, 40
 """Characters between columns, that a heading may take where its cells are narrower, and that a column of text takes at most."""
 
@@ -56,9 +52,10 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
         more = f"{left_out} more columns: --columns NAMES shows them, --out FILE keeps all."
         notes = [*_meaning(recipe), *_reach(table), more] if known else [more]
     shown = [_Column(labels[n], units.get(n, ""), [_cell(v) for v in table[n].tolist()], n in units) for n in names]
-    title = record["scenario"].get("name") or "scenario"
+    given = "; ".join(f"{HEADINGS.get(what, what)} {said}" for what, said in record["fixed"].items())
     kind = "sizes and the traffic that justifies them" if recipe["kind"] == "inverse" else "optimal model sizes"
-    return Group(Text(f"{title}: {kind}", style="bold"), _Blocks(shown, len(axes)), *(Text(note) for note in notes))
+    head = (Text(f"{record['title']}: {kind}", style="bold"), Text(f"Taken as given: {given}."))
+    return Group(*head, _Blocks(shown, len(axes)), *(Text(note) for note in notes))
 
 
 def _meaning(recipe: dict[str, Any]) -> list[str]:
@@ -76,14 +73,8 @@ def _meaning(recipe: dict[str, Any]) -> list[str]:
 def _reach(table: SizeTable) -> list[str]:
     """How far the rows lie outside the runs of their laws, and whether each is certified."""
     sentences = []
-    factors = {
-        what: max(v for v in table[name].tolist() if v == v)
-        for name, what in _REACH.items()
-        if name in table and bool(table[name].notna().any())
-    }
-    outside = [f"{what} up to {times(factor)}" for what, factor in factors.items() if factor > 1]
-    if outside:
-        sentences.append(f"Extrapolation: {', '.join(outside)} the largest of the law's fit.")
+    if table.attrs[KEY].get("extrapolation"):
+        sentences.append(f"Extrapolation: {table.attrs[KEY]['extrapolation']}.")
     if "certified_global" in table:
         rows = zip(table["status"].tolist(), table["certified_global"].tolist(), strict=True)
         solved = [certified for status, certified in rows if status == "optimal"]

@@ -10,28 +10,25 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..assumptions.goal import BudgetGoal, LossGoal
-from ..assumptions.numbers import human, percent
+from ..assumptions.goal import BudgetGoal
+from ..assumptions.naming import title
+from ..assumptions.numbers import human, percent, times
 from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Extrapolation, Solution
 from .lecture import Step
+from .question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from .serving import Served, misfits, operating_point
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "times", "unpriced", "unspent"]
+__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "unpriced", "unspent"]
 
 SPENT = 1e-6
 """Share of a budget that counts as all of it."""
-
-
-def times(ratio: float) -> str:
-    """A ratio as people say it: 52.43 -> "52.4x"."""
-    return f"{ratio:,.0f}x" if 1e3 <= ratio < 1e9 else f"{human(ratio, 3)}x"
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
@@ -58,26 +55,6 @@ def reach(far: Extrapolation) -> str:
     return "Inside the range of the law's fit, as far as it is on record."
 
 
-def _question(best: Solution) -> str:
-    goal = best.scenario.goal
-    if isinstance(goal, LossGoal):
-        if goal.loss is not None:
-            return f"least cost at loss {human(goal.loss, 5)} nat/token"
-        rl = f" and {human(goal.like_rl_tokens)} RL tokens" if goal.like_rl_tokens else ""
-        return f"least cost, as good as {human(goal.like_params or 0)} parameters on {human(goal.like_tokens or 0)} tokens{rl}"
-    if isinstance(goal, BudgetGoal):
-        return f"least loss for {_money(goal.budget, best.unit)}"
-    return f"training tokens for which {human(goal.params)} parameters are the best size"
-
-
-def _amount(amount: float, unit: str) -> str:
-    return human(amount) if unit == "flops" or amount >= 1e15 else f"{amount:,.0f}"
-
-
-def _money(amount: float, unit: str) -> str:
-    return f"{_amount(amount, unit)} {'FLOP' if unit == 'flops' else 'USD'}"
-
-
 def unspent(best: Solution) -> str:
     """One sentence where a budget buys more than helps, else ""."""
     goal, total = best.scenario.goal, float(best.cost.total)
@@ -85,7 +62,7 @@ def unspent(best: Solution) -> str:
         return ""
     held = ", ".join(best.certificate.active_limits)
     return (
-        f"Unspent: {_money(goal.budget - total, best.unit)} of the budget of {_money(goal.budget, best.unit)}. "
+        f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
         + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
         + " as it stands, nothing that the rest could buy lowers the loss."
     )
@@ -110,7 +87,6 @@ def solution_text(best: Solution) -> RenderableType:
     """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
     n, d, r = (float(v) for v in best.design)
     band, base, unit = best.band, best.baseline, best.unit
-    law = best.scenario.law
     low, high = band.n_params
     ratio_low, ratio_high = band.overtraining_vs_rule_of_20
     answer = [
@@ -143,7 +119,7 @@ def solution_text(best: Solution) -> RenderableType:
     research = float(research_cost(best.scenario, best.cost))
     if research > 0:
         phases["of it research runs"] = research
-    costs = [(name, _amount(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
+    costs = [(name, figure(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
     certificate = best.certificate
     held = f"; held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
     proof = (
@@ -156,13 +132,13 @@ def solution_text(best: Solution) -> RenderableType:
     lines = [
         unpriced(best)
         or f"The compute-optimal (Chinchilla) plan for the same loss, {base_n} on {base_d} tokens, costs "
-        f"{_money(float(base.cost.total), unit)}: "
+        f"{money(float(base.cost.total), unit)}: "
         f"this one costs {saved}.",
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
         reach(best.extrapolation),
     ]
     if best.scenario.serving.method == "roofline":
-        point = operating_point(Served(best.scenario.name, n, best.scenario))
+        point = operating_point(Served("the model", n, best.scenario))
         lines.append(
             f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
             f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
@@ -180,10 +156,12 @@ def solution_text(best: Solution) -> RenderableType:
         lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
     lines += filter(None, [band.unknown, unspent(best)])
     lines += [f"Warning: {sentence}" for sentence in warnings(best.scenario)]
-    name = best.scenario.name or "scenario"
+    s = best.scenario
     return Group(
-        Text(f"{name}: {_question(best)}", style="bold"),
-        Text(f"law {law.name or 'given by coefficients'} ({law.kind}), goal {best.scenario.goal.kind}"),
+        Text(f"{title(s)}: {goal_line(s)}", style="bold"),
+        Text(f"law {law_line(s)}, goal {s.goal.kind}"),
+        Text(f"traffic {traffic_line(s)}"),
+        Text(f"RL {rl_line(s)}; limits {limits_line(s)}"),
         grid(["", "optimum", "unit", f"same loss, at most {percent(band.tolerance)} dearer"], answer),
         grid(["cost over the life", "training-equivalent FLOP" if unit == "flops" else "USD", "share"], costs),
         Text("\n".join(lines)),

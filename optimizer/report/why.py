@@ -1,5 +1,6 @@
 """Why is the optimum so far beyond Chinchilla? What each bill adds, what each law says, and where the designs lie.
 
+held(stairs)      in words, the limits that set the answer in place of the bills
 staircase(s)      the over-training ratio as training, inference and RL are paid for one after the other
 reasoning(best)   the lecture's arithmetic with the scenario's own numbers
 every_law(s)      the optimum under each law, with its band and, where one is published, the interval of its posterior
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..assumptions.law import law_names
-from ..assumptions.numbers import human, percent
+from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL, OptimisedRL
 from ..assumptions.scenario import Scenario
@@ -25,12 +26,12 @@ from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
 from .lecture import Step
 from .plan import needs_answer, reducible_at, tokens_for, total_cost
-from .text import times, unpriced
+from .text import unpriced
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["design_map", "every_law", "reasoning", "saving", "staircase"]
+__all__ = ["design_map", "every_law", "held", "reasoning", "saving", "staircase"]
 
 RATIO = "overtraining_vs_rule_of_20"
 POSTERIOR = (0.1, 0.9)
@@ -53,8 +54,8 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     A bill that the scenario does not have has no step. An RL budget that is itself optimised belongs to the quality and stays throughout.
 
     Returns:
-        One row a step: step, overtraining_vs_rule_of_20, n_params, train_tokens, factor (ratio over that of the step before), status,
-        message. A step without an answer has NaN. `attrs["units"]` gives the units.
+        One row a step: step, overtraining_vs_rule_of_20, n_params, train_tokens, factor (ratio over that of the step before), held_by (the
+        limits that hold the optimum), status, message. A step without an answer has NaN. `attrs["units"]` gives the units.
 
     >>> from optimizer.assumptions.library import load
     >>> staircase(load("lecture-2026"))["step"].tolist()
@@ -86,6 +87,7 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
                 "overtraining_vs_rule_of_20": best.overtraining.vs_rule_of_20 if solved else math.nan,
                 "n_params": float(best.design.n_params) if solved else math.nan,
                 "train_tokens": float(best.design.train_tokens) if solved else math.nan,
+                "held_by": ", ".join(best.certificate.active_limits),
                 "status": best.status.name.lower(),
                 "message": best.message,
             }
@@ -97,6 +99,22 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
         "overtraining_vs_rule_of_20": "1", "n_params": "parameters", "train_tokens": "tokens", "factor": "1",
     }  # fmt: skip
     return frame
+
+
+def held(stairs: "pd.DataFrame") -> str:
+    """One sentence on a `staircase` whose end is held by limits, which then say nothing about what the bills add; "" where none is."""
+    rows = [row for row in stairs.to_dict("records") if row["status"] == Status.OPTIMAL.name.lower()]
+    if not rows or not rows[-1]["held_by"]:
+        return ""
+    last, ratio = rows[-1]["held_by"], times(rows[-1][RATIO])
+    several = "set" if ", " in last else "sets"
+    if all(row["held_by"] == last for row in rows):
+        return f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter, and not the bills: it holds every step."
+    first = next(row["step"] for i, row in enumerate(rows) if all(later["held_by"] for later in rows[i:]))
+    return (
+        f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter: from the step '{first}' on a limit holds the optimum, "
+        "and what the bills would add without it does not show."
+    )
 
 
 def _unserved() -> dict[str, Any]:
@@ -197,7 +215,7 @@ def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataF
     kinds = dict.fromkeys(law_names("ensemble"), "law") | dict.fromkeys(law_names("stress"), "stress test")
     asked = {law: (under_law(scenario, law), kind) for law, kind in kinds.items()}
     if all(s.law.to_dict() != scenario.law.to_dict() for s, _ in asked.values()):
-        asked = {f"{scenario.law.name or 'own numbers'} (this scenario's)": (scenario, "own"), **asked}
+        asked = {f"{scenario.law.title or 'own numbers'} (this scenario's)": (scenario, "own"), **asked}
     parts = [_one_law(law, *asked[law]) for law in reported([*asked], progress)]
     frame = pd.concat(parts)
     frame.attrs["units"] = parts[0].attrs["units"]

@@ -11,8 +11,7 @@ import pyarrow as pa
 from streamlit.testing.v1 import AppTest
 
 from optimizer import solve
-from optimizer.assumptions.numbers import human
-from optimizer.report.text import times
+from optimizer.assumptions.numbers import human, times
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["plan", "why", "sensitivity", "serving", "sizes", "sources"]

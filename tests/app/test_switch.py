@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from optimizer import load, presets, solve
-from optimizer.app.link import same
 from optimizer.app.switch import SHAPE, start_of
+from optimizer.assumptions.differences import same
 
 from .session import opened, run
 

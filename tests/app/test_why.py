@@ -6,9 +6,8 @@ import pytest
 from optimizer import draws, load, sobol, solve
 from optimizer.app.work import kept
 from optimizer.assumptions.law import law_names
-from optimizer.assumptions.numbers import percent
+from optimizer.assumptions.numbers import percent, times
 from optimizer.report.claims import claims
-from optimizer.report.text import times
 from optimizer.report.why import every_law, reasoning, staircase
 
 from .session import opened, run

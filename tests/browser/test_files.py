@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from optimizer import load, size_table, solve
 from optimizer.app.forecast import csv_of
-from optimizer.app.link import TABLE, same
+from optimizer.app.link import TABLE
+from optimizer.assumptions.differences import same
 
 from ..app.session import MONTHS, SMALL, expected
 from .running import metrics, settled

@@ -7,9 +7,10 @@ from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, loa
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.model.cost import design_of
+from optimizer.report import chart
 from optimizer.report.lecture import pinned, waterfall
 from optimizer.report.plan import verdict
-from optimizer.report.why import design_map, every_law, reasoning, staircase
+from optimizer.report.why import design_map, every_law, held, reasoning, staircase
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -28,6 +29,21 @@ def test_the_last_step_is_the_optimum_and_no_bill_is_counted_that_is_not_there(n
     assert found[RATIO].iloc[-1] == pytest.approx(solve(s).overtraining.vs_rule_of_20, rel=1e-9)
     assert ("+ reinforcement learning" in set(found["step"])) == (s.rl.policy not in ("none", "optimised"))
     assert (found["status"] == "optimal").all()
+
+
+def test_where_a_limit_sets_the_answer_no_bill_is_said_to(lecture):
+    found = staircase(load("on-device"))
+    assert set(found["held_by"]) == {"limits.max_bytes"}
+    assert held(found).startswith("limits.max_bytes sets the answer, ")
+    spec = chart.staircase(found).to_dict()
+    assert "(x 1)" not in str(spec)
+    assert "held by limits.max_bytes" in str(spec)
+    free = staircase(lecture)
+    assert not any(free["held_by"])
+    assert held(free) == ""
+    # Held from the step on that reaches the limit.
+    part = free.assign(held_by=["", "", "", "limits.min_params"])
+    assert "from the step '+ reinforcement learning' on" in held(part)
 
 
 def test_a_step_without_an_answer_says_why(lecture):

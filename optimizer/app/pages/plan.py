@@ -9,11 +9,12 @@ from optimizer.app.controls import choice, escaped, fields
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
-from optimizer.assumptions.numbers import human, percent
+from optimizer.assumptions.naming import described, title
+from optimizer.assumptions.numbers import human, percent, times
 from optimizer.optimum.solution import Solution
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens, verdict
-from optimizer.report.text import times, unspent
+from optimizer.report.text import unspent
 
 
 def page() -> None:
@@ -21,8 +22,7 @@ def page() -> None:
     asked = question()
     show.unfaded()
     st.title("How large, trained on how much?")
-    if asked.scenario.description:
-        st.caption(escaped(asked.scenario.description))
+    st.caption(escaped(described(asked.scenario) or title(asked.scenario)))
     best = asked.answered if show.answered(asked, _design) else None
     show.now()
     _forecast(asked, best)

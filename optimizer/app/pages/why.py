@@ -10,10 +10,10 @@ from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import worked
+from optimizer.assumptions.numbers import times
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart, lecture, why
 from optimizer.report.claims import claims
-from optimizer.report.text import times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +57,12 @@ def _bills(best: Solution) -> None:
     s = best.scenario
     found = worked(s, "bill by bill", lambda _: why.staircase(s))
     solved = found.dropna(subset=[OUTPUT])
+    bills = (
+        f"Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
+        f"paid the optimum is {times(solved[OUTPUT].iloc[-1])}."
+    )
     st.markdown(
-        f"**Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
-        f"paid the optimum is {times(solved[OUTPUT].iloc[-1])}.** Each step is an optimum of its own, at the law's point values."
+        f"**{escaped(why.held(found)) or bills}** Each step is an optimum of its own, at the law's point values."
     )
     show.chart(chart.staircase, found)
     for step, sentence in zip(found["step"], found["message"], strict=True):

@@ -1,7 +1,7 @@
 """Why the optimum lies where it does: the ratio bill by bill, and the map of designs."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
@@ -42,8 +42,7 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "from": start,
             "to": r[_RATIO],
             "end": max(start, r[_RATIO]),
-            "label": told(r[_RATIO], "1", _RATIO)
-            + (f"  (x {human(r['factor'], 3)})" if math.isfinite(r["factor"]) else ""),
+            "label": told(r[_RATIO], "1", _RATIO) + _step(r),
         }
         for start, r in zip(before, rows, strict=True)
     ]
@@ -66,6 +65,13 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         height={"step": 34},
         dark=dark,
     )
+
+
+def _step(row: dict[str, Any]) -> str:
+    """What a step does to the ratio: its factor, or the limits that leave it none."""
+    if row.get("held_by"):
+        return f"  (held by {row['held_by']})"
+    return f"  (x {human(row['factor'], 3)})" if math.isfinite(row["factor"]) else ""
 
 
 @Drawn

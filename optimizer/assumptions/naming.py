@@ -1,0 +1,80 @@
+"""What may a scenario be called? By its own name only while it asks what that name stands for.
+
+A scenario with the name of a preset is that preset, or it was changed; one that was made of another by `update` knows what it was made of.
+`title` says what was changed, and `described` gives no description of what the scenario no longer is.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from .changes import is_touched
+from .differences import differences, plain_values, same
+from .library import load, presets
+from .numbers import amount
+from .scenario import Scenario
+
+__all__ = ["changes_of", "described", "title"]
+
+MOST = 6
+"""Changes that a title names; it counts the rest."""
+UNNAMED = "scenario without a name"
+
+
+def changes_of(scenario: Scenario) -> dict[str, Any]:
+    """What was changed against the preset or the file that the scenario came from: dotted path to value, None for what is left out."""
+    start = _start(scenario)
+    found = {} if start is None else differences(start, scenario)
+    return {path: value for path, value in found.items() if path != "name"}
+
+
+def title(scenario: Scenario, most: int = MOST, varied: Collection[str] = ()) -> str:
+    """The name, with what was changed since the scenario got it; `varied` are paths that each row of a table sets anew.
+
+    >>> title(load("lecture-2026", {"traffic.output_tokens": "500T", "law": "hoffmann"}))
+    'lecture-2026, changed: law = hoffmann, traffic.output_tokens = 500T'
+    """
+    name, start = scenario.name or UNNAMED, _start(scenario)
+    if start is None:
+        return name
+    before, changes = plain_values(start), changes_of(scenario)
+    kinds = {path.rpartition(".")[0] for path in changes if path.endswith((".kind", ".policy", ".name"))}
+    moved = dict.fromkeys(varied)
+    said = [path for path in changes if path.rpartition(".")[0] not in kinds or not _follows(scenario, path)]
+    said = [path for path in said if not is_touched(path, moved)]
+    units = {path: declared.unit for path, declared, _ in scenario.quantities()}
+    told = [_change(path, changes[path], before.get(path), units.get(path, "")) for path in said[:most]]
+    more = [f"{len(said) - most} more"] if len(said) > most else []
+    return f"{name}, changed: {', '.join(told + more)}" if said else name
+
+
+def described(scenario: Scenario) -> str:
+    """The description, "" where the scenario no longer is what it describes."""
+    start = _start(scenario)
+    stale = start is not None and start.description == scenario.description and not same(start, scenario)
+    return "" if stale else scenario.description
+
+
+def _follows(scenario: Scenario, path: str) -> bool:
+    """Whether a field of a block of another kind or name is as that kind has it by itself."""
+    block: Any = scenario
+    *parents, field = path.split(".")
+    for parent in parents:
+        block = getattr(block, parent)
+    info = type(block).model_fields.get(field)
+    return field not in (block.tag, "name") and (info is None or info.default == getattr(block, field))
+
+
+def _start(scenario: Scenario) -> Scenario | None:
+    if scenario.made_of is not None:
+        return scenario.made_of
+    return load(scenario.name) if scenario.name in presets() else None
+
+
+def _change(path: str, value: Any, was: Any, unit: str) -> str:
+    if value is None:
+        return f"{path} = none"
+    if isinstance(value, list):
+        return f"{path} = {len(value)} {'row' if len(value) == 1 else 'rows'}"
+    if isinstance(value, float):
+        return f"{path} = {amount(value, unit, was if isinstance(was, float) else None)}"
+    return f"{path.removesuffix('.name')} = {value}"
