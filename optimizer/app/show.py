@@ -84,7 +84,9 @@ def notices(asked: Question) -> None:
     """Above every page: what was wrong with a link or a file, and what was typed and cannot be."""
     if asked.notice:
         st.warning(
-            f"This could not be read, so the scenario is {escaped(title(asked.scenario))}:\n\n"
+            f"This could not be read and is left out; the scenario is {escaped(title(asked.scenario))}:
+
+"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
     if asked.problems:

@@ -110,7 +110,7 @@ def _replace(
             inside = inside[name]
         if not isinstance(inside, dict):
             raise InputError([f"{path} cannot be set: {block} is {inside!r}, not a block of fields."])
-    if kinds[0].tag == field and inside.get(field) != value:
+    if field and field == kinds[0].tag and inside.get(field) != value:
         for old in _of_other_kinds(kinds, field, value, inside.get(field)) & inside.keys():
             del inside[old]
     if value is None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..assumptions.numbers import human, percent
 from ..assumptions.tables import rows
 from ..model.roofline import replica
+from ..model.total import total_over_active
 from .serving import (
     Served,
     attention_sweep,
@@ -137,7 +138,7 @@ def _balance(own: Served, real: Served) -> Claim:
         "F/W x p/2 x M/N",
         "300 x sparsity; 2000-3000 at 32 of 256 experts",
         f"{_figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
-        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {human(real.scenario.deployment.sparsity, 2)} by parameters",
+        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {human(float(total_over_active(real.scenario)), 2)} by parameters",
         f"F/W of {len(ratios)} chips at bf16: {_span(ratios, 'FLOP/B')}, median {_median(ratios)}",
     )
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import random
 import shlex
 from pathlib import Path
@@ -19,9 +18,9 @@ from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.assumptions.library import preset_text
 from optimizer.cli import _scenario
 
+from ..counts import THOROUGH
 from .session import MONTHS
 
-THOROUGH = os.environ.get("OVERTRAIN_THOROUGH") == "1"
 OWN_CHIP = {"peak_flops": 1.2e15, "usd_per_chip_hour": 2.75, "hbm_bytes": 1.41e11, "hbm_bytes_per_second": 4.1e12}
 OWN_TIER = {"capacity_bytes": 2e12, "bytes_per_second": 5e9, "usd_per_device_hour": 0.07}
 LETTERS = {"E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}

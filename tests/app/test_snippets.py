@@ -10,7 +10,7 @@ import pytest
 from optimizer import load, solve
 from optimizer.app.snippets import command_snippet, python_snippet
 
-from .session import MONTHS, ROOT, SMALL, opened, run
+from .session import MONTHS, ROOT, SMALL, opened, run, unfold
 
 SAID = {
     "a preset": ("lecture-2026", {}),
@@ -50,3 +50,23 @@ def test_the_snippets_are_on_the_page():
         python_snippet("lecture-2026", load("lecture-2026")).strip(),
         command_snippet("lecture-2026", load("lecture-2026")).strip(),
     ]
+
+
+def test_one_number_of_a_chip_or_a_tier_leaves_the_code_and_the_address_whole():
+    at = opened()
+    unfold(at, "money", "deployment")
+    at.text_input(key="text.money.serve_chip.usd_per_chip_hour").set_value("3")
+    unfold(at, "money", "deployment")
+    at.text_input(key="text.deployment.cache_tier.usd_per_device_hour").set_value("0.05")
+    at.session_state["open.code"] = True
+    run(at)
+    wanted = load(
+        "lecture-2026", {"money.serve_chip.usd_per_chip_hour": 3, "deployment.cache_tier.usd_per_device_hour": 0.05}
+    )
+    assert [block.value for block in at.code] == [
+        python_snippet("lecture-2026", wanted).strip(),
+        command_snippet("lecture-2026", wanted).strip(),
+    ]
+    again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
+    assert not [*again.warning, *again.error]
+    assert again.session_state["question"].scenario == wanted

@@ -95,6 +95,31 @@ def test_sources_of_table_numbers_are_the_tables():
     assert "DeepSeek" in frame.loc["traffic.cache_hit_share", "source"]
 
 
+@pytest.mark.parametrize("path", ["pretraining.", "rl.", "goal.", ".", "", "money.serve_chip.", "law..E"])
+def test_a_path_with_an_empty_part_is_told(lecture, path):
+    with pytest.raises(InputError, match="is not a field"):
+        lecture.update({path: 1})
+
+
+@pytest.mark.parametrize(("path", "value", "kept"), [
+    ("money.serve_chip.usd_per_chip_hour", 3, {"name": "H100 SXM", "precision": "bf16"}),
+    ("deployment.cache_tier.usd_per_device_hour", 0.05, {"name": "flash"}),
+    ("law.beta", 0.3, {"name": "besiroglu"}),
+    ("rl.efficiency", 0.5, {"policy": "none", "trained_share": 0.25}),
+])  # fmt: skip
+def test_a_block_that_is_left_out_keeps_its_default_beside_a_change(path, value, kept):
+    part = {
+        "goal": {"kind": "params"},
+        "traffic": {"kind": "total", "output_tokens": "1T"},
+    }  # no scenario without the change
+    s = Scenario.from_dict(part, {path: value, "goal.params": "8B"})
+    block, _, field = path.rpartition(".")
+    found = s.to_dict()
+    for name in block.split("."):
+        found = found[name]
+    assert found == {**kept, field: value}
+
+
 def test_the_start_of_a_path_must_exist(lecture):
     with pytest.raises(InputError, match=r"nothing\.at\.all is not a field of a scenario"):
         lecture.update({"nothing.at.all": 1})

@@ -119,11 +119,16 @@ def test_a_table_edited_by_hand_travels_in_the_link(visit):
     assert metrics(other) == metrics(page)
 
 
-@pytest.mark.parametrize("query", ["preset=nonsense", "traffic.output_tokens=many", "no.such.path=1"])
-def test_a_broken_link_is_told_and_a_preset_shown(visit, query):
+@pytest.mark.parametrize(("query", "sentence"), [
+    ("preset=nonsense", "preset 'nonsense' does not exist"),
+    ("traffic.output_tokens=many", "traffic.output_tokens must be a number"),
+    ("no.such.path=1", "no.such.path is not a field of a scenario"),
+])  # fmt: skip
+def test_a_broken_link_is_told_and_a_preset_shown(visit, query, sentence):
     page = visit(f"/?{query}")
-    page.get_by_text("This could not be read").wait_for()
+    page.get_by_text(sentence).wait_for()
     shows(page, expected(load("lecture-2026")))
+    assert urlsplit(page.url).query == query, "the link can be corrected where it is"
 
 
 def test_what_the_charts_show_can_be_taken_away(visit):
