@@ -84,9 +84,7 @@ def notices(asked: Question) -> None:
     """Above every page: what was wrong with a link or a file, and what was typed and cannot be."""
     if asked.notice:
         st.warning(
-            f"This could not be read and is left out; the scenario is {escaped(title(asked.scenario))}:
-
-"
+            f"This could not be read and is left out; the scenario is {escaped(title(asked.scenario))}:\n\n"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
     if asked.problems:

@@ -133,12 +133,13 @@ def _figure(s: Served, name: str) -> str:
 
 def _balance(own: Served, real: Served) -> Claim:
     ratios = _per_chip("bf16_flops_per_second")
+    sparsity = human(float(total_over_active(real.scenario)), 2)
     return Claim(
         "balance batch",
         "F/W x p/2 x M/N",
         "300 x sparsity; 2000-3000 at 32 of 256 experts",
         f"{_figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
-        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {human(float(total_over_active(real.scenario)), 2)} by parameters",
+        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {sparsity} by parameters",
         f"F/W of {len(ratios)} chips at bf16: {_span(ratios, 'FLOP/B')}, median {_median(ratios)}",
     )
 
