@@ -166,6 +166,8 @@ class Assumption(BaseModel):
         __init__.__pydantic_base_init__ = True  # validation of blocks inside does not come through here
 
         def __setattr__(self, name: str, value: Any) -> None:
+            if name in self.__private_attributes__:
+                return super().__setattr__(name, value)
             raise TypeError(
                 f"{name} cannot be set in place, for a {type(self).__name__} never changes; make a new scenario with "
                 "s.update({'dotted.path': value})."
