@@ -173,9 +173,10 @@ class Assumption(BaseModel):
         __init__.__pydantic_base_init__ = True  # validation of blocks inside does not come through here
 
         def __setattr__(self, name: str, value: Any) -> None:
-            raise TypeError(
-                f"{name} cannot be set in place, for a {type(self).__name__} never changes; make a new scenario with "
-                "s.update({'dotted.path': value})."
+            raise InputError(
+                [
+                    f"{name} cannot be set: a {type(self).__name__} is frozen; make a new scenario with s.update({{'dotted.path': value}})."
+                ]
             )
 
     tag: ClassVar[str] = ""
