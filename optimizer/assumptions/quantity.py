@@ -140,6 +140,13 @@ class Rule(NamedTuple):
     sentence: Callable[[Any], str]
     """of a block that breaks it: what is wrong and what to do, to follow the path of the block"""
 
+    def problem(self, block: Any) -> str:
+        """The sentence where the rule does not hold of the plain numbers of a block, "" where it does."""
+        try:
+            return "" if self.holds(block) else self.sentence(block)
+        except ArithmeticError:
+            return "has numbers that no 64-bit float holds once they are combined; look for exponents and amounts far from plausible ones"
+
 
 class Assumption(BaseModel):
     """Base of every block of a scenario. See the module docstring."""
@@ -168,9 +175,10 @@ class Assumption(BaseModel):
         def __setattr__(self, name: str, value: Any) -> None:
             if name in self.__private_attributes__:
                 return super().__setattr__(name, value)
-            raise TypeError(
-                f"{name} cannot be set in place, for a {type(self).__name__} never changes; make a new scenario with "
-                "s.update({'dotted.path': value})."
+            raise InputError(
+                [
+                    f"{name} cannot be set: a {type(self).__name__} is frozen; make a new scenario with s.update({{'dotted.path': value}})."
+                ]
             )
 
     tag: ClassVar[str] = ""
@@ -253,7 +261,7 @@ class Assumption(BaseModel):
 
     def broken(self) -> list[str]:
         """One sentence for every rule that does not hold, as validation says it."""
-        return [f"{path} {r.sentence(block)}.".lstrip() for path, block, r in self._rules() if not r.holds(block)]
+        return [f"{path} {said}.".lstrip() for path, block, rule in self._rules() if (said := rule.problem(block))]
 
     def _rules(self, path: str = "") -> Iterator[tuple[str, "Assumption", Rule]]:
         yield from ((path, self, rule) for rule in self.rules)
@@ -265,8 +273,8 @@ class Assumption(BaseModel):
     @model_validator(mode="after")
     def _agreement(self) -> "Assumption":
         for rule in self.rules:
-            if not rule.holds(self):
-                raise ValueError(rule.sentence(self))
+            if said := rule.problem(self):
+                raise ValueError(said)
         return self
 
     @model_validator(mode="before")
@@ -279,6 +287,13 @@ class Assumption(BaseModel):
                 got = ", ".join(k for group in groups for k in group) or "none of them"
                 raise ValueError(f"needs exactly one of {choices}, got {got}")
         return given
+
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of what `from_dict` and TOML files take; of the whole scenario for a Scenario."""
+        from .schema import schema_of
+
+        return schema_of(cls)
 
     def to_dict(self) -> Any:
         """The block as plain dicts, lists, text and numbers; what is not set is left out."""

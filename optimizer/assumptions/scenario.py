@@ -284,7 +284,7 @@ class Scenario(Assumption):
             and not isinstance(self.law, RepetitionLaw)
         ):
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
-        problems += [f"{rule.sentence(self)}." for rule in self.rules if not rule.holds(self)]
+        problems += [f"{said}." for rule in self.rules if (said := rule.problem(self))]
         problems += self._roofline_problems()
         if self.sources:
             paths = dict.fromkeys([*schema_paths(type(self)), *self._values()])

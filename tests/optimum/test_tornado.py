@@ -96,7 +96,7 @@ def test_sweep_is_the_product_of_its_values(lecture):
     for row in frame.to_dict("records"):
         best = solve(lecture.update({path: row[path] for path in grid}))
         assert row["train_tokens"] == pytest.approx(float(best.design.train_tokens), rel=1e-9)
-    for bad in ({}, {"law": []}, {"law": "besiroglu"}):
+    for bad in ({}, {"law": []}, {"law": "besirogluu"}):
         with pytest.raises(InputError):
             sweep(lecture, bad)
 
