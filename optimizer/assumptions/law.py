@@ -15,8 +15,11 @@ References:
 
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from .numbers import parse_number
 from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, numpy_for, quantity, unknown_name
@@ -104,6 +107,26 @@ class Law(NamedAssumption):
     def total_over_active(self) -> Numeric:
         """Total over active parameters of the models that the law speaks of; 1 for dense ones."""
         return 1.0
+
+    def edges_of_fit(self, moved: Mapping[str, np.ndarray]) -> list[Any]:
+        """The `fitted_` edges of this law in rows that give some coefficients values of their own; NaN where none is on record.
+
+        Args:
+            moved: coefficient by coefficient, the value in each row.
+
+        """
+        row = _parameters(self.name) if self.name else {}
+        own: Any = False  # whether a row has coefficients that are not those of the published fit
+        for field in row.keys() - {*_EDGES}:
+            own = own | (np.asarray(moved.get(field, getattr(self, field))) != row[field])
+        found = []
+        for name in _EDGES:
+            given, published = getattr(self, name), row.get(name)
+            if given is None or given == published:
+                found.append(np.where(own, np.nan, np.nan if published is None else published))
+            else:
+                found.append(given)
+        return found
 
     def effective_tokens(self, train_tokens: Numeric) -> Numeric:
         """D': the fresh tokens that `train_tokens` are worth (tokens). D itself unless data repeats."""

@@ -124,6 +124,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
         for row, sentence in batch.refused.items():
             table.no_answer(row, "bad_input", sentence)
         _solve_batch(batch, detail, table)
+        if detail:
+            _write_reach(batch, table)
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
     result.insert(0, "status", table.status.column())
     result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
@@ -160,6 +162,17 @@ class _Table:
         self.numbers[:, rows] = np.nan
         self.status.write(rows, status)
         self.message.write(rows, message)
+
+
+def _write_reach(batch: Batch, table: _Table) -> None:
+    """How far each design lies outside the runs that its law was fitted on."""
+    found = {
+        name: table.numbers[table.columns.index(name)] for name in ("n_params", "train_tokens", "tokens_per_param")
+    }
+    moved = {path.removeprefix("law."): v for path, v in batch.varied.items() if path.startswith("law.")}
+    for (name, values), edge in zip(found.items(), batch.base.law.edges_of_fit(moved), strict=True):
+        column = table.columns.index(f"extrapolation_{name}")
+        table.numbers[column, batch.rows] = values[batch.rows] / edge
 
 
 def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
@@ -301,9 +314,7 @@ def _numbers(scenario: Scenario, design: Design, residual: Numeric, detail: bool
     if detail:
         base = _baseline(scenario, design)
         base_cost = jnp.where(served(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
-        law, nan = scenario.law, jnp.nan
-        edges = (law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param)
-        far = [value / (nan if edge is None else edge) for value, edge in zip((n, d, ratio), edges, strict=True)]
+        far = [jnp.nan] * 3  # the edges of a fit stand beside the tree: `_write_reach` knows them
         numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
     return tuple(jnp.asarray(v, float) for v in numbers)
 

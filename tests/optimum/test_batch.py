@@ -346,8 +346,29 @@ def test_detail_is_what_solve_says(lecture):
     answers = solve_batch(lecture, frame, detail=True)
     for i, row in frame.iterrows():
         one = solve(lecture.update(row.to_dict())).to_frame().iloc[0]
-        for column in ("baseline_n_params", "baseline_cost_total", "savings", "extrapolation_train_tokens"):
-            assert answers.loc[i, column] == pytest.approx(one[column], rel=1e-9, nan_ok=True), column
+        for column in ("baseline_n_params", "baseline_cost_total", "savings"):
+            assert answers.loc[i, column] == pytest.approx(one[column], rel=1e-9), column
+
+
+def test_how_far_a_fit_reaches_is_known_in_a_batch_too(lecture):
+    """Published coefficients, by name or by number, have the range of their fit; others have none."""
+    law = lecture.law
+    by_number = pd.DataFrame({"law.beta": [0.3, law.beta], "law.E": [law.E, law.E]})
+    by_name = pd.DataFrame({"law": ["hoffmann", "besiroglu"]})
+    for s in (lecture, lecture.update({"law.E": 1.6}), lecture.update({"law.fitted_max_tokens": "1T"})):
+        for frame in (by_number, by_name):
+            answers = solve_batch(s, frame, detail=True)
+            known = []
+            for i, row in frame.iterrows():
+                far = solve(s.update(row.to_dict())).extrapolation
+                for name, factor in far._asdict().items():
+                    expected = np.nan if factor is None else factor
+                    assert answers.loc[i, f"extrapolation_{name}"] == pytest.approx(expected, rel=1e-9, nan_ok=True), (
+                        i,
+                        name,
+                    )
+                known.append(far.n_params is not None)
+            assert any(known)
 
 
 @pytest.mark.parametrize("changes", [{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}])
