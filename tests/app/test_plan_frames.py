@@ -121,9 +121,8 @@ def test_the_curve_is_one_valley_without_spikes(preset, policy):
     ]
     for name, design in plans:
         above = math.log(marks[name]) - costs[np.abs(sizes - math.log(design.n_params)).argmin()]
-        if (
-            name == "Chinchilla plan" and policy == "optimised"
-        ):  # it keeps the RL tokens of the optimum, at whatever share of the cost
+        if name == "Chinchilla plan" and policy == "optimised":
+            # it keeps the RL tokens of the optimum, at whatever share of the cost
             assert above > (0.1 if preset == "lecture-2026" else 0)
         else:
             assert abs(above) < 1e-5, name
