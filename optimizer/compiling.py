@@ -127,9 +127,11 @@ def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, sha
         return found
     arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
     _compiling.from_cache = False
-    made = jax.jit(functools.partial(function, *fixed)).lower(*arguments).compile()
-    # A program that JAX took from a cache of its own lacks its functions once it is written again.
-    if path is not None and not _compiling.from_cache:
+    lowered = jax.jit(functools.partial(function, *fixed)).lower(*arguments)
+    made = lowered.compile()
+    # A program that JAX took from a cache of its own lacks its functions once it is written again. One that calls a library, as linear
+    # algebra does, crashes in a process that has not loaded it.
+    if path is not None and not _compiling.from_cache and "custom_call" not in lowered.as_text():
         _write(path, made)
     return made
 

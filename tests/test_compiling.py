@@ -141,6 +141,17 @@ def test_memory_holds_the_programs_used_last(kept, monkeypatch):
     assert made == [(1.0,), (2.0,), (3.0,), (4.0,), (2.0,)]
 
 
+def test_a_program_that_calls_a_library_is_not_kept_on_disk(kept, new):
+    """Loaded in a process that has not traced linear algebra, its pointers to LAPACK are null."""
+
+    @compiled(structure=1)
+    def solved(factor, matrix, vector):
+        return factor * jnp.linalg.solve(matrix, vector)
+
+    assert np.asarray(solved(new, np.eye(2), np.ones(2))).tolist() == [new, new]
+    assert list(kept.glob("*.program")) == []
+
+
 def test_threads_that_ask_at_once_compile_once(kept, monkeypatch):
     made, found = [], []
     loaded = compiling._loaded

@@ -64,7 +64,12 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     x = ln_design(scenario, best.design)
     objective = rows.names.index(COST if spent else LOSS)
     z = np.concatenate([x, _multipliers(rows, x, objective, active)])
-    slopes = np.asarray(_slopes(tree, objective, active, spent, np.array(leaves, float), z)).T
+    parts = _derivatives(tree, objective, active, spent, np.array(leaves, float), z)
+    by_theta, by_z, direct, through = (np.asarray(part) for part in parts)
+    try:
+        slopes = (direct - through @ np.linalg.solve(by_z, by_theta)).T
+    except np.linalg.LinAlgError:  # limits that meet in one point leave no derivative
+        slopes = np.full_like(direct.T, np.nan)
     by_path = dict(zip((path for path, _, _ in asked.quantities()), slopes, strict=True))
     if asked.traffic is not scenario.traffic:
         through = total_slopes(scenario.traffic).T @ np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
@@ -91,15 +96,18 @@ def _multipliers(rows: Rows, x: np.ndarray, objective: int, active: tuple[int, .
 
 
 @compiled(structure=4)
-def _slopes(
+def _derivatives(
     tree: Hashable,
     objective: int,
     active: tuple[int, ...],
     spent: bool,
     theta: Float[Array, " leaf"],
     z: Float[Array, " unknown"],
-) -> Float[Array, " output leaf"]:
-    """d(ln outputs) / d(theta). Every goal is least cost at its own loss, the first active row, unless limits leave a budget unspent."""
+) -> tuple[Array, Array, Array, Array]:
+    """dF/dtheta, dF/dz and the direct derivatives of the logarithms of the outputs by theta and by z.
+
+    Every goal is least cost at its own loss, the first active row, unless limits leave a budget unspent.
+    """
     size = z.shape[0] - len(active)
 
     def conditions(theta: Float[Array, " leaf"], z: Float[Array, " unknown"]) -> Float[Array, " unknown"]:
@@ -121,10 +129,7 @@ def _slopes(
             [x[0], x[1], rl_tokens, jnp.log(lifecycle_cost(scenario, design).total), ratio, x[1] - jnp.log(d0)]
         )
 
-    by_theta, by_z = jax.jacfwd(conditions, argnums=(0, 1))(theta, z)
-    moves = -jnp.linalg.solve(by_z, by_theta)
-    direct, through = jax.jacfwd(outputs, argnums=(0, 1))(theta, z)
-    return direct + through @ moves
+    return *jax.jacfwd(conditions, argnums=(0, 1))(theta, z), *jax.jacfwd(outputs, argnums=(0, 1))(theta, z)
 
 
 def _goal_miss(
