@@ -17,7 +17,7 @@ lint: .venv/dev.stamp
 	$(BIN)/pyright
 
 floors: .venv-floors/stamp  ## the oldest libraries that pyproject.toml allows; tests/floors.txt lists what is tried on them
-	.venv-floors/bin/python -m pytest -W default @tests/floors.txt
+	.venv-floors/bin/python -m pytest --numprocesses 2 --dist loadgroup -W default @tests/floors.txt
 
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench
