@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.naming import described, title
+from ..assumptions.numbers import times
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
 from ..model.total import warnings
@@ -132,6 +133,23 @@ class Extrapolation(NamedTuple):
     def outside(self) -> bool:
         """Whether any known edge is passed."""
         return any(factor is not None and factor > 1 for factor in self)
+
+    @property
+    def sentence(self) -> str:
+        """How far the design lies outside the runs its law was fitted on, wherever an answer is shown."""
+        named = {
+            "parameters": self.n_params,
+            "tokens": self.train_tokens,
+            "tokens per parameter": self.tokens_per_param,
+        }
+        passed = [
+            f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1
+        ]
+        if passed:
+            return f"Extrapolation: {', '.join(passed)}. The law is a guess there; the band does not include its error."
+        if all(factor is None for factor in self):
+            return "The range of the law's fit is not on record: treat the answer as extrapolation."
+        return "Inside the range of the law's fit, as far as it is on record."
 
 
 @dataclass(frozen=True)
@@ -260,7 +278,7 @@ class Solution:
         certificate, head = self.certificate, ("quantity", "optimum", "unit", f"same loss, at most {tolerance} dearer")
         held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
         sure = "Certified global optimum" if certificate.certified_global else "Local optimum"
-        outside = " The design lies outside the runs that the law was fitted on." if self.extrapolation.outside else ""
+        outside = f" {escape(self.extrapolation.sentence)}"
         unknown = f" {self.band.unknown}" if self.band.unknown else ""
         return (
             f"<p>{heading}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"

@@ -40,6 +40,7 @@ from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from .blocks import OUTPUTS, Progress, checked_outputs, solve_rows
 from .ranges import Over, lifetime_tokens, ranges, total_traffic, traffic_of
+from .solution import Extrapolation
 from .solve import solve
 from .tornado import band_of
 
@@ -95,7 +96,8 @@ def draws(
         traffic_factor: 80 % of draws have traffic within this factor of the forecast.
         growth_points: with growing traffic, 80 % of draws have growth within this much of the forecast (0.02 is two points a month).
         over: ranges by dotted path that replace or add to the declared ones of prices and efficiencies (utilisation, efficiencies, load,
-            USD); None leaves a path or a block alone. A range of traffic replaces its log-normal distribution.
+            USD); None leaves a path or a block alone. A range of traffic replaces its log-normal distribution. Coefficients of a law
+            with a posterior are named all together or not at all.
         served: lifetime tokens, input and output; the same draws are answered at each of them, and traffic is not drawn.
         progress: called with (optima found, optima in all) as the work goes on.
 
@@ -120,6 +122,8 @@ def draws(
 
     posterior, note = posterior_of(scenario.law)
     normal = rng.standard_normal((n, len(COEFFICIENTS)))
+    if "law" in parts and posterior is not None:
+        _check_coefficients(named)
     if "law" in parts:
         notes.append(note)
         if posterior is not None:
@@ -161,8 +165,32 @@ def draws(
     failed = int(np.count_nonzero(answers["status"] != "optimal"))
     if failed:
         notes.append(f"{failed} of {len(answers)} draws have no answer; quantiles are those of the others.")
+    if failed < len(answers):
+        middle = answers[["n_params", "train_tokens", "tokens_per_param"]].median()
+        law = scenario.law
+        edges = (law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param)
+        far = (None if edge is None else float(v) / edge for v, edge in zip(middle, edges, strict=True))
+        notes.append(f"At the median of the draws: {Extrapolation(*far).sentence}")
     result.attrs = {"units": units | answers.attrs["units"], "notes": tuple(notes), "seed": seed}
     return result
+
+
+def _check_coefficients(named: Sequence[str]) -> None:
+    """Coefficients of a law travel as a set: one that is drawn on its own, the others from their posterior, makes a law that fits nothing.
+
+    Raises:
+        InputError: `over` names some of the coefficients that the posterior draws.
+
+    """
+    drawn = {f"law.{name.removeprefix('ln ')}" for name in COEFFICIENTS}
+    own = sorted(drawn.intersection(named))
+    if own and len(own) < len(drawn):
+        raise InputError(
+            [
+                f"over names {', '.join(own)}, while the law's other coefficients are drawn from their joint posterior, with which it is "
+                f"correlated. Leave 'law' out of parts to hold the others, or name all of {', '.join(sorted(drawn))}."
+            ]
+        )
 
 
 def _check(n: int, parts: Sequence[str], traffic_factor: float, growth_points: float) -> None:

@@ -17,7 +17,7 @@ from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
-from ..optimum.solution import Extrapolation, Solution
+from ..optimum.solution import Solution
 from .lecture import Step
 from .question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from .serving import Served, misfits, operating_point
@@ -25,7 +25,7 @@ from .serving import Served, misfits, operating_point
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reach", "reproduction_text", "solution_text", "source_rows", "unpriced", "unspent"]
+__all__ = ["grid", "reproduction_text", "solution_text", "source_rows", "unpriced", "unspent"]
 
 SPENT = 1e-6
 """Share of a budget that counts as all of it."""
@@ -40,19 +40,6 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
-
-
-def reach(far: Extrapolation) -> str:
-    """One sentence on how far the design lies outside the runs its law was fitted on."""
-    named = {"parameters": far.n_params, "tokens": far.train_tokens, "tokens per parameter": far.tokens_per_param}
-    outside = [
-        f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1
-    ]
-    if outside:
-        return f"Extrapolation: {', '.join(outside)}. The law is a guess there; the band does not include its error."
-    if all(factor is None for factor in far):
-        return "The range of the law's fit is not on record: treat the answer as extrapolation."
-    return "Inside the range of the law's fit, as far as it is on record."
 
 
 def unspent(best: Solution) -> str:
@@ -135,7 +122,7 @@ def solution_text(best: Solution) -> RenderableType:
         f"{money(float(base.cost.total), unit)}: "
         f"this one costs {saved}.",
         f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
-        reach(best.extrapolation),
+        best.extrapolation.sentence,
     ]
     if best.scenario.serving.method == "roofline":
         point = operating_point(Served("the model", n, best.scenario))

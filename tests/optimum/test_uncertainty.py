@@ -1,3 +1,4 @@
+import html
 import math
 
 import numpy as np
@@ -145,3 +146,24 @@ def test_every_problem_at_once(lecture):
     assert len(caught.value.problems) == 4
     with pytest.raises(InputError, match="no traffic to scale"):
         draws(lecture.update({"traffic.output_tokens": 0}), 5, served=["1T"])
+
+
+def test_one_coefficient_of_a_law_is_not_drawn_apart_from_the_others(lecture):
+    with pytest.raises(InputError, match=r"over names law\.beta, while the law's other coefficients"):
+        draws(lecture, 8, over={"law.beta": (0.3, 0.4)})
+    with pytest.raises(InputError, match="travel|joint posterior"):
+        monte_carlo(lecture, n=8, over={"law.alpha": (0.3, 0.4), "law.beta": (0.3, 0.4)})
+    alone = draws(lecture, 8, parts=["traffic"], over={"law.beta": (0.3, 0.4)})
+    assert alone["law.beta"].between(0.3, 0.4).all()
+    assert "law.alpha" not in alone
+
+
+def test_draws_and_notebooks_say_how_far_beyond_the_fit_they_are(lecture):
+    best = solve(lecture)
+    said = best.extrapolation.sentence
+    assert said.startswith("Extrapolation: parameters")
+    assert said in html.unescape(best._repr_html_())
+    assert any(
+        note.startswith("At the median of the draws: Extrapolation: parameters")
+        for note in draws(lecture, 8).attrs["notes"]
+    )

@@ -7,12 +7,11 @@ from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.assumptions.library import sources
 from optimizer.optimum.solution import Solution
-from optimizer.report.text import reach
 
 
 def _reach(best: Solution) -> None:
     tell = st.warning if best.extrapolation.outside else st.info
-    tell(escaped(reach(best.extrapolation)))
+    tell(escaped(best.extrapolation.sentence))
 
 
 def page() -> None:
