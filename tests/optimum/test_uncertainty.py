@@ -151,7 +151,7 @@ def test_every_problem_at_once(lecture):
 def test_one_coefficient_of_a_law_is_not_drawn_apart_from_the_others(lecture):
     with pytest.raises(InputError, match=r"over names law\.beta, while the law's other coefficients"):
         draws(lecture, 8, over={"law.beta": (0.3, 0.4)})
-    with pytest.raises(InputError, match="travel|joint posterior"):
+    with pytest.raises(InputError, match="joint posterior"):
         monte_carlo(lecture, n=8, over={"law.alpha": (0.3, 0.4), "law.beta": (0.3, 0.4)})
     alone = draws(lecture, 8, parts=["traffic"], over={"law.beta": (0.3, 0.4)})
     assert alone["law.beta"].between(0.3, 0.4).all()
