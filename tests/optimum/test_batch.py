@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer import InputError, load, solve, solve_batch
+from optimizer import InputError, compiling, load, solve, solve_batch
 from optimizer.optimum import batch, curve
 from optimizer.optimum.batch import optimum
 from optimizer.optimum.reduced import reduced_optimum, softplus_root
@@ -111,13 +111,17 @@ def test_any_number_of_rows(lecture, count):
 
 
 @pytest.mark.parametrize("changes", [{}, {"limits.max_train_tokens": 3e14}], ids=["equation", "search"])
-def test_a_new_number_of_rows_compiles_nothing(lecture, changes):
-    s, programs = lecture.update(changes), (batch._by_equation, batch._by_search)
+def test_a_new_number_of_rows_compiles_nothing(lecture, changes, monkeypatch):
+    s, made = lecture.update(changes), []
+    loaded = compiling._loaded
+    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key[0].__name__) or loaded(*key))
+    compiling.forget()
     solve_batch(s, draws(50, 2))
-    compiled = [program._cache_size() for program in programs]
+    assert made.count("_by_search" if changes else "_by_equation") == 1
+    made.clear()
     for count in (1, 3, 17, 1000, 1025, 5000):
         solve_batch(s, draws(count, 2))
-    assert [program._cache_size() for program in programs] == compiled
+    assert made == []
 
 
 def test_columns_that_are_none(lecture):
