@@ -9,7 +9,7 @@ run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what i
 	$(BIN)/overtrain solve lecture-2026
 
 test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -17,7 +17,7 @@ lint: .venv/dev.stamp
 	$(BIN)/pyright
 
 floors: .venv-floors/stamp  ## the oldest libraries that pyproject.toml allows; tests/floors.txt lists what is tried on them
-	.venv-floors/bin/python -m pytest --numprocesses 2 --dist loadgroup -W default @tests/floors.txt
+	.venv-floors/bin/python -m pytest --numprocesses 2 --dist loadfile -W default @tests/floors.txt
 
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench

@@ -33,13 +33,6 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A file is a group, which one process runs: its tests share what they compile, and a server or cluster. The browser tests are one."""
-    path = item.path.relative_to(ROOT)
-    group = "tests/browser" if path.parts[:2] == ("tests", "browser") else path.as_posix()
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def lecture() -> Scenario:
     return load("lecture-2026")

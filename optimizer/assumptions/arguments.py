@@ -212,11 +212,11 @@ def names(example: str) -> Check:
     return Check("a name or a list of names", f"write {example!r} or [{example!r}]", as_names)
 
 
-def numbers(example: str, unit: str) -> Check:
-    """Numbers of a unit, or one number."""
+def numbers(example: str, unit: str, *, optional: bool = False) -> Check:
+    """Numbers of a unit, or one number; None where they are optional."""
 
-    def read(value: Any, name: str) -> list[float]:
-        return as_numbers(value, name, unit)
+    def read(value: Any, name: str) -> list[float] | None:
+        return None if optional and value is None else as_numbers(value, name, unit)
 
     return Check("a number or a list of numbers", f"write {example!r} or [{example!r}]", read)
 

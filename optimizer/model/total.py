@@ -19,13 +19,13 @@ LEAST_IN_EXPERTS = 1 / 3
 
 
 def total_over_active(scenario: Scenario) -> Numeric:
-    """M / N: as given, or what the law's experts imply."""
+    """The ratio M / N of all to active parameters: as given, or what the law's experts imply."""
     given = scenario.deployment.sparsity
     return scenario.law.total_over_active if given is None else given
 
 
 def total_params(scenario: Scenario, n_params: Numeric) -> Numeric:
-    """M, all parameters of a model with N active ones (parameters)."""
+    """All parameters M of a model with N active ones (parameters)."""
     return n_params * total_over_active(scenario)
 
 

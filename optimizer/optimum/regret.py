@@ -38,7 +38,7 @@ _NEEDED = ("plan_tokens", "future_tokens", "probability", "n_params", "train_tok
 
 @checks(
     scenario=SCENARIO,
-    plans=numbers("200T", "tokens"),
+    plans=numbers("200T", "tokens", optional=True),
     futures=numbers("200T", "tokens"),
     probabilities=numbers("0.5", "1"),
     progress=PROGRESS,
