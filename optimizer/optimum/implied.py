@@ -32,7 +32,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import reducible_loss, target_reducible_loss
-from .program import design_at, stand_ins
+from .program import as_total, design_at, stand_ins
 from .solution import InfeasibleError
 from .solve import solve
 
@@ -97,7 +97,7 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
     for name, value, unit in (("n_params", size, "parameters"), ("train_tokens", tokens, "tokens")):
         if not 0 < value < math.inf:
             raise InputError([f"{name} must lie in (0, inf) {unit}, got {human(value)} {unit}."])
-    demand = [float(v) for v in scenario.traffic.demand()]
+    demand = [float(v) for v in as_total(scenario.traffic).demand()]
     if demand[0] + demand[2] <= 0:
         raise InputError(
             [
@@ -163,7 +163,7 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
 
 def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:
     """The scenario with the implied traffic in place of its own, as lifetime totals of expected tokens."""
-    read, cached, _ = (float(v) for v in scenario.traffic.demand())
+    read, cached, _ = (float(v) for v in as_total(scenario.traffic).demand())
     return scenario.update(
         {
             "traffic": {

@@ -9,6 +9,7 @@ from ..assumptions.numbers import amount, human, percent
 from ..assumptions.rl import CostShareRL, FixedFlopsRL, FixedTokensRL, NoRL, RatioRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic, TableTraffic
+from ..optimum.program import as_total
 
 __all__ = ["figure", "goal_line", "law_line", "limits_line", "money", "rl_line", "taken_as_given", "traffic_line"]
 
@@ -85,7 +86,7 @@ def rl_line(scenario: Scenario) -> str:
 def traffic_line(scenario: Scenario) -> str:
     """The tokens that the model is expected to serve over its life, and the forecast they come from."""
     traffic = scenario.traffic
-    read, cached, written = (float(v) for v in traffic.demand())
+    read, cached, written = (float(v) for v in as_total(traffic).demand())
     hit = f" ({human(cached)} of them from a prefix cache)" if cached else ""
     expected = f"{human(read)} input{hit} and {human(written)} output tokens over the life"
     parts: list[str] = []

@@ -21,6 +21,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..optimum.blocks import Progress, reported
 from ..optimum.ensemble import optima, under_law
+from ..optimum.program import as_total
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from ..optimum.uncertainty import monte_carlo
@@ -131,7 +132,7 @@ def reasoning(best: Solution) -> list[Step]:
     needs_answer(best)
     s, cost = best.scenario, best.cost
     n, d, r = (float(v) for v in best.design)
-    read, cached, written = (float(v) for v in s.traffic.demand())
+    read, cached, written = (float(v) for v in as_total(s.traffic).demand())
     computed = read - cached + written
     k, per_rl, per_served = (
         float(v)
