@@ -34,6 +34,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel):
     assert "optimizer/solve.py" not in names
     assert {
         "optimizer/optimum/solve.py",
+        "optimizer/py.typed",
         "optimizer/_data/laws.csv",
         "optimizer/_data/scenarios/lecture-2026.toml",
     } <= names
