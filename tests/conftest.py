@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+os.environ.pop("COLUMNS", None)  # what a command prints does not depend on the terminal that runs the tests
 os.environ.setdefault("OVERTRAIN_CACHE", str(ROOT / "build" / "programs"))
 # JAX finds a program by what it computes, so it is found again after a change of the source that does not change it.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "build" / "jax"))
