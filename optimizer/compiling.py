@@ -6,8 +6,8 @@ from: the source of this package and its tables, the versions of JAX and of its 
 change of any of these leads to a new file, never to an old answer.
 
 The folder is the user's cache folder. `OVERTRAIN_CACHE` names another one, or `off` keeps nothing on disk. A file that is damaged is made
-again, and a folder that cannot be written is not used: neither is an error. Only programs for a single
-CPU device are kept on disk.
+again, and a folder that cannot be written is not used: neither is an error. Only programs for a
+single CPU device are kept on disk.
 """
 
 import contextlib
@@ -148,10 +148,13 @@ def _path(function: Callable[..., Any], *what: Any) -> Path | None:
 @functools.cache
 def _made_from() -> str:
     """A digest of what every program depends on."""
+    from .assumptions.tables import data_folder
+
     here = Path(__file__).parent
     files = [here / "compiling.py", *(f for room in _SOURCES for f in sorted((here / room).rglob("*.py")))]
     digest = hashlib.sha256()
-    for file in files:
+    tables = sorted((f for f in data_folder().iterdir() if f.is_file()), key=lambda f: f.name)
+    for file in (*files, *tables):
         digest.update(file.read_bytes())
     about = [
         jax.__version__,

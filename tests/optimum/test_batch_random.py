@@ -64,7 +64,7 @@ def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, 
         alone, "near_optimal", lambda *_, **__: Band(0.05, *[Design(0.0, 0.0, 0.0)] * 2, (0.0, 0.0), (0.0, 0.0))
     )
     monkeypatch.setattr(alone, "_baseline", lambda *_: Baseline(Design(0.0, 0.0, 0.0), LifecycleCost(1.0, 0, 0, 0)))
-    assert (answers["status"] == "optimal").sum() > len(frame) / 6
+    assert (answers["status"] == "optimal").sum() > cases(4, 20)
     for row, asked in enumerate(frame.to_dict("records")):
         one = solve(s.update(asked), throw=False)
         assert answers["status"][row] == one.status.name.lower(), asked

@@ -72,9 +72,12 @@ def test_a_wider_band_is_wider(lecture):
         assert wider_low < low < high < wider_high
 
 
-@pytest.mark.parametrize("band", [0, -0.1, math.nan, math.inf])
-def test_bands_that_are_none(lecture, band):
-    with pytest.raises(ValueError, match=r"band must (lie in|be a finite number)"):
+@pytest.mark.parametrize(
+    ("band", "said"),
+    [(0, "lie in"), (-0.1, "lie in"), (math.nan, "be a finite number"), (math.inf, "be a finite number")],
+)
+def test_bands_that_are_none(lecture, band, said):
+    with pytest.raises(ValueError, match=f"band must {said}"):
         solve(lecture, band=band)
 
 
