@@ -4,7 +4,6 @@ Everything is read from the declaration of the field: label, unit, bounds, range
 them to what the session's question says, and their callbacks change the question.
 """
 
-import math
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -202,10 +201,3 @@ def _reset(path: str, asked: Question) -> None:
 
 def _resetter(path: str) -> Callable[[], None]:
     return lambda: question().reset(path)
-
-
-def typed_number(text: object) -> float:
-    """The tokens a day meant by a cell of the forecast; an empty cell is 0."""
-    if text is None or (isinstance(text, float) and math.isnan(text)) or str(text).strip() == "":
-        return 0.0
-    return parse_number(text, "tokens/day")

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ..assumptions.months import month_after, month_of
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.traffic_file import MAX_CSV_BYTES, read_traffic
 from ..report.plan import monthly_tokens
-from .controls import typed_number
 from .link import TABLE
 from .state import Question
 
@@ -129,7 +128,7 @@ def _edited(
                 row[column] = old[column]
             else:
                 try:
-                    row[column] = _month(cell, rows) if column == "month" else typed_number(cell)
+                    row[column] = _month(cell, rows) if column == "month" else _tokens(cell)
                 except ValueError as error:
                     problems.append(f"Row {len(rows) + 1}, {column} {error}.")
         rows.append(row)
@@ -138,6 +137,17 @@ def _edited(
 
 def _month(cell: object, before: list[dict[str, Any]]) -> str:
     """The month meant by a cell; an empty one continues the rows before it."""
-    if (cell is None or cell != cell or not str(cell).strip()) and before and "month" in before[-1]:
+    if _is_empty(cell) and before and "month" in before[-1]:
         return month_after(before[-1]["month"], 1)
     return month_of(cell)
+
+
+def _tokens(cell: object) -> float:
+    """The tokens a day meant by a cell."""
+    if _is_empty(cell):
+        raise ValueError("is empty; write tokens/day, 0 for no traffic")
+    return parse_number(cell, "tokens/day")
+
+
+def _is_empty(cell: object) -> bool:
+    return cell is None or cell != cell or not str(cell).strip()

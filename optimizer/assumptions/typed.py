@@ -32,23 +32,11 @@ def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
 
     """
     changes: dict[str, Any] = {}
-    for setting in given:
-        path, equals, value = (part.strip() for part in setting.partition("="))
-        if not equals or not path:
-            problems.append(f"--set {shown(setting)} is not PATH=VALUE; write --set traffic.output_tokens=500T.")
-        elif len(path) > LONGEST_PATH:
-            problems.append(f"--set {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
-        elif not _is_text(setting):
-            problems.append(f"--set {shown(setting)} holds bytes that are not UTF-8 text; write it in UTF-8.")
-        elif path in changes:
-            problems.append(f"--set {path} is given twice; keep one.")
-        elif not value:
-            problems.append(f"--set {path}= has no value; give one, or {path}=none to leave it out.")
-        else:
-            try:
-                changes[path] = _toml(value) if value.startswith(_TOML) else _value(path, value)
-            except ValueError as error:
-                problems.append(f"--set {path}: {error}.")
+    for path, value in _pairs("--set", given, problems).items():
+        try:
+            changes[path] = _toml(value) if value.startswith(_TOML) else _value(path, value)
+        except ValueError as error:
+            problems.append(f"--set {path}: {error}.")
     return changes
 
 
@@ -63,27 +51,43 @@ def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
 
     """
     grid: dict[str, list[Any]] = {}
-    problems = []
-    for axis in given:
-        path, equals, values = (part.strip() for part in axis.partition("="))
-        if not equals or not path or not values:
-            problems.append(
-                f"--over {shown(axis)} is not PATH=VALUE,VALUE; write --over traffic.output_tokens=50T,200T."
-            )
-        elif len(path) > LONGEST_PATH:
-            problems.append(f"--over {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
-        elif not _is_text(axis):
-            problems.append(f"--over {shown(axis)} holds bytes that are not UTF-8 text; write it in UTF-8.")
-        elif path in grid:
-            problems.append(f"--over {path} is given twice; put its values together, with commas between.")
-        else:
-            try:
-                grid[path] = values_given(path, values)
-            except ValueError as error:
-                problems.append(f"--over {path}: {error}.")
+    problems: list[str] = []
+    for path, values in _pairs("--over", given, problems).items():
+        try:
+            grid[path] = values_given(path, values)
+        except ValueError as error:
+            problems.append(f"--over {path}: {error}.")
     if problems:
         raise InputError(problems)
     return grid
+
+
+_FORMS = {
+    "--set": ("PATH=VALUE", "traffic.output_tokens=500T", "keep one"),
+    "--over": ("PATH=VALUE,VALUE", "traffic.output_tokens=50T,200T", "put its values together, with commas between"),
+}
+"""How each option is written, an example, and what to do with a path that is given twice."""
+
+
+def _pairs(option: str, given: Sequence[str], problems: list[str]) -> dict[str, str]:
+    """What is typed behind each path; sentences about what is no pair of path and value go to `problems`."""
+    form, example, once = _FORMS[option]
+    pairs: dict[str, str] = {}
+    for typed in given:
+        path, equals, value = (part.strip() for part in typed.partition("="))
+        if not equals or not path:
+            problems.append(f"{option} {shown(typed)} is not {form}; write {option} {example}.")
+        elif len(path) > LONGEST_PATH:
+            problems.append(f"{option} {shown(path)} is not a field of a scenario: it has {len(path):,} characters.")
+        elif not _is_text(typed):
+            problems.append(f"{option} {shown(typed)} holds bytes that are not UTF-8 text; write it in UTF-8.")
+        elif path in pairs:
+            problems.append(f"{option} {path} is given twice; {once}.")
+        elif not value:
+            problems.append(f"{option} {path}= has no value; give one, or {path}=none to leave it out.")
+        else:
+            pairs[path] = value
+    return pairs
 
 
 def _is_text(text: str) -> bool:

@@ -33,7 +33,7 @@ def test_the_forecast_is_edited_as_a_table():
     edit(
         at,
         edited_rows={0: {"output_tokens_per_day": "5T"}, 1: {"input_tokens_per_day": "1e12"}},
-        added_rows=[{"month": None, "input_tokens_per_day": "1.2T", "output_tokens_per_day": None}],
+        added_rows=[{"month": None, "input_tokens_per_day": "1.2T", "output_tokens_per_day": "0"}],
     )
     rows = at.session_state["question"].scenario.to_dict()["traffic"]["table"]
     assert rows[:2] == [first[0], {**before[1], "input_tokens_per_day": 1e12}]
@@ -57,7 +57,11 @@ def _gone(preset: str) -> dict[str, None]:
 
 @pytest.mark.parametrize(
     ("cell", "sentence"),
-    [("-5", "must lie in [0, inf) tokens/day, got -5"), ("many", "must be a number")],
+    [
+        ("-5", "must lie in [0, inf) tokens/day, got -5"),
+        ("many", "must be a number"),
+        (None, "Row 3, input_tokens_per_day is empty; write tokens/day, 0 for no traffic"),
+    ],
 )
 def test_a_bad_cell_is_told_and_the_answer_kept(cell, sentence):
     at = opened(preset=SMALL)
