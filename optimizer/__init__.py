@@ -15,27 +15,27 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .analysis.elasticities import elasticities
+    from .analysis.grid import SizeTable, wide
+    from .analysis.implied import ImpliedTraffic, implied_traffic
+    from .analysis.inverse import inverse_table
+    from .analysis.laws import ensemble
+    from .analysis.regret import regret, robust_plans
+    from .analysis.sizes import size_table
+    from .analysis.sobol import sobol
+    from .analysis.sweep import frontier, sweep
+    from .analysis.tornado import tornado
+    from .analysis.uncertainty import draws, monte_carlo, probability_above, quantiles
     from .assumptions.library import load, presets, sources
     from .assumptions.problems import DataError, InputError
     from .assumptions.scenario import Scenario
     from .assumptions.tables import table
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
-    from .optimum.ensemble import ensemble
-    from .optimum.implied import ImpliedTraffic, implied_traffic
-    from .optimum.regret import regret, robust_plans
-    from .optimum.sensitivity import elasticities
-    from .optimum.sobol import sobol
     from .optimum.solve import InfeasibleError, Solution, Status, solve
-    from .optimum.sweep import frontier, sweep
-    from .optimum.tornado import tornado
-    from .optimum.uncertainty import draws, monte_carlo, probability_above, quantiles
-    from .report.export import export
-    from .report.grid import SizeTable, wide
-    from .report.inverse import inverse_table
-    from .report.reading import read_table
-    from .report.sweep import Sweep, sweep_parquet
-    from .report.table import size_table
+    from .parquet_sweep.folder import Sweep, sweep_parquet
+    from .report.files.agreement import read_table
+    from .report.files.export import export
 
 __all__ = [
     "DataError",
@@ -84,21 +84,21 @@ _HOMES = {
     "assumptions.tables": ("table",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
     "optimum.batch": ("solve_batch",),
-    "optimum.ensemble": ("ensemble",),
-    "optimum.regret": ("regret", "robust_plans"),
-    "optimum.implied": ("ImpliedTraffic", "implied_traffic"),
-    "optimum.sensitivity": ("elasticities",),
-    "optimum.sobol": ("sobol",),
+    "analysis.laws": ("ensemble",),
+    "analysis.regret": ("regret", "robust_plans"),
+    "analysis.implied": ("ImpliedTraffic", "implied_traffic"),
+    "analysis.elasticities": ("elasticities",),
+    "analysis.sobol": ("sobol",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
-    "optimum.sweep": ("frontier", "sweep"),
-    "optimum.tornado": ("tornado",),
-    "optimum.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
-    "report.export": ("export",),
-    "report.grid": ("SizeTable", "wide"),
-    "report.inverse": ("inverse_table",),
-    "report.reading": ("read_table",),
-    "report.sweep": ("Sweep", "sweep_parquet"),
-    "report.table": ("size_table",),
+    "analysis.sweep": ("frontier", "sweep"),
+    "analysis.tornado": ("tornado",),
+    "analysis.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
+    "report.files.export": ("export",),
+    "analysis.grid": ("SizeTable", "wide"),
+    "analysis.inverse": ("inverse_table",),
+    "report.files.agreement": ("read_table",),
+    "parquet_sweep.folder": ("Sweep", "sweep_parquet"),
+    "analysis.sizes": ("size_table",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
+    from .analysis.grid import SizeTable
     from .assumptions.scenario import Scenario
     from .optimum.solution import Solution
-    from .report.grid import SizeTable
 
 __all__ = ["app"]
 
@@ -121,7 +121,7 @@ def reproduce(
     """Check the lecture's "100x over-trained": its arithmetic, the exact optimum under every law, and what carries the result."""
     with _told():
         if claims:
-            from .report.claims import claims as every_claim
+            from .evidence.claims import claims as every_claim
 
             found = every_claim()
             if json_:
@@ -131,7 +131,7 @@ def reproduce(
 
             _print(claims_text(found))
             return
-        from .report import lecture
+        from .evidence import lecture
 
         steps, frame, waterfall = lecture.arithmetic(), lecture.ensemble(), lecture.waterfall()
         elasticities, sentence = lecture.carries()
@@ -177,11 +177,11 @@ def roofline(
 ) -> None:
     """Serve a model on a chip: step time, speed and cost over batch, speed asked for, domain, pipeline, context and cache tier."""
     with _told():
+        from .analysis.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
         from .assumptions.numbers import parse_number
         from .assumptions.problems import InputError
         from .assumptions.typed import changes_given
         from .model.total import warnings
-        from .report.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
 
         problems: list[str] = []
         changes = changes_given(set_ or [], problems)
@@ -283,11 +283,11 @@ def sensitivity(
     """Show what moves the optimum: exact elasticities, and every assumption at its low and at its high."""
     with _told():
         from . import __version__
+        from .analysis.elasticities import OUTPUTS, elasticities
+        from .analysis.tornado import tornado
         from .assumptions.naming import title
         from .assumptions.problems import InputError, near_miss
-        from .optimum.sensitivity import OUTPUTS, elasticities
         from .optimum.solve import InfeasibleError
-        from .optimum.tornado import tornado
         from .report.progress import progress
 
         problems = []
@@ -382,7 +382,7 @@ def table(
             if given:
                 problems.append(f"--from FILE makes the table that the file describes; leave {', '.join(given)} out.")
         if out:
-            from .report.export import checked
+            from .report.files.export import checked
 
             try:
                 checked(out, "human" if human else "plain")
@@ -392,8 +392,8 @@ def table(
             raise InputError(problems)
         agrees = True
         if from_:
+            from .report.files.agreement import agreement
             from .report.progress import progress
-            from .report.reading import agreement
 
             found = agreement(from_, progress("solving"))
             made, agrees = found.table, found.agrees
@@ -402,11 +402,11 @@ def table(
         else:
             made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
         if out:
-            from .report.export import export
+            from .report.files.export import export
 
             export(made, out, numbers="human" if human else "plain")
         if json_:
-            from .report.export import encoded
+            from .report.files.export import encoded
 
             _write(encoded(made, "json").decode())
         elif not (out or from_):
@@ -431,13 +431,13 @@ def _tabulated(
     band: str,
 ) -> "SizeTable":
     """The table that the options ask for, every problem of theirs told at once."""
+    from .analysis.grid import check_wide
+    from .analysis.grid import wide as spread
+    from .analysis.inverse import SIZES, inverse_columns, inverse_table
+    from .analysis.sizes import default_grid, size_columns, size_table
     from .assumptions.problems import InputError
     from .assumptions.typed import axes_given, values_given
-    from .report.grid import check_wide
-    from .report.grid import wide as spread
-    from .report.inverse import SIZES, inverse_columns, inverse_table
     from .report.progress import progress
-    from .report.table import default_grid, size_columns, size_table
 
     problems: list[str] = []
     grid, tolerance = None, 0.05
@@ -510,7 +510,7 @@ def sweep(
             ("--out", out, "the folder of the answers"),
         ) if not given]  # fmt: skip
         if engine == "jax" and not problems:
-            from .report.engines import join
+            from .parquet_sweep.engines import join
 
             join(coordinator, num_processes, process_id)
         elif coordinator or num_processes is not None or process_id is not None:
@@ -520,8 +520,8 @@ def sweep(
         question = _scenario(scenario, set_ or [], problems)
         if question is None:
             raise InputError(problems)
+        from .parquet_sweep.folder import sweep_parquet
         from .report.progress import progress
-        from .report.sweep import sweep_parquet
 
         named = [name.strip() for name in keep.split(",")] if keep else []
         try:

@@ -38,7 +38,7 @@ MOST_BYTES = 1 << 30
 """Bytes of the folder; the files used longest ago are removed first."""
 
 _SUFFIX = ".program"
-_SOURCES = ("assumptions", "model", "optimum", "evidence")
+_SOURCES = ("assumptions", "model", "optimum", "analysis", "evidence")
 
 R = TypeVar("R")
 _held: OrderedDict[Hashable, Future[Callable[..., Any]]] = OrderedDict()

@@ -39,7 +39,7 @@ def inputs(rows: int, path: Path) -> None:
 def measured(kind: str, source: Path, out: Path) -> dict[str, float]:
     """Rows, seconds, processor seconds and peak memory (MB) of one run, after imports and compilation; under Dask those of the workers."""
     from optimizer import load, solve_batch
-    from optimizer.report.sweep import sweep_parquet
+    from optimizer.parquet_sweep.folder import sweep_parquet
 
     s, rows = load("lecture-2026"), 0
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from optimizer import DataError, InputError, export, inverse_table, load, size_table, sweep
-from optimizer.report import export as exporting
-from optimizer.report.grid import MOST_ROWS, bounded
-from optimizer.report.inverse import inverse_columns
-from optimizer.report.table import default_grid, size_columns
+from optimizer.analysis.grid import MOST_ROWS, bounded
+from optimizer.analysis.inverse import inverse_columns
+from optimizer.analysis.sizes import default_grid, size_columns
+from optimizer.report.files import export as exporting
 
 from .test_bad_input import refused
 

@@ -64,7 +64,7 @@ def test_the_table_of_the_readme_is_computed(title, law):
 
 
 def test_the_means_of_the_readme_are_computed():
-    from optimizer.report import lecture
+    from optimizer.evidence import lecture
 
     frame = lecture.ensemble()
     rounded, exact = (frame[f"pinned_{name}vs_rule_of_20"].to_dict() for name in ("", "exact_"))
@@ -98,10 +98,10 @@ def test_make_targets_of_the_readme_exist():
 
 
 def test_the_reference_of_assumptions_is_fresh():
-    from optimizer.report.reference import reference
+    from docs.pages.assumptions import reference
 
     page = (ROOT / "docs" / "assumptions.md").read_text()
-    assert page == reference(), "renew it: python -m optimizer.report.reference > docs/assumptions.md"
+    assert page == reference(), "renew it: python -m docs.pages.assumptions > docs/assumptions.md"
 
 
 def test_links_of_the_readme_lead_somewhere():
@@ -110,7 +110,7 @@ def test_links_of_the_readme_lead_somewhere():
 
 
 def test_the_page_on_serving_is_fresh():
-    from optimizer.report.calibration import page
+    from docs.pages.serving import page
 
     text = (ROOT / "docs" / "serving.md").read_text()
-    assert text == page(), "renew it: python -m optimizer.report.calibration > docs/serving.md"
+    assert text == page(), "renew it: python -m docs.pages.serving > docs/serving.md"

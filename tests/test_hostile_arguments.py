@@ -55,9 +55,9 @@ def quick(monkeypatch, tmp_path):
     for name in ("optimum.solve.solve", "report.table.solve", "report.inverse.solve", "report.inverse.design_of_size",
                  "optimum.sensitivity.elasticities", "report.claims.claims"):  # fmt: skip
         monkeypatch.setattr(f"optimizer.{name}", infeasible)
-    monkeypatch.setattr("optimizer.report.serving.SWEEPS", {})
+    monkeypatch.setattr("optimizer.analysis.serving.SWEEPS", {})
     monkeypatch.setattr("optimizer.report.serving_text.serving_text", lambda *_: "")
-    monkeypatch.setattr("optimizer.report.serving.misfits", lambda *_: [])
+    monkeypatch.setattr("optimizer.analysis.serving.misfits", lambda *_: [])
 
 
 def told(arguments: list[str]) -> str:

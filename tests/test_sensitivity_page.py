@@ -7,7 +7,7 @@ import pytest
 
 import optimizer
 from optimizer import draws, elasticities, ensemble, load, probability_above, quantiles, regret
-from optimizer.report.lecture import pinned
+from optimizer.evidence.lecture import pinned
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sensitivity.md").read_text()
 

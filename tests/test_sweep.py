@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 from optimizer import DataError, InputError, solve, solve_batch, sweep_parquet
 from optimizer.cli import app
-from optimizer.report import parts
-from optimizer.report.sweep import prepared
-from optimizer.report.sweep_plan import plan as planned
+from optimizer.parquet_sweep import part as parts
+from optimizer.parquet_sweep.folder import prepared
+from optimizer.parquet_sweep.plan import plan as planned
 
 ROWS, GROUP = 480, 4
 

@@ -66,7 +66,7 @@ def test_text_that_is_no_number_fails_its_row_alone(tmp_path, lecture):
 
 def test_as_many_texts_as_rows_are_read_together(tmp_path, lecture, monkeypatch):
     """Numbers as text are numbers: they do not part the rows as names do."""
-    import optimizer.optimum.columns as columns
+    import optimizer.optimum.rows as columns
 
     tokens = np.geomspace(1e12, 1e16, 300)
     pd.DataFrame({TOKENS: [f"{t!r}" for t in tokens.tolist()]}).to_parquet(tmp_path / "in.parquet", index=False)

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from optimizer import DataError, InputError, load, solve_batch, sweep_parquet
-from optimizer.report import engines, parts
-from optimizer.report.sweep import prepared
-from optimizer.report.sweep_plan import plan
+from optimizer.parquet_sweep import engines
+from optimizer.parquet_sweep import part as parts
+from optimizer.parquet_sweep.folder import prepared
+from optimizer.parquet_sweep.plan import plan
 
 ROOT = Path(__file__).parents[1]
 ROWS, GROUP = 12, 4

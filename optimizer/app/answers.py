@@ -37,9 +37,9 @@ def _solved(toml: str, _scenario: Scenario) -> Solution:  # noqa: ARG001
 
 def warm() -> None:
     """Load and compile what the first page needs; meant for a thread, while the browser still loads the page itself."""
+    from ..analysis.plans import cost_curve
     from ..assumptions.library import load, presets
     from ..report import chart
-    from ..report.plan import cost_curve
 
     chart.cost_against_params.drawing(cost_curve(solve(load(presets()[0])))).spec()
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ..analysis.plans import monthly_tokens
 from ..assumptions.months import month_after, month_of
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.traffic_file import MAX_CSV_BYTES, read_traffic
-from ..report.plan import monthly_tokens
 from .link import TABLE
 from .state import Question
 

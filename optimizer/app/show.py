@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
+from ..analysis.compare import VS
 from ..assumptions.naming import title
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..model.total import warnings
 from ..optimum.solution import Solution, Status
 from ..report.cells import is_ratio, is_share, written
-from ..report.compare import VS
-from ..report.export import encoded
-from ..report.markup import as_text
-from ..report.picture import PICTURES, picture
-from ..report.theme import Drawing, Drawn, named, with_unit
+from ..report.chart.picture import PICTURES, picture
+from ..report.chart.theme import Drawing, Drawn, named, with_unit
+from ..report.files.export import encoded
+from ..report.files.markup import as_text
 from .answers import answer
 from .controls import escaped
 from .state import Question, question

@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
+from ..analysis.plans import monthly_tokens
 from ..assumptions.law import RepetitionLaw, law_kind
 from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution, Status
-from ..report.plan import monthly_tokens
 from .link import TABLE
 
 __all__ = ["start_of"]

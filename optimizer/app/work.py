@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from ..analysis.blocks import Progress
 from ..assumptions.scenario import Scenario
-from ..optimum.blocks import Progress
 
 __all__ = ["beside", "kept", "waiting", "worked"]
 

@@ -21,7 +21,6 @@ __all__ = [
     "NUMBER",
     "PATH",
     "PROGRESS",
-    "SCENARIO",
     "SEED",
     "TEXT",
     "WHOLE",
@@ -221,14 +220,6 @@ def numbers(example: str, unit: str, *, optional: bool = False) -> Check:
     return Check("a number or a list of numbers", f"write {example!r} or [{example!r}]", read)
 
 
-def _scenario(value: Any, _name: str) -> Any:
-    from .scenario import Scenario
-
-    if not isinstance(value, Scenario):
-        raise TypeError
-    return value
-
-
 def _frame(value: Any, _name: str) -> Any:
     import pandas as pd
 
@@ -278,9 +269,6 @@ def _callable(value: Any, _name: str) -> Any:
     return value
 
 
-SCENARIO = Check(
-    "a Scenario", "make one with load('lecture-2026') or Scenario.from_dict({'goal': ..., 'traffic': ...})", _scenario
-)
 FRAME = Check("a DataFrame", "make one with pandas or with a function of this package", _frame)
 WHOLE = Check("a whole number", "write 1024", _whole)
 SEED = Check("a whole number of 0 or more", "write 0", _seed)

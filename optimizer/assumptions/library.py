@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import MAPPING, PATH, SCENARIO, checks
+from .arguments import MAPPING, PATH, checks
 from .problems import DataError, near_miss, read_text
 from .quantity import Citation, NamedAssumption
 from .rl import OptimisedRL
-from .scenario import Scenario
+from .scenario import SCENARIO, Scenario
 from .tables import data_folder
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import tomli_w
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from .arguments import MAPPING, TEXT, checks
+from .arguments import MAPPING, TEXT, checks, instance_of
 from .changes import changed, is_touched, schema_paths, without_none
 from .deployment import Deployment
 from .goal import Goal, LossGoal
@@ -24,7 +24,7 @@ from .traffic import TableTraffic, Traffic
 from .validation import validated
 from .version import SCHEMA_VERSION, is_newer, version_problem
 
-__all__ = ["Limits", "Money", "Pretraining", "Scenario", "Serving"]
+__all__ = ["SCENARIO", "Limits", "Money", "Pretraining", "Scenario", "Serving"]
 
 
 class Pretraining(Assumption):
@@ -429,3 +429,9 @@ class Scenario(Assumption):
             found = found.model_copy(update={"description": start.description if alike else ""})
         found._made_of = None if alike or found.name != self.name else start
         return found
+
+
+SCENARIO = instance_of(
+    Scenario, "make one with load('lecture-2026') or Scenario.from_dict({'goal': ..., 'traffic': ...})"
+)
+"""The check of an argument that is a scenario."""

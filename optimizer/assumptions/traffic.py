@@ -7,6 +7,7 @@ expectation is all that planning for expected cost needs), `cache_hit_share` is 
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -56,6 +57,10 @@ class _AnyTraffic(Assumption):
         high=0.9,
     )
 
+    def _arrays(self) -> Any:
+        """numpy where every number is plain, which needs no compilation; JAX's arrays while JAX traces."""
+        return jnp if any(isinstance(value, jax.Array) for value in jax.tree.leaves(self)) else np
+
     def days(self) -> Float[np.ndarray, " month"]:
         """Days of each month of the forecast; empty where it has no months."""
         return np.zeros(0)
@@ -79,6 +84,13 @@ class _AnyTraffic(Assumption):
         expected = self.share * self.ship_probability
         return Demand(read * expected, read * expected * self.cache_hit_share, written * expected)
 
+    def total(self) -> "TotalTraffic":
+        """Its expected lifetime tokens, which are all that a cost sees of a forecast; a total stays as it is."""
+        read, _, written = self.demand()
+        return TotalTraffic(
+            input_tokens=float(read), output_tokens=float(written), cache_hit_share=self.cache_hit_share
+        )
+
 
 class TotalTraffic(_AnyTraffic):
     """Lifetime tokens as two numbers."""
@@ -89,6 +101,9 @@ class TotalTraffic(_AnyTraffic):
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         return self.input_tokens, self.output_tokens
+
+    def total(self) -> "TotalTraffic":
+        return self
 
 
 class GrowthTraffic(_AnyTraffic, NamedAssumption):
@@ -149,16 +164,16 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 
     def monthly(self) -> Numeric:
         """Tokens per day of each month, shape (240,), zero after the end of life."""
-        i = np.arange(float(MAX_MONTHS))
+        i, xp = np.arange(float(MAX_MONTHS)), self._arrays()
         # Not clip: at whole months its derivative would be half of that from either side.
-        in_service = jnp.where(self.months > i + 1, 1.0, jnp.where(self.months > i, self.months - i, 0.0))
-        ramped = jnp.where(self.ramp_months > 0, jnp.minimum(1, (i + 0.5) / jnp.maximum(self.ramp_months, 1e-9)), 1.0)
-        faded = (1 - self.decay) ** jnp.maximum(0, i - self.decay_from)
-        rate = self.tokens_per_day * jnp.where(in_service > 0, (1 + self.growth) ** i * ramped * faded, 0.0)
+        in_service = xp.where(self.months > i + 1, 1.0, xp.where(self.months > i, self.months - i, 0.0))
+        ramped = xp.where(self.ramp_months > 0, xp.minimum(1, (i + 0.5) / xp.maximum(self.ramp_months, 1e-9)), 1.0)
+        faded = (1 - self.decay) ** xp.maximum(0, i - self.decay_from)
+        rate = self.tokens_per_day * xp.where(in_service > 0, (1 + self.growth) ** i * ramped * faded, 0.0)
         return rate * in_service
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
-        tokens = jnp.sum((self.days() if days is None else days) * self.monthly())
+        tokens = self._arrays().sum((self.days() if days is None else days) * self.monthly())
         return tokens * self.input_share, tokens * (1 - self.input_share)
 
 
@@ -219,9 +234,10 @@ class TableTraffic(_AnyTraffic):
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         days = self.days() if days is None else days
-        read = jnp.stack([jnp.asarray(m.input_tokens_per_day) for m in self.table])
-        written = jnp.stack([jnp.asarray(m.output_tokens_per_day) for m in self.table])
-        return jnp.sum(days * read), jnp.sum(days * written)
+        xp = self._arrays()
+        read = xp.asarray([m.input_tokens_per_day for m in self.table])
+        written = xp.asarray([m.output_tokens_per_day for m in self.table])
+        return xp.sum(days * read), xp.sum(days * written)
 
 
 Traffic = Annotated[TotalTraffic | GrowthTraffic | TableTraffic, Field(discriminator="kind")]

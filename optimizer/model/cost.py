@@ -14,12 +14,12 @@ References:
 
 from typing import NamedTuple
 
-from ..assumptions.arguments import SCENARIO, checks, instance_of
+from ..assumptions.arguments import checks, instance_of
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL, OptimisedRL
-from ..assumptions.scenario import Scenario
+from ..assumptions.scenario import SCENARIO, Scenario
 from .cache import usd_to_keep
 from .roofline import Replica, decode_seconds, decode_seconds_by_regime, replica, usd_per_prefill_token
 

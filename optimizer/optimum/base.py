@@ -13,8 +13,8 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.quality import loss, target_reducible_loss
+from .equation import Reduced, reduced_optimum
 from .feasibility import SMALLEST_USEFUL
-from .reduced import Reduced, reduced_optimum
 
 __all__ = ["Optimum", "has_answer", "in_base_class", "optimum", "unlimited"]
 

@@ -17,18 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.arguments import FLAG, FRAME, SCENARIO, checks
+from ..assumptions.arguments import FLAG, FRAME, checks
 from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
-from ..assumptions.scenario import Scenario
+from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.quality import loss
 from ..model.roofline import served
 from .base import Optimum, optimum
-from .columns import Batch, as_batches
+from .rows import Batch, as_batches
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve

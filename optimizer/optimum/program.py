@@ -47,7 +47,6 @@ __all__ = [
     "OutOfRangeError",
     "Point",
     "Rows",
-    "as_total",
     "as_totals",
     "design_at",
     "ln_design",
@@ -186,18 +185,11 @@ def total_slopes(traffic: AnyTraffic) -> np.ndarray:
     return np.asarray(_total_slopes(tree, np.array(leaves, float), traffic.days()))
 
 
-def as_total(traffic: AnyTraffic) -> TotalTraffic:
-    """Any forecast as its lifetime tokens, which are all that a cost sees of it; a total stays as it is."""
-    if isinstance(traffic, TotalTraffic):
-        return traffic
-    return TotalTraffic.model_validate({name: values[0] for name, values in as_totals(traffic, {}).items()})
-
-
 def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
     """A goal and a total for its traffic: a cost depends neither on the goal nor on how a forecast is written down, so that scenarios
     which differ in these alone share their programs.
     """
-    return {"goal": BudgetGoal(budget=1.0), "traffic": as_total(scenario.traffic)}
+    return {"goal": BudgetGoal(budget=1.0), "traffic": scenario.traffic.total()}
 
 
 @compiled(structure=1)

@@ -24,9 +24,9 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.limits import limit_excess
 from .base import has_answer
+from .certificate import kkt_residual
 from .curve import At, Scalar, curve, tokens_cut
 from .feasibility import SMALLEST_USEFUL
-from .stationarity import kkt_residual
 
 __all__ = ["ROUNDS", "OnCurve", "optimum_on_curve"]
 

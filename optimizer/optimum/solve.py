@@ -18,20 +18,20 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq
 
-from ..assumptions.arguments import FLAG, NUMBER, SCENARIO, checks
+from ..assumptions.arguments import FLAG, NUMBER, checks
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
-from ..assumptions.scenario import Scenario
+from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.quality import target_reducible_loss
 from ..model.total import total_over_active
 from .band import near_optimal
+from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
-from .reduced import design_at_budget, design_at_loss
 from .solution import (
     KKT_TOLERANCE,
     Band,

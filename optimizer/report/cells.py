@@ -2,8 +2,8 @@
 
 import math
 
+from ..analysis.compare import VS
 from ..assumptions.numbers import human, percent
-from .compare import VS
 from .text import times
 
 __all__ = ["is_ratio", "is_share", "written"]

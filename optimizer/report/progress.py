@@ -15,7 +15,7 @@ from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import ControlType
 
-from ..optimum import blocks
+from ..analysis import blocks
 
 __all__ = ["progress"]
 

@@ -8,10 +8,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.serving import GIGA, KEEP_SECONDS, Served, endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
+from ..evidence.claims import Claim
 from ..model.total import warnings
-from .claims import Claim
-from .serving import GIGA, KEEP_SECONDS, Served, endless_saving, fast_mode, key_figures
 from .text import grid
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.grid import SizeTable
 from ..assumptions.numbers import human, percent
-from .grid import SizeTable
-from .markup import HEADINGS
-from .provenance import KEY
-from .reading import Agreement
+from ..assumptions.record import HEADINGS, KEY
+from .files.agreement import Agreement
 
 __all__ = ["agreement_text", "table_text", "unanswered"]
 

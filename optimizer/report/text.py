@@ -10,25 +10,22 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..assumptions.goal import BudgetGoal
+from ..analysis.serving import Served, operating_point
+from ..analysis.why import Step
 from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent, times
+from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution
-from .lecture import Step
-from .question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
-from .serving import Served, misfits, operating_point
+from .sentences import unpriced, unspent
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reproduction_text", "solution_text", "source_rows", "unpriced", "unspent"]
-
-SPENT = 1e-6
-"""Share of a budget that counts as all of it."""
+__all__ = ["grid", "reproduction_text", "solution_text", "source_rows"]
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
@@ -40,34 +37,6 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
-
-
-def unspent(best: Solution) -> str:
-    """One sentence where a budget buys more than helps, else ""."""
-    goal, total = best.scenario.goal, float(best.cost.total)
-    if not isinstance(goal, BudgetGoal) or total >= goal.budget * (1 - SPENT):
-        return ""
-    held = ", ".join(best.certificate.active_limits)
-    return (
-        f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
-        + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
-        + " as it stands, nothing that the rest could buy lowers the loss."
-    )
-
-
-def unpriced(best: Solution) -> str:
-    """One sentence where the deployment cannot serve the Chinchilla plan, which then has no cost, else ""."""
-    design = best.baseline.design
-    if not math.isnan(float(best.baseline.cost.total)):
-        return ""
-    why = misfits(Served("it", float(design.n_params), best.scenario))
-    memory = any(sentence.startswith("it needs") for sentence in why)
-    return (
-        f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(design.n_params))} on "
-        f"{human(float(design.train_tokens))} tokens, "
-        f"{'does not fit the memory of the replica' if memory else 'is too slow for this deployment'} and so has no cost: "
-        + " ".join(why)
-    )
 
 
 def solution_text(best: Solution) -> RenderableType:

@@ -6,10 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from optimizer import InputError, load
+from optimizer.analysis.plans import monthly_tokens
 from optimizer.app.forecast import csv_of, rows_of_csv
 from optimizer.app.link import TABLE
 from optimizer.assumptions.months import month_after
-from optimizer.report.plan import monthly_tokens
 
 from .session import MONTHS, ROOT, SMALL, agrees, opened, run, shown
 

@@ -3,9 +3,9 @@
 import pytest
 
 from optimizer import load, presets, solve
+from optimizer.analysis.serving import batch_sweep, key_figures, served, served_optimum
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent
-from optimizer.report.serving import batch_sweep, key_figures, served, served_optimum
 from optimizer.report.text import times
 
 from .session import PAGES, ROOT, agrees, opened, run, shown, texts_that_are_numbers, written

@@ -6,11 +6,11 @@ import math
 import pytest
 
 from optimizer import InputError, load, presets, solve
+from optimizer.analysis.compare import bills, difference_table, valleys
 from optimizer.app.pins import Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
 from optimizer.assumptions.differences import same
 from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
-from optimizer.report.compare import bills, difference_table, valleys
 
 from .session import ROOT, SMALL, opened, run
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from optimizer import InputError, load, presets, solve
+from optimizer.analysis.compare import valleys
+from optimizer.analysis.plans import cost_curve, cost_phases
 from optimizer.report import chart
-from optimizer.report.compare import valleys
-from optimizer.report.plan import cost_curve, cost_phases, verdict
+from optimizer.report.sentences import verdict
 
 
 @pytest.mark.parametrize(

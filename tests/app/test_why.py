@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from optimizer import draws, load, sobol, solve
+from optimizer.analysis.why import every_law, reasoning, staircase
 from optimizer.app.work import kept
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import percent, times
-from optimizer.report.claims import claims
-from optimizer.report.why import every_law, reasoning, staircase
+from optimizer.evidence.claims import claims
 
 from .session import opened, run
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from optimizer import Scenario, load, solve
+from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app.link import TABLE, scenario_of
-from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
 
 from ..app.session import SMALL, expected
 from .running import metrics, settled

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.pages.serving import page
 from optimizer import load
 from optimizer.assumptions.deployment import Deployment, released
 from optimizer.assumptions.tables import rows
@@ -12,7 +13,6 @@ from optimizer.evidence import throughput
 from optimizer.evidence.shapes import power_law
 from optimizer.evidence.throughput import BATCH_CLASSES, FITTED, accuracy, calibrate, crosswise, predictions
 from optimizer.model.roofline import batch_size, replica, step_time
-from optimizer.report.calibration import page
 from optimizer.report.serving_text import HELD_OUT_ERROR
 
 KINDS = ("one chip", "tensor")

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer import InputError, load, presets
+from optimizer.analysis.serving import key_figures, served
 from optimizer.assumptions.tables import rows
 from optimizer.cli import app
 from optimizer.model.cost import Design
@@ -14,7 +15,6 @@ from optimizer.model.limits import limit_excess
 from optimizer.model.roofline import replica
 from optimizer.model.total import LEAST_IN_EXPERTS, total_params, warnings
 from optimizer.model.training import training_bytes_per_chip
-from optimizer.report.serving import key_figures, served
 
 N = 3e10
 ROOFLINE = {"serving.method": "roofline"}

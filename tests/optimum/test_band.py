@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from optimizer import load, solve
+from optimizer.analysis.plans import cost_curve
 from optimizer.model.cost import Design, design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
 from optimizer.model.quality import reducible_loss
 from optimizer.optimum.program import Point, Rows
 from optimizer.report.chart import cost_against_params
-from optimizer.report.plan import cost_curve, verdict
+from optimizer.report.sentences import verdict
 
 from ..conftest import plain_scenario
 from .test_solve_roofline import EXPERTS, LATENCY, dense

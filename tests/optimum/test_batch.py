@@ -9,7 +9,7 @@ import pytest
 from optimizer import InputError, compiling, load, solve, solve_batch
 from optimizer.optimum import batch, curve
 from optimizer.optimum.batch import optimum
-from optimizer.optimum.reduced import reduced_optimum, softplus_root
+from optimizer.optimum.equation import reduced_optimum, softplus_root
 from optimizer.optimum.search import optimum_on_curve
 
 GOALS = {

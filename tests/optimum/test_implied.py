@@ -6,7 +6,7 @@ import math
 import pytest
 
 from optimizer import InfeasibleError, InputError, implied_traffic, load, presets, solve
-from optimizer.optimum.implied import design_of_size, with_traffic
+from optimizer.analysis.implied import design_of_size, with_traffic
 
 from ..conftest import plain_scenario
 

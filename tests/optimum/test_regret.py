@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from optimizer import InputError, lifecycle_cost, load, presets, regret, robust_plans, solve
-from optimizer.optimum.ranges import lifetime_tokens
+from optimizer.analysis.ranges import lifetime_tokens
 
 
 def brute_force(s, plans, futures):

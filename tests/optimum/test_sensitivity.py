@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optimizer import elasticities, load, solve
-from optimizer.report.lecture import carries
+from optimizer.evidence.lecture import carries
 
 CASES = {
     "loss": {},

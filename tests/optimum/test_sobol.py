@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import sobol_indices
 
 from optimizer import InputError, sobol
-from optimizer.optimum.ranges import Range
-from optimizer.optimum.sobol import _resampled, factors, variance_shares
+from optimizer.analysis.ranges import Range
+from optimizer.analysis.sobol import _resampled, factors, variance_shares
 
 
 def ishigami(cube: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from optimizer import (
     solve,
     table,
 )
-from optimizer.optimum.uncertainty import NORMAL_90
+from optimizer.analysis.uncertainty import NORMAL_90
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,13 @@ from optimizer import (
     sweep,
     tornado,
 )
+from optimizer.analysis.compare import bills, valleys
+from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
+from optimizer.analysis.serving import batch_sweep, served
+from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
 from optimizer.report import chart
-from optimizer.report.compare import bills, valleys
-from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens
-from optimizer.report.serving import batch_sweep, served
-from optimizer.report.theme import MOST_MARKS, log_scale, scale, told
-from optimizer.report.why import design_map, staircase
+from optimizer.report.chart.theme import MOST_MARKS, log_scale, scale, told
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 

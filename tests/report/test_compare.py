@@ -3,7 +3,7 @@
 import math
 
 from optimizer import load, solve
-from optimizer.report.compare import OUTPUTS, difference_table
+from optimizer.analysis.compare import OUTPUTS, difference_table
 
 
 def test_costs_in_two_units_have_a_row_each():

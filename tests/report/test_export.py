@@ -33,10 +33,10 @@ from optimizer import (
     sources,
     wide,
 )
+from optimizer.assumptions.record import KEY, fingerprint
 from optimizer.cli import app
-from optimizer.report.export import FORMATS
-from optimizer.report.provenance import KEY, fingerprint
-from optimizer.report.reading import agreement
+from optimizer.report.files.agreement import agreement
+from optimizer.report.files.export import FORMATS
 
 TEXT = ["csv", "tex", "md", "html"]
 NASTY = [
@@ -489,8 +489,8 @@ def test_what_cannot_work_is_said_before_anything_is_solved(tmp_path, monkeypatc
         raise AssertionError("it was solved all the same")
 
     path = str(export(table, tmp_path / "t.csv"))
-    monkeypatch.setattr("optimizer.report.table.size_table", solved)
-    monkeypatch.setattr("optimizer.report.reading.rebuilt", solved)
+    monkeypatch.setattr("optimizer.analysis.sizes.size_table", solved)
+    monkeypatch.setattr("optimizer.report.files.agreement.rebuilt", solved)
     assert "did you mean 'xlsx'" in run("table", "--out", "t.xls", status=2)[1]
     assert "there is no folder" in run("table", "--out", str(tmp_path / "nowhere" / "t.csv"), status=2)[1]
     assert "xlsx holds plain numbers only" in run("table", "--human", "--out", "t.xlsx", status=2)[1]

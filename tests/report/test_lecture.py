@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from optimizer.report import lecture
+from optimizer.evidence import lecture
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from optimizer import load, presets, solve
+from optimizer.analysis.grid import over_grid
+from optimizer.analysis.serving import Served, misfits, served
 from optimizer.assumptions.naming import described, title
-from optimizer.report.export import FORMATS, encoded
-from optimizer.report.grid import over_grid
-from optimizer.report.provenance import KEY, provenance
-from optimizer.report.question import taken_as_given
-from optimizer.report.serving import Served, misfits, served
+from optimizer.assumptions.question import taken_as_given
+from optimizer.assumptions.record import KEY, provenance
+from optimizer.report.files.export import FORMATS, encoded
 from optimizer.report.table_text import table_text
 from optimizer.report.text import solution_text
 

@@ -23,9 +23,9 @@ from optimizer import (
     sweep_parquet,
     tornado,
 )
-from optimizer.optimum import blocks
+from optimizer.analysis import blocks
+from optimizer.analysis.why import every_law
 from optimizer.report.progress import progress
-from optimizer.report.why import every_law
 
 OVER = {"law": None, "rl": None, "serving": None, "pretraining": None, "money": None}
 

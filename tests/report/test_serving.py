@@ -11,11 +11,11 @@ import pytest
 from scipy.optimize import brentq
 
 from optimizer import InputError
+from optimizer.analysis import serving
+from optimizer.analysis.serving import SWEEPS, context_wall, fast_mode, key_figures, operating_point, served
 from optimizer.assumptions.tables import rows
+from optimizer.evidence.claims import claims
 from optimizer.model.roofline import memory_batch, replica, step_time
-from optimizer.report import serving
-from optimizer.report.claims import claims
-from optimizer.report.serving import SWEEPS, context_wall, fast_mode, key_figures, operating_point, served
 
 
 @pytest.fixture(scope="module")

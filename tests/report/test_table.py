@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from optimizer import InputError, SizeTable, inverse_table, load, presets, size_table, solve, wide
+from optimizer.analysis.sizes import default_grid, rebuilt
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.record import KEY, fingerprint
 from optimizer.assumptions.typed import axes_given
-from optimizer.report.provenance import KEY, fingerprint
-from optimizer.report.table import default_grid, rebuilt
 from optimizer.report.table_text import table_text
 
 from ..conftest import plain_scenario

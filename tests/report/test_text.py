@@ -7,8 +7,8 @@ from rich.console import Console
 
 from optimizer import load, solve
 from optimizer.assumptions.numbers import human, percent
-from optimizer.report.text import solution_text, unspent
-from optimizer.report.why import saving
+from optimizer.report.sentences import saving, unspent
+from optimizer.report.text import solution_text
 
 HELD = {"goal": {"kind": "budget", "budget": 1e30}, "limits.max_params": "100B"}
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, load, presets, solve
+from optimizer.analysis.why import design_map, every_law, reasoning, staircase
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import human, parse_number
+from optimizer.evidence.lecture import pinned, waterfall
 from optimizer.model.cost import design_of
 from optimizer.report import chart
-from optimizer.report.lecture import pinned, waterfall
-from optimizer.report.plan import verdict
-from optimizer.report.why import design_map, every_law, held, reasoning, staircase
+from optimizer.report.sentences import held, verdict
 
 RATIO = "overtraining_vs_rule_of_20"
 

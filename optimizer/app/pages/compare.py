@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from optimizer.analysis.compare import bills, difference_table, valleys
 from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
@@ -11,7 +12,6 @@ from optimizer.assumptions.library import presets
 from optimizer.assumptions.problems import InputError
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
-from optimizer.report.compare import bills, difference_table, valleys
 
 MOST_DRAWN = 12
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app import show
 from optimizer.app.controls import choice, escaped, fields
 from optimizer.app.forecast import csv_of, editor, upload
@@ -13,8 +14,7 @@ from optimizer.assumptions.naming import described, title
 from optimizer.assumptions.numbers import human, percent, times
 from optimizer.optimum.solution import Solution
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
-from optimizer.report.plan import cost_curve, cost_phases, monthly_tokens, verdict
-from optimizer.report.text import unspent
+from optimizer.report.sentences import unspent, verdict
 
 
 def page() -> None:

@@ -2,6 +2,12 @@
 
 import streamlit as st
 
+from optimizer.analysis.elasticities import elasticities
+from optimizer.analysis.ranges import lifetime_tokens
+from optimizer.analysis.regret import regret
+from optimizer.analysis.sobol import factors, sobol
+from optimizer.analysis.tornado import tornado
+from optimizer.analysis.uncertainty import draws, monte_carlo
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
@@ -9,16 +15,11 @@ from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
+from optimizer.evidence import lecture
 from optimizer.optimum.base import in_base_class
-from optimizer.optimum.ranges import lifetime_tokens
-from optimizer.optimum.regret import regret
-from optimizer.optimum.sensitivity import elasticities
-from optimizer.optimum.sobol import factors, sobol
 from optimizer.optimum.solution import InfeasibleError
-from optimizer.optimum.tornado import tornado
-from optimizer.optimum.uncertainty import draws, monte_carlo
-from optimizer.report import chart, lecture
-from optimizer.report.theme import named
+from optimizer.report import chart
+from optimizer.report.chart.theme import named
 
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)

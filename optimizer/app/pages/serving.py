@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from optimizer.analysis.serving import SWEEPS, Served, batch_sweep, key_figures, served, served_optimum
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
@@ -13,7 +14,6 @@ from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.report.chart import latency_against_cost
-from optimizer.report.serving import SWEEPS, Served, batch_sweep, key_figures, served, served_optimum
 
 if TYPE_CHECKING:
     import pandas as pd

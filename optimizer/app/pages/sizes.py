@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from optimizer.analysis.grid import SizeTable
+from optimizer.analysis.sizes import default_grid, size_table
 from optimizer.app import show
 from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.typed import values_given
-from optimizer.report.grid import SizeTable
-from optimizer.report.table import default_grid, size_table
 
 MOST_ROWS = 200
 SHOWN = ["status", "n_params", "train_tokens", "rl_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",

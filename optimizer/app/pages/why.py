@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from optimizer.analysis import why
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import times
+from optimizer.evidence import lecture
+from optimizer.evidence.claims import claims
 from optimizer.optimum.solution import Solution
-from optimizer.report import chart, lecture, why
-from optimizer.report.claims import claims
+from optimizer.report import chart
+from optimizer.report.sentences import held, saving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +64,7 @@ def _bills(best: Solution) -> None:
         f"Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
         f"paid the optimum is {times(solved[OUTPUT].iloc[-1])}."
     )
-    st.markdown(
-        f"**{escaped(why.held(found)) or bills}** Each step is an optimum of its own, at the law's point values."
-    )
+    st.markdown(f"**{escaped(held(found)) or bills}** Each step is an optimum of its own, at the law's point values.")
     show.chart(chart.staircase, found)
     for step, sentence in zip(found["step"], found["message"], strict=True):
         if sentence:
@@ -112,7 +113,7 @@ def _laws(best: Solution) -> None:
 def _map(best: Solution) -> None:
     found = worked(best.scenario, "map", lambda _: why.design_map(best))
     st.markdown(
-        f"**{escaped(why.saving(best))}** A line of equal loss is a choice between size and data; the cheapest point touches a line of "
+        f"**{escaped(saving(best))}** A line of equal loss is a choice between size and data; the cheapest point touches a line of "
         "equal cost."
     )
     show.chart(chart.design_map, found)

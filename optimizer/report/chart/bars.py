@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from ..theme import (
+from .theme import (
     ACCENT,
     MAIN,
     QUIET,

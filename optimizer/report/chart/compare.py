@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import percent
-from ..theme import (
+from .plan import stretches
+from .theme import (
     COLOURS,
     DASHES,
     NAMES,
@@ -23,7 +24,6 @@ from ..theme import (
     told,
     touched,
 )
-from .plan import stretches
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import altair as alt
 
 from ...assumptions.numbers import human, percent
 from ...assumptions.problems import InputError
-from ..theme import (
+from .theme import (
     ACCENT,
     COLOURS,
     DASHES,

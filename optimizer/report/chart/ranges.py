@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import human
-from ..theme import (
+from .theme import (
     ACCENT,
     MAIN,
     QUIET,

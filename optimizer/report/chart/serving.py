@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, records, scale, some, told
+from .theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...assumptions.numbers import percent
 from ...assumptions.problems import InputError
-from ..theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, needs_frame, scale, told, with_unit
+from .theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, needs_frame, scale, told, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human
-from ..theme import ACCENT, MAIN, QUIET, Drawing, Drawn, axis, data, finished, names_axis, records, scale, some, told
+from .theme import ACCENT, MAIN, QUIET, Drawing, Drawn, axis, data, finished, names_axis, records, scale, some, told
 
 if TYPE_CHECKING:
     import pandas as pd

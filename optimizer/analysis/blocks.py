@@ -1,0 +1,88 @@
+"""How does long work report how far it is? It calls `progress(done, total)` after every part.
+
+The first report is `progress(0, total)`, the last one `progress(total, total)`; `done` never falls. What `progress` raises ends the work,
+which is how a caller cancels it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from ..assumptions.arguments import Names, as_names
+from ..assumptions.problems import InputError, near_miss
+from ..assumptions.scenario import Scenario
+from ..optimum.base import in_base_class
+from ..optimum.batch import solve_batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OUTPUTS", "Progress", "checked_outputs", "reported", "solve_rows"]
+
+T = TypeVar("T")
+
+Progress = Callable[[int, int], object]
+"""Called with (parts done, parts in all); most parts are optima. A bar is one: `optimizer.report.progress.progress`."""
+
+BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
+"""Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""
+
+OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
+"""What an analysis tells of an optimum unless asked for other columns of `solve_batch`."""
+
+_POSITIVE = (
+    *OUTPUTS[:2],
+    "rl_tokens",
+    "tokens_per_param",
+    *OUTPUTS[2:4],
+    "loss",
+    *(f"cost_{phase}" for phase in ("pretraining", "rl", "prefill", "decode", "total")),
+)
+
+
+def checked_outputs(outputs: Names) -> list[str]:
+    """The names of outputs, as a list.
+
+    Raises:
+        InputError: a name is no numeric column of `solve_batch`.
+
+    """
+    problems = [
+        f"output {name!r} is unknown{near_miss(name, _POSITIVE)} Outputs: {', '.join(_POSITIVE)}."
+        for name in as_names(outputs, "outputs")
+        if name not in _POSITIVE
+    ]
+    if not outputs:
+        problems.append(f"no output is named; give at least one of {', '.join(_POSITIVE)}.")
+    if problems:
+        raise InputError(problems)
+    return as_names(outputs)
+
+
+def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
+    """The items one by one, with a report before the first and after each.
+
+    Args:
+        items: the parts of the work.
+        progress: what hears of it.
+        size: what one item adds to the count.
+
+    """
+    tell = progress or (lambda _done, _total: None)
+    done, total = 0, sum(map(size, items))
+    tell(done, total)
+    for item in items:
+        yield item
+        done += size(item)
+        tell(done, total)
+
+
+def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | None = None) -> "pd.DataFrame":
+    """`solve_batch` in blocks of rows; `progress` hears how many rows are done."""
+    import pandas as pd
+
+    rows = BLOCK_ROWS if in_base_class(scenario) else SEARCHED_ROWS
+    blocks = [frame.iloc[i : i + rows] for i in range(0, max(len(frame), 1), rows)]
+    parts = [solve_batch(scenario, block) for block in reported(blocks, progress, len)]
+    result = pd.concat(parts)
+    result.attrs = parts[0].attrs
+    return result

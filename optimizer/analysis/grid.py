@@ -1,0 +1,321 @@
+"""What does a table over assumptions consist of? A grid of dotted paths, a row or more for every combination, units, and a record.
+
+`over_grid` solves every combination of a grid by whatever function it is given; `chosen` keeps some columns, `wide` turns one axis into
+columns. Combinations that are no scenario keep the sentence that says why; a value that fits nowhere is refused.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
+from ..assumptions.law import Law
+from ..assumptions.numbers import human, parse_number, times
+from ..assumptions.problems import InputError, near_miss, shown
+from ..assumptions.record import KEY, caption, provenance
+from ..assumptions.scenario import Scenario
+from .blocks import Progress, reported
+
+__all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",
+           "column_of", "over_grid", "wide"]  # fmt: skip
+
+MOST_SHOWN = 60
+"""Rows that a notebook shows."""
+MOST_ROWS = 100_000
+"""Rows that a table may have: what is solved one by one and held in memory."""
+
+Axis = Iterable[object] | str | float | int | None
+"""Values that an assumption takes in turn; a single value counts as one."""
+Row = dict[str, Any]
+Units = dict[str, str]
+
+
+class SizeTable(pd.DataFrame):
+    """A DataFrame with units and the record of how it was made in `attrs`; a notebook shows it with human numbers and units."""
+
+    @property
+    def _constructor(self) -> "type[SizeTable]":
+        return SizeTable
+
+    def _repr_html_(self) -> str:
+        units, record = self.attrs.get("units", {}), self.attrs.get(KEY)
+        shown = pd.DataFrame(self.head(MOST_SHOWN))
+        for name in shown.select_dtypes("number"):
+            shown[name] = [human(v) if v == v else "" for v in shown[name].tolist()]
+        shown.columns = pd.MultiIndex.from_tuples([(name, units.get(name, "")) for name in shown.columns])
+        more = f"<p>{len(self) - len(shown):,} more rows</p>" if len(self) > len(shown) else ""
+        return (
+            f"<p>{escape(caption(record))}</p>{shown.to_html(index=False)}{more}"
+            if record
+            else f"{shown.to_html(index=False)}{more}"
+        )
+
+
+def over_grid(
+    scenario: Scenario,
+    grid: dict[str, list[Any]],
+    recipe: Row,
+    solved: Callable[[Scenario], tuple[list[Row], Units]],
+    progress: Progress | None,
+) -> SizeTable:
+    """Every combination of the grid, solved; those that are no scenario keep the sentence that says why."""
+    _refuse_what_fits_nowhere(scenario, grid)
+    combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
+    records: list[Row] = []
+    units: Units = {}
+    reached: list[dict[str, float]] = []
+    bad: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for at in reported(combinations, progress):
+        changes = _changes(grid, at)
+        try:
+            here = scenario.update(changes)
+            declared = {path: (value, quantity.unit) for path, quantity, value in here.quantities()}
+            axes = {path: declared[path][0] if path in declared else _shown(v) for path, v in changes.items()}
+            rows, found = solved(here)
+            found = found | {path: declared[path][1] for path in changes if path in declared}
+            units = found | {name: _either(unit, found.get(name, unit)) for name, unit in units.items()}
+            records += [{**axes, **row} for row in rows]
+            reached += [
+                _reach(here.law, row) for row in rows if row.get("train_tokens", math.nan) == row.get("train_tokens")
+            ]
+        except InputError as error:
+            bad[at] = error.problems
+            axes = {path: _read(v) for path, v in changes.items()}
+            records.append({**axes, "status": "bad_input", "message": " ".join(error.problems)})
+    _raise_where_nothing_fits(grid, combinations, bad)
+    names = list(dict.fromkeys([*grid, *(name for row in records for name in row if name != "message"), "message"]))
+    columns = {}
+    for name in names:
+        cells = [row.get(name) for row in records]
+        yes_or_no = all(isinstance(v, bool) for v in cells if v is not None)
+        if yes_or_no:
+            cells = [bool(v) for v in cells]
+        columns[name] = column_of(cells, "number" if name in units else "yes or no" if yes_or_no else "text")
+    table = SizeTable(columns)
+    table.attrs["units"] = {name: units[name] for name in names if name in units}
+    table.attrs[KEY] = provenance(scenario, recipe) | {"extrapolation": _extrapolation(reached)}
+    return table
+
+
+def _reach(law: Law, row: Row) -> dict[str, float]:
+    """How far a design lies beyond each edge of its law's fit that is on record (1 is the edge)."""
+    n, d = (float(row.get(name) or math.nan) for name in ("n_params", "train_tokens"))
+    found = {
+        "parameters": n / (law.fitted_max_params or math.nan),
+        "tokens": d / (law.fitted_max_tokens or math.nan),
+        "tokens per parameter": d / n / (law.fitted_max_tokens_per_param or math.nan),
+    }
+    return {what: factor for what, factor in found.items() if factor == factor}
+
+
+def _extrapolation(reached: Sequence[dict[str, float]]) -> str:
+    """The farthest that any row lies outside the runs of its law."""
+    most: dict[str, float] = {}
+    for row in reached:
+        most |= {what: max(factor, most.get(what, 0.0)) for what, factor in row.items()}
+    outside = [f"{what} up to {times(factor)}" for what, factor in most.items() if factor > 1]
+    unknown = "in rows whose law's fit has no range on record the answer is a guess" if not all(reached) else ""
+    if not most:
+        return "the range of the law's fit is not on record" if reached else ""
+    found = f"{', '.join(outside)} the largest of the law's fit" if outside else "inside the range of the law's fit"
+    return "; ".join(filter(None, [found, unknown]))
+
+
+@checks(table=FRAME, across=TEXT, values=names("n_params"))
+def wide(table: pd.DataFrame, across: str, values: Names = ("n_params",)) -> SizeTable:
+    """One axis of a table as columns: "n_params: besiroglu", "n_params: hoffmann", one row for every combination of the other axes.
+
+    Raises:
+        InputError: `across` is no axis of the table, or a value is no column of it.
+
+    """
+    record = table.attrs.get(KEY, {})
+    recipe = record.get("table", {})
+    axes = [*recipe.get("over", {}), *(["n_params"] if recipe.get("kind") == "inverse" else [])]
+    check_wide(axes, [str(name) for name in table.columns], across, as_names(values))
+    values = list(dict.fromkeys(values))
+    units = table.attrs.get("units", {})
+    others = [axis for axis in axes if axis != across]
+    at = list(dict.fromkeys(table[across]))
+    labels = _labels(at)
+    rows: dict[tuple[object, ...], Row] = {}
+    for record_row in table.to_dict("records"):
+        key = tuple(record_row[axis] for axis in others)
+        row = rows.setdefault(tuple(None if v != v else v for v in key), {axis: record_row[axis] for axis in others})
+        row.update({f"{name}: {labels[at.index(record_row[across])]}": record_row[name] for name in values})
+    names = [*others, *(f"{name}: {label}" for name in values for label in labels)]
+    result = SizeTable(pd.DataFrame.from_records(list(rows.values()), columns=names))
+    result.attrs["units"] = {name: unit for name in names if (unit := units.get(name.partition(": ")[0])) is not None}
+    result.attrs[KEY] = {**record, "table": {**recipe, "wide": {"across": across, "values": list(values)}}}
+    return result
+
+
+def check_wide(axes: Sequence[str], columns: Sequence[str], across: str, values: Sequence[str]) -> None:
+    """Whether a table with these axes and columns can be spread; known before it is solved.
+
+    Raises:
+        InputError: as `wide`.
+
+    """
+    problems = []
+    if across not in axes:
+        problems.append(
+            f"{shown(across)} is not an axis of the table{near_miss(across, axes)} Axes: {', '.join(axes) or 'none'}."
+        )
+    problems += [
+        f"{shown(name)} is not a column to spread over {across}{near_miss(name, columns)}"
+        for name in values
+        if name not in columns or name in axes
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def check_columns(known: Sequence[str], wanted: Names | None) -> None:
+    """Whether a table with these columns has those wanted; known before it is solved.
+
+    Raises:
+        InputError: as `chosen`.
+
+    """
+    unknown = [name for name in as_names(wanted or ()) if name not in known]
+    if unknown:
+        raise InputError(
+            [
+                f"{shown(name)} is not a column of the table{near_miss(name, known)} Columns: {', '.join(known)}."
+                for name in unknown
+            ]
+        )
+
+
+def bounded(grid: Mapping[str, Sequence[object]], times: int = 1) -> None:
+    """Whether a grid, `times` rows for every combination, may be solved.
+
+    Raises:
+        InputError: it has too many rows; the sentence says how many are allowed, and what to do for more.
+
+    """
+    counts = [*map(len, grid.values()), *([times] if times > 1 else [])]
+    if math.prod(counts) > MOST_ROWS:
+        raise InputError(
+            [
+                f"the grid has {' x '.join(f'{n:,}' for n in counts)} = {math.prod(counts):,} rows, at most {MOST_ROWS:,} are solved into "
+                "one table. Take fewer values, or write the rows to a Parquet file and solve them with overtrain sweep."
+            ]
+        )
+
+
+def chosen(table: SizeTable, columns: Names | None) -> SizeTable:
+    """The table with the columns of its grid and those named, in the order named.
+
+    Raises:
+        InputError: a column is unknown; all of them at once.
+
+    """
+    if columns is None:
+        return table
+    known = [str(name) for name in table.columns]
+    check_columns(known, columns)
+    axes = [axis for axis in table.attrs[KEY]["table"]["over"] if axis in known]
+    kept = list(dict.fromkeys([*axes, *as_names(columns)]))
+    result = SizeTable(table[kept])
+    units = {name: unit for name, unit in table.attrs["units"].items() if name in kept}
+    result.attrs = {**table.attrs, "units": units}
+    return result
+
+
+def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
+    """The axes as lists of plain data."""
+    grid = {}
+    for path, values in over.items():
+        found = as_values(values, MOST_ROWS + 1)
+        grid[str(path)] = [v.item() if isinstance(v, np.generic) else v for v in found]
+    empty = [path for path, values in grid.items() if not values]
+    if empty:
+        raise InputError([f"{path} has no values to go over; give at least one." for path in empty])
+    return grid
+
+
+def _changes(grid: Mapping[str, Sequence[Any]], at: Sequence[int]) -> dict[str, Any]:
+    return {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
+
+
+def _refuse_what_fits_nowhere(scenario: Scenario, grid: dict[str, list[Any]]) -> None:
+    """Before any row is solved: a path that leads nowhere, or a value that no combination accepts."""
+    bad: dict[tuple[int, ...], tuple[str, ...]] = {}
+    good: set[tuple[int, int]] = set()
+    problems: dict[str, None] = {}
+    for axis, values in enumerate(grid.values()):
+        for i in range(len(values)):
+            others = [[i] if other == axis else range(len(v)) for other, v in enumerate(grid.values())]
+            for at in itertools.product(*others):
+                if (axis, i) in good:
+                    break
+                if at not in bad:
+                    try:
+                        scenario.update(_changes(grid, at))
+                        good.update(enumerate(at))
+                    except InputError as error:
+                        bad[at] = error.problems
+            if (axis, i) not in good:
+                problems.update(dict.fromkeys(s for at in itertools.product(*others) for s in bad[at]))
+    if problems:
+        raise InputError(list(problems))
+
+
+def _raise_where_nothing_fits(
+    grid: dict[str, list[Any]], combinations: list[tuple[int, ...]], bad: dict[tuple[int, ...], tuple[str, ...]]
+) -> None:
+    """A value that is wrong in every row it occurs in is a mistake; one that only some others forbid is a finding."""
+    problems: dict[str, None] = {}
+    good = {(axis, i) for at in combinations if at not in bad for axis, i in enumerate(at)}
+    for at, sentences in bad.items():
+        if any((axis, i) not in good for axis, i in enumerate(at)):
+            problems.update(dict.fromkeys(sentences))
+    if not grid and bad:
+        problems.update(dict.fromkeys(bad[()]))
+    if problems:
+        raise InputError(list(problems))
+
+
+def _either(one: str, other: str) -> str:
+    return one if one == other or other in one.split(" or ") else f"{one} or {other}"
+
+
+def column_of(values: Sequence[Any], kind: str) -> pd.Series:
+    """Cells of one column with the one type it has: number (NaN where there is none), count, yes or no, text ("" for none)."""
+    if kind == "number":
+        return pd.Series([v if isinstance(v, (int, float)) else float("nan") for v in values], dtype=float)
+    if kind == "count":
+        return pd.Series(values, dtype="int64")
+    if kind == "yes or no":
+        return pd.Series(values, dtype=bool)
+    return pd.Series(["" if v is None or v != v else str(v) for v in values], dtype=str)
+
+
+def _shown(value: object) -> object:
+    """A value of an axis as a cell: text, or NaN where a field is left out."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}" for k, v in value.items())
+    return float("nan") if value is None else value
+
+
+def _read(value: object) -> object:
+    """A value of an axis in a row that is no scenario: the number it would be, or its text."""
+    try:
+        return parse_number(value)
+    except ValueError:
+        return _shown(value)
+
+
+def _labels(values: Sequence[object]) -> list[str]:
+    for show in (human, lambda v: human(v, 8), repr):
+        labels = [show(v) if isinstance(v, float) else str(v) for v in values]
+        if len(set(labels)) == len(values):
+            break
+    return labels

@@ -1,0 +1,248 @@
+"""Which traffic makes a given design the best one? The inverse of `solve`.
+
+The cost of a design is linear in lifetime traffic, so the first-order condition of the optimum is one linear equation in it. With m the
+traffic as a multiple of the scenario's own, C1 the cost that no request causes and C2 the cost of serving the scenario's traffic,
+
+    d(C1 + m C2)/dn = (eN / eD) d(C1 + m C2)/dd,        n = ln N, d = ln D.
+
+For plain 6 N D + 2 N T it reads T / D = 3 (eN / eD - 1). Below zero no traffic justifies the design: training alone already asks for a
+smaller model trained longer.
+
+References:
+    Sardana et al. 2024, arXiv 2401.00448, section 2 (the same condition, solved for N and D).
+
+"""
+
+import math
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.optimize import brentq
+
+from ..assumptions.arguments import NUMBER, checks
+from ..assumptions.goal import LossGoal
+from ..assumptions.numbers import human, parse_number
+from ..assumptions.problems import InputError
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import SCENARIO, Scenario
+from ..compiling import compiled
+from ..model.cost import Design, lifecycle_cost
+from ..model.quality import reducible_loss, target_reducible_loss
+from ..optimum.program import design_at, stand_ins
+from ..optimum.solution import InfeasibleError
+from ..optimum.solve import solve
+
+__all__ = ["ImpliedTraffic", "design_of_size", "implied_traffic", "with_traffic"]
+
+_LONGEST = math.log(1e40)
+"""ln of the most training tokens that are searched."""
+
+
+class ImpliedTraffic(NamedTuple):
+    """The lifetime traffic for which a design is optimal, in the scenario's own mix of input and output."""
+
+    input_tokens: float
+    """expected input tokens over the life, cached ones included; negative where no traffic justifies the design"""
+    output_tokens: float
+    """expected output tokens over the life; negative where no traffic justifies the design"""
+    scale: float
+    """the same as a multiple of the scenario's expected traffic"""
+    per_train_token: float
+    """T / D, served tokens per training token"""
+    rl_tokens: float
+    """RL tokens that go with the design"""
+
+    @property
+    def tokens(self) -> float:
+        """T: expected input and output tokens over the life."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def justified(self) -> bool:
+        """Whether some traffic, zero included, makes the design optimal."""
+        return self.scale >= 0
+
+
+@checks(scenario=SCENARIO, n_params=NUMBER, train_tokens=NUMBER)
+def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: float | str) -> ImpliedTraffic:
+    """The lifetime traffic for which (N, D) is the cheapest design of its own loss: T / D = 3 (eN/eD - 1) for 6 N D + 2 N T.
+
+    Args:
+        scenario: law, RL policy and prices. Its traffic gives the mix of input, cached and output tokens; goal and limits play no part.
+        n_params: active parameters N (count).
+        train_tokens: pre-training tokens D (count).
+
+    Returns:
+        Expected tokens (after share and probability of shipping). Negative where no traffic justifies the design, NaN where serving
+        does not grow with the model, where repeated data is exhausted, and where the numbers leave the range of 64-bit floats.
+
+    Raises:
+        InputError: N or D is not a positive number, or the scenario serves nothing and so has no mix to scale.
+
+    Limiting cases: the law's own train-optimal design and no RL give 0; RL of a fixed number of tokens lowers the answer by what it costs.
+    Where R is decided, it takes the value that buys as much loss per cost as D does.
+
+    >>> from optimizer.assumptions.scenario import Scenario
+    >>> plain = Scenario.from_dict({"goal": {"kind": "params", "params": "8B"}, "serving": {"decode_efficiency": 1.0},
+    ...                             "traffic": {"kind": "total", "output_tokens": "1T"}})
+    >>> round(implied_traffic(plain, 8e9, 15e12).per_train_token, 1)
+    12.7
+
+    """
+    size, tokens = parse_number(n_params, "parameters"), parse_number(train_tokens, "tokens")
+    for name, value, unit in (("n_params", size, "parameters"), ("train_tokens", tokens, "tokens")):
+        if not 0 < value < math.inf:
+            raise InputError([f"{name} must lie in (0, inf) {unit}, got {human(value)} {unit}."])
+    demand = [float(v) for v in scenario.traffic.demand()]
+    if demand[0] + demand[2] <= 0:
+        raise InputError(
+            [
+                "the scenario serves 0 tokens, so there is no mix of input and output to scale; give it any traffic, such as "
+                "traffic.output_tokens = 1T."
+            ]
+        )
+    tree, leaves = _flat(scenario)
+    x = np.log([size, tokens])
+    if isinstance(scenario.rl, OptimisedRL):
+        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
+    by_loss, by_training, by_serving = np.asarray(_slopes(tree, leaves, x))
+    with np.errstate(all="ignore"):
+        ratio = by_loss[0] / by_loss[1] if by_loss[1] else math.inf
+        asked = ratio * by_training[1] - by_training[0]
+        gained = by_serving[0] - ratio * by_serving[1]
+        scale = float(asked / gained) if gained > 0 else math.nan
+    design = design_at(scenario, jnp.asarray(x))
+    return ImpliedTraffic(
+        input_tokens=scale * demand[0] + 0.0,
+        output_tokens=scale * demand[2] + 0.0,
+        scale=scale,
+        per_train_token=scale * (demand[0] + demand[2]) / tokens,
+        rl_tokens=float(design.rl_tokens) if math.isfinite(x[-1]) else math.nan,
+    )
+
+
+def design_of_size(scenario: Scenario, n_params: float) -> Design:
+    """The design with N given that is as good as the scenario's goal asks: D on the curve of equal loss.
+
+    The quality is that of a goal `loss`; for `budget` and `params` that of the scenario's own optimum.
+
+    Args:
+        scenario: the question; limits do not bind the design, except through the optimum that gives the quality.
+        n_params: active parameters N (count).
+
+    Raises:
+        InfeasibleError: no amount of training brings N parameters to that loss, or the scenario itself has no optimum.
+
+    """
+    tree, leaves = _flat(scenario)
+    optimised = isinstance(scenario.rl, OptimisedRL)
+    target = math.log(_target(scenario))
+
+    def miss(ln_tokens: float) -> float:
+        x = np.array([math.log(n_params), ln_tokens])
+        if optimised:
+            x = np.append(x, _paired_rl(scenario, tree, leaves, x))
+        return float(_ln_loss(tree, leaves, x)) - target
+
+    longest = _last_finite(miss)
+    if not miss(longest) < 0:
+        raise InfeasibleError(
+            f"{human(n_params)} parameters do not reach the loss asked for, however many tokens they are trained on; take a larger model "
+            "or a higher loss."
+        )
+    ln_tokens = _root(miss, 0.0, longest) if miss(0.0) > 0 else 0.0
+    x = np.array([math.log(n_params), ln_tokens])
+    if optimised:
+        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
+    return Design(*(float(v) for v in design_at(scenario, jnp.asarray(x))))
+
+
+def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:
+    """The scenario with the implied traffic in place of its own, as lifetime totals of expected tokens."""
+    read, cached, _ = (float(v) for v in scenario.traffic.demand())
+    return scenario.update(
+        {
+            "traffic": {
+                "kind": "total",
+                "input_tokens": implied.input_tokens,
+                "output_tokens": implied.output_tokens,
+                "cache_hit_share": cached / read if read else 0.0,
+            }
+        }
+    )
+
+
+def _target(scenario: Scenario) -> float:
+    """l that the goal stands for (nat/token)."""
+    if not isinstance(scenario.goal, LossGoal):
+        return float(reducible_loss(scenario, solve(scenario).design))
+    target = float(target_reducible_loss(scenario))
+    if not target > 0:
+        raise InfeasibleError(
+            f"target loss {human(float(scenario.goal.loss or math.nan), 6)} nat/token does not lie above the irreducible loss E = "
+            f"{human(float(scenario.law.chinchilla.E), 6)} nat/token; no training reaches it. Raise goal.loss."
+        )
+    return target
+
+
+def _last_finite(function: Callable[[float], float]) -> float:
+    """The largest ln D up to which a loss is a number."""
+    longest = _LONGEST
+    while longest > 1 and not math.isfinite(function(longest)):
+        longest -= 1.0
+    return longest
+
+
+def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
+    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
+    return tree, np.array(leaves, float)
+
+
+@compiled(structure=1)
+def _ln_loss(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, ""]:
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    return jnp.log(reducible_loss(scenario, design_at(scenario, x)))
+
+
+@compiled(structure=1)
+def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, "3 variable"]:
+    """Derivatives by ln N, ln D (and ln R) of ln l, and of both parts of the cost in units of their sum."""
+    scenario = jax.tree.unflatten(tree, list(leaves))
+
+    def parts(x: Float[Array, " variable"]) -> Float[Array, " part"]:
+        design = design_at(scenario, x)
+        cost = lifecycle_cost(scenario, design)
+        amounts = jnp.stack([cost.pretraining + cost.rl, cost.total - cost.pretraining - cost.rl])
+        ln_loss = jnp.log(reducible_loss(scenario, design))
+        return jnp.append(ln_loss, amounts / jax.lax.stop_gradient(cost.total))
+
+    return jax.jacfwd(parts)(x)
+
+
+def _paired_rl(scenario: Scenario, tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
+    """ln R that buys as much loss per cost as D does; infinite where repeated data is exhausted and buys nothing.
+
+    Both bills are proportional to N, so traffic has no say in it. What R buys falls as R^-gamma and its bill rises as R, so the balance at
+    any R gives the R at which it is even.
+    """
+    assert isinstance(scenario.rl, OptimisedRL)
+    _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
+    ln_rl = float(x[1])
+    for _ in range(2):  # the second step takes away the rounding of a long first one
+        by_loss, by_training, _ = np.asarray(_slopes(tree, leaves, np.append(x[:2], ln_rl)))
+        if not np.isfinite([by_loss, by_training]).all():
+            return math.nan
+        if not by_loss[1] < 0:
+            return math.inf
+        with np.errstate(all="ignore"):
+            balance = np.log(by_loss[1] / by_loss[2]) - np.log(by_training[1] / by_training[2])
+        ln_rl -= float(balance) / (1 + gamma)
+    return ln_rl
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(brentq(function, low, high, xtol=1e-14, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]

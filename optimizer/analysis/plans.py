@@ -1,0 +1,288 @@
+"""What does a plan cost beside other plans of the same quality? Frames for a planner.
+
+cost_curve(best)      cost against N at the loss of the optimum, with the plans and models to compare with
+cost_phases(best)     where the money goes, beside the Chinchilla plan
+monthly_tokens(s)     the forecast month by month
+"""
+
+import math
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..assumptions.law import RepetitionLaw
+from ..assumptions.months import days_in_months, month_after
+from ..assumptions.numbers import percent
+from ..assumptions.problems import InputError
+from ..assumptions.rl import OptimisedRL
+from ..assumptions.scenario import Scenario
+from ..assumptions.tables import rows
+from ..assumptions.traffic import GrowthTraffic, TableTraffic
+from ..compiling import compiled
+from ..model.cost import Design, lifecycle_cost
+from ..model.limits import limit_excess
+from ..model.roofline import served
+from ..optimum.program import stand_ins
+from ..optimum.solution import Solution, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "PHASES",
+    "cost_curve",
+    "cost_phases",
+    "monthly_tokens",
+    "needs_answer",
+    "of_equal_loss",
+    "reducible_at",
+    "tokens_for",
+    "total_cost",
+]
+
+PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
+
+POINTS = 60
+MARGIN = 1.5
+"""Factor by which the curve goes on beyond the designs to compare with."""
+
+NEAREST = 6
+SHARES = 65
+
+
+def total_cost(scenario: Scenario, design: Design) -> np.ndarray:
+    """Cost over the life of designs; NaN where the deployment cannot serve the model."""
+    return _over_sizes(scenario, design)[0]
+
+
+def _over_sizes(scenario: Scenario, design: Design) -> np.ndarray:
+    """The cost of designs, and below it how far they pass each limit; one column a design."""
+    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
+    return np.asarray(_cost_and_excess(tree, np.array(leaves, float), *np.broadcast_arrays(*design)))
+
+
+@compiled(structure=1)
+def _cost_and_excess(
+    tree: Hashable,
+    leaves: Float[Array, " leaf"],
+    n_params: Float[Array, "..."],
+    train_tokens: Float[Array, "..."],
+    rl_tokens: Float[Array, "..."],
+) -> Float[Array, "row ..."]:
+    scenario, design = jax.tree.unflatten(tree, list(leaves)), Design(n_params, train_tokens, rl_tokens)
+    cost = jnp.where(served(scenario, n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+    rows = [cost, *limit_excess(scenario, design).values()]
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), n_params.shape) for row in rows])
+
+
+def cost_curve(best: Solution) -> "pd.DataFrame":
+    """Cost over the life against active parameters, at the loss of the optimum.
+
+    Along the curve D is what the law asks for, l(N, D) = l*, and R is what the policy gives; where R is optimised, the cheapest pair. The
+    marks are designs of their own. The Chinchilla plan, the solution's baseline, keeps the R of the optimum where R is optimised, and then
+    lies above the curve.
+
+    Returns:
+        One row a design, smallest first: `design` ("" on the curve; on a mark "optimum", "smallest within 5 %", "largest within 5 %",
+        "Chinchilla plan" or the name of a released model of that size), n_params, train_tokens, rl_tokens, cost_total, cost_vs_optimum,
+        allowed (whether the scenario's limits hold), trained_on (tokens that the released model was really trained on), and
+        `attrs["units"]`.
+        A released model stands for its size alone: its row is what that size would cost at this quality. A size that the deployment
+        cannot serve has no cost (NaN).
+
+    Raises:
+        InputError: the solution has no design.
+
+    """
+    import pandas as pd
+
+    needs_answer(best)
+    s, band = best.scenario, best.band
+    tolerance = percent(band.tolerance)
+    plans = {
+        "optimum": best.design,
+        f"smallest within {tolerance}": band.smallest,
+        f"largest within {tolerance}": band.largest,
+        "Chinchilla plan": best.baseline.design,
+    }
+    plans = {
+        name: plan for name, plan in plans.items() if math.isfinite(plan.n_params)
+    }  # an end of the band may be unknown
+    marked = np.array([[float(v) for v in plan] for plan in plans.values()])
+    c = s.law.chinchilla
+    level = reducible_at(best)
+    least = (float(c.A) / level) ** (1 / float(c.alpha))
+    low = max(marked[:, 0].min() / MARGIN, 1.02 * least)
+    high = marked[:, 0].max() * MARGIN
+    models = _models(low, high, float(best.design.n_params))
+    names = [*([""] * (POINTS + len(plans))), *(name for name, _ in models), *plans]
+    # Always as many sizes, whatever the number of models: another shape would be compiled again.
+    spare = [high] * (NEAREST - len(models))
+    along = np.concatenate([np.geomspace(low, high, POINTS), marked[:, 0], [n for _, n in models], spare])
+    designs = np.concatenate([np.column_stack([along, *of_equal_loss(best, along)]), marked])
+    sizes, tokens, rl = designs.T
+    design = Design(sizes, tokens, rl)
+    cost, *over = _over_sizes(s, design)
+    frame = pd.DataFrame(
+        {
+            "n_params": sizes,
+            "train_tokens": tokens,
+            "rl_tokens": rl,
+            "cost_total": cost,
+            "cost_vs_optimum": cost / float(best.cost.total),
+            "allowed": np.all([e <= 1e-9 for e in over], axis=0) if over else True,
+        }
+    )
+    frame = frame.drop(index=range(len(along) - len(spare), len(along)))
+    frame.insert(0, "design", names)
+    trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
+    frame["trained_on"] = [trained.get(name, math.nan) for name in names]
+    frame = frame.dropna(subset="train_tokens").sort_values("n_params", kind="stable", ignore_index=True)
+    unit = "FLOP" if best.unit == "flops" else "USD"
+    frame.attrs["units"] = {
+        "n_params": "parameters",
+        "train_tokens": "tokens",
+        "rl_tokens": "tokens",
+        "cost_total": unit,
+        "cost_vs_optimum": "1",
+        "trained_on": "tokens",
+    }
+    frame.attrs["band"] = band.tolerance
+    return frame
+
+
+def needs_answer(best: Solution) -> None:
+    """Refuse a solution without a design, and what is no solution."""
+    if not isinstance(best, Solution):
+        raise TypeError(f"best must be a Solution, got a {type(best).__name__}; make one with solve(scenario).")
+    if best.status is not Status.OPTIMAL:
+        raise InputError([f"there is no design to show: {best.message}"])
+
+
+def reducible_at(best: Solution) -> float:
+    """The reducible loss at the optimum, RL's own part included (nat/token)."""
+    s, (n, d, r) = best.scenario, best.design
+    return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
+
+
+def tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
+    """D that leaves `left` of the loss to the data, B D'^-beta = left (tokens); NaN where repeated data never gets there."""
+    c = scenario.law.chinchilla
+    with np.errstate(all="ignore"):
+        worth = (float(c.B) / left) ** (1 / float(c.beta))
+        if not isinstance(scenario.law, RepetitionLaw):
+            return worth
+        unique, decay = float(scenario.law.unique_tokens), float(scenario.law.R_D)
+        repeated = unique * (1 - decay * np.log1p(-(worth / unique - 1) / decay))
+        return np.where(worth <= unique, worth, repeated)
+
+
+def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(D, R) of each size at the loss of the optimum."""
+    s, c = best.scenario, best.scenario.law.chinchilla
+    left = reducible_at(best) - float(c.A) * sizes ** -float(c.alpha)
+    left = np.where(left > 0, left, np.nan)
+    if not isinstance(s.rl, OptimisedRL):
+        tokens = tokens_for(s, left)
+        rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
+        return tokens, np.array(rl, float)
+    # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
+    G, gamma = (float(v) for v in s.rl.return_term(s.law))
+    middle, width = np.zeros_like(sizes), 12.0
+    tokens = rl = np.zeros((len(sizes), SHARES))
+    pick = np.arange(len(sizes)), np.zeros(len(sizes), int)
+    for _ in range(5):
+        logit = middle[:, None] + np.linspace(-width, width, SHARES)
+        share = 1 / (1 + np.exp(-logit))
+        tokens = tokens_for(s, left[:, None] * share)
+        rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
+        grown = np.broadcast_to(sizes[:, None], tokens.shape)
+        cost = total_cost(s, Design(grown, tokens, rl))
+        at = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
+        tokens[~np.isfinite(cost).any(axis=1)] = np.nan  # no size without a price has a cheapest pair
+        pick = pick[0], at
+        middle, width = logit[pick], 2 * width / (SHARES - 1)
+    return tokens[pick], rl[pick]
+
+
+def _models(low: float, high: float, near: float) -> list[tuple[str, float]]:
+    """Released models whose size lies in the range, those nearest to the optimum."""
+    known = [(r["name"], float(r["active_params"])) for r in rows("models") if r["active_params"]]
+    inside = [(name, n) for name, n in known if low <= n <= high]
+    return sorted(inside, key=lambda model: abs(math.log(model[1] / near)))[:NEAREST]
+
+
+def cost_phases(best: Solution) -> "pd.DataFrame":
+    """Cost of each phase for the optimum and for the Chinchilla plan of the same loss.
+
+    Returns:
+        One row a plan and phase: plan, phase, cost, share (of the plan's total). `attrs["units"]` gives the units.
+
+    """
+    import pandas as pd
+
+    needs_answer(best)
+    records = [
+        {
+            "plan": plan,
+            "phase": name,
+            "cost": float(getattr(cost, phase)),
+            "share": float(getattr(cost, phase)) / float(cost.total),
+        }
+        for plan, cost in (("optimum", best.cost), ("Chinchilla plan", best.baseline.cost))
+        for phase, name in PHASES.items()
+    ]
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["units"] = {"cost": "FLOP" if best.unit == "flops" else "USD", "share": "1"}
+    return frame
+
+
+def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
+    """The forecast month by month, before share and probability of shipping.
+
+    Returns:
+        One row a month: month ("2026-05"), days in service, input_tokens_per_day, output_tokens_per_day. A generator whose life ends within
+        a month has its last rate lowered to the part of the month it covers. No rows for a forecast that is a total.
+
+    >>> from optimizer.assumptions.library import load
+    >>> monthly_tokens(load("open-weights-8b")).columns.tolist()
+    ['month', 'days', 'input_tokens_per_day', 'output_tokens_per_day']
+
+    """
+    import pandas as pd
+
+    traffic = scenario.traffic
+    columns = ["month", "days", "input_tokens_per_day", "output_tokens_per_day"]
+    records: list[dict[str, Any]] = []
+    if isinstance(traffic, GrowthTraffic):
+        days, rate = traffic.days(), traffic.monthly()
+        months = math.ceil(traffic.months)
+        per_day = np.asarray(rate, float)[:months]
+        records = [
+            dict(
+                zip(
+                    columns,
+                    (
+                        month_after(traffic.start, i),
+                        float(days[i]),
+                        r * traffic.input_share,
+                        r * (1 - traffic.input_share),
+                    ),
+                    strict=True,
+                )
+            )
+            for i, r in enumerate(per_day.tolist())
+        ]
+    elif isinstance(traffic, TableTraffic):
+        days = days_in_months(traffic.table[0].month, len(traffic.table))
+        records = [
+            dict(zip(columns, (m.month, float(d), m.input_tokens_per_day, m.output_tokens_per_day), strict=True))
+            for m, d in zip(traffic.table, days, strict=True)
+        ]
+    frame = pd.DataFrame.from_records(records, columns=columns)
+    frame.attrs["units"] = {"days": "days", "input_tokens_per_day": "tokens/day", "output_tokens_per_day": "tokens/day"}
+    return frame

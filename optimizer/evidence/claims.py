@@ -1,0 +1,353 @@
+"""What does the lecture say about serving, and does it hold? Each claim computed with its own inputs, with corrected ones, beside evidence.
+
+The lecture counts one operation per parameter and token; this project counts 2 FLOP. Its deployment here has 300 FLOP/B, so its price step
+means 3333 bytes of cache per token where the lecture's units give 1667; it reaches every peak and has no fixed times. "Corrected" is
+DeepSeek-V3 at fp8 on GB200 NVL72 as calibrated, unless the row says otherwise.
+"""
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..analysis.serving import (
+    Served,
+    attention_sweep,
+    cache_tiers,
+    domain_sweep,
+    endless_saving,
+    fast_mode,
+    key_figures,
+    operating_point,
+    pipeline_sweep,
+    served,
+)
+from ..assumptions.numbers import human, percent
+from ..assumptions.tables import rows
+from ..model.roofline import replica
+from ..model.total import total_over_active
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Claim", "claims"]
+
+OPS_PER_BYTE = 300.0
+SPARSITY = 256 / 32
+DRAIN_SECONDS = 0.02
+ACTIVE_PARAMS = 100e9
+ON_DIE = 1e10
+"""bytes of memory below which a chip keeps everything on the die"""
+PRICE_STEP_CONTEXT = 200e3
+SEQUENCES = 2000.0
+USUAL_SPEED = 50.0
+"""tokens/s per user of the usual mode in the measured comparison"""
+
+
+class Claim(NamedTuple):
+    """One claim about serving."""
+
+    quantity: str
+    formula: str
+    lecture: str
+    own_inputs: str
+    corrected: str
+    evidence: str
+
+    @classmethod
+    def headings(cls) -> list[str]:
+        """What the parts of a claim are called in tables."""
+        return ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
+
+
+def claims() -> list[Claim]:
+    """Every claim of the lecture about serving, in its order."""
+    own = _lecture()
+    real = served("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    rows_of = (
+        _balance,
+        _drain,
+        _throughput,
+        _kv_from_price_step,
+        _price_ratio,
+        _fast_mode,
+        _slow_mode,
+        _domains,
+        _pipelining,
+    )
+    return [row(own, real) for row in (*rows_of, _memory_wall, _context_wall, _sparse_attention, _cache)]
+
+
+def _lecture() -> Served:
+    """The lecture's deployment: 100B active of 800B, 300 FLOP/B, a memory read in 20 ms, half of the price step's context."""
+    bandwidth = 8e12
+    chip = {
+        "peak_flops": OPS_PER_BYTE * bandwidth,
+        "hbm_bytes_per_second": bandwidth,
+        "hbm_bytes": DRAIN_SECONDS * bandwidth,
+        "usd_per_chip_hour": 5.0,
+        "precision": "bf16",
+    }
+    ideal = {"compute_share": 1, "prefill_share": 1, "bandwidth_share": 1, "memory_share": 1}
+    free = {"seconds_per_layer": 0, "seconds_per_sequence": 0, "seconds_per_hop": 0}
+    shape = {"reference_params": ACTIVE_PARAMS, "sparsity": SPARSITY, "chips": 72, "parallelism": "expert"}
+    cache = {"kv_bytes_per_token": 2 * _one_operation(), "context_tokens": PRICE_STEP_CONTEXT / 2}
+    return served(
+        params=ACTIVE_PARAMS, changes={"money.serve_chip": chip, "deployment": {**ideal, **free, **shape, **cache}}
+    )
+
+
+def _one_operation() -> float:
+    """Cache bytes per token for which reading 200k of them takes as long as computing one, at one operation per parameter."""
+    return ACTIVE_PARAMS / (OPS_PER_BYTE * PRICE_STEP_CONTEXT)
+
+
+def _numbers(name: str, column: str, **where: str) -> np.ndarray:
+    """The numbers on record in a column of a table, of the rows that agree with `where`."""
+    chosen = [r for r in rows(name) if all(r[k] == v for k, v in where.items())]
+    return np.array([float(r[column]) for r in chosen if r[column]])
+
+
+def _per_chip(numerator: str) -> np.ndarray:
+    """A figure over memory bandwidth, of every chip with memory of its own beside the die."""
+    chips = [r for r in rows("hardware") if r[numerator] and float(r["hbm_bytes"]) > ON_DIE]
+    return np.array([float(r[numerator]) / float(r["hbm_bytes_per_second"]) for r in chips])
+
+
+def _span(values: np.ndarray, unit: str) -> str:
+    return f"{human(float(values.min()), 3)} to {human(float(values.max()), 3)} {unit}"
+
+
+def _median(values: np.ndarray) -> str:
+    return human(float(np.median(values)), 3)
+
+
+def _by(frame: "pd.DataFrame", key: str, column: str) -> dict[float, float]:
+    return dict(zip(frame[key].tolist(), frame[column].tolist(), strict=True))
+
+
+def _figure(s: Served, name: str) -> str:
+    value, unit = key_figures(s)[name]
+    return f"{human(value, 3)} {unit}"
+
+
+def _balance(own: Served, real: Served) -> Claim:
+    ratios = _per_chip("bf16_flops_per_second")
+    sparsity = human(float(total_over_active(real.scenario)), 2)
+    return Claim(
+        "balance batch",
+        "F/W x p/2 x M/N",
+        "300 x sparsity; 2000-3000 at 32 of 256 experts",
+        f"{_figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
+        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {sparsity} by parameters",
+        f"F/W of {len(ratios)} chips at bf16: {_span(ratios, 'FLOP/B')}, median {_median(ratios)}",
+    )
+
+
+def _drain(own: Served, real: Served) -> Claim:
+    drain = 1e3 * _per_chip("hbm_bytes")
+    return Claim(
+        "memory drain time",
+        "Q / W",
+        "20 ms; worst wait two of them",
+        _figure(own, "memory drain time"),
+        f"{_figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.title}",
+        f"{len(drain)} chips: {_span(drain, 'ms')}, median {_median(drain)} ms",
+    )
+
+
+def _replica_rate(s: Served, batch: float | None = None) -> str:
+    point = operating_point(s, batch)
+    rate = point["tokens_per_second_per_chip"] * key_figures(s)["chips of a replica"][0]
+    speed = human(point["tokens_per_second_per_user"], 3)
+    return f"{human(rate, 3)} tokens/s: {human(point['batch'], 3)} sequences at {speed} tokens/s"
+
+
+def _throughput(own: Served, real: Served) -> Claim:
+    rack = _numbers("operating_points", "value", topic="decode", chip="GB200 NVL72")
+    return Claim(
+        "replica throughput",
+        "B / t",
+        "2000 x 64 = 128k tokens/s",
+        f"{human(SEQUENCES / DRAIN_SECONDS, 3)} tokens/s at a step per drain; {_replica_rate(own, SEQUENCES)}, as they leave "
+        f"{percent(1 - operating_point(own, SEQUENCES)['memory_share'], 2)} of memory unread",
+        _replica_rate(real),
+        f"measured {_span(72 * rack, 'tokens/s')} on such a rack of 72",
+    )
+
+
+def _kv_from_price_step(_own: Served, _real: Served) -> Claim:
+    kv = _numbers("models", "kv_bytes_per_token_growing")
+    typical = served(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
+    return Claim(
+        "KV bytes per token from a price step at 200k",
+        "N / (F/W x S), weights shared out",
+        "1.6-2 KB at 100B",
+        f"{_one_operation():,.0f} B with 1 operation per parameter",
+        f"{2 * _one_operation():,.0f} B with 2 FLOP; the power law of released models gives {_figure(typical, 'cache per token')} at 100B",
+        f"{len(kv)} released models: {kv.min():,.0f} to {kv.max():,.0f} B, median {np.median(kv):,.0f}",
+    )
+
+
+def _decode_over_prefill(s: Served) -> str:
+    point = operating_point(s)
+    return f"{human(point['usd_per_mtok_decode'] / point['usd_per_mtok_prefill'], 3)}x per computed prompt token, largest batch"
+
+
+def _price_ratio(own: Served, real: Served) -> Claim:
+    priced = [r for r in rows("api_prices") if r["output_usd_per_mtok"] and float(r["input_usd_per_mtok"] or 0)]
+    ratio = np.array([float(r["output_usd_per_mtok"]) / float(r["input_usd_per_mtok"]) for r in priced])
+    low, high = np.quantile(ratio, [0.25, 0.75]).tolist()
+    return Claim(
+        "output over input price",
+        "memory time over compute time",
+        "5x",
+        _decode_over_prefill(own),
+        _decode_over_prefill(real),
+        f"{len(ratio)} list prices: median {_median(ratio)}x, middle half {human(low, 3)} to {human(high, 3)}x; cache hits count as input",
+    )
+
+
+def _fast_mode(own: Served, _real: Served) -> Claim:
+    eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}}
+    slow, tuned = (
+        human(fast_mode(served("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3)
+        for t in (1e-4, 5e-5)
+    )
+    costs = [r for r in rows("operating_points") if r["unit"] == "USD/Mtok" and r["chip"] == "B200 SXM"]
+    measured = {float(r["tokens_per_second_per_user"]): float(r["value"]) for r in costs}
+    prices = _numbers("api_prices", "fast_price_multiplier")
+    full, balanced = (
+        operating_point(own, b)["tokens_per_second_per_user"] for b in (None, key_figures(own)["balance batch"][0])
+    )
+    cheap, dear = (human(fast_mode(own, usual)[1], 3) for usual in (full, balanced))
+    return Claim(
+        "fast mode",
+        "cost at 2.5x the speed, smaller batch",
+        "6x price for 2.5x speed",
+        f"{cheap}x for 2.5x from {human(full, 3)} tokens/s, memory full; {dear}x from {human(balanced, 3)}, the balance batch",
+        f"{slow}x for 2.5x from 50 tokens/s at 100 us per layer, {tuned}x at 50 us: 8 B200 at fp4, no speculation",
+        f"measured {human(measured[125.0] / measured[50.0], 2)}x for 2.5x (DeepSeek-R1, B200); list multipliers "
+        f"{human(float(prices.min()), 2)} to {human(float(prices.max()), 2)}x",
+    )
+
+
+def _slow_mode(own: Served, real: Served) -> Claim:
+    balance = key_figures(own)["balance batch"][0]
+    return Claim(
+        "slow mode",
+        "B to infinity: compute and cache stay",
+        "saves little",
+        f"saves {percent(endless_saving(own, balance), 2)} against the balance batch",
+        f"saves {percent(endless_saving(real), 2)} against the batch that memory holds",
+        "batch tiers list 0.5x, which fills idle hours rather than larger batches",
+    )
+
+
+def _domain_costs(s: Served) -> str:
+    cost = _by(domain_sweep(s), "chips", "usd_per_mtok_decode")
+    each = (f"{human(c, 3)} on {n:g}" if math.isfinite(c) else f"too large for {n:g}" for n, c in cost.items())
+    return f"{', '.join(each)} chips, USD/Mtok"
+
+
+def _domains(own: Served, real: Served) -> Claim:
+    rack, server = (
+        float(_numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
+        for name in ("GB200 NVL72", "B200 SXM")
+    )
+    chip = real.scenario.money.serve_chip
+    slower = float(chip.scaleup_bytes_per_second or 0) / float(chip.scaleout_bytes_per_second or 1)
+    return Claim(
+        "scale-up domain",
+        "exchange inside the domain",
+        "8 to 72 to 500+; outside about 8x slower",
+        _domain_costs(own),
+        f"{_domain_costs(real)}; links {human(slower, 3)}x slower outside",
+        f"measured: a chip in a rack of 72 gives {human(rack / server, 2)}x one in a server of 8 at 125 tokens/s (DeepSeek-R1, fp4)",
+    )
+
+
+def _four_stages(s: Served) -> str:
+    columns = ("weight_bytes_per_stage", "batch", "step_ms")
+    weights, batch, step = (_by(pipeline_sweep(s), "pipeline_stages", column) for column in columns)
+    fewer, larger, longer = weights[1.0] / weights[4.0], batch[4.0] / batch[1.0], step[4.0] / step[1.0]
+    return f"4 stages: weights {human(fewer, 2)}x fewer per stage, batch {human(larger, 3)}x, step {human(longer, 3)}x"
+
+
+def _pipelining(own: Served, real: Served) -> Claim:
+    return Claim(
+        "pipelining",
+        "weights / P; cache unchanged; a hop per stage",
+        "saves capacity, not time",
+        _four_stages(own),
+        _four_stages(real),
+        "no measurement on record here",
+    )
+
+
+def _left_for_cache(s: Served) -> str:
+    r = replica(s.scenario, s.n_params)
+    return (
+        f"{percent(float((r.memory_bytes - r.weight_bytes) / r.memory_bytes), 3)} of the memory is left for the cache"
+    )
+
+
+def _memory_wall(own: Served, real: Served) -> Claim:
+    return Claim(
+        "memory wall",
+        "n Q - p M is left for the cache",
+        "capacity goes to the cache",
+        _left_for_cache(own),
+        _left_for_cache(real),
+        "DeepSeek-R1 at 131k context: 24 requests per GB200, 40 per GB300, in proportion to memory left",
+    )
+
+
+def _context_wall(own: Served, real: Served) -> Claim:
+    dense = served("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    return Claim(
+        "context wall",
+        "S where cache time = compute time",
+        "200k",
+        _figure(own, "context wall"),
+        f"{_figure(real, 'context wall')} for DeepSeek-V3, {_figure(dense, 'context wall')} for Llama 3.1 405B",
+        "long-context list prices step at 128k to 272k",
+    )
+
+
+def _sparser(s: Served) -> str:
+    long = s._replace(scenario=s.scenario.update({"deployment.context_tokens": PRICE_STEP_CONTEXT}))
+    cost = _by(attention_sweep(long), "attention_exponent", "usd_per_mtok_decode")
+    return f"decode {human(cost[1.0] / cost[0.5], 3)}x cheaper at 200k, where {human(PRICE_STEP_CONTEXT**0.5, 3)}x less is read"
+
+
+def _sparse_attention(own: Served, real: Served) -> Claim:
+    return Claim(
+        "sparse attention",
+        "k S becomes k S^0.5",
+        "square root",
+        _sparser(own),
+        _sparser(real),
+        "memory must still hold k S",
+    )
+
+
+def _drains(s: Served) -> str:
+    frame = cache_tiers(s)
+    return ", ".join(
+        f"{tier} {human(drain, 2)} s"
+        for tier, drain in zip(frame["tier"], frame["drain_seconds"].tolist(), strict=True)
+    )
+
+
+def _cache(_own: Served, real: Served) -> Claim:
+    frame = cache_tiers(real)
+    cheapest, hbm = frame.attrs["cheapest"], frame["usd_per_mtok_hour"].tolist()[0]
+    return Claim(
+        "cache tiers",
+        "drain time against keep time",
+        "5 min flash, 1 h disk",
+        "no device is named; drain times of ours beside",
+        f"drain: {_drains(real)}; cheapest for 5 min {cheapest['5 min']}, 1 h {cheapest['1 h']}, 1 day {cheapest['1 day']}",
+        f"list: storage 4.50 USD/(Mtok h), HBM costs {human(hbm, 3)} here; reads 0.05-0.1x input",
+    )

@@ -1,0 +1,193 @@
+"""How does a cell become text, and text a cell again? CSV, Markdown, LaTeX and HTML share their cells and differ in their escapes.
+
+Plain numbers are written with all their digits, so that reading gives the same number back; human numbers are rounded to four. Text that
+a spreadsheet would take for a formula gets an apostrophe in front, which reading takes off again.
+
+References:
+    OWASP, CSV Injection.
+
+"""
+
+import re
+from collections.abc import Iterable
+from html import escape, unescape
+from typing import Any
+
+import pandas as pd
+
+from ...assumptions.numbers import human, parse_number
+from ...assumptions.record import KEY, caption
+
+__all__ = [
+    "as_cell",
+    "as_text",
+    "from_markdown",
+    "from_tex",
+    "html_table",
+    "markdown_table",
+    "tex_table",
+    "units_of",
+]
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_LONG = 40
+"""Characters from which on a column of text is broken into lines."""
+_QUOTED = re.compile(r"'+[=+\-@\t\r\n]")
+
+
+def as_text(value: Any, numbers: str = "plain") -> str:
+    """A cell as text: numbers plain or human, "" where there is none, formulas disarmed.
+
+    >>> as_text(1.114e11), as_text(1.114e11, "human"), as_text(float("nan")), as_text("=1+1")
+    ('111400000000.0', '111.4B', '', "'=1+1")
+    """
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
+    if isinstance(value, bool):
+        return str(value)
+    if value is None or value != value:
+        return ""
+    return human(float(value)) if numbers == "human" else repr(value)
+
+
+def as_cell(text: str, kind: str) -> Any:
+    """The value of a cell of this kind that `as_text` wrote.
+
+    Raises:
+        ValueError: the text is no such value.
+
+    """
+    if kind == "text":
+        return text[1:] if _QUOTED.match(text) else text
+    if kind == "yes or no":
+        if text not in ("True", "False"):
+            raise ValueError(f"must be True or False, got {text!r}")
+        return text == "True"
+    if kind == "count":
+        return int(text)
+    if text in ("", "inf", "-inf", "unlimited", "-unlimited"):
+        return float(text.replace("unlimited", "inf") or "nan")
+    return parse_number(text)
+
+
+def units_of(frame: pd.DataFrame) -> list[str]:
+    """The unit of every column, "" for text."""
+    units = frame.attrs.get("units", {})
+    return [str(units.get(name, "")) for name in frame.columns]
+
+
+def _rows(frame: pd.DataFrame, numbers: str) -> Iterable[list[str]]:
+    columns = [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
+    for row in zip(*columns, strict=True):
+        yield [as_text(value, numbers) for value in row]
+
+
+def _left(frame: pd.DataFrame) -> list[bool]:
+    """Which columns are text and stand to the left."""
+    return [not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
+
+
+def html_table(frame: pd.DataFrame, *, numbers: str, most_rows: int | None = None, record: dict | None = None) -> str:
+    """The frame as an HTML table: a row of names, a row of units, numbers to the right."""
+    left = _left(frame)
+    shown = frame if most_rows is None else frame.head(most_rows)
+
+    cells = list(_rows(shown, numbers))
+    # Without a least width a browser makes a column of sentences as narrow as its longest word, and its rows a page high.
+    long = [max((len(row[i]) for row in cells), default=0) > _LONG for i in range(shown.shape[1])]
+    styles = [
+        f"text-align:{'left' if t else 'right'}{';min-width:36em' if w else ''}"
+        for t, w in zip(left, long, strict=True)
+    ]
+
+    def line(row: Iterable[str], tag: str) -> str:
+        inner = (f'<{tag} style="{style}">{_html(cell)}</{tag}>' for cell, style in zip(row, styles, strict=True))
+        return f"<tr>{''.join(inner)}</tr>"
+
+    record = frame.attrs.get(KEY, {}) if record is None else record
+    top = f'<caption style="text-align:left">{_html(caption(record))}</caption>' if record else ""
+    head = f"<thead>{line(map(str, frame.columns), 'th')}\n{line(units_of(frame), 'th')}</thead>"
+    body = "\n".join(line(row, "td") for row in cells)
+    more = len(frame) - len(shown)
+    foot = f"<p>{more:,} more rows</p>" if more else ""
+    return f"<table>\n{top}\n{head}\n<tbody>\n{body}\n</tbody>\n</table>{foot}"
+
+
+def _html(text: str) -> str:
+    """Escaped so that no white space is lost on the way through a parser."""
+    plain = escape(text)
+    for character in "\r\n\t":
+        plain = plain.replace(character, f"&#{ord(character)};")
+    return plain
+
+
+def markdown_table(frame: pd.DataFrame, numbers: str) -> str:
+    """The frame as a GitHub table; the units are its first row."""
+    lines = [
+        [_markdown(str(name)) for name in frame.columns],
+        ["---" if text else "--:" for text in _left(frame)],
+        [_markdown(unit) for unit in units_of(frame)],
+        *([_markdown(cell) for cell in row] for row in _rows(frame, numbers)),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    plain = escape(text, quote=False)
+    for character in "|*`\\[]~\r\n\t":
+        plain = plain.replace(character, f"&#{ord(character)};")
+    edges = len(plain) - len(plain.lstrip(" ")), len(plain) - len(plain.rstrip(" "))
+    return (
+        plain
+        if not any(edges)
+        else "&#32;" * edges[0] + plain.strip(" ") + "&#32;" * (edges[1] if plain.strip(" ") else 0)
+    )
+
+
+def from_markdown(line: str) -> list[str]:
+    """The cells of one line of a table."""
+    return [unescape(cell.strip(" ")) for cell in line.strip().strip("|").split("|")]
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    '"': r"\char34{}", "[": r"{[}", "\n": r"\newline{}", "\t": r"\char9{}", "\r": r"\char13{}",
+}  # fmt: skip
+_FROM_TEX = {written: character for character, written in _TEX.items()} | {"{ }": " "}
+_ANY_TEX = re.compile("|".join(re.escape(written) for written in sorted(_FROM_TEX, key=len, reverse=True)))
+
+
+def tex_table(frame: pd.DataFrame, numbers: str) -> str:
+    """The frame as a booktabs tabular; names and units are two rows of its head."""
+    rows = list(_rows(frame, numbers))
+    wide = [max((len(row[i]) for row in rows), default=0) > _LONG for i in range(frame.shape[1])]
+    kinds = ("p{0.3\\linewidth}" if w else "l" if text else "r" for w, text in zip(wide, _left(frame), strict=True))
+
+    def line(cells: Iterable[str]) -> str:
+        return " & ".join(_tex(cell) for cell in cells)
+
+    lines = [
+        f"\\begin{{tabular}}{{{''.join(kinds)}}}",
+        "\\toprule",
+        f"{line([str(name) for name in frame.columns])} \\\\",
+        f"{line(units_of(frame))} \\\\",
+        "\\midrule",
+        *(f"{line(row)} \\\\" for row in rows),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tex(text: str) -> str:
+    escaped = "".join(_TEX.get(c, c) for c in text)
+    inner = escaped.strip(" ")
+    before = len(escaped) - len(escaped.lstrip(" "))
+    return "{ }" * before + inner + "{ }" * (len(escaped) - len(inner) - before)
+
+
+def from_tex(line: str) -> list[str]:
+    """The cells of one line of a tabular."""
+    cells = re.split(r"(?<!\\)&", line.removesuffix("\\\\"))
+    return [_ANY_TEX.sub(lambda found: _FROM_TEX[found[0]], cell.strip(" ")) for cell in cells]

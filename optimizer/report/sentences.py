@@ -1,0 +1,107 @@
+"""Sentences about an answer that the terminal, the app and notebooks share, each written once."""
+
+import math
+from typing import TYPE_CHECKING
+
+from ..analysis.plans import needs_answer
+from ..analysis.serving import Served, misfits
+from ..assumptions.goal import BudgetGoal
+from ..assumptions.numbers import human, percent, times
+from ..assumptions.question import money
+from ..optimum.solution import Solution, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["held", "saving", "unpriced", "unspent", "verdict"]
+
+RATIO = "overtraining_vs_rule_of_20"
+
+SPENT = 1e-6
+"""Share of a budget that counts as all of it."""
+
+
+def verdict(best: Solution) -> str:
+    """What the optimum is and how sure, in plain words."""
+    needs_answer(best)
+    n, d, _ = (float(v) for v in best.design)
+    low, high = (n if math.isnan(end) else end for end in best.band.n_params)
+    unknown = f" {best.band.unknown}" if best.band.unknown else ""
+    far = {"model": best.extrapolation.n_params, "ratio of tokens to parameters": best.extrapolation.tokens_per_param}
+    outside = [f"{human(factor, 2)} times the largest {what}" for what, factor in far.items() if factor and factor > 1]
+    trust = (
+        f"It lies at {' and '.join(outside)} that the law was fitted on, so the law is a guess there."
+        if outside
+        else "It lies inside the runs that the law was fitted on."
+        if any(factor is not None for factor in best.extrapolation)
+        else "How far the law was fitted is not on record, so treat it as a guess."
+    )
+    return (
+        f"Build {human(n, 3)} active parameters and train them on {human(d, 3)} tokens; anything from {human(low, 3)} to {human(high, 3)} "
+        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss.{unknown} {trust}"
+    )
+
+
+def unspent(best: Solution) -> str:
+    """One sentence where a budget buys more than helps, else ""."""
+    goal, total = best.scenario.goal, float(best.cost.total)
+    if not isinstance(goal, BudgetGoal) or total >= goal.budget * (1 - SPENT):
+        return ""
+    held = ", ".join(best.certificate.active_limits)
+    return (
+        f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
+        + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
+        + " as it stands, nothing that the rest could buy lowers the loss."
+    )
+
+
+def unpriced(best: Solution) -> str:
+    """One sentence where the deployment cannot serve the Chinchilla plan, which then has no cost, else ""."""
+    design = best.baseline.design
+    if not math.isnan(float(best.baseline.cost.total)):
+        return ""
+    why = misfits(Served("it", float(design.n_params), best.scenario))
+    memory = any(sentence.startswith("it needs") for sentence in why)
+    return (
+        f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(design.n_params))} on "
+        f"{human(float(design.train_tokens))} tokens, "
+        f"{'does not fit the memory of the replica' if memory else 'is too slow for this deployment'} and so has no cost: "
+        + " ".join(why)
+    )
+
+
+def saving(best: Solution) -> str:
+    """What the optimum saves against the Chinchilla plan of the same loss, in one sentence; or why that plan has no cost.
+
+    Raises:
+        InputError: the solution has no design.
+
+    >>> from optimizer.assumptions.library import load
+    >>> saving(solve(load("lecture-2026")))[:60]
+    'At the same loss, going from 435B to 111B parameters and fro'
+
+    """
+    needs_answer(best)
+    plan, (n, d, _) = best.baseline.design, best.design
+    sizes, tokens = ([human(float(v), 3) for v in pair] for pair in ((plan.n_params, n), (plan.train_tokens, d)))
+    way = f"from {sizes[0]} to {sizes[1]} parameters and from {tokens[0]} to {tokens[1]} tokens"
+    if math.isnan(best.savings):
+        return unpriced(best)
+    saved = f"saves {percent(best.savings)}" if best.savings >= 0 else f"adds {percent(-best.savings)}"
+    return f"At the same loss, going {way} {saved} of the Chinchilla plan's cost."
+
+
+def held(stairs: "pd.DataFrame") -> str:
+    """One sentence on a `staircase` whose end is held by limits, which then say nothing about what the bills add; "" where none is."""
+    rows = [row for row in stairs.to_dict("records") if row["status"] == Status.OPTIMAL.name.lower()]
+    if not rows or not rows[-1]["held_by"]:
+        return ""
+    last, ratio = rows[-1]["held_by"], times(rows[-1][RATIO])
+    several = "set" if ", " in last else "sets"
+    if all(row["held_by"] == last for row in rows):
+        return f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter, and not the bills: it holds every step."
+    first = next(row["step"] for i, row in enumerate(rows) if all(later["held_by"] for later in rows[i:]))
+    return (
+        f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter: from the step '{first}' on a limit holds the optimum, "
+        "and what the bills would add without it does not show."
+    )
