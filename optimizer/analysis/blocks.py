@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..assumptions.arguments import Names, as_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
+from ..model.outputs import POSITIVE
 from ..optimum.base import in_base_class
 from ..optimum.batch import solve_batch
 
@@ -29,15 +30,6 @@ BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
 OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
 """What an analysis tells of an optimum unless asked for other columns of `solve_batch`."""
 
-_POSITIVE = (
-    *OUTPUTS[:2],
-    "rl_tokens",
-    "tokens_per_param",
-    *OUTPUTS[2:4],
-    "loss",
-    *(f"cost_{phase}" for phase in ("pretraining", "rl", "prefill", "decode", "total")),
-)
-
 
 def checked_outputs(outputs: Names) -> list[str]:
     """The names of outputs, as a list.
@@ -47,12 +39,12 @@ def checked_outputs(outputs: Names) -> list[str]:
 
     """
     problems = [
-        f"output {name!r} is unknown{near_miss(name, _POSITIVE)} Outputs: {', '.join(_POSITIVE)}."
+        f"output {name!r} is unknown{near_miss(name, POSITIVE)} Outputs: {', '.join(POSITIVE)}."
         for name in as_names(outputs, "outputs")
-        if name not in _POSITIVE
+        if name not in POSITIVE
     ]
     if not outputs:
-        problems.append(f"no output is named; give at least one of {', '.join(_POSITIVE)}.")
+        problems.append(f"no output is named; give at least one of {', '.join(POSITIVE)}.")
     if problems:
         raise InputError(problems)
     return as_names(outputs)

@@ -9,6 +9,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, lifecycle_cost
+from ..model.outputs import units_of
 from ..model.quality import loss
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
@@ -62,8 +63,7 @@ def inverse_table(
     recipe = {"kind": "inverse", "over": grid, "n_params": sizes}
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
-        money = "FLOP" if at.money.unit == "flops" else "USD"
-        return [_inverse(at, size) for size in sizes], {k: v.replace("money", money) for k, v in _INVERSE_UNITS.items()}
+        return [_inverse(at, size) for size in sizes], units_of(_COLUMNS, at.money.currency)
 
     return chosen(over_grid(scenario, grid, recipe, solved, progress), columns)
 
@@ -88,28 +88,28 @@ def _sizes(n_params: Numbers) -> list[float]:
     return sizes
 
 
-_INVERSE_UNITS = {
-    "n_params": "parameters",
-    "train_tokens": "tokens",
-    "rl_tokens": "tokens",
-    "tokens_per_param": "tokens/parameter",
-    "overtraining_vs_rule_of_20": "1",
-    "overtraining_vs_law": "1",
-    "loss": "nat/token",
-    "implied_tokens": "tokens",
-    "implied_input_tokens": "tokens",
-    "implied_output_tokens": "tokens",
-    "implied_per_train_token": "1",
-    "implied_scale": "1",
-    "solve_difference": "1",
-    "cost_total": "money",
-    "excess_cost": "1",
-}
+_COLUMNS = (
+    "n_params",
+    "train_tokens",
+    "rl_tokens",
+    "tokens_per_param",
+    "overtraining_vs_rule_of_20",
+    "overtraining_vs_law",
+    "loss",
+    "implied_tokens",
+    "implied_input_tokens",
+    "implied_output_tokens",
+    "implied_per_train_token",
+    "implied_scale",
+    "solve_difference",
+    "cost_total",
+    "excess_cost",
+)
 
 
 def _row(size: float) -> Row:
     """A row before it is answered, so that every table has every column."""
-    return {"n_params": size, "status": "", **dict.fromkeys((k for k in _INVERSE_UNITS if k != "n_params"), math.nan)}
+    return {"n_params": size, "status": "", **dict.fromkeys(_COLUMNS[1:], math.nan)}
 
 
 def _inverse(scenario: Scenario, size: float) -> Row:

@@ -142,7 +142,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
     frame["trained_on"] = [trained.get(name, math.nan) for name in names]
     frame = frame.dropna(subset="train_tokens").sort_values("n_params", kind="stable", ignore_index=True)
-    unit = "FLOP" if best.unit == "flops" else "USD"
+    unit = best.scenario.money.currency
     frame.attrs["units"] = {
         "n_params": "parameters",
         "train_tokens": "tokens",
@@ -237,7 +237,7 @@ def cost_phases(best: Solution) -> "pd.DataFrame":
         for phase, name in PHASES.items()
     ]
     frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = {"cost": "FLOP" if best.unit == "flops" else "USD", "share": "1"}
+    frame.attrs["units"] = {"cost": best.scenario.money.currency, "share": "1"}
     return frame
 
 

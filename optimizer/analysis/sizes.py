@@ -117,7 +117,7 @@ def rebuilt(record: Mapping[str, Any], progress: Progress | None = None) -> Size
 
 def _answer(best: Solution) -> Row:
     row: Row = {str(name): value for name, value in best.to_frame().iloc[0].to_dict().items() if name != "scenario"}
-    row["cost_unit"] = "FLOP" if best.unit == "flops" else "USD"
+    row["cost_unit"] = best.scenario.money.currency
     row["certified_global"] = best.certificate.certified_global
     row["active_limits"] = ", ".join(best.certificate.active_limits)
     return {**row, "message": best.message}

@@ -129,7 +129,7 @@ def reasoning(best: Solution) -> list[Step]:
             s.serving.flops_per_param_token,
         )
     )
-    unit = "FLOP" if best.unit == "flops" else "USD"
+    unit = best.scenario.money.currency
     parts = {
         "pre-training": float(cost.pretraining),
         "RL": float(cost.rl),
@@ -239,7 +239,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     import pandas as pd
 
     needs_answer(best)
-    s, unit = best.scenario, "FLOP" if best.unit == "flops" else "USD"
+    s, unit = best.scenario, best.scenario.money.currency
     plans = {"optimum": best.design, "Chinchilla plan": best.baseline.design}
     ends = np.array([[float(d.n_params), float(d.train_tokens)] for d in plans.values()])
     (low, below), (high, above) = ends.min(axis=0) / MARGIN, ends.max(axis=0) * MARGIN

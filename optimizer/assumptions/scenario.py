@@ -133,6 +133,11 @@ class Money(Assumption):
     train_chip: Accelerator = Field(default="H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
     serve_chip: Accelerator = Field(default="H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
 
+    @property
+    def currency(self) -> str:
+        """What costs are given in: "FLOP", training-equivalent ones, or "USD"."""
+        return "FLOP" if self.unit == "flops" else "USD"
+
 
 class Limits(Assumption):
     """What a design may not exceed. Every one keeps the problem log-log convex."""

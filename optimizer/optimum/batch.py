@@ -25,6 +25,7 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.limits import limit_names
+from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.quality import loss
 from ..model.roofline import served
 from .base import Optimum, optimum
@@ -48,30 +49,6 @@ QUICK_ROUNDS = 3.0
 SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
 
-_UNITS = {
-    "n_params": "parameters",
-    "train_tokens": "tokens",
-    "rl_tokens": "tokens",
-    "tokens_per_param": "tokens/parameter",
-    "overtraining_vs_rule_of_20": "1",
-    "overtraining_vs_law": "1",
-    "loss": "nat/token",
-    "cost_pretraining": "money",
-    "cost_rl": "money",
-    "cost_prefill": "money",
-    "cost_decode": "money",
-    "cost_total": "money",
-    "kkt_residual": "1",
-}
-_DETAIL = {
-    "baseline_n_params": "parameters",
-    "baseline_train_tokens": "tokens",
-    "baseline_cost_total": "money",
-    "savings": "1",
-    "extrapolation_n_params": "1",
-    "extrapolation_train_tokens": "1",
-    "extrapolation_tokens_per_param": "1",
-}
 _ACTIVE = -1e-9
 
 
@@ -117,7 +94,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     """
     import pandas as pd
 
-    units = {**_UNITS, **(_DETAIL if detail else {})}
+    units = units_of((*ANSWER, *(DETAIL if detail else ())), scenario.money.currency)
     index, batches = as_batches(scenario, frame)
     table = _Table(len(index), list(units))
     for batch in batches:
@@ -129,8 +106,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
     result.insert(0, "status", table.status.column())
     result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
-    money = "FLOP" if scenario.money.unit == "flops" else "USD"
-    result.attrs["units"] = {name: unit.replace("money", money) for name, unit in units.items()}
+    result.attrs["units"] = units
     return result
 
 

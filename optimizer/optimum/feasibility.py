@@ -216,7 +216,7 @@ def _check_budget(scenario: Scenario, rows: Rows, goal: BudgetGoal, found: Room)
     rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
     design = design_of(scenario, params, SMALLEST_USEFUL, *rl_tokens)
     cost = rows.figures(Design(*(float(v) for v in design))).cost
-    least, unit = float(cost.total), "FLOP" if scenario.money.unit == "flops" else "USD"
+    least, unit = float(cost.total), scenario.money.currency
     if goal.budget < least:
         running = least - float(cost.pretraining)
         raise InfeasibleError(

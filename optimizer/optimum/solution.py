@@ -10,6 +10,7 @@ from ..assumptions.naming import described, title
 from ..assumptions.numbers import times
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
+from ..model.outputs import units_of
 from ..model.total import warnings
 
 if TYPE_CHECKING:
@@ -217,44 +218,34 @@ class Solution:
         """The answer as one row; `attrs["units"]` maps each column to its unit."""
         import pandas as pd
 
-        columns = {name: (value, unit) for name, value, unit in self._numbers()}
-        frame = pd.DataFrame({name: [value] for name, (value, _) in columns.items()})
+        numbers = self._numbers()
+        frame = pd.DataFrame({name: [value] for name, value in numbers.items()})
         frame.insert(0, "status", [self.status.name.lower()])
         frame.insert(0, "scenario", [title(self.scenario)])
-        frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
+        frame.attrs["units"] = units_of(numbers, self.scenario.money.currency)
         return frame
 
-    def _numbers(self) -> list[tuple[str, float, str]]:
+    def _numbers(self) -> dict[str, float]:
+        """Every output by its column."""
         n, d, r = (float(v) for v in self.design)
-        band, base, far = self.band, self.baseline, self.extrapolation
-        money = "FLOP" if self.unit == "flops" else "USD"
-        return [
-            ("n_params", n, "parameters"),
-            ("train_tokens", d, "tokens"),
-            ("rl_tokens", r, "tokens"),
-            ("tokens_per_param", d / n, "tokens/parameter"),
-            ("overtraining_vs_rule_of_20", self.overtraining.vs_rule_of_20, "1"),
-            ("overtraining_vs_law", self.overtraining.vs_law, "1"),
-            ("loss", self.loss, "nat/token"),
-            *((f"cost_{phase}", value, money) for phase, value in _phases(self.cost).items()),
-            ("cost_total", float(self.cost.total), money),
-            ("cost_research", float(research_cost(self.scenario, self.cost)), money),
-            ("baseline_n_params", float(base.design.n_params), "parameters"),
-            ("baseline_train_tokens", float(base.design.train_tokens), "tokens"),
-            ("baseline_cost_total", float(base.cost.total), money),
-            ("savings", self.savings, "1"),
-            ("band_tolerance", band.tolerance, "1"),
-            ("band_n_params_low", band.n_params[0], "parameters"),
-            ("band_n_params_high", band.n_params[1], "parameters"),
-            ("band_train_tokens_low", band.train_tokens[0], "tokens"),
-            ("band_train_tokens_high", band.train_tokens[1], "tokens"),
-            ("band_overtraining_vs_rule_of_20_low", band.overtraining_vs_rule_of_20[0], "1"),
-            ("band_overtraining_vs_rule_of_20_high", band.overtraining_vs_rule_of_20[1], "1"),
-            ("extrapolation_n_params", _or_nan(far.n_params), "1"),
-            ("extrapolation_train_tokens", _or_nan(far.train_tokens), "1"),
-            ("extrapolation_tokens_per_param", _or_nan(far.tokens_per_param), "1"),
-            ("kkt_residual", self.certificate.kkt_residual, "1"),
-        ]
+        band, base, cost = self.band, self.baseline, float(self.cost.total)
+        found = {"n_params": n, "train_tokens": d, "rl_tokens": r, "tokens_per_param": d / n}
+        found |= {f"overtraining_{name}": ratio for name, ratio in self.overtraining._asdict().items()}
+        found |= {"loss": self.loss, **{f"cost_{phase}": value for phase, value in _phases(self.cost).items()}}
+        found |= {"cost_total": cost, "cost_research": float(research_cost(self.scenario, self.cost))}
+        found |= {
+            "baseline_n_params": float(base.design.n_params),
+            "baseline_train_tokens": float(base.design.train_tokens),
+        }
+        found |= {
+            "baseline_cost_total": float(base.cost.total),
+            "savings": self.savings,
+            "band_tolerance": band.tolerance,
+        }
+        for name in ("n_params", "train_tokens", "overtraining_vs_rule_of_20"):
+            found |= {f"band_{name}_{end}": v for end, v in zip(("low", "high"), getattr(band, name), strict=True)}
+        found |= {f"extrapolation_{name}": _or_nan(factor) for name, factor in self.extrapolation._asdict().items()}
+        return found | {"kkt_residual": self.certificate.kkt_residual}
 
     def _repr_html_(self) -> str:
         """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
@@ -265,15 +256,16 @@ class Solution:
             return f"<p>{heading}</p>"
         about = described(self.scenario)
         note = f"<p>{escape(about)}</p>" if about else ""
-        numbers = {name: (value, unit) for name, value, unit in self._numbers()}
+        numbers = self._numbers()
+        units = units_of(numbers, self.scenario.money.currency)
         tolerance = f"{human(100 * self.band.tolerance)} %"
         lines = []
-        for name, (value, unit) in numbers.items():
+        for name, value in numbers.items():
             if name.startswith("band_") or math.isnan(value):
                 continue
-            low, high = (numbers.get(f"band_{name}_{end}", (math.nan, ""))[0] for end in ("low", "high"))
+            low, high = (numbers.get(f"band_{name}_{end}", math.nan) for end in ("low", "high"))
             ends = f"{human(low)} to {human(high)}" if f"band_{name}_low" in numbers else ""
-            cells = (("left", name), ("right", human(value)), ("left", unit), ("left", ends))
+            cells = (("left", name), ("right", human(value)), ("left", units[name]), ("left", ends))
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
         certificate, head = self.certificate, ("quantity", "optimum", "unit", f"same loss, at most {tolerance} dearer")
         held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""

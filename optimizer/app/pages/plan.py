@@ -32,7 +32,7 @@ def page() -> None:
 def _design(best: Solution) -> None:
     """The answer first, then why and how sure."""
     curve, phases = show.figure(cost_against_params, cost_curve(best)), show.figure(cost_by_phase, cost_phases(best))
-    unit = "FLOP" if best.unit == "flops" else "USD"
+    unit = best.scenario.money.currency
     n, d, r = (float(v) for v in best.design)
     band, ratio = best.band, best.overtraining
     st.markdown(f"**{escaped(verdict(best))}**")

@@ -428,7 +428,7 @@ def test_the_command(source, undisturbed, tmp_path):
 
 
 def test_the_page_on_sweeps_names_options_that_exist():
-    page = (Path(__file__).parents[1] / "docs" / "sweeps.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
     lines = [line for line in page.splitlines() if line.startswith("overtrain sweep")]
     assert len(lines) == 5
     known = set(re.findall(r"--[a-z-]+", run("--help")[0]))

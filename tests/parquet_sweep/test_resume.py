@@ -18,7 +18,7 @@ from optimizer.parquet_sweep import part as parts
 from optimizer.parquet_sweep.folder import prepared
 from optimizer.parquet_sweep.plan import plan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROWS, GROUP = 12, 4
 STEP = 1 if os.environ.get("OVERTRAIN_THOROUGH") == "1" else 97
 

@@ -1,0 +1,205 @@
+"""What does an answer consist of? Every output, declared once: column, name, symbol, unit, formula.
+
+Tables, charts, the terminal, the app and files take headings, units and the way to write a number from here. A column that is made of a
+declared one is declared with it: `band_n_params_low`, `baseline_n_params`, `n_params_low`, `output_low`.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from ..assumptions.numbers import human, percent, times
+from ..assumptions.problems import InputError, near_miss
+
+__all__ = [
+    "ANSWER",
+    "DETAIL",
+    "MONEY",
+    "PHASES",
+    "POSITIVE",
+    "Output",
+    "checked_output",
+    "heading",
+    "output_of",
+    "short",
+    "units_of",
+    "with_unit",
+    "written",
+]
+
+MONEY = "money"
+"""Stands for FLOP or USD, whichever the scenario's `money.unit` says."""
+
+Kind = Literal["number", "ratio", "share"]
+
+
+class Output(NamedTuple):
+    """One column of an answer."""
+
+    column: str
+    name: str
+    symbol: str
+    """the paper's letter, or a word, for narrow headings; "" where there is none"""
+    unit: str
+    formula: str = ""
+    kind: Kind = "number"
+    """how it is written: 111B, 52.4x or 17 %"""
+
+
+PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
+"""The parts of a cost, by column and by name."""
+
+_DECLARED = (
+    Output("n_params", "active parameters", "N*", "parameters"),
+    Output("train_tokens", "training tokens", "D*", "tokens"),
+    Output("rl_tokens", "RL tokens", "R*", "tokens"),
+    Output("tokens_per_param", "tokens per parameter", "D*/N*", "tokens/parameter", "D/N"),
+    Output("overtraining_vs_rule_of_20", "over-training", "D*/20N*", "1", "D/(20 N)", "ratio"),
+    Output("overtraining_vs_law", "over-training", "D*/D0", "1", "D/D0(N), D0(N) compute-optimal under the law", "ratio"),
+    Output("loss", "loss", "L", "nat/token", "E + l(N, D)"),
+    *(Output(f"cost_{phase}", f"cost of {name}", name, MONEY) for phase, name in PHASES.items()),
+    Output("cost_total", "cost over the life", "cost", MONEY, "sum of the phases"),
+    Output("cost_research", "cost of research runs", "research", MONEY, "(overhead - 1) / overhead of training"),
+    Output("savings", "savings against the Chinchilla plan", "savings", "1", "1 - cost / cost of that plan", "share"),
+    Output("excess_cost", "cost above the optimum", "extra cost", "1", "cost / least cost - 1", "share"),
+    Output("regret", "regret", "regret", "1", "cost / least cost of that case - 1", "share"),
+    Output("kkt_residual", "KKT residual", "residual", "1"),
+    Output("band_tolerance", "tolerance of the band", "band", "1", kind="share"),
+    Output("implied_tokens", "implied lifetime tokens", "implied T", "tokens"),
+    Output("implied_input_tokens", "implied input tokens", "implied input", "tokens"),
+    Output("implied_output_tokens", "implied output tokens", "implied output", "tokens"),
+    Output("implied_per_train_token", "implied tokens per training token", "T/D", "1", "T/D"),
+    Output("implied_scale", "implied traffic over the scenario's", "x own traffic", "1"),
+    Output("solve_difference", "N* at the implied traffic against the size", "difference", "1", "N*/N - 1"),
+    Output("cost_vs_optimum", "cost over the least cost", "cost ratio", "1", kind="ratio"),
+    Output("cost_vs_today", "cost over today's", "cost ratio", "1", kind="ratio"),
+    Output("factor", "factor over the step before", "factor", "1", kind="ratio"),
+    Output("cost", "cost", "cost", MONEY),
+    Output("share", "share", "share", "1", kind="share"),
+    Output("answered", "answered", "answered", "1", kind="share"),
+    Output("quantile", "quantile", "quantile", "1", kind="share"),
+    Output("in_band_share", "share within the band", "in band", "1", kind="share"),
+    Output("batch", "batch", "batch", "sequences"),
+    Output("step_ms", "time of a step", "step", "ms"),
+    Output("tokens_per_second_per_user", "speed per user", "per user", "tokens/s"),
+    Output("tokens_per_second_per_chip", "throughput per chip", "per chip", "tokens/s"),
+    Output("usd_per_mtok_decode", "decode cost", "decode", "USD/Mtok"),
+    Output("usd_per_mtok_prefill", "prefill cost", "prefill", "USD/Mtok"),
+    Output("memory_share", "memory used", "memory used", "1", kind="share"),
+)  # fmt: skip
+_BY_COLUMN = {output.column: output for output in _DECLARED}
+_BEFORE = {
+    "band_": ("{}", "{}"),
+    "baseline_": ("{} of the Chinchilla plan", "{}, Chinchilla"),
+    "extrapolation_": ("{} over the largest of the law's fit", "{} over fit"),
+    "posterior_": ("{} over the law's posterior", "{}, posterior"),
+}
+_AFTER = {"_low": ("{}, lowest", "{} from"), "_high": ("{}, highest", "{} to")}
+
+POSITIVE = (
+    "n_params",
+    "train_tokens",
+    "rl_tokens",
+    "tokens_per_param",
+    "overtraining_vs_rule_of_20",
+    "overtraining_vs_law",
+    "loss",
+    *(f"cost_{phase}" for phase in PHASES),
+    "cost_total",
+)
+"""Outputs of every answer that are positive numbers, in their order."""
+ANSWER = (*POSITIVE, "kkt_residual")
+"""Numeric columns of an answer of `solve_batch`."""
+DETAIL = (
+    "baseline_n_params",
+    "baseline_train_tokens",
+    "baseline_cost_total",
+    "savings",
+    "extrapolation_n_params",
+    "extrapolation_train_tokens",
+    "extrapolation_tokens_per_param",
+)
+"""Further columns of an answer, where they are asked for."""
+
+
+def output_of(column: str) -> Output | None:
+    """The declaration of a column, or of the column that it is made of; None where it is no output.
+
+    >>> output_of("band_n_params_low").name, output_of("extrapolation_n_params").kind, output_of("law")
+    ('active parameters, lowest', 'ratio', None)
+
+    """
+    if found := _BY_COLUMN.get(column):
+        return found
+    for before, (name, symbol) in _BEFORE.items():
+        if column.startswith(before) and (inner := output_of(column.removeprefix(before))):
+            far = before == "extrapolation_"
+            return Output(
+                column,
+                name.format(inner.name),
+                symbol.format(inner.symbol),
+                "1" if far else inner.unit,
+                kind="ratio" if far else inner.kind,
+            )
+    for after, (name, symbol) in _AFTER.items():
+        if column.endswith(after) and (inner := output_of(column.removesuffix(after))):
+            return inner._replace(column=column, name=name.format(inner.name), symbol=symbol.format(inner.symbol))
+    return None
+
+
+def units_of(columns: Iterable[str], money: str) -> dict[str, str]:
+    """The unit of each column that is an output; `money` is "FLOP" or "USD"."""
+    found = {column: output_of(column) for column in columns}
+    return {column: money if o.unit == MONEY else o.unit for column, o in found.items() if o}
+
+
+def heading(column: str) -> str:
+    """What people call a column: its name, and its symbol where that says more.
+
+    >>> heading("n_params"), heading("overtraining_vs_law"), heading("cost_total"), heading("status_low")
+    ('active parameters N*', 'over-training D*/D0', 'cost over the life', 'status low')
+
+    """
+    output = output_of(column)
+    if output is None:
+        return column.replace("_", " ")
+    letters = output.symbol if any(c.isupper() for c in output.symbol) and "*" in output.symbol else ""
+    return output.name if not letters or letters in output.name else f"{output.name} {letters}"
+
+
+def short(column: str) -> str:
+    """The symbol of a column, for narrow tables."""
+    output = output_of(column)
+    return output.symbol if output and output.symbol else column.replace("_", " ")
+
+
+def with_unit(column: str, unit: str) -> str:
+    """The heading of a column with its unit where the heading does not say it."""
+    return heading(column) + ("" if unit in ("1", "") or unit in heading(column) else f" ({unit})")
+
+
+def written(value: float, column: str, digits: int = 4) -> str:
+    """A number of a column as people write it; "" where there is none.
+
+    >>> written(1318.4, "overtraining_vs_law"), written(0.1745, "savings"), written(1.114e11, "n_params"), written(float("nan"), "loss")
+    ('1,318x', '17.4 %', '111.4B', '')
+
+    """
+    if math.isnan(value):
+        return ""
+    output = output_of(column)
+    kind = output.kind if output else "number"
+    return times(value) if kind == "ratio" else percent(value) if kind == "share" else human(value, digits)
+
+
+def checked_output(column: str, known: Iterable[str] = POSITIVE) -> str:
+    """A column that must be one of `known`.
+
+    Raises:
+        InputError: it is another one.
+
+    """
+    names = [*known]
+    if column not in names:
+        raise InputError([f"output {column!r} is unknown{near_miss(column, names)} Outputs: {', '.join(names)}."])
+    return column
