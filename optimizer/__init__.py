@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .analysis.elasticities import elasticities
+    from .analysis.frontier import frontier
     from .analysis.grid import SizeTable, wide
     from .analysis.implied import ImpliedTraffic, implied_traffic
     from .analysis.inverse import inverse_table
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .analysis.regret import regret, robust_plans
     from .analysis.sizes import size_table
     from .analysis.sobol import sobol
-    from .analysis.sweep import frontier, sweep
     from .analysis.tornado import tornado
     from .analysis.uncertainty import draws, monte_carlo, probability_above, quantiles
     from .assumptions.library import load, presets, sources
@@ -70,7 +70,6 @@ __all__ = [
     "solve",
     "solve_batch",
     "sources",
-    "sweep",
     "sweep_parquet",
     "table",
     "tornado",
@@ -90,7 +89,7 @@ _HOMES = {
     "analysis.elasticities": ("elasticities",),
     "analysis.sobol": ("sobol",),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
-    "analysis.sweep": ("frontier", "sweep"),
+    "analysis.frontier": ("frontier",),
     "analysis.tornado": ("tornado",),
     "analysis.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
     "report.files.export": ("export",),

@@ -1,10 +1,25 @@
-"""How many random cases does a test try? Few in `make test`, all with OVERTRAIN_THOROUGH=1, as the continuous integration sets it."""
+"""How much does a test run try? A part of it in `make test`; everything with OVERTRAIN_THOROUGH=1, as continuous integration sets it."""
 
 import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
 
 THOROUGH = os.environ.get("OVERTRAIN_THOROUGH") == "1"
 
+thorough = pytest.mark.skipif(not THOROUGH, reason="takes long; runs with OVERTRAIN_THOROUGH=1")
+"""A test of which a shorter one tries the same kind."""
+
 
 def cases(quick: int, thorough: int) -> int:
-    """The number of cases of this run."""
+    """The number of random cases of this run."""
     return thorough if THOROUGH else quick
+
+
+def some(values: Iterable[T], quick: Iterable[int]) -> list[T]:
+    """The cases of a parametrised test: those at the positions `quick`, or all."""
+    every = list(values)
+    return every if THOROUGH else [every[i] for i in quick]

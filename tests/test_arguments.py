@@ -71,7 +71,6 @@ ASKED = {
     "solve": {"scenario": "scenario", "band": "number", "throw": "flag"},
     "solve_batch": {"scenario": "scenario", "frame": "frame", "detail": "flag"},
     "sources": {"scenario": "scenario"},
-    "sweep": {"scenario": "scenario", "grid": "mapping", "progress": "progress"},
     "sweep_parquet": {
         "scenario": "scenario", "source": "path", "out": "path", "keep": "names", "engine": "text",
         "scheduler": "text", "progress": "progress",
@@ -212,8 +211,6 @@ ONE = {
     "inverse_table number": (lambda f, v: f(S, v), 8e9),
     "inverse_table columns": (lambda f, v: f(S, ["8B"], columns=v), "status"),
     "size_table columns": (lambda f, v: f(S, {"law": "besiroglu"}, columns=v), "n_params"),
-    "sweep": (lambda f, v: f(S, {"law": v}), "besiroglu"),
-    "sweep number": (lambda f, v: f(S, {"traffic.output_tokens": v}), 2e14),
     "wide": (lambda f, v: f(optimizer.size_table(S, {"law": ["besiroglu", "hoffmann"]}), "law", v), "n_params"),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from optimizer import DataError, InputError, export, inverse_table, load, size_table, sweep
+from optimizer import DataError, InputError, export, inverse_table, load, size_table
 from optimizer.analysis.grid import MOST_ROWS, bounded
 from optimizer.analysis.inverse import inverse_columns
 from optimizer.analysis.sizes import default_grid, size_columns
@@ -96,8 +96,6 @@ def test_the_library_refuses_the_same_before_work(lecture):
         size_table(lecture, many)
     with pytest.raises(InputError, match="10,000 x 10,000 x 6 = 600,000,000 rows"):
         inverse_table(lecture, over=many)
-    with pytest.raises(InputError, match="100,000,000 points, at most 1,000,000 are solved in memory"):
-        sweep(lecture, many)
     with pytest.raises(InputError, match="is not a column of the table"):
         size_table(lecture, {"law": ["hoffmann"]}, columns=["n_parms"])
     with pytest.raises(InputError, match="is not a column of the table"):

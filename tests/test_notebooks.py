@@ -9,6 +9,8 @@ from nbclient import NotebookClient
 
 import optimizer
 
+from .counts import thorough
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 CHARTS_AND_BARS = {"optimizer.report", "optimizer.report.progress"}
@@ -62,6 +64,7 @@ def executed(request) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@thorough
 def test_it_runs_and_nothing_complains(executed):
     streams = [o.text for cell in executed for o in cell.outputs if o.output_type == "stream"]
     assert not [text for text in streams if "Warning" in text], streams
@@ -77,6 +80,7 @@ AGREE = {
 }
 
 
+@thorough
 def test_the_numbers_at_the_end_of_sections_agree(executed):
     shown = {}
     for cell in executed:

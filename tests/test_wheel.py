@@ -43,13 +43,14 @@ def test_the_wheel_holds_the_package_and_its_data(wheel):
 
 def test_the_wheel_runs_in_a_clean_environment(wheel, tmp_path):
     """With dependencies of its own in the thorough run; otherwise with those of this environment, which takes seconds."""
-    run(sys.executable, "-m", "venv", tmp_path / "env", cwd=tmp_path)
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", cwd=tmp_path)
     python, command = tmp_path / "env" / "bin" / "python", tmp_path / "env" / "bin" / "overtrain"
     if not THOROUGH:
         packages = Path(run(python, "-c", "import site; print(site.getsitepackages()[0])", cwd=tmp_path).strip())
         (packages / "shared.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
     alone = [] if THOROUGH else ["--no-deps"]
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *alone, wheel, cwd=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", python, "--quiet", "--disable-pip-version-check")
+    run(*pip, "install", *alone, wheel, cwd=tmp_path)
     assert "site-packages" in run(python, "-c", "import optimizer; print(optimizer.__file__)", cwd=tmp_path)
     answer = json.loads(run(command, "solve", "--json", cwd=tmp_path))
     assert answer["status"] == "optimal"

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from optimizer import InfeasibleError, InputError, frontier, load, presets, solve, sweep, tornado
+from optimizer import InfeasibleError, InputError, frontier, load, presets, solve, tornado
 
 
 @pytest.mark.parametrize("name", presets())
@@ -85,25 +85,6 @@ def test_every_problem_of_over_at_once(lecture):
 def test_a_question_without_answer_is_refused(lecture):
     with pytest.raises(InfeasibleError, match="irreducible"):
         tornado(lecture.update({"goal": {"kind": "loss", "loss": 1.0}}))
-
-
-def test_sweep_is_the_product_of_its_values(lecture):
-    grid = {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", 2e14], "limits.max_params": ["90B"]}
-    frame = sweep(lecture, grid)
-    assert frame[list(grid)].drop_duplicates().shape[0] == len(frame) == 4
-    assert frame.attrs["units"]["traffic.output_tokens"] == "tokens"
-    assert frame.attrs["units"]["limits.max_params"] == frame.attrs["units"]["n_params"] == "parameters"
-    for row in frame.to_dict("records"):
-        best = solve(lecture.update({path: row[path] for path in grid}))
-        assert row["train_tokens"] == pytest.approx(float(best.design.train_tokens), rel=1e-9)
-    for bad in ({}, {"law": []}, {"law": "besirogluu"}):
-        with pytest.raises(InputError):
-            sweep(lecture, bad)
-
-
-def test_a_point_of_a_sweep_without_answer_stops_no_other(lecture):
-    frame = sweep(lecture, {"goal.loss": [1.0, 1.9]})
-    assert frame["status"].tolist() == ["infeasible", "optimal"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need the pa
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from ..counts import thorough
 from .running import APP, PATIENCE, ROOT, browsing, chromium_path, serving, settled
 
 HERE = Path(__file__).parent
@@ -21,10 +22,23 @@ BENIGN = (
 )
 
 
+QUICK = (
+    "test_the_first_paint_is_the_published_answer",
+    "test_an_input_moves_the_answer_the_chart_and_the_link",
+    "test_a_broken_link_is_told_and_a_preset_shown",
+    "test_a_forecast_comes_in_as_csv_and_goes_out_the_same",
+    "test_a_phone_shows_the_answer_first_and_reaches_the_controls",
+    "test_charts_are_dark_on_a_dark_page",
+)
+"""Tests that every run makes; a browser waits more than it works, so the others are part of the thorough run."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if getattr(item, "originalname", item.name) not in QUICK:
+                item.add_marker(thorough)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,6 +25,8 @@ from optimizer.parquet_sweep import part as parts
 from optimizer.parquet_sweep.folder import prepared
 from optimizer.parquet_sweep.plan import plan as planned
 
+from ..counts import cases, thorough
+
 ROWS, GROUP = 480, 4
 
 
@@ -97,7 +99,7 @@ def test_what_is_in_the_folder(source, undisturbed, lecture):
 def test_killed_ten_times_it_loses_and_repeats_nothing(source, undisturbed, tmp_path):
     out, rng = tmp_path / "out", random.Random(3)
     seen: dict[str, int] = {}
-    for kill in range(10):
+    for kill in range(cases(2, 10)):
         child = subprocess.Popen(command(source, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if kill:  # the first dies wherever it is, even before it has begun
             while child.poll() is None and len(list(out.glob("part-*"))) <= len(seen):
@@ -119,6 +121,7 @@ def test_killed_ten_times_it_loses_and_repeats_nothing(source, undisturbed, tmp_
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}.items() >= seen.items()
 
 
+@thorough
 @pytest.mark.filterwarnings("default")
 def test_dask_with_a_worker_killed(source, undisturbed, tmp_path, lecture):
     from dask.dataframe import read_parquet
@@ -144,6 +147,7 @@ def test_dask_with_a_worker_killed(source, undisturbed, tmp_path, lecture):
     assert len(read_parquet(str(out))) == ROWS
 
 
+@thorough
 def test_two_jax_processes(source, undisturbed, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -361,6 +365,7 @@ def test_a_folder_that_cannot_be_written(source, tmp_path, lecture):
 LIMITED = """
 import resource, signal, sys
 from optimizer import InputError, load, sweep_parquet
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:
@@ -380,6 +385,7 @@ def test_files_that_may_not_grow(tmp_path):
     assert sorted(p.name for p in out.iterdir()) == [".lock", "_manifest.json"]
 
 
+@thorough
 def test_a_full_disk(source, undisturbed, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -16,9 +16,9 @@ from optimizer import (
     load,
     monte_carlo,
     regret,
+    size_table,
     sobol,
     solve,
-    sweep,
     tornado,
 )
 from optimizer.analysis.compare import bills, valleys
@@ -37,7 +37,9 @@ def frames():
     s = load("lecture-2026")
     return {
         "tornado": tornado(s),
-        "sweep": sweep(s, {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", "200T", "2000T"]}),
+        "size_table": size_table(
+            s, {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", "200T", "2000T"]}
+        ),
         "draws": draws(s, 3000),
         "elasticity_bars": elasticities(s.update({"limits.max_params": "100B"})),
         "sobol_bars": sobol(s, ["overtraining_vs_rule_of_20"], 64, over=SMALL),
@@ -92,7 +94,7 @@ NEEDED = {
     "staircase": "step overtraining_vs_rule_of_20 factor",
     "design_map": "kind line n_params train_tokens loss cost_total",
     "bills": "plan phase cost share",
-    "sweep": "law traffic.output_tokens status overtraining_vs_rule_of_20",
+    "size_table": "law traffic.output_tokens status overtraining_vs_rule_of_20",
     "draws": "draw overtraining_vs_rule_of_20",
     "frontier": "loss cost_total cost_vs_today today n_params train_tokens",
 }
@@ -222,17 +224,17 @@ def test_what_the_limits_forbid_is_one_stretch_each(lecture):
     assert [ends[0][-1], ends[1][-1]] == [ends[1][0], ends[2][0]], "the stretches meet"
 
 
-def test_a_sweep_is_drawn_along_its_first_number(frames, lecture):
-    spec = chart.sweep(frames["sweep"]).to_dict()
+def test_a_size_table_is_drawn_along_its_first_number(frames, lecture):
+    spec = chart.size_table(frames["size_table"]).to_dict()
     (rows,) = spec["datasets"].values()
-    assert [row["y"] for row in rows] == frames["sweep"]["overtraining_vs_rule_of_20"].tolist()
+    assert [row["y"] for row in rows] == frames["size_table"]["overtraining_vs_rule_of_20"].tolist()
     assert {row["line"] for row in rows} == {"law besiroglu", "law hoffmann"}
     assert "law besiroglu 32.9x at 20T tokens to 196x at 2P tokens" in spec["description"]
-    part = sweep(lecture, {"limits.max_params": ["1M", "100B", "200B"]})
-    spec = chart.sweep(part, "n_params").to_dict()
+    part = size_table(lecture, {"limits.max_params": ["1M", "100B", "200B"]})
+    spec = chart.size_table(part, "n_params").to_dict()
     assert "not drawn: 1 of 3 points" in spec["title"]["subtitle"][0]
     with pytest.raises(InputError, match="two numbers or more"):
-        chart.sweep(sweep(lecture, {"law": ["besiroglu", "hoffmann"]}))
+        chart.size_table(size_table(lecture, {"law": ["besiroglu", "hoffmann"]}))
 
 
 def test_the_histogram_of_draws_holds_them_all(frames):

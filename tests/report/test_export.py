@@ -38,6 +38,8 @@ from optimizer.cli import app
 from optimizer.report.files.agreement import agreement
 from optimizer.report.files.export import FORMATS
 
+from ..counts import cases, thorough
+
 TEXT = ["csv", "tex", "md", "html"]
 NASTY = [
     '=HYPERLINK("http://x")', "+1", "-1.5", "@SUM(A1)", "\tx", "\rx", "'=x", "''+x", "'plain", "# no comment", " edges ", "a|b", "a\\b",
@@ -380,7 +382,7 @@ while True:
 
 def test_a_killed_run_leaves_the_old_file_or_the_new_one(tmp_path):
     path, rng = tmp_path / "t.csv", random.Random(1)
-    for _ in range(3):
+    for _ in range(cases(1, 3)):
         child = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
@@ -394,6 +396,7 @@ def test_a_killed_run_leaves_the_old_file_or_the_new_one(tmp_path):
 FULL = """
 import resource, sys, signal
 from optimizer import load, export, size_table, InputError
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 table = size_table(load("lecture-2026"), {"law": ["besiroglu"]})
 if len(sys.argv) > 2:
@@ -420,6 +423,7 @@ def mounted(folder: Path, size: str) -> bool:
     ).returncode  # fmt: skip
 
 
+@thorough
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

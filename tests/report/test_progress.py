@@ -19,7 +19,6 @@ from optimizer import (
     regret,
     size_table,
     sobol,
-    sweep,
     sweep_parquet,
     tornado,
 )
@@ -45,7 +44,6 @@ WORK = {
     "regret": lambda s, _, heard: regret(s, ["20T"], ["20T", "200T"], progress=heard),
     "size_table": lambda s, _, heard: size_table(s, {"law": ["besiroglu", "hoffmann"]}, progress=heard),
     "sobol": lambda s, _, heard: sobol(s, ["n_params"], 8, over=OVER, progress=heard),
-    "sweep": lambda s, _, heard: sweep(s, {"traffic.output_tokens": ["20T", "200T"]}, progress=heard),
     "sweep_parquet": parquet_sweep,
     "tornado": lambda s, _, heard: tornado(s, over=OVER, progress=heard),
 }

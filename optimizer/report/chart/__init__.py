@@ -2,7 +2,7 @@
 
     tornado(tornado(s))            elasticity_bars(elasticities(s))         fan(monte_carlo(s, served=...))
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
-    sweep(sweep(s, {...}))         draws(draws(s))
+    size_table(size_table(s, {...}))         draws(draws(s))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
     staircase(staircase(s))                  design_map(design_map(best))
@@ -13,7 +13,7 @@ Notebook, app and export draw with these. `dark` takes the colours of a dark pag
 
 from .bars import elasticity_bars, sobol_bars, tornado
 from .compare import bills, valleys
-from .curves import fan, frontier, sweep
+from .curves import fan, frontier, size_table
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
 from .serving import latency_against_cost
@@ -33,9 +33,9 @@ __all__ = [
     "latency_against_cost",
     "monthly_traffic",
     "regret_heat_map",
+    "size_table",
     "sobol_bars",
     "staircase",
-    "sweep",
     "tornado",
     "valleys",
 ]

@@ -7,6 +7,7 @@ import altair as alt
 
 from ...assumptions.numbers import human, percent
 from ...assumptions.problems import InputError
+from ...assumptions.record import KEY
 from .theme import (
     ACCENT,
     COLOURS,
@@ -33,7 +34,7 @@ from .theme import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fan", "frontier", "sweep"]
+__all__ = ["fan", "frontier", "size_table"]
 
 HEIGHT = 320
 MOST_LINES = 12
@@ -188,11 +189,11 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 
 
 @Drawn
-def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> Drawing:
+def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, dark: bool = False) -> Drawing:
     """An output against the first number of the grid, one line for each combination of the other assumptions.
 
     Args:
-        frame: what `sweep` returns.
+        frame: what `size_table` returns.
         output: a numeric column of it.
         dark: colours of a dark page.
 
@@ -200,13 +201,13 @@ def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, 
         InputError: no path of the grid has two numbers to run along, or there would be too many lines.
 
     """
-    needs_frame(frame, ["status", output], "sweep")
-    paths, units = frame.attrs.get("grid", []), frame.attrs.get("units", {})
-    rows = records(frame, [*paths, "status", output], "sweep")
+    needs_frame(frame, ["status", output], "size_table")
+    paths, units = [*frame.attrs.get(KEY, {}).get("table", {}).get("over", {})], frame.attrs.get("units", {})
+    rows = records(frame, [*paths, "status", output], "size_table")
     along = next((p for p in paths if len({r[p] for r in rows if _is_number(r[p])}) > 1), None)
     if along is None:
         raise InputError(
-            ["the chart needs an assumption that takes two numbers or more; sweep one, or read the table."]
+            ["the chart needs an assumption that takes two numbers or more; give one such, or read the table."]
         )
     others = [p for p in paths if p != along]
     unit = units.get(output, "1")
@@ -221,11 +222,11 @@ def sweep(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, 
         for r in rows
         if _is_number(r[along]) and math.isfinite(r[output])
     ]
-    drawn = some(drawn, "sweep, with points that have an answer")
+    drawn = some(drawn, "size_table, with rows that have an answer")
     lines = list(dict.fromkeys(r["line"] for r in drawn))
     if len(lines) > MOST_LINES:
         raise InputError(
-            [f"the chart draws at most {MOST_LINES} lines, the frame has {len(lines)}; sweep fewer values."]
+            [f"the chart draws at most {MOST_LINES} lines, the frame has {len(lines)}; take fewer values."]
         )
     (across, x_ticks), (around, y_ticks) = scale([r["x"] for r in drawn]), scale([r["y"] for r in drawn])
     name = with_unit(output, unit)
