@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -494,11 +495,11 @@ def sweep(
         str, typer.Option(help="Folder of the answers; the same command goes on with it.", metavar="FOLDER")
     ] = "",
     keep: Annotated[str, typer.Option(help="Columns to carry along, such as an identifier.", metavar="NAMES")] = "",
-    engine: Annotated[str, typer.Option(help="local, dask or jax.")] = "local",
+    engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
     scheduler: Annotated[str, typer.Option(help="Address of the Dask scheduler.", metavar="ADDRESS")] = "",
-    coordinator: Annotated[str, typer.Option(help="Address of JAX process 0, as host:port.", metavar="ADDRESS")] = "",
-    num_processes: Annotated[int | None, typer.Option(help="How many JAX processes there are.")] = None,
-    process_id: Annotated[int | None, typer.Option(help="Which of them this one is, from 0.")] = None,
+    slice_: Annotated[
+        str, typer.Option("--slice", help="Solve slice I of N only, as 3/16; start one process each.", metavar="I/N")
+    ] = "",
     json_: _Json = False,
 ) -> None:
     """Solve every row of Parquet files that need not fit into memory; run it again to go on after an interruption."""
@@ -509,14 +510,9 @@ def sweep(
             ("--in", in_, "a Parquet file with one scenario a row, or a folder of them"),
             ("--out", out, "the folder of the answers"),
         ) if not given]  # fmt: skip
-        if engine == "jax" and not problems:
-            from .parquet_sweep.engines import join
-
-            join(coordinator, num_processes, process_id)
-        elif coordinator or num_processes is not None or process_id is not None:
-            problems.append("--coordinator, --num-processes and --process-id belong to --engine jax.")
         if scheduler and engine != "dask":
             problems.append("--scheduler belongs to --engine dask.")
+        part_of = _slice(slice_, problems) if slice_ else None
         question = _scenario(scenario, set_ or [], problems)
         if question is None:
             raise InputError(problems)
@@ -526,21 +522,44 @@ def sweep(
         named = [name.strip() for name in keep.split(",")] if keep else []
         try:
             found = sweep_parquet(
-                question, in_, out, keep=named, engine=engine, scheduler=scheduler, progress=progress("rows")
+                question,
+                in_,
+                out,
+                keep=named,
+                engine=engine,
+                scheduler=scheduler,
+                slice_of=part_of,
+                progress=progress("rows"),
             )
         except KeyboardInterrupt:
             _complain("interrupted", [f"the parts in {out} are whole; the same command goes on from there."])
             raise typer.Exit(_INTERRUPTED) from None
         if json_:
             _print_json(
-                {"folder": str(found.folder), "rows": found.rows, "parts": found.parts, "statuses": found.statuses}
+                {
+                    "folder": str(found.folder),
+                    "rows": found.rows,
+                    "parts": found.parts,
+                    "statuses": found.statuses,
+                    "missing": found.missing,
+                }
             )
         else:
             _write(f'{found}\nRead it with: pandas.read_parquet("{out}")\n')
         for status, sentence in found.reasons().items():
             typer.echo(f"  - {found.statuses[status]:,} {status.replace('_', ' ')}, the first: {sentence}", err=True)
-        if "optimal" not in found.statuses:
+        if found.rows and "optimal" not in found.statuses:
             raise typer.Exit(1)
+
+
+def _slice(text: str, problems: list[str]) -> tuple[int, int] | None:
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip(), re.ASCII)
+    if found and 1 <= int(found[1]) <= int(found[2]):
+        return int(found[1]), int(found[2])
+    problems.append(
+        f"--slice must be I/N with 1 <= I <= N, such as 3/16 for the third of sixteen slices, got {text!r}."
+    )
+    return None
 
 
 @app.command(name="app")

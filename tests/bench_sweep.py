@@ -87,7 +87,7 @@ def run(kind: str, source: Path, out: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def told(name: str, found: dict[str, float], bare: dict[str, float], few: dict[str, float]) -> None:
+def printed(name: str, found: dict[str, float], bare: dict[str, float], few: dict[str, float]) -> None:
     """One line: rates, the same as ratios to `solve_batch`, and memory as a ratio to the sweep of 200,000 rows."""
     speed, basis = found["rows"] / found["seconds"], bare["rows"] / bare["seconds"]
     work, least = 1e6 * found["cpu"] / found["rows"], 1e6 * bare["cpu"] / bare["rows"]
@@ -104,10 +104,10 @@ def main() -> None:
         inputs(2_000_000, large)
         bare = run("memory", large, Path(folder))
         few = run("local", small, Path(folder) / "few")
-        told("solve_batch in memory", bare, bare, few)
-        told("sweep local, 200,000", few, bare, few)
-        for kind in ("local", "jax", "dask"):
-            told(f"sweep {kind}, 2,000,000", run(kind, large, Path(folder) / kind), bare, few)
+        printed("solve_batch in memory", bare, bare, few)
+        printed("sweep local, 200,000", few, bare, few)
+        for kind in ("local", "dask"):
+            printed(f"sweep {kind}, 2,000,000", run(kind, large, Path(folder) / kind), bare, few)
         begin = time.perf_counter()
         again = run("local", large, Path(folder) / "local")
         print(f"resumed with nothing left {again['seconds']:12.2f} s of {time.perf_counter() - begin:.1f} s")  # noqa: T201

@@ -76,8 +76,7 @@ def imports_within(path: Path) -> set[str]:
 
 
 LATE = {("optimizer.assumptions.quantity", "optimizer.assumptions.validation"),
-        ("optimizer.assumptions.quantity", "optimizer.assumptions.schema"),
-        ("optimizer.parquet_sweep.folder", "optimizer.parquet_sweep.engines")}  # fmt: skip
+        ("optimizer.assumptions.quantity", "optimizer.assumptions.schema")}  # fmt: skip
 """What a block does by itself, as refuse bad fields, and what is written elsewhere for all blocks; imported when it is asked for."""
 
 

@@ -30,6 +30,7 @@ NO = {
     "text": (5, ["x"], S, FRAME),
     "flag": (5, "x", S, FRAME),
     "design": (5, "8B", (1, 2, 3), S),
+    "slice": (5, "3/16", (1.5, 4), S),
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
@@ -73,7 +74,7 @@ ASKED = {
     "sources": {"scenario": "scenario"},
     "sweep_parquet": {
         "scenario": "scenario", "source": "path", "out": "path", "keep": "names", "engine": "text",
-        "scheduler": "text", "progress": "progress",
+        "scheduler": "text", "slice_of": "slice", "progress": "progress",
     },
     "table": {"name": "text"},
     "tornado": {"scenario": "scenario", "output": "text", "over": "mapping", "progress": "progress"},
@@ -82,7 +83,7 @@ ASKED = {
 GOOD = {
     "scenario": S, "frame": FRAME, "names": ["n_params"], "numbers": ["20T"], "number": 0.5, "whole": 4, "seed": 0,
     "mapping": {}, "progress": lambda done, total: None, "path": "x", "text": "x", "flag": True,
-    "design": Design(1e9, 1e12, 0.0),
+    "design": Design(1e9, 1e12, 0.0), "slice": (3, 16),
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "table": [[], ["--over"], *([*ONE, option] for option in ("--columns", "--wide", "--band", "--out", "--from")),
               [*ONE, "--wide", "law", "--value"], ["--inverse", "--sizes"]],
     "sweep": [["--in", "good.parquet", "--out", "out"], ["--out", "out", "--in"], ["--in", "good.parquet", "--out"], ["--keep"],
-              ["--engine"]],
+              ["--engine"], ["--slice"]],
 }  # fmt: skip
 WITHIN = [
     "law=",

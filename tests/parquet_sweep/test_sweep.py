@@ -1,4 +1,4 @@
-"""Sweeps: every row once and with the same bytes, whoever is killed and whichever engine does the work; nothing half-written."""
+"""Sweeps: every row once and with the same bytes, whichever process is killed and whichever engine or slice solves it; nothing half-written."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -65,7 +64,7 @@ def undisturbed(source, tmp_path_factory, _one_day) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".lock")}
 
 
 def command(source: Path, out: Path, *more: str) -> list[str]:
@@ -147,40 +146,83 @@ def test_dask_with_a_worker_killed(source, undisturbed, tmp_path, lecture):
     assert len(read_parquet(str(out))) == ROWS
 
 
-@thorough
-def test_two_jax_processes(source, undisturbed, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+def started(source: Path, out: Path, slices: list[str]) -> dict[str, subprocess.Popen[str]]:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return {i: subprocess.Popen(command(source, out, "--slice", i), **pipes) for i in slices}
+
+
+def test_four_slices_at_once_and_one_of_them_killed_are_the_whole_sweep(source, undisturbed, tmp_path):
     out = tmp_path / "out"
-    options = ["--engine", "jax", "--coordinator", address, "--num-processes", "2", "--process-id"]
-    children = [
-        subprocess.Popen(
-            command(source, out, *options, str(i)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for i in range(2)
-    ]
-    answers = [child.communicate(timeout=300) for child in children]
-    for child, (text, errors) in zip(children, answers, strict=True):
+    children = started(source, out, ["1/4", "2/4", "3/4", "4/4"])
+    mine = [out / f"part-{i:06d}.parquet" for i in range(1, ROWS // GROUP, 4)]
+    while children["2/4"].poll() is None and not mine[0].exists():
+        time.sleep(0.001)
+    children["2/4"].send_signal(signal.SIGKILL)
+    children["2/4"].communicate()
+    assert not all(part.exists() for part in mine), "a larger input is needed: it was done before it could be killed"
+    left = out / ".part-000001.parquet.abc.partial"
+    left.write_bytes(b"left by the killed process")
+    children |= started(source, out, ["2/4"])
+    missing = []
+    for child in children.values():
+        text, errors = child.communicate(timeout=300)
         assert child.returncode == 0, errors
-        assert f"{ROWS:,} rows in {ROWS // GROUP} parts" in text
+        assert f"{ROWS // 4:,} rows in {ROWS // GROUP // 4} parts" in text
+        missing += [int(n) for n in re.findall(r"still missing: (\d+)", text)] or [0]
+    assert min(missing) == 0
+    assert content(out) == content(undisturbed)  # so the summary is there, and no partial file
+
+
+def test_slices_one_after_the_other(source, undisturbed, tmp_path, lecture):
+    out, missing = tmp_path / "out", []
+    for i in (3, 1, 2):
+        found = sweep_parquet(lecture, source, out, slice_of=(i, 3))
+        missing.append(found.missing)
+        assert (out / "_summary.json").exists() == (not found.missing)
+        assert found.statuses == {"optimal": ROWS // 3}
+        rows = [row for n in range(i - 1, ROWS // GROUP, 3) for row in range(n * GROUP, n * GROUP + GROUP)]
+        assert found.to_frame()["law"].tolist() == draws(ROWS)["law"].iloc[rows].tolist()
+    assert missing == [80, 40, 0]
     assert content(out) == content(undisturbed)
-
-
-def test_one_jax_process_goes_on_with_what_another_engine_left(source, undisturbed, tmp_path, lecture):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
+    part = out / "part-000004.parquet"  # of the second slice
+    part.write_bytes(part.read_bytes()[:1000])
     (out / "_summary.json").unlink()
-    for i in (0, 17, 119):
-        (out / f"part-{i:06d}.parquet").unlink()
-    kept = (out / "part-000001.parquet").stat().st_mtime_ns
-    calls: list[tuple[int, int]] = []
-    assert sweep_parquet(lecture, source, out, engine="jax", progress=lambda *at: calls.append(at)).statuses == {
-        "optimal": ROWS
-    }
-    assert calls == [(0, 12), (4, 12), (8, 12), (12, 12)]
+    assert sweep_parquet(lecture, source, out, slice_of=(1, 3)).missing == 1
+    assert not (out / "_summary.json").exists()
+    assert sweep_parquet(lecture, source, out, slice_of=(2, 3)).missing == 0
     assert content(out) == content(undisturbed)
-    assert (out / "part-000001.parquet").stat().st_mtime_ns == kept
+
+
+def test_slices_share_the_folder_and_a_whole_sweep_does_not(tmp_path, lecture):
+    source, out = tmp_path / "in.parquet", tmp_path / "out"
+    draws(12).to_parquet(source, index=False, row_group_size=GROUP)
+    plan = planned(lecture, source, out)
+    with prepared(plan, range(0, 3, 3)):
+        partial = out / ".part-000000.parquet.abc.partial"
+        partial.write_bytes(b"being written by the first slice")
+        assert sweep_parquet(lecture, source, out, slice_of=(2, 3)).missing == 2
+        assert partial.exists()
+        with pytest.raises(InputError, match="another process is sweeping into"):
+            sweep_parquet(lecture, source, out)
+        with pytest.raises(InputError, match="holds a sweep of another scenario"):
+            sweep_parquet(lecture.update({"pretraining.mfu": 0.41}), source, out, slice_of=(3, 3))
+    assert not partial.exists()
+    with prepared(plan), pytest.raises(InputError, match="another process is sweeping into"):
+        sweep_parquet(lecture, source, out, slice_of=(3, 3))
+    nothing = sweep_parquet(lecture, source, out, slice_of=(5, 5))  # there are three parts
+    assert (nothing.rows, nothing.parts, len(nothing.to_frame())) == (0, 0, 0)
+    assert "Parts of the whole sweep still missing: 2." in nothing._repr_html_()
+
+
+def test_bad_slices_are_refused(source, tmp_path, lecture):
+    given = ["--in", str(source), "--out", str(tmp_path / "x")]
+    for text in ("0/16", "17/16", "a/b", "3", "1/0", "-1/2", "1/2/3", "1.5/3", "٣/16"):
+        assert "--slice must be I/N with 1 <= I <= N, such as 3/16" in run(*given, "--slice", text, status=2)[1]
+    with pytest.raises(InputError, match=r"slice_of must be \(i, n\) with 1 <= i <= n, such as \(3, 16\), got"):
+        sweep_parquet(lecture, source, tmp_path / "x", slice_of=(17, 16))
+    with pytest.raises(InputError, match="engine dask distributes all parts itself"):
+        sweep_parquet(lecture, source, tmp_path / "x", engine="dask", scheduler="tcp://x:1", slice_of=(1, 2))
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_damaged_part_is_done_again(source, undisturbed, tmp_path, lecture):
@@ -274,7 +316,7 @@ def test_another_question_is_refused(source, undisturbed, tmp_path, lecture):
     with pytest.raises(InputError, match=r"holds thesis\.tex but no sweep"):
         sweep_parquet(lecture, source, tmp_path / "full")
     assert content(undisturbed) == before
-    assert [p.name for p in (tmp_path / "full").iterdir() if p.name != ".lock"] == ["thesis.tex"]
+    assert [p.name for p in (tmp_path / "full").iterdir() if not p.name.startswith(".lock")] == ["thesis.tex"]
 
 
 def test_two_at_once_are_refused(tmp_path, lecture):
@@ -423,14 +465,13 @@ def test_the_command(source, undisturbed, tmp_path):
     assert "1 row in 1 part in" in out
     assert "1 infeasible, the first: " in err
     assert "no compute reaches it" in err
-    _, err = run("--scheduler", "x", "--coordinator", "y", "--set", "z=1", status=2)
+    _, err = run("--scheduler", "x", "--slice", "y", "--set", "z=1", status=2)
     assert "overtrain: bad input (5 problems)" in err
     assert "does not exist" in run("--in", "nothing.parquet", "--out", str(tmp_path / "x"), status=2)[1]
     assert (
         "needs --scheduler" in run("--in", str(source), "--out", str(tmp_path / "x"), "--engine", "dask", status=2)[1]
     )
-    jax = ["--in", str(source), "--out", str(tmp_path / "x"), "--engine", "jax"]
-    assert "belong together" in run(*jax, "--process-id", "0", status=2)[1]
+    assert "still missing" not in run("--in", str(source), "--out", str(undisturbed), "--slice", "2/4")[0]
 
 
 def test_the_page_on_sweeps_names_options_that_exist():
