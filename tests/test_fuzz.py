@@ -11,8 +11,8 @@ import jax
 from typer.testing import CliRunner
 
 from optimizer import InputError, Scenario, load, presets
-from optimizer.assumptions.changes import schema_paths
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.paths import schema_paths
 from optimizer.cli import _scenario, app
 
 from .app.test_same_scenario import AXES, travels

@@ -7,7 +7,7 @@ monthly_tokens(s)     the forecast month by month
 
 import math
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.law import RepetitionLaw
-from ..assumptions.months import days_in_months, month_after
 from ..assumptions.numbers import percent
 from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
-from ..assumptions.traffic import GrowthTraffic, TableTraffic
+from ..assumptions.traffic import Month
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
@@ -255,34 +254,6 @@ def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    traffic = scenario.traffic
-    columns = ["month", "days", "input_tokens_per_day", "output_tokens_per_day"]
-    records: list[dict[str, Any]] = []
-    if isinstance(traffic, GrowthTraffic):
-        days, rate = traffic.days(), traffic.monthly()
-        months = math.ceil(traffic.months)
-        per_day = np.asarray(rate, float)[:months]
-        records = [
-            dict(
-                zip(
-                    columns,
-                    (
-                        month_after(traffic.start, i),
-                        float(days[i]),
-                        r * traffic.input_share,
-                        r * (1 - traffic.input_share),
-                    ),
-                    strict=True,
-                )
-            )
-            for i, r in enumerate(per_day.tolist())
-        ]
-    elif isinstance(traffic, TableTraffic):
-        days = days_in_months(traffic.table[0].month, len(traffic.table))
-        records = [
-            dict(zip(columns, (m.month, float(d), m.input_tokens_per_day, m.output_tokens_per_day), strict=True))
-            for m, d in zip(traffic.table, days, strict=True)
-        ]
-    frame = pd.DataFrame.from_records(records, columns=columns)
+    frame = pd.DataFrame.from_records(scenario.traffic.by_month(), columns=list(Month._fields))
     frame.attrs["units"] = {"days": "days", "input_tokens_per_day": "tokens/day", "output_tokens_per_day": "tokens/day"}
     return frame

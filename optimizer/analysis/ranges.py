@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..assumptions.changes import schema_paths
 from ..assumptions.numbers import parse_number
+from ..assumptions.paths import declaration, schema_paths
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
-from ..assumptions.typed import declaration
 
 __all__ = ["Over", "Range", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
 
@@ -75,7 +74,7 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     given = _given(scenario, over)
     found = []
     for path in [*own, *(p for p in given if p not in own)]:
-        quantity, value = own.get(path, (declaration(path), np.nan))
+        quantity, value = own.get(path, (declaration(type(scenario), path), np.nan))
         assert quantity is not None
         low, high = given.get(path, (None, None) if _idle(scenario, path, given) else (quantity.low, quantity.high))
         if low is None or high is None or (path not in given and left_alone(path, over)):
@@ -101,9 +100,9 @@ def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:
     given, problems = {}, []
     for path, span in over.items():
         if span is None:
-            if path not in blocks and declaration(path) is None:
+            if path not in blocks and declaration(type(scenario), path) is None:
                 problems.append(f"over names {path!r}, which no scenario has{near_miss(path, [*known, *blocks])}")
-        elif (declared := declaration(path)) is None:
+        elif (declared := declaration(type(scenario), path)) is None:
             problems.append(f"over names {path!r}, which is no number of a scenario{near_miss(path, known)}")
         else:
             try:

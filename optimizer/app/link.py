@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..assumptions.changes import schema_paths
 from ..assumptions.differences import differences
 from ..assumptions.library import MAX_TOML_BYTES, load, presets
+from ..assumptions.paths import schema_paths
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml

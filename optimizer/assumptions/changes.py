@@ -10,40 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .paths import schema_paths
 from .problems import InputError, near_miss
 from .quantity import Assumption, blocks_in
 
-__all__ = ["changed", "is_touched", "number_paths", "schema_paths", "without_none"]
+__all__ = ["changed", "without_none"]
 
 _ROW = re.compile(r"(\w+)\[(\d{1,6})\]")
 _DEEPEST = 8
 """levels of nesting that are looked into; a scenario has four"""
-
-
-@functools.cache
-def schema_paths(root: type[Assumption], prefix: str = "") -> tuple[str, ...]:
-    """Every dotted path that some scenario has, over all kinds and policies, in order of declaration."""
-    found: dict[str, None] = {}
-    for name, info in root.model_fields.items():
-        inner = blocks_in(info.annotation)
-        if root.quantity(name) is not None or len({*inner}) != 1 or not inner:
-            found[f"{prefix}{name}"] = None
-        for block in inner:
-            found.update(dict.fromkeys(schema_paths(block, f"{prefix}{name}.")))
-    return tuple(found)
-
-
-@functools.cache
-def number_paths(root: type[Assumption], prefix: str = "") -> frozenset[str]:
-    """The dotted paths at which some scenario has a number, over all kinds and policies."""
-    own = {f"{prefix}{name}" for name in root.model_fields if root.quantity(name) is not None}
-    inner = ((name, block) for name, info in root.model_fields.items() for block in blocks_in(info.annotation))
-    return frozenset(own).union(*(number_paths(block, f"{prefix}{name}.") for name, block in inner))
-
-
-def is_touched(path: str, changes: Mapping[str, object]) -> bool:
-    """Whether a change names this path or a block around it."""
-    return any(path == c or path.startswith((f"{c}.", f"{c}[")) for c in changes)
 
 
 def without_none(plain: Any, depth: int = _DEEPEST) -> Any:

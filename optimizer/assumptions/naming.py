@@ -7,10 +7,10 @@ A scenario with the name of a preset is that preset, or it was changed; one that
 from collections.abc import Collection
 from typing import Any
 
-from .changes import is_touched
 from .differences import differences, plain_values, same
 from .library import load, presets
 from .numbers import amount
+from .paths import is_touched
 from .scenario import Scenario
 
 __all__ = ["changes_of", "described", "title"]

@@ -11,11 +11,12 @@ import tomli_w
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from .arguments import MAPPING, TEXT, checks, instance_of
-from .changes import changed, is_touched, schema_paths, without_none
+from .changes import changed, without_none
 from .deployment import Deployment
 from .goal import Goal, LossGoal
 from .hardware import Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
+from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label, quantity
 from .rl import RL, NoRL, OptimisedRL

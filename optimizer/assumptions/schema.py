@@ -12,11 +12,11 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
-from .changes import schema_paths
 from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_names
+from .paths import schema_paths
 from .quantity import Assumption, NamedAssumption, blocks_in
 from .scenario import Limits, Scenario
 from .tables import rows

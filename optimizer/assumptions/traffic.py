@@ -5,6 +5,7 @@ tokens. `share` takes a part of a larger total, `ship_probability` turns it into
 expectation is all that planning for expected cost needs), `cache_hit_share` is the share of input read from a prefix cache.
 """
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -18,12 +19,12 @@ from .quantity import Assumption, Citation, NamedAssumption, Numeric, quantity, 
 from .tables import row, rows
 from .traffic_file import read_traffic
 
-__all__ = ["Demand", "GrowthTraffic", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth"]
+__all__ = ["Demand", "GrowthTraffic", "Month", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth"]
 
 MAX_MONTHS = 240
 _NO_DATE = "2000-01"
 
-Month = Annotated[str, BeforeValidator(month_of), Field(pattern=MONTH)]
+CalendarMonth = Annotated[str, BeforeValidator(month_of), Field(pattern=MONTH)]
 """A calendar month, stored as 2026-05 however it was written"""
 
 
@@ -36,6 +37,17 @@ class Demand(NamedTuple):
     """input tokens found in a prefix cache; they are not computed again"""
     output_tokens: Numeric
     """tokens written"""
+
+
+class Month(NamedTuple):
+    """One month of a forecast. Where a life ends within the month, its last rate is lowered to the part that it covers."""
+
+    month: str
+    """as 2026-05"""
+    days: float
+    """days of the month"""
+    input_tokens_per_day: float
+    output_tokens_per_day: float
 
 
 class _AnyTraffic(Assumption):
@@ -64,6 +76,10 @@ class _AnyTraffic(Assumption):
     def days(self) -> Float[np.ndarray, " month"]:
         """Days of each month of the forecast; empty where it has no months."""
         return np.zeros(0)
+
+    def by_month(self) -> list[Month]:
+        """The forecast month by month, before share and probability of shipping; none for a total."""
+        return []
 
     def undated(self) -> "_AnyTraffic":
         """The same forecast without its dates, which are text; `days` holds what they mean for the tokens."""
@@ -119,7 +135,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     """
 
     kind: Literal["growth"] = "growth"
-    start: Month = Field("2026-01", description="first month of service, YYYY-MM")
+    start: CalendarMonth = Field("2026-01", description="first month of service, YYYY-MM")
     tokens_per_day: float = quantity(
         "tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14
     )
@@ -162,6 +178,13 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     def undated(self) -> "GrowthTraffic":
         return self.model_copy(update={"start": _NO_DATE})
 
+    def by_month(self) -> list[Month]:
+        rate, days = np.asarray(self.monthly(), float).tolist(), self.days().tolist()
+        return [
+            Month(month_after(self.start, i), days[i], rate[i] * self.input_share, rate[i] * (1 - self.input_share))
+            for i in range(math.ceil(self.months))
+        ]
+
     def monthly(self) -> Numeric:
         """Tokens per day of each month, shape (240,), zero after the end of life."""
         i, xp = np.arange(float(MAX_MONTHS)), self._arrays()
@@ -180,7 +203,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
 class TrafficMonth(Assumption):
     """One month of a traffic table."""
 
-    month: Month = Field(description="calendar month, YYYY-MM")
+    month: CalendarMonth = Field(description="calendar month, YYYY-MM")
     input_tokens_per_day: float = quantity("tokens/day", "input tokens per day", ge=0)
     output_tokens_per_day: float = quantity("tokens/day", "output tokens per day", ge=0)
 
@@ -228,6 +251,12 @@ class TableTraffic(_AnyTraffic):
 
     def days(self) -> Float[np.ndarray, " month"]:
         return days_in_months(self.table[0].month, len(self.table))
+
+    def by_month(self) -> list[Month]:
+        return [
+            Month(m.month, days, m.input_tokens_per_day, m.output_tokens_per_day)
+            for m, days in zip(self.table, self.days().tolist(), strict=True)
+        ]
 
     def undated(self) -> "TableTraffic":
         return self.model_copy(update={"table": tuple(m.model_copy(update={"month": _NO_DATE}) for m in self.table)})

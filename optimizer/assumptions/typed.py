@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from .numbers import parse_number
+from .paths import blocks_at, declaration
 from .problems import InputError, shown
-from .quantity import Assumption, Quantity, blocks_in
 from .scenario import Scenario
 from .toml import plain_toml
 
-__all__ = ["axes_given", "changes_given", "declaration", "values_given"]
+__all__ = ["axes_given", "changes_given", "values_given"]
 
 MOST_POINTS = 10_000
 LONGEST_PATH = 200
@@ -127,7 +127,7 @@ def values_given(path: str, text: str) -> list[Any]:
 def _between(path: str, text: str) -> list[float]:
     """Numbers spaced evenly in logarithms."""
     ends, _, count = text.partition(":")
-    declared = declaration(path)
+    declared = declaration(Scenario, path)
     low, high = (parse_number(end, declared.unit if declared else None) for end in ends.split("..", 1))
     points = parse_number(count or 5, "points")
     if not (0 < low < high) or points != int(points) or not 2 <= points <= MOST_POINTS:
@@ -153,20 +153,6 @@ def _toml(text: str) -> Any:
 def _value(path: str, text: str) -> str | None:
     """The text, or None where it says none and the field has no choice of that name."""
     *parents, field = path.split(".")
-    fields = (block.model_fields.get(field) for block in _blocks_at(parents))
+    fields = (block.model_fields.get(field) for block in blocks_at(Scenario, parents))
     choices = {choice for info in fields if info for choice in typing.get_args(info.annotation)}
     return None if text == _NONE and _NONE not in choices else text
-
-
-def declaration(path: str) -> Quantity | None:
-    """The declaration of a number by its dotted path, whatever kind of scenario has it; None where no scenario does."""
-    *parents, field = path.split(".")
-    return next((found for b in _blocks_at(parents) if (found := b.quantity(field)) is not None), None)
-
-
-def _blocks_at(parents: Sequence[str]) -> tuple[type[Assumption], ...]:
-    blocks: tuple[type[Assumption], ...] = (Scenario,)
-    for name in parents:
-        name = name.partition("[")[0]
-        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
-    return blocks

@@ -4,12 +4,12 @@ The lecture (Reiner Pope, April 2026): with pre-training, RL and inference at eq
 sees about 100 times more tokens than Chinchilla's 20 per parameter.
 """
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..analysis.elasticities import elasticities
 from ..analysis.laws import ensemble as under_every_law
 from ..analysis.laws import geometric_mean as weighted_mean
 from ..analysis.why import Step
@@ -163,17 +163,12 @@ def carries() -> tuple[dict[str, float], str]:
     """What the result rests on: elasticities of D*/(20 N) at the lecture's inputs, and one sentence that reads them.
 
     Returns:
-        d ln(ratio) / d ln(assumption) by dotted path, from central differences of re-solved optima, and the sentence.
+        d ln(ratio) / d ln(assumption) by dotted path, and the sentence.
 
     """
-    s, step = pinned(lecture()), 1e-4
-    values = {path: value for path, _, value in s.quantities()}
-
-    def ratio(path: str, factor: float) -> float:
-        return math.log(solve(s.update({path: values[path] * factor})).overtraining.vs_rule_of_20)
-
-    paths = ("law.beta", "law.alpha", "traffic.output_tokens", "rl.tokens", "serving.decode_efficiency")
-    found = {p: (ratio(p, 1 + step) - ratio(p, 1 - step)) / (math.log1p(step) - math.log1p(-step)) for p in paths}
+    s = pinned(lecture())
+    paths = ["law.beta", "law.alpha", "traffic.output_tokens", "rl.tokens", "serving.decode_efficiency"]
+    found = elasticities(s).loc[paths, "overtraining_vs_rule_of_20"].to_dict()
     best = solve(s)
     r = float(best.cost.total) / float(best.cost.pretraining) - 1
     beta = float(s.law.chinchilla.beta)

@@ -8,8 +8,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from ..assumptions.numbers import human
+from ..assumptions.paths import owner
 from ..assumptions.problems import InputError
-from ..assumptions.quantity import Assumption, blocks_in
+from ..assumptions.quantity import Assumption
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
 from ..assumptions.validation import allowed
@@ -192,13 +193,9 @@ def _row(scenario: Scenario, shared: Mapping[str, object], varied: Mapping[str, 
 
 def _declaration(path: str) -> tuple[type[Assumption], str]:
     """The block and field that declare the number at a dotted path, in whichever kind has it."""
-    blocks: tuple[type[Assumption], ...] = (Scenario,)
-    *parents, field = path.split(".")
-    for name in (parent.partition("[")[0] for parent in parents):
-        blocks = tuple(c for b in blocks if name in b.model_fields for c in blocks_in(b.model_fields[name].annotation))
-    for block in blocks:
-        if block.quantity(field) is not None:
-            return block, field
-    raise InputError(
-        [f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."]
-    )
+    found = owner(Scenario, path)
+    if found is None:
+        raise InputError(
+            [f"column {path} is not a number of a scenario; columns are dotted paths such as traffic.output_tokens."]
+        )
+    return found

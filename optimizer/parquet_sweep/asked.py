@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..assumptions.changes import number_paths
 from ..assumptions.numbers import parse_number
+from ..assumptions.paths import number_paths
 from ..assumptions.scenario import Scenario
 
 __all__ = ["asked_frame", "problem_of"]

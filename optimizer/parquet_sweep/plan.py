@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..assumptions.changes import schema_paths
+from ..assumptions.paths import schema_paths
 from ..assumptions.problems import DataError, InputError, near_miss, shown
 from ..assumptions.record import compact, fingerprint, made_by, made_on, provenance
 from ..assumptions.scenario import Scenario
