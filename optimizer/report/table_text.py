@@ -155,7 +155,9 @@ def agreement_text(path: str, found: Agreement) -> str:
     record = found.table.attrs[KEY]
     size = f"{len(found.table):,} rows, {found.table.shape[1]} columns"
     if found.agrees:
-        return f"{path} agrees with overtrain {record['version']}: {size}, largest relative difference {found.largest_difference:.0e}.\n"
+        largest = found.largest_difference
+        how = "digit by digit" if largest != largest else f"largest relative difference {largest:.0e}"
+        return f"{path} agrees with overtrain {record['version']}: {size}, {how}.\n"
     return f"{path} no longer agrees with overtrain {record['version']} ({size}):\n" + "".join(
         f"  - {s}\n" for s in found.sentences
     )

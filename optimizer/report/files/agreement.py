@@ -1,11 +1,16 @@
-"""Does an exported table still hold? `read_table` reads any format back; `agreement` makes the table again and compares."""
+"""Read exported tables back, and compare a file with the table that its record describes.
 
+`agreement` makes the table of a file again. CSV, Parquet, JSON and Excel are compared as numbers, column by column; LaTeX, Markdown and
+HTML are written again and compared line by line.
+"""
+
+import contextlib
 import importlib
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
-from html.parser import HTMLParser
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +26,6 @@ from ...assumptions.problems import DataError, InputError, near_miss
 from ...assumptions.record import KEY, fingerprint
 from ...assumptions.scenario import Scenario
 from .export import FORMATS, extra
-from .markup import as_cell, from_markdown, from_tex
 
 __all__ = ["Agreement", "agreement", "read_table"]
 
@@ -31,35 +35,106 @@ TOLERANCE = 1e-9
 
 
 class Agreement(NamedTuple):
-    """Whether a file says what the table says today."""
+    """Whether a file agrees with the table as it is computed today."""
 
     agrees: bool
     sentences: tuple[str, ...]
     """what differs, one sentence each"""
     largest_difference: float
-    """largest relative difference of two numbers"""
+    """largest relative difference of two numbers; NaN where text was compared"""
     table: SizeTable
-    """the table as it comes out today, with the columns of the file"""
+    """the table as it is computed today, with the columns of the file"""
 
 
 @checks(path=PATH)
 def read_table(path: str | Path) -> SizeTable:
-    """A table that `export` wrote, with units and record in `attrs`.
+    """A CSV, Parquet, JSON or Excel file that `export` wrote, with units and record in `attrs`.
 
     Raises:
-        DataError: the file cannot be read, is damaged, or was not written by `export`.
+        DataError: the file has another format, cannot be read, is damaged, or was not written by `export`.
 
     """
     path = Path(path)
-    kind = path.suffix.lstrip(".").lower()
+    kind = _kind(path)
     if kind not in _READERS:
+        raise DataError(
+            [
+                f"{path} is written for people and is not read back. Export {', '.join('.' + k for k in _READERS)} as well, or make "
+                f"it again with: overtrain table --from {path} --out FILE.csv."
+            ]
+        )
+    return _table(path, kind, _content(path))
+
+
+def agreement(path: str | Path, progress: Progress | None = None) -> Agreement:
+    """Make the table of a file again and compare.
+
+    Raises:
+        DataError: the file cannot be read, is damaged, or was not written by `export`.
+        InputError: the file does not say how its table was made.
+
+    """
+    path = Path(path)
+    kind, content = _kind(path), _content(path)
+    if kind in _READERS:
+        then = _table(path, kind, content)
+        record, columns = then.attrs[KEY], list(then.columns)
+    else:
+        then = None
+        with _damage(path):
+            record = _marked(content.decode(), *_MARKS[kind])
+            columns, found = list(record["columns"]), len(_lines(kind, content)) - _HEADS[kind]
+            if found != record["rows"]:
+                raise ValueError(f"it has {max(found, 0):,} of {record['rows']:,} rows")
+    now = rebuilt(record, progress)
+    kept = [name for name in columns if name in now.columns]
+    result = SizeTable(now[kept])
+    units = now.attrs["units"]
+    result.attrs = {**now.attrs, "units": {str(name): units[name] for name in kept if name in units}}
+    sentences = []
+    if fingerprint(Scenario.from_dict(record["scenario"])) != record.get("scenario_sha256"):
+        sentences.append(
+            "the scenario in the file no longer has the hash it was made with: it was edited, or a sourced number that it names changed."
+        )
+    sentences += [f"column {name} is not in the table of today." for name in columns if name not in now.columns]
+    if then is not None:
+        differing, largest = _cells_compared(then, result, record.get("numbers") == "human")
+    else:
+        numbers = str(record.get("numbers", "plain"))
+        today = FORMATS[kind](result, record, numbers)
+        differing, largest = _lines_compared(_lines(kind, content), _lines(kind, today), numbers)
+    sentences += differing
+    return Agreement(not sentences, tuple(sentences), largest, result)
+
+
+def _kind(path: Path) -> str:
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
         raise DataError(
             [
                 f"{path} ends in no known format{near_miss(kind, FORMATS)} Endings: {', '.join('.' + k for k in FORMATS)}."
             ]
         )
-    content = _content(path)
+    return kind
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Raises DataError where reading fails because of what is in the file."""
     try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
+        raise DataError(
+            [
+                f"{path} is not a table that overtrain exported, or it is damaged ({error or type(error).__name__}); export it anew."
+            ]
+        ) from None
+
+
+def _table(path: Path, kind: str, content: bytes) -> SizeTable:
+    with _damage(path):
         record, names, rows = _READERS[kind](content)
         kinds = record["columns"]
         if names != list(kinds):
@@ -69,59 +144,83 @@ def read_table(path: str | Path) -> SizeTable:
         short = next((row for row in rows if len(row) != len(names)), None)
         if short is not None:
             raise ValueError(f"a row has {len(short)} cells, the header {len(names)}")
+        value = _csv_value if kind == "csv" else _value
         cells = {
-            name: column_of([_value(row[i], kinds[name]) for row in rows], kinds[name]) for i, name in enumerate(names)
+            name: column_of([value(row[i], kinds[name]) for row in rows], kinds[name]) for i, name in enumerate(names)
         }
         table = SizeTable(cells)
         table.attrs["units"] = dict(record["units"])
         table.attrs[KEY] = {k: v for k, v in record.items() if k not in ("columns", "rows", "units")}
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
-        raise DataError(
-            [
-                f"{path} is not a table that overtrain exported, or it is damaged ({error or type(error).__name__}); export it anew."
-            ]
-        ) from None
     return table
 
 
-def agreement(path: str | Path, progress: Progress | None = None) -> Agreement:
-    """Make the table of a file again and compare every cell.
-
-    Raises:
-        DataError: as `read_table`.
-        InputError: the file does not say how its table was made.
-
-    """
-    then = read_table(path)
-    record = then.attrs[KEY]
-    now = rebuilt(record, progress)
-    sentences = []
-    if fingerprint(Scenario.from_dict(record["scenario"])) != record.get("scenario_sha256"):
-        sentences.append(
-            "the scenario in the file no longer has the hash it was made with: it was edited, or a sourced number that it names changed."
-        )
-    gone = [str(name) for name in then.columns if name not in now.columns]
-    sentences += [f"column {name} is not in the table of today." for name in gone]
-    kept = [name for name in then.columns if name in now.columns]
-    largest = 0.0
+def _cells_compared(then: pd.DataFrame, now: pd.DataFrame, rounded: bool) -> tuple[list[str], float]:
+    """A sentence for each column of `now` that differs, and the largest relative difference."""
     if len(then) != len(now):
-        sentences.append(f"the file has {len(then):,} rows, the table of today {len(now):,}.")
-    else:
-        for name in kept:
-            differences, furthest = _differences(then.loc[:, name], now.loc[:, name], record.get("numbers") == "human")
-            largest = max(largest, furthest)
-            if len(differences):
-                row = int(differences[0])
-                sentences.append(
-                    f"{name} differs in {len(differences):,} of {len(then):,} rows, first in row {row + 1}: "
-                    f"{_shown(then[name].iloc[row])} in the file, {_shown(now[name].iloc[row])} today."
-                )
-    result = SizeTable(now[kept])
-    units = now.attrs["units"]
-    result.attrs = {**now.attrs, "units": {str(name): units[name] for name in kept if name in units}}
-    return Agreement(not sentences, tuple(sentences), largest, result)
+        return [f"the file has {len(then):,} rows, the table of today {len(now):,}."], 0.0
+    sentences, largest = [], 0.0
+    for name in now:
+        differences, furthest = _differences(then.loc[:, name], now.loc[:, name], rounded)
+        largest = max(largest, furthest)
+        if len(differences):
+            row = int(differences[0])
+            sentences.append(
+                f"{name} differs in {len(differences):,} of {len(then):,} rows, first in row {row + 1}: "
+                f"{_shown(then[name].iloc[row])} in the file, {_shown(now[name].iloc[row])} today."
+            )
+    return sentences, largest
+
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_WORD = re.compile(rf"{_NUMBER.pattern}\w*")
+"""A number with its suffix, such as 111.4B."""
+
+
+def _lines_compared(then: dict[int, str], now: dict[int, str], numbers: str) -> tuple[list[str], float]:
+    """A sentence that names the first line that differs, and the largest relative difference where numbers have all digits."""
+    if len(then) != len(now):
+        return [f"the file has {len(then):,} lines of the table, the table of today {len(now):,}."], math.nan
+    differing, largest = [], 0.0
+    for (at, one), other in zip(then.items(), now.values(), strict=True):
+        if one == other:
+            continue
+        mine, others = _WORD.findall(one), _WORD.findall(other)
+        first = next(((a, b) for a, b in zip(mine, others, strict=False) if a != b), (one, other))
+        mine, others = _NUMBER.findall(one), _NUMBER.findall(other)
+        same = False
+        if numbers == "plain" and _NUMBER.sub("0", one) == _NUMBER.sub("0", other):
+            differences, furthest = _differences(
+                pd.Series(map(float, mine)), pd.Series(map(float, others)), rounded=False
+            )
+            largest, same = max(largest, furthest), not len(differences)
+            first = (mine[differences[0]], others[differences[0]]) if len(differences) else first
+        if not same:
+            differing.append((at, *first))
+    if not differing:
+        return [], largest if numbers == "plain" else math.nan
+    at, mine, others = differing[0]
+    return [
+        f"{len(differing):,} of {len(then):,} lines of the table differ, first line {at} of the file: {mine} in the file, {others} today."
+    ], largest if numbers == "plain" else math.nan
+
+
+def _lines(kind: str, content: bytes) -> dict[int, str]:
+    """The lines that hold the table, with their numbers from 1."""
+    return {
+        number: line
+        for number, line in enumerate(content.decode().split("\n"), start=1)
+        if (line.endswith("\\\\") if kind == "tex" else line.startswith("|" if kind == "md" else ("<thead>", "<tr>")))
+    }
+
+
+_MARKS = {
+    "tex": (f"% {KEY} ", "\n"),
+    "md": (f"<!-- {KEY} ", " -->"),
+    "html": (f'<script type="application/json" id="{KEY}">', "</script>"),
+}
+"""What is before and after the record in the formats that are not read back."""
+_HEADS = {"tex": 2, "md": 3, "html": 2}
+"""Lines of names and units above the rows."""
 
 
 def _differences(then: pd.Series, now: pd.Series, rounded: bool) -> tuple[np.ndarray, float]:
@@ -163,18 +262,22 @@ def _content(path: Path) -> bytes:
 
 
 def _value(cell: Any, kind: str) -> Any:
-    """A cell of a text format comes as text; the others know its type."""
-    if isinstance(cell, _Text):
-        return as_cell(cell, kind)
     if kind == "number":
         return math.nan if cell is None else float(cell)
     return "" if cell is None and kind == "text" else cell
 
 
-class _Text(str):
-    """A cell as a text format holds it."""
-
-    __slots__ = ()
+def _csv_value(cell: str, kind: str) -> Any:
+    """The value of a cell that `as_text` wrote."""
+    if kind == "text":
+        return re.sub(r"^'(?='*[=+\-@\t\r\n])", "", cell)
+    if kind == "yes or no":
+        return {"True": True, "False": False}[cell]
+    if kind == "count":
+        return int(cell)
+    if cell in ("", "inf", "-inf", "unlimited", "-unlimited"):
+        return float(cell.replace("unlimited", "inf") or "nan")
+    return parse_number(cell)
 
 
 _Read = tuple[dict[str, Any], list[str], Sequence[Sequence[Any]]]
@@ -189,10 +292,6 @@ def _marked(text: str, before: str, after: str) -> dict[str, Any]:
     return json.loads(text[begin + len(before) : end])
 
 
-def _texts(row: Sequence[str]) -> list[_Text]:
-    return [_Text(cell) for cell in row]
-
-
 def _csv(content: bytes) -> _Read:
     import csv
 
@@ -200,61 +299,13 @@ def _csv(content: bytes) -> _Read:
     record = _marked(text, f"# {KEY} ", "\n")
     body = text.split("\n", 3)[3]
     lines = list(csv.reader(io.StringIO(body, newline=""), strict=True))
-    return record, [as_cell(name, "text") for name in lines[0]], [_texts(line) for line in lines[1:]]
-
-
-def _markdown(content: bytes) -> _Read:
-    text = content.decode()
-    lines = [from_markdown(line) for line in text.split("\n") if line.startswith("|")]
-    return _marked(text, f"<!-- {KEY} ", " -->"), lines[0], [_texts(line) for line in lines[3:]]
-
-
-def _tex(content: bytes) -> _Read:
-    text = content.decode()
-    lines = [from_tex(line) for line in text.split("\n") if line.endswith("\\\\")]
-    return _marked(text, f"% {KEY} ", "\n"), lines[0], [_texts(line) for line in lines[2:]]
+    return record, [_csv_value(name, "text") for name in lines[0]], lines[1:]
 
 
 def _json(content: bytes) -> _Read:
     plain = json.loads(content)
     names = list(plain[KEY]["columns"])
     return plain[KEY], names, [[row[name] for name in names] for row in plain["rows"]]
-
-
-class _Cells(HTMLParser):
-    """The rows of the only table of a page, and the record beside it."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.rows: list[list[str]] = []
-        self.record = ""
-        self._into = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-            self._into = "cell"
-        elif tag == "script" and ("id", KEY) in attrs:
-            self._into = "record"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "script"):
-            self._into = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._into == "cell":
-            self.rows[-1][-1] += data
-        elif self._into == "record":
-            self.record += data
-
-
-def _html(content: bytes) -> _Read:
-    page = _Cells()
-    page.feed(content.decode())
-    page.close()
-    return json.loads(page.record), page.rows[0], [_texts(row) for row in page.rows[2:]]
 
 
 def _parquet(content: bytes) -> _Read:
@@ -289,12 +340,4 @@ def _excel(content: bytes) -> _Read:
     return json.loads(unescaped("".join(pieces))), lines[0], lines[2:]
 
 
-_READERS: dict[str, Callable[[bytes], _Read]] = {
-    "csv": _csv,
-    "parquet": _parquet,
-    "xlsx": _excel,
-    "tex": _tex,
-    "md": _markdown,
-    "json": _json,
-    "html": _html,
-}
+_READERS: dict[str, Callable[[bytes], _Read]] = {"csv": _csv, "parquet": _parquet, "xlsx": _excel, "json": _json}

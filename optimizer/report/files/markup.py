@@ -1,7 +1,7 @@
-"""How does a cell become text, and text a cell again? CSV, Markdown, LaTeX and HTML share their cells and differ in their escapes.
+"""Write the cells of a table as text for CSV, Markdown, LaTeX and HTML, each with its own escapes.
 
-Plain numbers are written with all their digits, so that reading gives the same number back; human numbers are rounded to four. Text that
-a spreadsheet would take for a formula gets an apostrophe in front, which reading takes off again.
+Plain numbers have all their digits; human numbers are rounded to four. Text that a spreadsheet would take for a formula gets an
+apostrophe in front.
 
 References:
     OWASP, CSV Injection.
@@ -10,19 +10,16 @@ References:
 
 import re
 from collections.abc import Iterable
-from html import escape, unescape
+from html import escape
 from typing import Any
 
 import pandas as pd
 
-from ...assumptions.numbers import human, parse_number
+from ...assumptions.numbers import human
 from ...assumptions.record import KEY, caption
 
 __all__ = [
-    "as_cell",
     "as_text",
-    "from_markdown",
-    "from_tex",
     "html_table",
     "markdown_table",
     "tex_table",
@@ -32,7 +29,6 @@ __all__ = [
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _LONG = 40
 """Characters from which on a column of text is broken into lines."""
-_QUOTED = re.compile(r"'+[=+\-@\t\r\n]")
 
 
 def as_text(value: Any, numbers: str = "plain") -> str:
@@ -48,26 +44,6 @@ def as_text(value: Any, numbers: str = "plain") -> str:
     if value is None or value != value:
         return ""
     return human(float(value)) if numbers == "human" else repr(value)
-
-
-def as_cell(text: str, kind: str) -> Any:
-    """The value of a cell of this kind that `as_text` wrote.
-
-    Raises:
-        ValueError: the text is no such value.
-
-    """
-    if kind == "text":
-        return text[1:] if _QUOTED.match(text) else text
-    if kind == "yes or no":
-        if text not in ("True", "False"):
-            raise ValueError(f"must be True or False, got {text!r}")
-        return text == "True"
-    if kind == "count":
-        return int(text)
-    if text in ("", "inf", "-inf", "unlimited", "-unlimited"):
-        return float(text.replace("unlimited", "inf") or "nan")
-    return parse_number(text)
 
 
 def units_of(frame: pd.DataFrame) -> list[str]:
@@ -144,18 +120,11 @@ def _markdown(text: str) -> str:
     )
 
 
-def from_markdown(line: str) -> list[str]:
-    """The cells of one line of a table."""
-    return [unescape(cell.strip(" ")) for cell in line.strip().strip("|").split("|")]
-
-
 _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     '"': r"\char34{}", "[": r"{[}", "\n": r"\newline{}", "\t": r"\char9{}", "\r": r"\char13{}",
 }  # fmt: skip
-_FROM_TEX = {written: character for character, written in _TEX.items()} | {"{ }": " "}
-_ANY_TEX = re.compile("|".join(re.escape(written) for written in sorted(_FROM_TEX, key=len, reverse=True)))
 
 
 def tex_table(frame: pd.DataFrame, numbers: str) -> str:
@@ -185,9 +154,3 @@ def _tex(text: str) -> str:
     inner = escaped.strip(" ")
     before = len(escaped) - len(escaped.lstrip(" "))
     return "{ }" * before + inner + "{ }" * (len(escaped) - len(inner) - before)
-
-
-def from_tex(line: str) -> list[str]:
-    """The cells of one line of a tabular."""
-    cells = re.split(r"(?<!\\)&", line.removesuffix("\\\\"))
-    return [_ANY_TEX.sub(lambda found: _FROM_TEX[found[0]], cell.strip(" ")) for cell in cells]
