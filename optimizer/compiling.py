@@ -1,4 +1,4 @@
-"""Where are compiled programs kept? In memory, those used last; on disk, for the next process.
+"""Compiled programs: those used last stay in memory, all are kept on disk for the next process.
 
 A program is a function of arrays, compiled once for each structure of its arguments (the kind of scenario) and each shape. Tracing and
 compiling one takes 0.5 to 10 s, loading it from disk 10 to 400 ms. A program on disk is found by a digest of everything that it was made

@@ -1,4 +1,4 @@
-"""Which numbers can a scenario hold? The reference of every dotted path, written from the declarations themselves.
+"""Writes docs/assumptions.md: the reference of every dotted path, from the declarations themselves.
 
 `python -m docs.pages.assumptions > docs/assumptions.md` renews the page; a test fails when it is stale.
 """
@@ -56,7 +56,7 @@ A monthly forecast is a list of consecutive months, or `file`, a CSV file with t
       { month = "2026-07", input_tokens_per_day = 9e11, output_tokens_per_day = 2e11 },
     ]
 
-A table `[sources]` maps dotted paths to where your own numbers come from; `overtrain sources my.toml` shows them beside the others.
+A table `[sources]` maps dotted paths to where your own numbers come from; `overtrain sources my.toml` shows them with the others.
 
 What a file leaves out has its default, also where a change names one field of a block: `--set money.serve_chip.usd_per_chip_hour=3` keeps
 the default chip and replaces its price. `schema_version = 1` at the top of a file, `"schema_version": 1` in a file of pins and `v=1` in a

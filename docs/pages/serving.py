@@ -1,4 +1,4 @@
-"""How well does the roofline predict measured serving? The page docs/serving.md, written from the fit and the data.
+"""Writes docs/serving.md: how well the roofline predicts measured serving, from the fit and the data.
 
 `python -m docs.pages.serving > docs/serving.md` renews it; a test fails when it is stale.
 """
@@ -134,7 +134,7 @@ def _others(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _experts() -> str:
-    """Published operating points of DeepSeek-V3 and R1 on chips of the table, beside what the model gives."""
+    """Published operating points of DeepSeek-V3 and R1 on chips of the table, with what the model gives."""
     found = []
     for point in rows("operating_points"):
         precision = _EXPERT_PRECISION.get(point["precision"])

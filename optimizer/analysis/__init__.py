@@ -1,0 +1,1 @@
+"""What follows from the optimum: sensitivity, uncertainty, tables, serving. Frames in, frames out."""

@@ -1,4 +1,4 @@
-"""How does long work report how far it is? It calls `progress(done, total)` after every part.
+"""Long work in parts: it calls `progress(done, total)` after every part.
 
 The first report is `progress(0, total)`, the last one `progress(total, total)`; `done` never falls. What `progress` raises ends the work,
 which is how a caller cancels it.
@@ -28,7 +28,7 @@ BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
 """Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""
 
 OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
-"""What an analysis tells of an optimum unless asked for other columns of `solve_batch`."""
+"""What an analysis gives of an optimum unless asked for other columns of `solve_batch`."""
 
 
 def checked_outputs(outputs: Names) -> list[str]:
@@ -55,7 +55,7 @@ def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], 
 
     Args:
         items: the parts of the work.
-        progress: what hears of it.
+        progress: called with (done, total).
         size: what one item adds to the count.
 
     """
@@ -69,7 +69,7 @@ def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], 
 
 
 def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | None = None) -> "pd.DataFrame":
-    """`solve_batch` in blocks of rows; `progress` hears how many rows are done."""
+    """`solve_batch` in blocks of rows; `progress` is called with the number of rows done."""
     import pandas as pd
 
     rows = BLOCK_ROWS if in_base_class(scenario) else SEARCHED_ROWS

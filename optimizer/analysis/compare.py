@@ -1,4 +1,4 @@
-"""How do plans differ? Their outputs side by side, their valleys and their bills in one frame."""
+"""Comparison of plans: their outputs side by side, their valleys and their bills in one frame."""
 
 import math
 from collections.abc import Mapping

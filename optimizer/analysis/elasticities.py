@@ -1,4 +1,4 @@
-"""How does the optimum move when an assumption moves?
+"""Elasticities: how the optimum moves when an assumption moves.
 
 `elasticities(s)` differentiates the answer itself, by the implicit function theorem on its KKT conditions: exact, for every goal, law, RL
 policy and set of active limits, and without solving again. With z the decisions and multipliers and theta the assumptions,

@@ -1,4 +1,4 @@
-"""What does a table over assumptions consist of? A grid of dotted paths, a row or more for every combination, units, and a record.
+"""Tables over a grid of assumptions: a row or more for every combination of values, units, and a record.
 
 `over_grid` solves every combination of a grid by whatever function it is given; `chosen` keeps some columns, `wide` turns one axis into
 columns. Combinations that are no scenario keep the sentence that says why; a value that fits nowhere is refused.

@@ -1,4 +1,4 @@
-"""Which traffic makes a given design the best one? The inverse of `solve`.
+"""Implied traffic: the traffic that makes a given design the best one; the inverse of `solve`.
 
 The cost of a design is linear in lifetime traffic, so the first-order condition of the optimum is one linear equation in it. With m the
 traffic as a multiple of the scenario's own, C1 the cost that no request causes and C2 the cost of serving the scenario's traffic,

@@ -1,4 +1,4 @@
-"""For a model whose size is decided: how long should it be trained, and which traffic would justify the size?"""
+"""Models whose size is decided: how long to train them, and the traffic that would justify the size."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -49,8 +49,8 @@ def inverse_table(
     Returns:
         One row a size (for every combination): D, R, tokens per parameter, both over-training ratios, loss; `implied_*`, the expected
         lifetime tokens for which the size is optimal, also per training token and as a multiple of the scenario's traffic;
-        `solve_difference`, how far N* of `solve` at that traffic lies from the size, relatively; cost at the scenario's own traffic and how
-        much dearer that is than the best size. Status is justified, no_demand (the implied traffic is negative: training alone asks for
+        `solve_difference`, how far N* of `solve` at that traffic lies from the size, relatively; cost at the scenario's own traffic and its
+        excess over the cost of the best size. Status is justified, no_demand (the implied traffic is negative: training alone asks for
         a smaller model), unreachable (no training brings the size to that loss) or not_converged.
 
     Raises:
@@ -152,7 +152,7 @@ def _no_demand(scenario: Scenario, design: Design, implied: ImpliedTraffic) -> s
     if implied.scale != implied.scale:
         if float(worth(2 * design.train_tokens)) == float(worth(design.train_tokens)):
             return "Repeated data is exhausted at this many training tokens: more add nothing, so no amount of traffic makes them the best."
-        return "Serving does not get dearer with the model, so no amount of traffic decides its size."
+        return "The cost of serving does not grow with the model, so no amount of traffic decides its size."
     return (
         f"No demand justifies {human(size)} parameters at this loss: the first-order condition asks for {human(implied.tokens)} served "
         "tokens. Pre-training and RL alone already favour a smaller model, trained longer."

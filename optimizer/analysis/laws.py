@@ -1,4 +1,4 @@
-"""How much does the answer depend on whose scaling law is right? The same question under every credible law."""
+"""The optimum under every credible scaling law, and the spread between them."""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What does a plan cost beside other plans of the same quality? Frames for a planner.
+"""The cost of a plan and of other plans of the same quality, as frames.
 
 cost_curve(best)      cost against N at the loss of the optimum, with the plans and models to compare with
-cost_phases(best)     where the money goes, beside the Chinchilla plan
+cost_phases(best)     cost by phase, of the optimum and of the Chinchilla plan
 monthly_tokens(s)     the forecast month by month
 """
 

@@ -1,4 +1,4 @@
-"""Over which range is each assumption moved? The declared low and high, or a range that the caller gives.
+"""The range over which each assumption is moved: the declared low and high, or one that the caller gives.
 
 `over` is the one argument for this, the same for tornado, Sobol and Monte Carlo: `{"rl.tokens": ("50T", "300T")}` replaces a range or
 adds one, `{"serving": None}` leaves a number or a whole block alone.

@@ -1,4 +1,4 @@
-"""What does a wrong forecast cost? Build for one traffic, serve another.
+"""Regret: the cost of building for one traffic and serving another.
 
     regret(i, j) = C(design of plan i, traffic j) / min over designs of C(., traffic j) - 1,
 
@@ -165,7 +165,7 @@ def robust_plans(frame: "pd.DataFrame") -> "pd.DataFrame":
     Returns:
         One row a plan: plan_tokens, n_params, train_tokens, expected_cost, excess (expected cost above that of knowing the traffic in
         advance, as a share), max_regret, worst_future, least_expected_cost, least_max_regret (true for one plan each; the first among
-        equals). `attrs["value_of_knowing"]` is what a perfect forecast would save at most beside the plan of least expected cost, in the
+        equals). `attrs["value_of_knowing"]` is what a perfect forecast would save at most over the plan of least expected cost, in the
         unit of cost, and `attrs["value_of_knowing_share"]` the same as a share of that plan's expected cost.
 
     With only a few plans listed, the best of them stands for the best there is; list many for the exact minimum.

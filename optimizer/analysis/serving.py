@@ -1,4 +1,4 @@
-"""What does serving a model of a given size on a given chip look like? Operating points, and how they move with every choice.
+"""Operating points of a model on a chip, and how they move with every choice.
 
 Each table is a sweep of one choice over `operating_point`: batch, speed asked for, scale-up domain, pipeline stages, context, attention,
 cache tier. Columns carry their unit in `attrs["units"]`.

@@ -1,4 +1,4 @@
-"""Which uncertain assumptions explain the spread of the optimum? Variance shares over all of them at once.
+"""Sobol indices: the shares of the variance of the optimum that each uncertain assumption explains.
 
 For independent inputs X and an output Y the first-order index S and the total index S_T of input i are
 

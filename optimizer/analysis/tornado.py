@@ -1,4 +1,4 @@
-"""Which assumption moves the optimum most? Each one at its low and at its high, with the optimum found again."""
+"""Tornado: each assumption at its low and at its high, with the optimum found again."""
 
 from typing import TYPE_CHECKING
 

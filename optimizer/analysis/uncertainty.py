@@ -1,4 +1,4 @@
-"""How far may the optimum lie from its point value? Monte Carlo over what is not known.
+"""Monte Carlo: the distribution of the optimum over what is not known.
 
 Three parts, drawn independently of each other:
 

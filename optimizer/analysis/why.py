@@ -1,4 +1,4 @@
-"""Why is the optimum so far beyond Chinchilla? What each bill adds, what each law says, and where the designs lie.
+"""Why the optimum lies so far beyond Chinchilla: what each bill adds, what each law gives, and where the designs lie.
 
 staircase(s)      the over-training ratio as training, inference and RL are paid for one after the other
 reasoning(best)   the lecture's arithmetic with the scenario's own numbers

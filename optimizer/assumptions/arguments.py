@@ -1,4 +1,4 @@
-"""Is this what the function was meant to be given? The arguments of public functions, checked before any work.
+"""The arguments of public functions, checked before any work.
 
 `checks` names a check for each argument. A wrong or missing one is refused in a sentence that says what is wanted and how to make one, all
 of them at once; a check also reads what people write for short: one name for a list of names, "20T" for a list of numbers.

@@ -1,4 +1,4 @@
-"""How are dotted changes applied to a scenario as plain data?
+"""Dotted changes, applied to a scenario as plain data.
 
 `changed(plain, {"law.beta": 0.3}, Scenario)` works before validation, so that a change may supply what a file leaves out. It knows the
 blocks only by their declarations: unions by their tag, alternatives by `either`, what is left out by its default. `load`, `update`, --set,

@@ -1,4 +1,4 @@
-"""How is the model served? The shape of the model, the replica it runs on, the batch, and what share of the hardware it reaches.
+"""The deployment: the shape of the model, the replica it runs on, the batch, and the share of the hardware it reaches.
 
 The chip itself is `money.serve_chip`. Layers and key-value bytes grow with the model as power laws of active parameters, fitted to the
 models of data/models.csv released since 2024 (docs/serving.md shows the fit); the shares of peak are fitted to data/throughput.csv.
@@ -183,7 +183,7 @@ class Deployment(Assumption):
     )
     drafted_tokens: float = quantity(
         "tokens",
-        "speculative decoding: tokens guessed and checked beside the next one, per step",
+        "speculative decoding: tokens drafted and checked with the next one, per step",
         ge=0,
         default=0.0,
         low=0,

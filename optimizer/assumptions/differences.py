@@ -1,4 +1,4 @@
-"""In which assumptions do two scenarios differ? Every dotted path with its plain value, and what leads from one to the other."""
+"""The differences between two scenarios: every dotted path with its plain value, and the changes that lead from one to the other."""
 
 from typing import Any
 

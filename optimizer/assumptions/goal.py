@@ -1,4 +1,4 @@
-"""What is asked? A loss to reach, a budget to spend, or a size already decided."""
+"""Goals: a loss to reach, a budget to spend, or a size already decided."""
 
 from typing import Annotated, ClassVar, Literal
 

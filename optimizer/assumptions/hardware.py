@@ -1,4 +1,4 @@
-"""What does a chip do in an hour, and what does the hour cost?
+"""Accelerator chips: what one computes and moves per second, and what an hour of it costs.
 
 Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `data/hardware_prices.csv` (dated offers).
 """
@@ -23,7 +23,7 @@ _FROM_TABLE = (
 
 
 class Accelerator(NamedAssumption):
-    """One accelerator chip at one precision. A name fills in the rest; values beside the name replace the table's.
+    """One accelerator chip at one precision. A name fills in the rest; values given with the name replace the table's.
 
     >>> chip = Accelerator.model_validate({"name": "H100 SXM", "precision": "fp8"})
     >>> chip.peak_flops, chip.hbm_bytes

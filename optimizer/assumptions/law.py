@@ -1,4 +1,4 @@
-"""How good does a model get from its parameters and its training tokens?
+"""Scaling laws: the loss of a model from its parameters and its training tokens.
 
 Scaling laws: loss in nat per token as a function of active parameters N and training tokens D. All of them have the form
 

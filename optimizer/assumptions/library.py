@@ -1,4 +1,4 @@
-"""What is there to start from, and where does each number come from? Presets, scenario files and sources."""
+"""Presets, scenario files and the sources of their numbers."""
 
 import functools
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def load(name: str | Path, changes: Mapping[str, object] | None = None) -> Scena
     """A scenario by preset name, or from a TOML file.
 
     Args:
-        name: one of `presets()`, or the path of a TOML file. A `traffic.file` in it is looked up beside that file.
+        name: one of `presets()`, or the path of a TOML file. A `traffic.file` in it is looked up in the folder of that file.
         changes: dotted paths to replace, as in `Scenario.update`; they may supply what the file leaves out.
 
     Raises:
@@ -95,7 +95,7 @@ def sources(scenario: Scenario) -> "pd.DataFrame":
     Returns:
         columns path, value, unit, kind, source, as_of, about. `kind` is the table's (reported, derived, list price, ...) for numbers
         of a named law, chip or published traffic; "scenario" where the scenario gives its own source; "default" for a
-        sourced default; "assumption" where nobody names one.
+        sourced default; "assumption" where none is named.
 
     """
     import pandas as pd

@@ -1,4 +1,4 @@
-"""How are calendar months written and counted? `month_of("May 2026")` gives "2026-05"; files, TOML, links and the app read months here."""
+"""Calendar months: `month_of("May 2026")` gives "2026-05"; files, TOML, links and the app read months with it."""
 
 import calendar
 import datetime

@@ -1,4 +1,4 @@
-"""What may a scenario be called? By its own name only while it asks what that name stands for.
+"""The title of a scenario: its own name while nothing is changed, else the name with the changes.
 
 A scenario with the name of a preset is that preset, or it was changed; one that was made of another by `update` knows what it was made of.
 `title` says what was changed, and `described` gives no description of what the scenario no longer is.

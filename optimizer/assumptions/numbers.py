@@ -1,4 +1,4 @@
-"""How are numbers written and read by people?
+"""Numbers as people write and read them.
 
 `parse_number("100B")` gives 1e11 and `human(1e11)` gives "100B". Everything that reads a number from a file, an option, a link or a field,
 and everything that prints one, goes through these two, so that 100B means the same everywhere. The grammar:

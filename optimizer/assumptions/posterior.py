@@ -1,4 +1,4 @@
-"""How surely are a law's coefficients known? Their joint posterior, where a fit has published one.
+"""The joint posterior of a law's coefficients, where a fit has published one.
 
 Coefficients of one fit move together: the correlation of ln A and alpha is 0.9993, so sampling them one by one would leave the fit. The
 posterior is normal in (ln A, ln B, ln E, alpha, beta), with mean and covariance from `data/law_posterior.csv`. Covariances are printed

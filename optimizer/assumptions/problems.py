@@ -1,4 +1,4 @@
-"""What can be wrong with an input? The errors that every room raises, each carrying sentences that say what to do."""
+"""The errors that every room raises for bad input; each carries sentences that say what to do."""
 
 import difflib
 import re

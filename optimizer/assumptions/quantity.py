@@ -1,4 +1,4 @@
-"""What is an assumption? A frozen pydantic model that is also a JAX pytree.
+"""The base of every block of assumptions: a frozen pydantic model that is also a JAX pytree.
 
 Every number is declared once, as a field made by `quantity(unit, about, ...)`; validation, units, ranges, documentation and
 widgets are read from that declaration. The float fields are the leaves of the tree, so that
@@ -6,7 +6,7 @@ widgets are read from that declaration. The float fields are the leaves of the t
 - `jax.grad(f)(scenario)` is a Scenario of derivatives,
 - `jax.vmap(f)(scenarios)` takes a Scenario whose leaves have a leading axis.
 
-Text and choices are static; labels (names, descriptions, sources) sit beside the tree: they neither take part in it nor
+Text and choices are static; labels (names, descriptions, sources) are kept outside the tree: they neither take part in it nor
 survive a transformation. Unflattening does not validate, so tracers and batches pass.
 """
 
@@ -110,7 +110,7 @@ def label(about: str, *, default: Any = "") -> Any:
 
 
 def edge(unit: str, about: str) -> Any:
-    """Declare an edge of what a block is known to hold for: a positive number beside the tree, None where it is not on record."""
+    """Declare an edge of what a block is known to hold for: a positive number outside the tree, None where it is not on record."""
     field: Any = Field(
         default=None, gt=0, allow_inf_nan=False, description=f"{about}, {unit}", json_schema_extra={"label": True}
     )
@@ -320,7 +320,7 @@ class Citation(NamedTuple):
 
 
 class NamedAssumption(Assumption):
-    """A block that a name out of a sourced table fills in; values given beside the name replace the table's."""
+    """A block that a name out of a sourced table fills in; values given with the name replace the table's."""
 
     name: str = label("name of the row this block is based on")
 

@@ -1,4 +1,4 @@
-"""What does an answer take as given? Law, goal, RL, traffic and limits of a scenario, a line each, for headings and captions."""
+"""What an answer takes as given: law, goal, RL, traffic and limits of a scenario, a line each, for headings and captions."""
 
 from collections.abc import Collection
 from typing import Any

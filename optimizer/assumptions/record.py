@@ -1,4 +1,4 @@
-"""What does a file need to carry so that its numbers can be made again? Scenario, hash, version, date and the recipe of the table."""
+"""The record that a table carries so that it can be made again: scenario, hash, version, date and the recipe of the table."""
 
 import datetime
 import functools

@@ -1,7 +1,7 @@
-"""How much reinforcement learning does the model get, and what decides it?
+"""Reinforcement learning: how many tokens, and what decides the number.
 
 A rollout token costs (2 + 4 f) N FLOPs: 2 N to write it and 4 N more for the share f that gets a backward pass. The policy says
-how the number of RL tokens R follows from the design, and it matters: R tied to D makes training dearer and pushes against
+how the number of RL tokens R follows from the design, and it matters: R tied to D makes training more expensive and pushes against
 over-training, a fixed R acts like inference and pushes towards it, and RL fixed in FLOPs does not move the optimum.
 
 References:
@@ -19,7 +19,7 @@ from .quantity import Assumption, Numeric, quantity
 __all__ = ["RL", "CostShareRL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL"]
 
 LECTURE_RL_SHARE = 2 / 3
-"""R / D at the lecture's equal-cost point: 133.3T RL tokens beside 200T training tokens."""
+"""R / D at the lecture's equal-cost point: 133.3T RL tokens with 200T training tokens."""
 
 
 class _AnyRL(Assumption):
@@ -86,7 +86,7 @@ class FixedTokensRL(_AnyRL):
 
 
 class RatioRL(_AnyRL):
-    """R = rho D; it makes training dearer."""
+    """R = rho D; it makes training more expensive."""
 
     policy: Literal["ratio"] = "ratio"
     ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0)
@@ -126,7 +126,7 @@ class CostShareRL(_AnyRL):
 
 
 class OptimisedRL(_AnyRL):
-    """R is decided beside N and D; the loss gets the return term G R^-gamma.
+    """R is decided with N and D; the loss gets the return term G R^-gamma.
 
     No constants are published: G and gamma are your assumption. Left out, gamma = beta of the law, and G = B (R/D)^beta at the
     lecture's point (200T, 133.3T), where D and R cost the same and the first-order condition between them then holds.

@@ -1,4 +1,4 @@
-"""What is the whole question? One Scenario: law, goal, the three bills, money and limits; one TOML file.
+"""The scenario, the whole question: law, goal, the three bills, money and limits; one TOML file.
 
 Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--set`, tables and gradients.
 """

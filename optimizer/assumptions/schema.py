@@ -1,4 +1,4 @@
-"""Which plain data is a scenario? The JSON Schema of a scenario file (draft 2020-12), for editors and other programs.
+"""The JSON Schema of a scenario file (draft 2020-12), for editors and other programs.
 
 It is made from the declarations that validation reads: numbers may be text in the grammar of `numbers`, a name may stand for a whole
 block, and a law's kind follows from its name. What it accepts, `Scenario.from_dict` accepts, apart from what a schema cannot say: bounds of

@@ -1,4 +1,4 @@
-"""Where do the sourced numbers live? The CSV tables and the presets in the package's data folder.
+"""The sourced tables (CSV) and the presets in the package's data folder.
 
 Each row of a table carries `source`, `as_of` and `kind` (measured, list price, reported, derived, assumption); blank is unknown.
 `columns.csv` gives unit, meaning and range of every numeric column.
@@ -24,7 +24,7 @@ __all__ = ["data_folder", "row", "rows", "table", "table_names"]
 
 @cache
 def data_folder() -> Traversable:
-    """The folder of data: inside the installed package, or beside it in a checkout."""
+    """The folder of data: inside the installed package, or next to it in a checkout."""
     package = resources.files("optimizer")
     installed = package.joinpath("_data")
     return installed if installed.is_dir() else package.joinpath("..", "data")

@@ -1,4 +1,4 @@
-"""How is TOML read? With bounds on its depth: a parser takes time with the square of it, and all of the stack."""
+"""Reads TOML with a bound on its depth: the time of a parser grows with the square of the depth, and its stack with the depth."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""How many tokens will the model read and write over its life?
+"""Traffic: the tokens that the model reads and writes over its life.
 
 A forecast is a total, a generator (start, growth, ramp, decay, lifetime) or a monthly table; each gives lifetime input and output
 tokens. `share` takes a part of a larger total, `ship_probability` turns it into an expectation (cost is linear in tokens, so the

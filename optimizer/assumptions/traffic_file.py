@@ -1,4 +1,4 @@
-"""What does a traffic file hold? Tokens a day by month, or an export of usage by day, as spreadsheets and bills write them.
+"""Reads traffic files: tokens per day by month, or an export of usage by day, as spreadsheets and bills write them.
 
 | columns | meaning |
 |---|---|

@@ -1,4 +1,4 @@
-"""What do people type after --set and --over? Changes and axes of a grid, as plain data.
+"""Parses what is typed after --set and --over: changes and axes of a grid, as plain data.
 
 A value is a number, a name, `none` where a number or a block is to be left out, or TOML: {policy = "none"}, [{...}, {...}], "text".
 """

@@ -1,4 +1,4 @@
-"""How is a bad input told to the person who wrote it?
+"""Sentences for bad input.
 
 pydantic finds all problems at once; this file turns each into one sentence: the dotted path, the value with its unit, what is
 allowed, what to do. Library, command and app show these same sentences.

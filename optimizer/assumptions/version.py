@@ -1,4 +1,4 @@
-"""Which form of a scenario is a text written in? A whole number that TOML, links and files of pins carry, raised when the form changes.
+"""The version of the form that scenarios are written in: TOML, links and files of pins carry it; it rises when the form changes.
 
 `to_dict` does not carry it: plain data in a program is of the version of the program. A text without it is of version 0, which reads as 1.
 """

@@ -1,4 +1,4 @@
-"""What does the lecture say about serving, and does it hold? Each claim computed with its own inputs, with corrected ones, beside evidence.
+"""The lecture's claims about serving: each computed with its own inputs and with corrected ones, next to evidence.
 
 The lecture counts one operation per parameter and token; this project counts 2 FLOP. Its deployment here has 300 FLOP/B, so its price step
 means 3333 bytes of cache per token where the lecture's units give 1667; it reaches every peak and has no fixed times. "Corrected" is
@@ -109,7 +109,7 @@ def _numbers(name: str, column: str, **where: str) -> np.ndarray:
 
 
 def _per_chip(numerator: str) -> np.ndarray:
-    """A figure over memory bandwidth, of every chip with memory of its own beside the die."""
+    """A figure over memory bandwidth, of every chip with memory of its own next to the die."""
     chips = [r for r in rows("hardware") if r[numerator] and float(r["hbm_bytes"]) > ON_DIE]
     return np.array([float(r[numerator]) / float(r["hbm_bytes_per_second"]) for r in chips])
 
@@ -347,7 +347,7 @@ def _cache(_own: Served, real: Served) -> Claim:
         "cache tiers",
         "drain time against keep time",
         "5 min flash, 1 h disk",
-        "no device is named; drain times of ours beside",
+        "no device is named; our drain times next to it",
         f"drain: {_drains(real)}; cheapest for 5 min {cheapest['5 min']}, 1 h {cheapest['1 h']}, 1 day {cheapest['1 day']}",
         f"list: storage 4.50 USD/(Mtok h), HBM costs {human(hbm, 3)} here; reads 0.05-0.1x input",
     )

@@ -1,4 +1,4 @@
-"""Does the chalk-board argument hold? Its arithmetic, the exact optimum under every credible law, and what the answer rests on.
+"""The lecture's "100x over-trained": its arithmetic, the exact optimum under every credible law, and what the answer rests on.
 
 The lecture (Reiner Pope, April 2026): with pre-training, RL and inference at equal cost, a frontier model with 100B active parameters
 sees about 100 times more tokens than Chinchilla's 20 per parameter.
@@ -174,7 +174,7 @@ def carries() -> tuple[dict[str, float], str]:
     beta = float(s.law.chinchilla.beta)
     sentence = (
         f"What carries the result is the law's token exponent beta: with N held at {human(ACTIVE_PARAMS)}, 1 % less of it alone means "
-        f"{-found['law.beta']:.1f} % more over-training, beside {found['traffic.output_tokens']:.2f} % for 1 % more traffic and "
+        f"{-found['law.beta']:.1f} % more over-training, against {found['traffic.output_tokens']:.2f} % for 1 % more traffic and "
         f"{found['rl.tokens']:.2f} % for 1 % more RL tokens, because D* = D0 (1 + r)^(1/beta) with r = {r:.2f} and beta = {beta:g} under "
         f"{s.law.title}, and every law is extrapolated here beyond the runs it was fitted on."
     )

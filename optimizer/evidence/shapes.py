@@ -1,4 +1,4 @@
-"""How do layers and key-value cache grow with the size of a model? Power laws fitted to released models.
+"""Layers and key-value cache against the size of a model: power laws fitted to released models.
 
     layers = L10 (N / 10B)^a,      KV bytes per token = k10 (N / 10B)^b,
 

@@ -1,4 +1,4 @@
-"""How well does the roofline predict measured serving throughput, and which shares of peak make it so?
+"""Calibration of the roofline on measured serving throughput: the fitted shares of peak, and the errors.
 
 A closed loop of B requests, each S_in prompt and S_out output tokens, on one replica: the prompts are computed once and every output
 token takes one step of the whole batch,
@@ -153,7 +153,7 @@ def calibrate(part: str = "calibration") -> dict[str, float]:
 
 
 def predictions(fitted: dict[str, float] | None = None) -> "pd.DataFrame":
-    """Every measured row beside its prediction; without `fitted`, by the defaults of `Deployment`.
+    """Every measured row with its prediction; without `fitted`, by the defaults of `Deployment`.
 
     Returns:
         The columns of data/throughput.csv, `predicted` (tokens/s, or prompts/s for a lone prompt), `measured` in the same unit, and

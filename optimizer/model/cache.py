@@ -1,4 +1,4 @@
-"""What does it cost to keep a prefix and read it again, and which tier of memory is cheapest?
+"""The cost of keeping a prefix and reading it again, and the tier of memory that is cheapest.
 
     cost = k c max(tau / Q, 1 / W)
 

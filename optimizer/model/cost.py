@@ -1,4 +1,4 @@
-"""What does a design cost over its life?
+"""The lifecycle cost of a design.
 
     C = price_pre k N D + price_rl (2 + 4 f) N R + s N (price_prefill T_in + price_decode T_out)
 

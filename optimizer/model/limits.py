@@ -1,4 +1,4 @@
-"""Which limits does a design keep? Each is convex in ln N and ln D, so the optimum under limits stays certified.
+"""The limits on a design. Each is convex in ln N and ln D, so the optimum under limits stays certified.
 
 max_params           N <= bound                    max_train_tokens     D <= bound
 min_params           N >= bound                    max_epochs           D <= epochs x unique tokens

@@ -1,4 +1,4 @@
-"""What does an answer consist of? Every output, declared once: column, name, symbol, unit, formula.
+"""The outputs of an answer, each declared once: column, name, symbol, unit, formula.
 
 Tables, charts, the terminal, the app and files take headings, units and the way to write a number from here. A column that is made of a
 declared one is declared with it: `band_n_params_low`, `baseline_n_params`, `n_params_low`, `output_low`.

@@ -1,4 +1,4 @@
-"""How good is a design? The loss that the scenario's law and RL policy give it, and the loss that a goal asks for.
+"""The quality of a design: the loss under the scenario's law and RL policy, and the loss that a goal requires.
 
     L = E + l,    l = A N^-alpha + B D'^-beta + G R^-gamma,
 

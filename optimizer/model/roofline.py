@@ -1,4 +1,4 @@
-"""How long does a decode step take, how many sequences share it, and what does a token cost?
+"""The serving roofline: the time of a decode step, the sequences that share it, and the cost of a token.
 
     t(B)  = max( s q B N / (n F eta_c),  (p M_read(B) + B kv) / (n W eta_m) ) + L t_l + B t_s + hops
     M_read(B) = dense + experts (1 - (1 - a)^(q B)),        kv = k S^x + k_0
@@ -296,7 +296,7 @@ def _inverse(batch: Numeric) -> Numeric:
 def _batch_reading(r: Replica, spare: Numeric) -> Numeric:
     """B at which reading weights and cache and serving the sequences takes `spare` seconds.
 
-    dense + experts (1 - (1 - a)^(q B)) + B c = W spare has its root in closed form, but for cancellation where the cache is small beside
+    dense + experts (1 - (1 - a)^(q B)) + B c = W spare has its root in closed form, but for cancellation where the cache is small against
     the experts. Three Newton steps mend that; the last two, whose derivatives are followed, make value and first two derivatives exact.
     Where the dense weights alone take too long, B is negative: how much is missing over the slope at B = 0.
     """

@@ -1,4 +1,4 @@
-"""How many parameters does a model have in all, when N counts those that a token uses?
+"""All parameters of a model whose N counts those that a token uses.
 
     M = sparsity N
 

@@ -1,4 +1,4 @@
-"""How much memory does pre-training need on each chip?
+"""The memory of pre-training on each chip.
 
     bytes per chip = state M / shard + tokens L width c
 

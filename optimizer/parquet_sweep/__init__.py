@@ -1,0 +1,1 @@
+"""More scenarios than fit in memory: Parquet in, Parquet out."""
