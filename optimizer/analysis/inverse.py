@@ -9,7 +9,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, lifecycle_cost
-from ..model.outputs import units_of
+from ..model.outputs import POSITIVE, units_of
 from ..model.quality import loss
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
@@ -89,18 +89,8 @@ def _sizes(n_params: Numbers) -> list[float]:
 
 
 _COLUMNS = (
-    "n_params",
-    "train_tokens",
-    "rl_tokens",
-    "tokens_per_param",
-    "overtraining_vs_rule_of_20",
-    "overtraining_vs_law",
-    "loss",
-    "implied_tokens",
-    "implied_input_tokens",
-    "implied_output_tokens",
-    "implied_per_train_token",
-    "implied_scale",
+    *POSITIVE[: POSITIVE.index("loss") + 1],
+    *(f"implied_{name}" for name in ("tokens", "input_tokens", "output_tokens", "per_train_token", "scale")),
     "solve_difference",
     "cost_total",
     "excess_cost",

@@ -60,22 +60,15 @@ class Claim(NamedTuple):
         return ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
 
 
+Shown = tuple[str, str, str]
+"""A claim computed with its own inputs, with corrected ones, and the evidence."""
+
+
 def claims() -> list[Claim]:
     """Every claim of the lecture about serving, in its order."""
     own = _lecture()
     real = served("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
-    rows_of = (
-        _balance,
-        _drain,
-        _throughput,
-        _kv_from_price_step,
-        _price_ratio,
-        _fast_mode,
-        _slow_mode,
-        _domains,
-        _pipelining,
-    )
-    return [row(own, real) for row in (*rows_of, _memory_wall, _context_wall, _sparse_attention, _cache)]
+    return [Claim(quantity, formula, lecture, *shown(own, real)) for quantity, formula, lecture, shown in _CLAIMS]
 
 
 def _lecture() -> Served:
@@ -131,25 +124,19 @@ def _figure(s: Served, name: str) -> str:
     return f"{human(value, 3)} {unit}"
 
 
-def _balance(own: Served, real: Served) -> Claim:
+def _balance(own: Served, real: Served) -> Shown:
     ratios = _per_chip("bf16_flops_per_second")
     sparsity = human(float(total_over_active(real.scenario)), 2)
-    return Claim(
-        "balance batch",
-        "F/W x p/2 x M/N",
-        "300 x sparsity; 2000-3000 at 32 of 256 experts",
+    return (
         f"{_figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
         f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {sparsity} by parameters",
         f"F/W of {len(ratios)} chips at bf16: {_span(ratios, 'FLOP/B')}, median {_median(ratios)}",
     )
 
 
-def _drain(own: Served, real: Served) -> Claim:
+def _drain(own: Served, real: Served) -> Shown:
     drain = 1e3 * _per_chip("hbm_bytes")
-    return Claim(
-        "memory drain time",
-        "Q / W",
-        "20 ms; worst wait two of them",
+    return (
         _figure(own, "memory drain time"),
         f"{_figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.title}",
         f"{len(drain)} chips: {_span(drain, 'ms')}, median {_median(drain)} ms",
@@ -163,12 +150,9 @@ def _replica_rate(s: Served, batch: float | None = None) -> str:
     return f"{human(rate, 3)} tokens/s: {human(point['batch'], 3)} sequences at {speed} tokens/s"
 
 
-def _throughput(own: Served, real: Served) -> Claim:
+def _throughput(own: Served, real: Served) -> Shown:
     rack = _numbers("operating_points", "value", topic="decode", chip="GB200 NVL72")
-    return Claim(
-        "replica throughput",
-        "B / t",
-        "2000 x 64 = 128k tokens/s",
+    return (
         f"{human(SEQUENCES / DRAIN_SECONDS, 3)} tokens/s at a step per drain; {_replica_rate(own, SEQUENCES)}, as they leave "
         f"{percent(1 - operating_point(own, SEQUENCES)['memory_share'], 2)} of memory unread",
         _replica_rate(real),
@@ -176,13 +160,10 @@ def _throughput(own: Served, real: Served) -> Claim:
     )
 
 
-def _kv_from_price_step(_own: Served, _real: Served) -> Claim:
+def _kv_from_price_step(_own: Served, _real: Served) -> Shown:
     kv = _numbers("models", "kv_bytes_per_token_growing")
     typical = served(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
-    return Claim(
-        "KV bytes per token from a price step at 200k",
-        "N / (F/W x S), weights shared out",
-        "1.6-2 KB at 100B",
+    return (
         f"{_one_operation():,.0f} B with 1 operation per parameter",
         f"{2 * _one_operation():,.0f} B with 2 FLOP; the power law of released models gives {_figure(typical, 'cache per token')} at 100B",
         f"{len(kv)} released models: {kv.min():,.0f} to {kv.max():,.0f} B, median {np.median(kv):,.0f}",
@@ -194,21 +175,18 @@ def _decode_over_prefill(s: Served) -> str:
     return f"{human(point['usd_per_mtok_decode'] / point['usd_per_mtok_prefill'], 3)}x per computed prompt token, largest batch"
 
 
-def _price_ratio(own: Served, real: Served) -> Claim:
+def _price_ratio(own: Served, real: Served) -> Shown:
     priced = [r for r in rows("api_prices") if r["output_usd_per_mtok"] and float(r["input_usd_per_mtok"] or 0)]
     ratio = np.array([float(r["output_usd_per_mtok"]) / float(r["input_usd_per_mtok"]) for r in priced])
     low, high = np.quantile(ratio, [0.25, 0.75]).tolist()
-    return Claim(
-        "output over input price",
-        "memory time over compute time",
-        "5x",
+    return (
         _decode_over_prefill(own),
         _decode_over_prefill(real),
         f"{len(ratio)} list prices: median {_median(ratio)}x, middle half {human(low, 3)} to {human(high, 3)}x; cache hits count as input",
     )
 
 
-def _fast_mode(own: Served, _real: Served) -> Claim:
+def _fast_mode(own: Served, _real: Served) -> Shown:
     eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}}
     slow, tuned = (
         human(fast_mode(served("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3)
@@ -221,10 +199,7 @@ def _fast_mode(own: Served, _real: Served) -> Claim:
         operating_point(own, b)["tokens_per_second_per_user"] for b in (None, key_figures(own)["balance batch"][0])
     )
     cheap, dear = (human(fast_mode(own, usual)[1], 3) for usual in (full, balanced))
-    return Claim(
-        "fast mode",
-        "cost at 2.5x the speed, smaller batch",
-        "6x price for 2.5x speed",
+    return (
         f"{cheap}x for 2.5x from {human(full, 3)} tokens/s, memory full; {dear}x from {human(balanced, 3)}, the balance batch",
         f"{slow}x for 2.5x from 50 tokens/s at 100 us per layer, {tuned}x at 50 us: 8 B200 at fp4, no speculation",
         f"measured {human(measured[125.0] / measured[50.0], 2)}x for 2.5x (DeepSeek-R1, B200); list multipliers "
@@ -232,12 +207,9 @@ def _fast_mode(own: Served, _real: Served) -> Claim:
     )
 
 
-def _slow_mode(own: Served, real: Served) -> Claim:
+def _slow_mode(own: Served, real: Served) -> Shown:
     balance = key_figures(own)["balance batch"][0]
-    return Claim(
-        "slow mode",
-        "B to infinity: compute and cache stay",
-        "saves little",
+    return (
         f"saves {percent(endless_saving(own, balance), 2)} against the balance batch",
         f"saves {percent(endless_saving(real), 2)} against the batch that memory holds",
         "batch tiers list 0.5x, which fills idle hours rather than larger batches",
@@ -250,17 +222,14 @@ def _domain_costs(s: Served) -> str:
     return f"{', '.join(each)} chips, USD/Mtok"
 
 
-def _domains(own: Served, real: Served) -> Claim:
+def _domains(own: Served, real: Served) -> Shown:
     rack, server = (
         float(_numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
         for name in ("GB200 NVL72", "B200 SXM")
     )
     chip = real.scenario.money.serve_chip
     slower = float(chip.scaleup_bytes_per_second or 0) / float(chip.scaleout_bytes_per_second or 1)
-    return Claim(
-        "scale-up domain",
-        "exchange inside the domain",
-        "8 to 72 to 500+; outside about 8x slower",
+    return (
         _domain_costs(own),
         f"{_domain_costs(real)}; links {human(slower, 3)}x slower outside",
         f"measured: a chip in a rack of 72 gives {human(rack / server, 2)}x one in a server of 8 at 125 tokens/s (DeepSeek-R1, fp4)",
@@ -274,11 +243,8 @@ def _four_stages(s: Served) -> str:
     return f"4 stages: weights {human(fewer, 2)}x fewer per stage, batch {human(larger, 3)}x, step {human(longer, 3)}x"
 
 
-def _pipelining(own: Served, real: Served) -> Claim:
-    return Claim(
-        "pipelining",
-        "weights / P; cache unchanged; a hop per stage",
-        "saves capacity, not time",
+def _pipelining(own: Served, real: Served) -> Shown:
+    return (
         _four_stages(own),
         _four_stages(real),
         "no measurement on record here",
@@ -292,23 +258,17 @@ def _left_for_cache(s: Served) -> str:
     )
 
 
-def _memory_wall(own: Served, real: Served) -> Claim:
-    return Claim(
-        "memory wall",
-        "n Q - p M is left for the cache",
-        "capacity goes to the cache",
+def _memory_wall(own: Served, real: Served) -> Shown:
+    return (
         _left_for_cache(own),
         _left_for_cache(real),
         "DeepSeek-R1 at 131k context: 24 requests per GB200, 40 per GB300, in proportion to memory left",
     )
 
 
-def _context_wall(own: Served, real: Served) -> Claim:
+def _context_wall(own: Served, real: Served) -> Shown:
     dense = served("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
-    return Claim(
-        "context wall",
-        "S where cache time = compute time",
-        "200k",
+    return (
         _figure(own, "context wall"),
         f"{_figure(real, 'context wall')} for DeepSeek-V3, {_figure(dense, 'context wall')} for Llama 3.1 405B",
         "long-context list prices step at 128k to 272k",
@@ -321,11 +281,8 @@ def _sparser(s: Served) -> str:
     return f"decode {human(cost[1.0] / cost[0.5], 3)}x cheaper at 200k, where {human(PRICE_STEP_CONTEXT**0.5, 3)}x less is read"
 
 
-def _sparse_attention(own: Served, real: Served) -> Claim:
-    return Claim(
-        "sparse attention",
-        "k S becomes k S^0.5",
-        "square root",
+def _sparse_attention(own: Served, real: Served) -> Shown:
+    return (
         _sparser(own),
         _sparser(real),
         "memory must still hold k S",
@@ -340,14 +297,29 @@ def _drains(s: Served) -> str:
     )
 
 
-def _cache(_own: Served, real: Served) -> Claim:
+def _cache(_own: Served, real: Served) -> Shown:
     frame = cache_tiers(real)
     cheapest, hbm = frame.attrs["cheapest"], frame["usd_per_mtok_hour"].tolist()[0]
-    return Claim(
-        "cache tiers",
-        "drain time against keep time",
-        "5 min flash, 1 h disk",
+    return (
         "no device is named; our drain times next to it",
         f"drain: {_drains(real)}; cheapest for 5 min {cheapest['5 min']}, 1 h {cheapest['1 h']}, 1 day {cheapest['1 day']}",
         f"list: storage 4.50 USD/(Mtok h), HBM costs {human(hbm, 3)} here; reads 0.05-0.1x input",
     )
+
+
+_CLAIMS = (
+    ("balance batch", "F/W x p/2 x M/N", "300 x sparsity; 2000-3000 at 32 of 256 experts", _balance),
+    ("memory drain time", "Q / W", "20 ms; worst wait two of them", _drain),
+    ("replica throughput", "B / t", "2000 x 64 = 128k tokens/s", _throughput),
+    ("KV bytes per token from a price step at 200k", "N / (F/W x S), weights shared out", "1.6-2 KB at 100B", _kv_from_price_step),
+    ("output over input price", "memory time over compute time", "5x", _price_ratio),
+    ("fast mode", "cost at 2.5x the speed, smaller batch", "6x price for 2.5x speed", _fast_mode),
+    ("slow mode", "B to infinity: compute and cache stay", "saves little", _slow_mode),
+    ("scale-up domain", "exchange inside the domain", "8 to 72 to 500+; outside about 8x slower", _domains),
+    ("pipelining", "weights / P; cache unchanged; a hop per stage", "saves capacity, not time", _pipelining),
+    ("memory wall", "n Q - p M is left for the cache", "capacity goes to the cache", _memory_wall),
+    ("context wall", "S where cache time = compute time", "200k", _context_wall),
+    ("sparse attention", "k S becomes k S^0.5", "square root", _sparse_attention),
+    ("cache tiers", "drain time against keep time", "5 min flash, 1 h disk", _cache),
+)  # fmt: skip
+"""Quantity, formula and the lecture's figure of each claim, and what computes the rest of its row."""
