@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 BARE = "import jax, jax.numpy as jnp\njax.jit(lambda x: jnp.sin(x) + 1)(1.0).block_until_ready()"
-COMMAND = "import sys\nfrom optimizer.cli import app\nsys.argv = ['overtrain', *sys.argv[1:]]\napp()"
+COMMAND = "import sys\nfrom optimizer.cli import main\nsys.argv = ['overtrain', *sys.argv[1:]]\nmain()"
 RUNS = 7
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from optimizer import presets
-from optimizer.cli import app
+from optimizer.cli import main as overtrain
 
 TOLERANCE = 1e-9
 NOISE = 1e-12
@@ -49,7 +49,7 @@ def answers() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, arguments in QUESTIONS.items():
         print(name, file=sys.stderr)
-        done = CliRunner().invoke(app, [*arguments, "--json"])
+        done = CliRunner().invoke(overtrain, [*arguments, "--json"])
         found[name] = {"exit": done.exit_code, "answer": json.loads(done.stdout) if done.stdout else done.stderr}
     return found
 

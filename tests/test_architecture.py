@@ -55,7 +55,7 @@ def test_a_room_imports_only_from_rooms_before_it(path):
 
 def test_the_import_check_sees_imports():
     assert "assumptions" in imported_rooms(ROOT / "optimizer" / "optimum" / "solve.py")
-    assert "report" in imported_rooms(ROOT / "optimizer" / "cli.py")
+    assert "report" in imported_rooms(ROOT / "optimizer" / "cli" / "table.py")
 
 
 def imports_within(path: Path) -> set[str]:
@@ -153,7 +153,7 @@ def test_pure_rooms_do_not_print():
 
 
 def test_help_needs_no_jax():
-    body = "import sys\nfrom optimizer.cli import app\ntry: app(['--help'])\nexcept SystemExit: pass\nassert 'jax' not in sys.modules"
+    body = "import sys\nfrom optimizer.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nassert 'jax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer import DataError, InputError, Scenario, load
-from optimizer.cli import app
+from optimizer.cli import main
 
 GOOD = """
 law = "besiroglu"
@@ -32,7 +32,7 @@ CSV_HEADER = "month,input_tokens_per_day,output_tokens_per_day\n"
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(main, list(arguments))
     assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
     return done.exit_code, done.stdout, done.stderr
 

@@ -1,17 +1,21 @@
 """The command as a stranger runs it."""
 
+import inspect
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
+import typer.core
 from typer.testing import CliRunner
 
 from optimizer import Scenario, load, presets, solve
-from optimizer.cli import app
+from optimizer.cli import main
 
 
 def run(*arguments: str, status: int = 0) -> str:
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(main, list(arguments))
     assert done.exit_code == status, done.output + repr(done.exception)
     return done.stdout
 
@@ -47,7 +51,7 @@ def test_overrides_reach_the_answer():
 
 
 def test_infeasible_is_status_1():
-    done = CliRunner().invoke(app, ["solve", "--set", "goal.loss=1.0"])
+    done = CliRunner().invoke(main, ["solve", "--set", "goal.loss=1.0"])
     assert done.exit_code == 1
     assert done.stdout == ""
     assert "overtrain: infeasible" in done.stderr
@@ -101,6 +105,17 @@ def test_version_and_help():
     for command in ("solve", "reproduce", "presets", "sources"):
         assert command in run("--help")
         run(command, "--help")
+
+
+def test_every_help_ends_in_an_example_that_parses():
+    group = typer.main.get_command(main)
+    assert isinstance(group, typer.core.TyperGroup)
+    for name, command in group.commands.items():
+        text = inspect.cleandoc(command.callback.__doc__ or "")
+        words = shlex.split(text.splitlines()[-1].removeprefix("Example: "))
+        assert words[:2] == ["overtrain", name]
+        command.make_context(name, words[2:])
+        assert " ".join(words[:2]) in " ".join(run(name, "--help").split())
 
 
 def test_nothing_is_written(tmp_path, monkeypatch):

@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer import Scenario, elasticities, load, presets, tornado
-from optimizer.cli import app
+from optimizer.cli import main
 
 
 def run(*arguments: str, status: int = 0):
-    done = CliRunner().invoke(app, ["sensitivity", *arguments])
+    done = CliRunner().invoke(main, ["sensitivity", *arguments])
     assert done.exit_code == status, done.output + repr(done.exception)
     return done
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from optimizer import load, solve
 from optimizer.assumptions.numbers import human
-from optimizer.cli import app
+from optimizer.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,7 +27,7 @@ def commands() -> list[str]:
 
 def test_the_readme_shows_every_command():
     shown = {line.split()[1] for line in commands()}
-    assert shown == {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert shown == {command.name or command.callback.__name__ for command in main.registered_commands}
 
 
 ELSEWHERE = ("app", "sweep")
@@ -37,7 +37,7 @@ ELSEWHERE = ("app", "sweep")
 @pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] not in ELSEWHERE])
 def test_commands_of_the_readme_run(line):
     arguments = shlex.split(line.split(">")[0])[1:]
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
 
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from optimizer import InputError, Scenario, load, presets
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.paths import schema_paths
-from optimizer.cli import _scenario, app
+from optimizer.cli import main
+from optimizer.cli._common import scenario_with
 
 from .app.test_same_scenario import AXES, travels
 from .counts import cases
@@ -104,13 +105,16 @@ def _end(preset: str, changes: dict[str, Any], way: str, known: set[Any], most: 
             return "refused"
         path.write_text(s.to_toml(), encoding="utf-8")
         arguments = [str(path)]
-    s = _scenario(arguments[0], arguments[2::2], [])
+    try:
+        s = scenario_with(arguments[0], arguments[2::2], [])
+    except InputError:
+        s = None
     if s is not None and structure(s) not in known:
         if len(known) >= most:
             travels(preset, s)
             return "travelled"
         known.add(structure(s))
-    done = CliRunner().invoke(app, ["solve", *arguments])
+    done = CliRunner().invoke(main, ["solve", *arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert "Traceback" not in done.stderr

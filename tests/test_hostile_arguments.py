@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from optimizer.cli import app
+from optimizer.cli import main
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.optimum.solve import no_answer
 
@@ -62,7 +62,7 @@ def quick(monkeypatch, tmp_path):
 
 def told(arguments: list[str]) -> str:
     """What is wrong with the way a command ended, or nothing."""
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(main, arguments)
     shown = [a[:40] for a in arguments]
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         return f"{shown}: {done.exception!r}"
@@ -113,6 +113,6 @@ def test_no_path_ends_in_a_traceback():
 
 @pytest.mark.parametrize("size", ["1e-300", "0", "-8B", "1e-10"])
 def test_a_model_without_parameters(size):
-    done = CliRunner().invoke(app, ["roofline", "--", size])
+    done = CliRunner().invoke(main, ["roofline", "--", size])
     assert done.exit_code == 2
     assert "the number of active parameters must lie in [1, inf)" in done.stderr

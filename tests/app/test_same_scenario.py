@@ -16,7 +16,7 @@ from optimizer import InputError, Scenario, load, presets
 from optimizer.app.link import PRESET, VERSION, parameters, scenario_of
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.assumptions.library import preset_text
-from optimizer.cli import _scenario
+from optimizer.cli._common import scenario_with
 
 from ..counts import THOROUGH
 from .session import MONTHS
@@ -122,11 +122,7 @@ def command_of(snippet: str) -> Scenario:
 
 
 def by_settings(name: str, settings: list[str]) -> Scenario:
-    problems: list[str] = []
-    found = _scenario(name, settings, problems)
-    if found is None:
-        raise InputError(problems)
-    return found
+    return scenario_with(name, settings, [])
 
 
 def nameless(s: Scenario) -> Scenario:

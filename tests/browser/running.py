@@ -61,7 +61,7 @@ def serving(script: Path | None, log: Path) -> Iterator[str]:
         command = [
             sys.executable,
             "-c",
-            "from optimizer.cli import app; app()",
+            "from optimizer.cli import main; main()",
             "app",
             "--no-browser",
             "--port",

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from optimizer import InputError, load, presets
 from optimizer.analysis.serving import key_figures, served
 from optimizer.assumptions.tables import rows
-from optimizer.cli import app
+from optimizer.cli import main
 from optimizer.model.cost import Design
 from optimizer.model.limits import limit_excess
 from optimizer.model.roofline import replica
@@ -88,7 +88,7 @@ def test_law_and_deployment_that_disagree(changes, said):
     assert bool(found) == bool(said)
     assert said in " ".join(found)
     shown = CliRunner().invoke(
-        app, ["solve", "frontier-moe-chat", *(f"--set={k}={v}" for k, v in changes.items()), "--json"]
+        main, ["solve", "frontier-moe-chat", *(f"--set={k}={v}" for k, v in changes.items()), "--json"]
     )
     assert json.loads(shown.stdout)["warnings"] == found
 
@@ -100,11 +100,11 @@ def test_no_preset_disagrees_with_itself():
 def test_warnings_are_read_on_the_terminal():
     wrong = ["--set=law=ludziejewski", "--set=law.experts=32", "--set=deployment.sparsity=2"]
     for command in (["solve", "frontier-moe-chat", wrong[2]], ["roofline", "10B", *wrong]):
-        done = CliRunner().invoke(app, command)
+        done = CliRunner().invoke(main, command)
         assert "Warning: deployment.sparsity = 2 disagrees with law.experts = 32" in " ".join(done.stdout.split())
-    found = json.loads(CliRunner().invoke(app, ["roofline", "10B", *wrong, "--json"]).stdout)
+    found = json.loads(CliRunner().invoke(main, ["roofline", "10B", *wrong, "--json"]).stdout)
     assert len(found["warnings"]) == 1
-    assert json.loads(CliRunner().invoke(app, ["roofline", "Mixtral 8x7B", "--json"]).stdout)["warnings"] == []
+    assert json.loads(CliRunner().invoke(main, ["roofline", "Mixtral 8x7B", "--json"]).stdout)["warnings"] == []
 
 
 def test_experts_that_use_more_than_the_active_parameters():

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer import DataError, InputError, solve, solve_batch, sweep_parquet
-from optimizer.cli import app
+from optimizer.cli import main
 from optimizer.parquet_sweep import part as parts
 from optimizer.parquet_sweep.folder import prepared
 from optimizer.parquet_sweep.plan import plan as planned
@@ -451,7 +451,7 @@ def test_a_full_disk(source, undisturbed, tmp_path):
 
 
 def run(*arguments: str, status: int = 0) -> tuple[str, str]:
-    done = CliRunner().invoke(app, ["sweep", *arguments])
+    done = CliRunner().invoke(main, ["sweep", *arguments])
     assert done.exit_code == status, done.output + repr(done.exception)
     return done.stdout, done.stderr
 

@@ -35,7 +35,7 @@ from optimizer import (
     wide,
 )
 from optimizer.assumptions.record import KEY, fingerprint
-from optimizer.cli import app
+from optimizer.cli import main
 from optimizer.report.files.agreement import agreement
 from optimizer.report.files.export import FORMATS
 from optimizer.report.files.markup import _TEX, as_text
@@ -527,7 +527,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 
 
 def run(*arguments: str, status: int = 0) -> tuple[str, str]:
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(main, list(arguments))
     assert done.exit_code == status, done.output + repr(done.exception)
     return done.stdout, done.stderr
 

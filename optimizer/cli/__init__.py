@@ -1,0 +1,39 @@
+"""The `overtrain` command, one file for each of its commands.
+
+A command imports what it needs when it runs, so that help needs no JAX.
+"""
+
+from typing import Annotated
+
+import typer
+
+from .app import app
+from .presets import presets
+from .reproduce import reproduce
+from .roofline import roofline
+from .sensitivity import sensitivity
+from .solve import solve
+from .sources import sources
+from .sweep import sweep
+from .table import table
+
+__all__ = ["main"]
+
+main = typer.Typer(
+    name="overtrain",
+    help="How many parameters, and how many training tokens, for the traffic that a language model will serve?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, app):
+    main.command()(command)
+
+
+@main.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        from .. import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit

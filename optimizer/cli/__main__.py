@@ -1,0 +1,5 @@
+"""`python -m optimizer.cli` is the `overtrain` command."""
+
+from . import main
+
+main()

@@ -1,0 +1,162 @@
+"""What all commands share: the scenario with --set, --band, and the printer of text, JSON and errors.
+
+Exit status: 0 solved, 1 infeasible or not converged, 2 bad input, 74 where the answer cannot be written.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from ..assumptions.scenario import Scenario
+
+__all__ = [
+    "BAND",
+    "LECTURE",
+    "AsJson",
+    "Band",
+    "ScenarioName",
+    "Settings",
+    "complain",
+    "names_of",
+    "records",
+    "reporting_errors",
+    "scenario_with",
+    "show",
+    "show_json",
+    "tolerance",
+    "write",
+]
+
+LECTURE = "lecture-2026"
+"""The scenario of a command without one."""
+BAND = "5%"
+
+ScenarioName = Annotated[str, typer.Argument(help="Preset name or path of a TOML file.", metavar="[SCENARIO]")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace one assumption, as in traffic.output_tokens=500T; PATH=none leaves it out, "
+        'PATH={policy="none"} gives a block. Repeatable.',
+    ),
+]
+Band = Annotated[str, typer.Option(help="Tolerance of the near-optimal band, as 0.05 or 5%.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_BROKEN_PIPE = 141
+_CANNOT_WRITE = 74
+
+
+def scenario_with(name: str, settings: Sequence[str] | None, problems: list[str]) -> "Scenario":
+    """The scenario with --set applied.
+
+    Raises:
+        InputError: `problems`, which earlier options left, and those of the name and of --set.
+
+    """
+    from ..assumptions.library import load
+    from ..assumptions.problems import InputError
+    from ..assumptions.typed import changes_given
+
+    problems = [*problems]
+    changes = changes_given(settings or [], problems)
+    try:
+        found = load(name, changes)
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from None
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def tolerance(band: str, problems: list[str]) -> float:
+    """The value of --band; a sentence is added to `problems` where it is none."""
+    from ..assumptions.numbers import parse_number
+
+    try:
+        found = parse_number(band)
+        if not 0 < found <= 1:
+            raise ValueError(f"must lie in (0, 1], got {band}; for 5 % write 0.05 or 5%")
+    except ValueError as error:
+        problems.append(f"--band {error}.")
+        return 0.05
+    return found
+
+
+def names_of(text: str) -> list[str] | None:
+    """Names with commas between them; None if there is no text."""
+    return [name.strip() for name in text.split(",")] if text else None
+
+
+def records(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]]:
+    """Rows of a frame for JSON; NaN becomes null."""
+    rows = (frame.reset_index() if index else frame).to_dict("records")
+    return [{k: None if v != v else v for k, v in row.items()} for row in rows]
+
+
+@contextlib.contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Print bad input as one block of sentences on standard error; exit status 2."""
+    from ..assumptions.problems import InputError
+
+    try:
+        yield
+    except InputError as error:
+        complain("bad input", error.problems)
+        raise typer.Exit(2) from None
+
+
+def complain(what: str, sentences: Sequence[str]) -> None:
+    """Sentences on standard error."""
+    count = f" ({len(sentences)} problems)" if len(sentences) > 1 else ""
+    typer.echo(f"overtrain: {what}{count}", err=True)
+    for sentence in sentences:
+        typer.echo(f"  - {sentence}", err=True)
+
+
+def show(what: "RenderableType") -> None:
+    """Print text or a table of rich."""
+    from rich.console import Console
+
+    # A pipe has no width of its own: wide enough for every table, unless COLUMNS says otherwise.
+    wide = None if "COLUMNS" in os.environ or (sys.stdout and sys.stdout.isatty()) else 140
+    console = Console(
+        width=wide, highlight=False, file=io.StringIO(), force_terminal=bool(sys.stdout and sys.stdout.isatty())
+    )
+    with console.capture() as captured:
+        console.print(what)
+    write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+
+
+def show_json(plain: object) -> None:
+    """Print one JSON object."""
+    write(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write(text: str) -> None:
+    """Print text; exit without a traceback if standard output is closed or cannot be written."""
+    encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
+    try:
+        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        complain("the answer cannot be written", [f"standard output: {error.strerror}; write to another place."])
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_CANNOT_WRITE) from None

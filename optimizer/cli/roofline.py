@@ -1,0 +1,66 @@
+"""`overtrain roofline`: one model served on one chip."""
+
+from typing import Annotated
+
+import typer
+
+from ._common import AsJson, Settings, records, reporting_errors, show, show_json
+
+__all__ = ["roofline"]
+
+
+def roofline(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model of data/models.csv, or a number of active parameters, as 100B.", metavar="[MODEL]"
+        ),
+    ] = "Llama 3 70B",
+    chip: Annotated[str, typer.Option(help="A chip of data/hardware.csv.")] = "H100 SXM",
+    precision: Annotated[str, typer.Option(help="bf16, fp8, fp4 or int8.")] = "fp8",
+    set_: Settings = None,
+    json_: AsJson = False,
+) -> None:
+    """Serve a model on a chip: step time, speed and cost over batch, speed asked for, domain, pipeline, context and cache tier.
+
+    Example: overtrain roofline 100B --chip "H100 SXM" --precision bf16
+    """
+    with reporting_errors():
+        from ..analysis.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
+        from ..assumptions.numbers import parse_number
+        from ..assumptions.problems import InputError
+        from ..assumptions.typed import changes_given
+        from ..model.total import warnings
+
+        problems: list[str] = []
+        changes = changes_given(set_ or [], problems)
+        if problems:
+            raise InputError(problems)
+        try:
+            params: float | None = parse_number(model, "parameters")
+        except ValueError:
+            params = None
+        name = "" if params is not None else model
+        start: dict[str, object] = {"money.serve_chip": {"name": chip, "precision": precision}}
+        asked = served(name, params, {**start, **changes})
+        tables = {key: sweep(asked) for key, sweep in SWEEPS.items()}
+        if json_:
+            figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}
+            frames = {key: {"units": f.attrs["units"], "rows": records(f, index=False)} for key, f in tables.items()}
+            speed, cost = fast_mode(asked)
+            modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": speed, "cost": cost}}
+            frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
+            on = asked.scenario.money.serve_chip
+            head = {
+                "model": asked.name,
+                "chip": on.title,
+                "precision": on.precision,
+                "figures": figures,
+                "modes": modes,
+            }
+            head["warnings"] = warnings(asked.scenario, quality=False)
+            show_json({**head, **frames})
+            return
+        from ..report.serving_text import serving_text
+
+        show(serving_text(asked, tables))

@@ -1,0 +1,80 @@
+"""`overtrain sensitivity`: elasticities and the tornado."""
+
+from typing import Annotated
+
+import typer
+
+from ._common import (
+    LECTURE,
+    AsJson,
+    ScenarioName,
+    Settings,
+    complain,
+    records,
+    reporting_errors,
+    scenario_with,
+    show,
+    show_json,
+)
+
+__all__ = ["sensitivity"]
+
+
+def sensitivity(
+    scenario: ScenarioName = LECTURE,
+    set_: Settings = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            help="The output: n_params, train_tokens, rl_tokens, cost_total, overtraining_vs_rule_of_20 or overtraining_vs_law."
+        ),
+    ] = "overtraining_vs_rule_of_20",
+    json_: AsJson = False,
+) -> None:
+    """Show what moves the optimum: exact elasticities, and every assumption at its low and at its high.
+
+    Example: overtrain sensitivity --output n_params
+    """
+    with reporting_errors():
+        from .. import __version__
+        from ..analysis.elasticities import OUTPUTS, elasticities
+        from ..analysis.tornado import tornado
+        from ..assumptions.naming import title
+        from ..assumptions.problems import near_miss
+        from ..optimum.solve import InfeasibleError
+        from ..report.progress import progress
+
+        problems = []
+        if output not in OUTPUTS:
+            problems.append(
+                f"--output {output!r} is unknown{near_miss(output, OUTPUTS)} Outputs: {', '.join(OUTPUTS)}."
+            )
+        question = scenario_with(scenario, set_, problems)
+        try:
+            slopes, swings = elasticities(question), tornado(question, output, progress=progress("solving"))
+        except InfeasibleError as error:
+            status = error.status.name.lower()
+            if json_:
+                show_json({"status": status, "message": str(error), "version": __version__})
+            else:
+                complain(status.replace("_", " "), [str(error)])
+            raise typer.Exit(1) from None
+        if json_:
+            show_json(
+                {
+                    "status": "optimal",
+                    "output": output,
+                    "band": swings.attrs["band"],
+                    "active_limits": slopes.attrs["active_limits"],
+                    "elasticities": records(slopes),
+                    "tornado": records(swings.set_index("assumption")),
+                    "units": swings.attrs["units"],
+                    "title": title(question),
+                    "scenario": question.to_dict(),
+                    "version": __version__,
+                }
+            )
+            return
+        from ..report.sensitivity import sensitivity_text
+
+        show(sensitivity_text(title(question), slopes, swings))

@@ -1,0 +1,172 @@
+"""`overtrain table`: optimal sizes over a grid of assumptions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._common import (
+    BAND,
+    LECTURE,
+    AsJson,
+    Band,
+    ScenarioName,
+    Settings,
+    names_of,
+    reporting_errors,
+    scenario_with,
+    show,
+    tolerance,
+    write,
+)
+
+if TYPE_CHECKING:
+    from ..analysis.grid import SizeTable
+
+__all__ = ["table"]
+
+
+def table(
+    scenario: ScenarioName = LECTURE,
+    set_: Settings = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            metavar="PATH=VALUES",
+            help="An axis, as in law=besiroglu,hoffmann or traffic.output_tokens=1T..1000T:7 (7 points). Repeatable.",
+        ),
+    ] = None,
+    inverse: Annotated[
+        bool, typer.Option("--inverse", help="Fixed sizes: tokens to train, traffic that justifies.")
+    ] = False,
+    sizes: Annotated[str, typer.Option(help="Sizes of the inverse table, as 1B,8B,70B.", metavar="SIZES")] = "",
+    columns: Annotated[
+        str, typer.Option(help="Columns to keep in addition to the axes, with commas.", metavar="NAMES")
+    ] = "",
+    wide: Annotated[str, typer.Option(help="Turn this axis into columns.", metavar="PATH")] = "",
+    value: Annotated[
+        str, typer.Option(help="Columns to spread over --wide, with commas.", metavar="NAMES")
+    ] = "n_params",
+    band: Band = BAND,
+    out: Annotated[
+        str, typer.Option(help="Write to FILE: .csv .parquet .xlsx .tex .md .json .html.", metavar="FILE")
+    ] = "",
+    human: Annotated[bool, typer.Option("--human", help="Write human numbers (111.4B) to --out.")] = False,
+    from_: Annotated[
+        str, typer.Option("--from", help="Make the table of FILE again and compare.", metavar="FILE")
+    ] = "",
+    json_: AsJson = False,
+) -> None:
+    """Tabulate optimal sizes over a grid of assumptions, or fixed sizes with the traffic that justifies them.
+
+    Example: overtrain table --over law=besiroglu,hoffmann --out sizes.csv
+    """
+    with reporting_errors():
+        from ..assumptions.problems import InputError
+        from ..report import table_text
+
+        problems: list[str] = []
+        if human and not out:
+            problems.append(
+                "--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."
+            )
+        if wide and columns:
+            problems.append("--columns and --wide exclude each other; with --wide, --value names what is kept.")
+        if from_:
+            options = {"SCENARIO": scenario != LECTURE, "--set": set_, "--over": over, "--inverse": inverse}
+            options |= {
+                "--sizes": sizes,
+                "--columns": columns,
+                "--wide": wide,
+                "--value": value != "n_params",
+                "--band": band != BAND,
+            }
+            given = [name for name, there in options.items() if there]
+            if given:
+                problems.append(f"--from FILE makes the table that the file describes; leave {', '.join(given)} out.")
+        if out:
+            from ..report.files.export import checked
+
+            try:
+                checked(out, "human" if human else "plain")
+            except InputError as error:
+                problems += error.problems
+        if problems:
+            raise InputError(problems)
+        agrees = True
+        if from_:
+            from ..report.files.agreement import agreement
+            from ..report.progress import progress
+
+            found = agreement(from_, progress("solving"))
+            made, agrees = found.table, found.agrees
+            verdict = table_text.agreement_text(from_, found)
+            typer.echo(verdict, nl=False, err=True) if json_ else write(verdict)
+        else:
+            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
+        if out:
+            from ..report.files.export import export
+
+            export(made, out, numbers="human" if human else "plain")
+        if json_:
+            from ..report.files.export import encoded
+
+            write(encoded(made, "json").decode())
+        elif not (out or from_):
+            show(table_text.table_text(made, names_of(columns)))
+        if not from_:
+            for sentence in table_text.unanswered(made):
+                typer.echo(f"  - {sentence}", err=True)
+            agrees = "status" not in made or bool({"optimal", "justified"} & set(made["status"]))
+        if not agrees:
+            raise typer.Exit(1)
+
+
+def _tabulated(
+    scenario: str,
+    set_: Sequence[str] | None,
+    over: Sequence[str] | None,
+    inverse: bool,
+    sizes: str,
+    columns: str,
+    wide: str,
+    value: str,
+    band: str,
+) -> "SizeTable":
+    """The table that the options ask for, with all of their problems reported at once."""
+    from ..analysis.grid import check_wide
+    from ..analysis.grid import wide as spread
+    from ..analysis.inverse import SIZES, inverse_columns, inverse_table
+    from ..analysis.sizes import default_grid, size_columns, size_table
+    from ..assumptions.problems import InputError
+    from ..assumptions.typed import axes_given, values_given
+    from ..report.progress import progress
+
+    problems: list[str] = []
+    grid = None
+    try:
+        grid = axes_given(over) if over else None
+    except InputError as error:
+        problems += error.problems
+    within = tolerance(band, problems)
+    if sizes and not inverse:
+        problems.append(
+            "--sizes belongs to --inverse; give both, or --over goal.params=... for sizes that are decided."
+        )
+    fixed: Sequence[float | str] = SIZES
+    try:
+        fixed = values_given("goal.params", sizes) if sizes else SIZES
+    except ValueError as error:
+        problems.append(f"--sizes {error}.")
+    question = scenario_with(scenario, set_, problems)
+    named = names_of(columns)
+    values = names_of(value) or []
+    if wide and inverse:
+        check_wide([*(grid or {}), "n_params"], inverse_columns(grid or {}), wide, values)
+    elif wide:
+        grid = default_grid(question) if grid is None else grid
+        check_wide([*grid], size_columns(question, grid), wide, values)
+    how: dict[str, Any] = {"columns": named, "progress": progress("solving")}
+    made = inverse_table(question, fixed, grid, **how) if inverse else size_table(question, grid, band=within, **how)
+    return spread(made, wide, values) if wide else made
