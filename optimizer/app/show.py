@@ -1,4 +1,4 @@
-"""How is a chart, a table or a problem put on a page? The same way on every page."""
+"""Charts, tables, metrics, downloads and problems on a page; the same on every page."""
 
 import html
 import math
@@ -14,13 +14,14 @@ import streamlit as st
 from ..analysis.compare import VS
 from ..assumptions.naming import title
 from ..assumptions.numbers import human
+from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from ..model.outputs import heading, output_of, with_unit, written
 from ..model.total import warnings
 from ..optimum.solution import Solution, Status
-from ..report.cells import is_ratio, is_share, written
-from ..report.chart.picture import PICTURES, picture
-from ..report.chart.theme import Drawing, Drawn, named, with_unit
-from ..report.files.export import encoded
+from ..report.chart.drawing import Drawing, Drawn
+from ..report.chart.picture import PICTURES, check_picture, picture
+from ..report.files.export import check_writer, encoded
 from ..report.files.markup import as_text
 from .answers import answer
 from .controls import escaped
@@ -54,19 +55,19 @@ PAUSE = 0.08
 MOST_WRITTEN = 10_000
 """Most numbers of a table that are written one by one."""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
-"""Read aloud, not shown."""
+"""For screen readers: read aloud, not shown."""
 _LOOK = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 4.5rem}
 .st-key-metrics [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
 .st-key-metrics [data-testid=stMetricLabel] p {white-space: normal}
 .st-key-stale {opacity: 0.4}
 </style>"""
-"""Figures of one row stand above those of the next; what no longer answers the question is grey. Selectors by whole classes alone: others,
-as [class*=x] or :has(), make the browser look at the whole page again with every change."""
+"""Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
+[class*=x] or :has(), make the browser restyle the whole page with every change."""
 _UNFADED = "<style>[data-stale=true] {transition: none !important; opacity: 1 !important}</style>"
 _FONT = '"Source Sans", sans-serif'
 _CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
-"""What people call a format, where it is not the ending in capitals."""
+"""Names of formats that are not the ending in capitals."""
 _MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
 
@@ -76,15 +77,15 @@ def dark() -> bool:
 
 
 def now() -> None:
-    """Let the browser draw what the page has so far: it would otherwise draw that together with all that follows, half as soon."""
+    """Let the browser draw the page so far, before the rest is sent: drawn together, both would appear later."""
     time.sleep(PAUSE)
 
 
 def notices(asked: Question) -> None:
-    """Above every page: what was wrong with a link or a file, and what was typed and cannot be."""
+    """Above every page: problems of a link, of a file and of typed values."""
     if asked.notice:
         st.warning(
-            f"This could not be read and is left out; the scenario is {escaped(title(asked.scenario))}:\n\n"
+            f"These parts could not be read and are ignored; the scenario is {escaped(title(asked.scenario))}:\n\n"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
     if asked.problems:
@@ -92,10 +93,10 @@ def notices(asked: Question) -> None:
 
 
 def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
-    """Draw with the answer; where there is none, the reason and the last answer in grey. Grey too while what was typed cannot be.
+    """Draw with the answer; without one, show the reason and the last answer in grey. Grey too while a typed value is refused.
 
     Returns:
-        Whether what is drawn answers the question.
+        Whether the drawn answer is that of the current question.
 
     """
     best = answer(asked.scenario)
@@ -114,38 +115,38 @@ def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
 
 
 def problems(sentences: Sequence[str]) -> None:
-    """The library's sentences."""
+    """Problems as the library's sentences."""
     st.error("\n\n".join(escaped(sentence) for sentence in sentences))
 
 
 def warned(sentences: Sequence[str]) -> None:
-    """What an answer does not refuse but may not mean what was wanted."""
+    """Warnings of the library about a scenario that it accepts."""
     for sentence in sentences:
         st.warning(escaped(sentence))
 
 
 def look() -> None:
-    """What the pages look like beyond the theme; once in each run."""
+    """Style of the pages beyond the theme; once in each run."""
     st.html(_LOOK)
 
 
 def unfaded() -> None:
-    """For a page that answers at once: the last answer stays as it is until the next one, since fading it takes the browser longer."""
+    """For a page with fast answers: do not fade the last answer while the next one is computed, as the fade costs the browser time."""
     st.html(_UNFADED)
 
 
 def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]]) -> None:
-    """Rows of figures, two beside each other on a phone: label with unit, value, the range below it, what it means."""
+    """Rows of metrics, two side by side on a phone: label with unit, value, the range below it, its help text."""
     box = st.container(key="metrics")
     for row in rows:
         line = box.container(horizontal=True)
-        for label, value, below, meaning in row:
-            line.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning)
+        for label, value, below, about in row:
+            line.metric(label, value, below, delta_color="off", delta_arrow="off", help=about)
 
 
 def stale(draw: Callable[[], None]) -> None:
     """The last good answer, greyed."""
-    st.caption("Below, in grey: the last answer, before this change.")
+    st.caption("In grey: the last answer, from before this change.")
     with st.container(key="stale"):
         draw()
 
@@ -160,10 +161,10 @@ class Figure(NamedTuple):
 
 
 def figure(draw: Drawn, frame: "pd.DataFrame", *more: Any, name: str = "", **options: Any) -> Figure:
-    """A chart of `report.chart` in the colours of the page, made before anything is shown; `chart` says what it takes.
+    """A chart of `report.chart` in the colours of the page, not shown yet; arguments as `chart`.
 
-    A page that makes its figures first and then shows everything at once is drawn sooner: the browser works through whatever it has been
-    sent, and a gap between two elements is one more pass over the whole page.
+    A page that makes its figures first and then shows everything at once appears sooner: a gap between two elements costs the browser one
+    more pass over the whole page.
     """
     drawing = partial(draw.drawing, frame, *more, **options)
     return Figure(frame, drawing, drawing(dark=dark()).spec(), name or draw.name)
@@ -177,15 +178,15 @@ def chart(
     name: str = "",
     **options: Any,
 ) -> None:
-    """A chart of `report.chart` in the colours of the page; below it, on demand, its numbers and buttons that give it away.
+    """A chart of `report.chart` in the colours of the page; below it, on demand, its numbers and download buttons.
 
     Args:
         draw: the chart's function.
         frame: what it draws.
-        more: what else it takes.
-        scenario: what the frame is about, for the file of its numbers; else the session's.
-        name: of the files; needed where a page draws with one function twice.
-        options: what else the function takes, by name.
+        more: further arguments of it.
+        scenario: scenario of the frame, stored in the file of its numbers; by default the session's.
+        name: of the files; needed where a page calls one function twice.
+        options: further arguments of the function, by name.
 
     """
     put(figure(draw, frame, *more, name=name, **options), scenario)
@@ -194,14 +195,14 @@ def chart(
 def put(made: Figure, scenario: Scenario | None = None) -> None:
     """Show a figure.
 
-    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The chart's description is text of the
-    page too, for people who cannot see: a chart that is sent with another description is drawn anew, not moved.
+    The title stands above it as text of the page, which wraps on a phone where Vega would cut it. The description, for screen readers, is
+    text of the page too: a chart with another description would be drawn anew, not updated.
     """
     frame, drawing, spec, name = made
     title = spec.pop("title")
-    told, below = html.escape(title["text"]), "<br>".join(html.escape(line) for line in title["subtitle"])
+    above, below = html.escape(title["text"]), "<br>".join(html.escape(line) for line in title["subtitle"])
     st.html(
-        f'<strong>{told}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
+        f'<strong>{above}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
     )
     spec["description"] = title["text"]
     spec["background"] = None
@@ -215,20 +216,22 @@ def put(made: Figure, scenario: Scenario | None = None) -> None:
             row = st.container(horizontal=True)
             _files(row, frame, name, scenario or question().scenario, ("csv",))
             for kind in PICTURES:
+                missing = _missing(check_picture, kind)
                 row.download_button(
                     kind.upper(), partial(_picture, kind, drawing), f"{name}.{kind}", _MIME[kind], key=f"{kind}.{name}", on_click="ignore",
+                    disabled=missing is not None, help=missing,
                 )  # fmt: skip
 
 
 def _picture(kind: str, drawing: Callable[..., Drawing]) -> bytes:
-    """For reports, so in the colours of paper."""
+    """In light colours, for reports on paper."""
     return picture(drawing(dark=False), kind)
 
 
 def table(frame: "pd.DataFrame", alt_text: str) -> None:
     """A frame with numbers as people write them and units in the header; they stay numbers, so that the browser sorts them by size.
 
-    The browser saves a table as it is shown, so formulas are disarmed here too.
+    The browser saves a table as it is shown, so spreadsheet formulas are disarmed here too.
     """
     import pandas as pd
 
@@ -239,7 +242,7 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
     numbers = [name for name, values in content.items() if values.dtype.kind in "iuf"]
     outputs = bare["output"].tolist() if "output" in bare else []
     if "output" in content:
-        content["output"] = np.array([as_text(named(str(name))) for name in outputs], object)
+        content["output"] = np.array([as_text(heading(str(name))) for name in outputs], object)
     shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
     if len(shown) * len(numbers) > MOST_WRITTEN:
         formats = {
@@ -248,15 +251,20 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
         st.dataframe(shown, hide_index=True, alt=alt_text, placeholder="", column_config=formats)
         return
     style = shown.style
-    one = str(frame.attrs.get("output", ""))  # what a tornado's ends are
+    one = str(frame.attrs.get("output", ""))  # the output of a tornado's columns
     for name in numbers:
         header, column = headers[name], one if one and name.startswith(("output_", "swing")) else name
-        style = style.format(partial(written, column=column), subset=[header])
+        style = style.format(partial(_number, column=column), subset=[header])
         if name not in units and not name.endswith(VS):  # each row is another output
             for output in dict.fromkeys(outputs):
                 rows = [i for i, other in enumerate(outputs) if other == output]
                 style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
     st.dataframe(style, hide_index=True, alt=alt_text, placeholder="")
+
+
+def _number(value: float, column: str) -> str:
+    """A number of a column; columns of `compare.difference_table` hold ratios."""
+    return written(value, "cost_vs_optimum" if column.endswith(VS) else column)
 
 
 def _content(values: np.ndarray) -> np.ndarray:
@@ -266,29 +274,28 @@ def _content(values: np.ndarray) -> np.ndarray:
     known = [v for v in values.tolist() if v not in (None, "") and v == v]
     if known and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known):
         return np.array([math.nan if v in (None, "") else v for v in values.tolist()], float)
-    told = [human(v, 4) if isinstance(v, float) and v == v else as_text(str(v)) for v in values.tolist()]
+    texts = [human(v, 4) if isinstance(v, float) and v == v else as_text(str(v)) for v in values.tolist()]
     return np.array(
-        ["" if v is None or v != v else text for v, text in zip(values.tolist(), told, strict=True)], object
+        ["" if v is None or v != v else text for v, text in zip(values.tolist(), texts, strict=True)], object
     )
 
 
 def _format(values: np.ndarray, name: str) -> str:
     """A format of the browser's, for tables too long to write every number."""
-    if is_ratio(name):
-        return "%.1fx"
-    if is_share(name):
-        return "percent"
+    output = output_of(name)
+    if output and output.kind != "number":
+        return {"ratio": "%.1fx", "share": "percent"}[output.kind]
     largest = float(np.nanmax(np.abs(values), initial=0.0))
     return "scientific" if largest >= 1e15 else "compact" if largest >= 1e3 else "%.4g"
 
 
 def _header(name: str, unit: str) -> str:
-    """What people call a column; a dotted path stays as it is typed, and a star would say that every row is an optimum."""
+    """The heading of a column; a dotted path stays as it is typed, and no star, as not every row is an optimum."""
     return name if "." in name else with_unit(name, unit).replace("*", "")
 
 
 def download(frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str] = ("csv",)) -> None:
-    """A button for each format; a file is made when it is asked for, and carries the scenario."""
+    """A button for each format; a file is made at the click, and holds the scenario. Without the package for it the button is disabled."""
     _files(st.container(horizontal=True), frame, name, scenario, kinds)
 
 
@@ -296,7 +303,18 @@ def _files(
     row: "DeltaGenerator", frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str]
 ) -> None:
     for kind in kinds:
+        missing = _missing(check_writer, kind)
         row.download_button(
             _CALLED.get(kind, kind.upper()), partial(encoded, frame, kind, scenario=scenario), f"{name}.{kind}",
             _MIME.get(kind, "application/octet-stream"), key=f"{kind}.{name}", on_click="ignore",
+            disabled=missing is not None, help=missing,
         )  # fmt: skip
+
+
+def _missing(check: Callable[[str], object], kind: str) -> str | None:
+    """The sentence about the package that a format needs and this environment lacks."""
+    try:
+        check(kind)
+    except InputError as error:
+        return str(error)
+    return None

@@ -21,6 +21,8 @@ __all__ = [
     "checked_output",
     "heading",
     "output_of",
+    "quantity_text",
+    "range_text",
     "short",
     "units_of",
     "with_unit",
@@ -190,6 +192,27 @@ def written(value: float, column: str, digits: int = 4) -> str:
     output = output_of(column)
     kind = output.kind if output else "number"
     return times(value) if kind == "ratio" else percent(value) if kind == "share" else human(value, digits)
+
+
+def quantity_text(value: float, unit: str, column: str = "") -> str:
+    """A number with its unit, for labels and tooltips, to three digits; "n/a" where there is none.
+
+    >>> quantity_text(1.114e11, "parameters"), quantity_text(52.43, "1", "overtraining_vs_law"), quantity_text(0.25, "1")
+    ('111B parameters', '52.4x', '0.25')
+
+    """
+    text = written(value, column, 3) or "n/a"
+    return text if unit in ("1", "") else f"{text} {unit}"
+
+
+def range_text(low: float, high: float, unit: str, column: str = "") -> str:
+    """Two ends with their unit, as `quantity_text` writes them.
+
+    >>> range_text(9.9e10, 1.3e11, "parameters", "n_params"), range_text(25.0, 106.2, "1", "overtraining_vs_law")
+    ('99B to 130B parameters', '25x to 106x')
+
+    """
+    return f"{quantity_text(low, '1', column)} to {quantity_text(high, unit, column)}"
 
 
 def checked_output(column: str, known: Iterable[str] = POSITIVE) -> str:

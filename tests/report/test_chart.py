@@ -26,8 +26,10 @@ from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.analysis.serving import batch_sweep, served
 from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
+from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
-from optimizer.report.chart.theme import MOST_MARKS, log_scale, scale, told
+from optimizer.report.chart.rows import MOST_MARKS
+from optimizer.report.chart.scales import log_scale, scale
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
@@ -101,18 +103,18 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(("name", "column"), [(n, c) for n, columns in NEEDED.items() for c in columns.split()])
-def test_a_missing_column_is_told(frames, name, column):
+def test_a_missing_column_is_named(frames, name, column):
     with pytest.raises(InputError, match=rf"needs column {column}; .* returns"):
         getattr(chart, name)(frames[name].drop(columns=column))
 
 
 @pytest.mark.parametrize("name", chart.__all__)
-def test_an_empty_frame_is_told(frames, name):
+def test_an_empty_frame_is_refused(frames, name):
     with pytest.raises(InputError, match="nothing to draw"):
         getattr(chart, name)(frames[name].iloc[:0])
 
 
-def test_more_than_a_chart_can_show_is_told(frames):
+def test_more_than_a_chart_can_show_is_refused(frames):
     with pytest.raises(InputError, match="at most 2,000 marks"):
         chart.regret_heat_map(frames["regret_heat_map"].sample(MOST_MARKS + 1, replace=True, random_state=0))
 
@@ -140,7 +142,7 @@ def test_the_tornado_says_which_end_is_which_without_colour(frames):
     assert "law.beta: 20,012x at 0.26, 15x at 0.42" in spec["description"]
 
 
-def test_an_end_without_an_answer_is_told():
+def test_an_end_without_an_answer_is_labelled():
     frame = tornado(
         load("on-device"), "n_params", over={"deployment": None, "traffic": None, "serving": None, "money": None}
     )
@@ -153,7 +155,7 @@ def test_a_limit_that_holds_has_a_diamond(frames):
     assert "limits.max_params holds it" in spec["title"]["subtitle"][0]
 
 
-def test_another_output_than_asked_for_is_told(frames):
+def test_an_output_that_the_frame_lacks_is_refused(frames):
     for draw, name in ((chart.fan, "fan"), (chart.sobol_bars, "sobol_bars")):
         with pytest.raises(InputError, match="loss among its outputs"):
             draw(frames[name], "loss")
@@ -186,8 +188,8 @@ def test_ticks_are_round_and_inside():
 
 
 def test_numbers_in_words():
-    assert told(20012.0, "1", "overtraining_vs_law") == "20,012x"
-    assert told(1e26, "FLOP") == "1e26 FLOP"
+    assert quantity_text(20012.0, "1", "overtraining_vs_law") == "20,012x"
+    assert quantity_text(1e26, "FLOP") == "1e26 FLOP"
 
 
 def test_the_valley_shows_band_limits_and_plans(frames):
@@ -245,7 +247,7 @@ def test_the_histogram_of_draws_holds_them_all(frames):
     assert sum(bar["share"] for bar in bars) == pytest.approx(1)
     for bar in bars[:-1]:
         assert bar["share"] == ((ratio >= bar["low"] * (1 - 1e-12)) & (ratio < bar["high"] * (1 - 1e-12))).mean()
-    assert f"50 %: {told(ratio.median(), '1', 'overtraining_vs_law')}" in spec["description"]
+    assert f"50 %: {quantity_text(ratio.median(), '1', 'overtraining_vs_law')}" in spec["description"]
     assert f"which {percent((ratio >= 100).mean())} of the draws reach" in spec["description"]
     with pytest.raises(InputError, match="several traffics"):
         chart.draws(draws(load("lecture-2026"), 10, served=["20T", "200T"]))
@@ -300,19 +302,19 @@ def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
             tips = layer["encoding"].get("tooltip", [])
             assert tips or layer["mark"]["tooltip"] is None, layer["mark"]
             for tip in tips if isinstance(tips, list) else [tips]:
-                assert tip["type"] == "nominal", "numbers are told as text"
+                assert tip["type"] == "nominal", "numbers are written as text"
                 rows = spec["datasets"][layer.get("data", spec.get("data"))["name"]]
                 assert not [row for row in rows if row.get(tip["field"]) == ""], tip
     spec["config"]["mark"] = {"tooltip": {"content": "encoding"}}
     shown = json.dumps(vl_convert.vegalite_to_vega(spec)["marks"])
     titles = {tip.get("title", tip["field"]) for layer in spec["layer"] for tip in _listed(layer)}
-    told_of = {
+    named = {
         key
         for text in re.findall(r'"tooltip": \{"signal": "(\{.*?\})"\}', shown)
         for key in re.findall(r'\\"([^"\\]+)\\": ', text)
     }
-    assert told_of
-    assert told_of <= titles
+    assert named
+    assert named <= titles
 
 
 def _listed(layer) -> list:
@@ -329,8 +331,8 @@ def test_bars_are_not_cut_between_equal_ones_and_say_what_is_left_out(frames, le
         left = sizes[len(rows) :]
         assert len(rows) >= top
         assert all(size < 0.9999 * sizes[len(rows) - 1] for size in left)
-        told_of = f"the {len(rows)} largest of {len(sizes)} that move it"
-        assert (told_of in spec["title"]["subtitle"][0]) == bool(left)
+        named = f"the {len(rows)} largest of {len(sizes)} that move it"
+        assert (named in spec["title"]["subtitle"][0]) == bool(left)
     drawn = chart.elasticity_bars(frame).to_dict()["datasets"]
     assert {"serving.decode_efficiency"} <= {row.get("path") for rows in drawn.values() for row in rows}
     spec = chart.tornado(frames["tornado"], top=3).to_dict()

@@ -16,10 +16,10 @@ from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
 from optimizer.evidence import lecture
+from optimizer.model.outputs import heading
 from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.report import chart
-from optimizer.report.chart.theme import named
 
 OUTPUTS = ["overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law"]
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -51,7 +51,7 @@ def _look(s: Scenario) -> None:
     )
     output = OUTPUTS[0]
     if view != VIEWS[2]:
-        output = st.selectbox("Output", OUTPUTS, format_func=named, key="sensitivity_output", persist_state="session")
+        output = st.selectbox("Output", OUTPUTS, format_func=heading, key="sensitivity_output", persist_state="session")
     slow = not in_base_class(s)
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:

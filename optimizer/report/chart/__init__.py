@@ -1,4 +1,4 @@
-"""What do the analyses look like? Each function draws the frame of the function of its name.
+"""Charts of the analyses, made with Altair; each function draws the frame of the analysis of its name.
 
     tornado(tornado(s))            elasticity_bars(elasticities(s))         fan(monte_carlo(s, served=...))
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
@@ -8,7 +8,8 @@
     staircase(staircase(s))                  design_map(design_map(best))
     valleys(valleys({...}))                  bills(bills({...}))
 
-Notebook, app and export draw with these. `dark` takes the colours of a dark page. Marks are told apart by fill, shape and position too.
+Notebooks, the app and picture files use these. `dark` chooses the colours of a dark page. Marks differ in fill, shape or position, not in
+colour alone.
 """
 
 from .bars import elasticity_bars, sobol_bars, tornado

@@ -1,4 +1,4 @@
-"""Which assumptions move the optimum, as bars: one at its ends, each by a little, all at once."""
+"""Bar charts of sensitivity: tornado, elasticities and Sobol indices."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -6,27 +6,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from .theme import (
-    ACCENT,
-    MAIN,
-    QUIET,
-    STEP,
-    Drawing,
-    Drawn,
-    axis,
-    data,
-    end_labels,
-    finished,
-    largest,
-    named,
-    names_axis,
-    records,
-    rule,
-    scale,
-    some,
-    told,
-    with_unit,
-)
+from ...model.outputs import heading, quantity_text
+from .drawing import Drawing, Drawn, data, finished
+from .marks import bars_by, end_labels, rule, tips
+from .rows import largest, records, some
+from .scales import axis, names_axis, output_axis, scale
+from .theme import ACCENT, MAIN, QUIET, STEP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,43 +54,38 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     around, ticks = scale([base, *(end["to"] for end in ends), *(band or ())])
     whole = alt.Chart(data(ends)).encode(
         y=names_axis("assumption", [r["assumption"] for r in shown]),
-        tooltip=[alt.Tooltip("tells:N", title="assumption"), alt.Tooltip("gives:N", title=named(output))],
+        tooltip=tips(at="assumption", result=heading(output)),
     )
-    x = alt.X("from:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
-    bars = [
-        whole.transform_filter(f"datum.end == '{end}'")
-        .mark_bar(height=STEP * 0.6, fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1.5)
-        .encode(x=x, x2=alt.X2("to:Q"))
-        for end, opacity in (("low", 0.0), ("high", 0.85))
-    ]
+    x = alt.X("from:Q", scale=around, axis=output_axis(output, unit, ticks))
+    bars = bars_by(whole.encode(x=x, x2=alt.X2("to:Q")), "end", {"low": 0.0, "high": 0.85}, height=STEP * 0.6)
     shade = []
     if band:
         span = alt.Chart(data([{"low": band[0], "high": band[1]}])).mark_rect(color=QUIET, opacity=0.22)
         shade = [span.encode(x=alt.X("low:Q", scale=around), x2=alt.X2("high:Q"))]
     first = shown[0]
-    said = [f"{_gives(first[f'output_{end}'], unit, output)} at {human(first[end], 3)}" for end in ("low", "high")]
+    results = [f"{_result(first[f'output_{end}'], unit, output)} at {human(first[end], 3)}" for end in ("low", "high")]
     return finished(
         [*shade, *bars, rule(base), *end_labels(whole, "to", gap=5)],
-        f"What moves {named(output)}",
-        "the optimum found again at each assumption's low (hollow) and high (filled)"
+        f"Tornado of {heading(output)}",
+        "the optimum solved again at each assumption's low (hollow) and high (filled) value"
         + (f"\n{cut} that move it" if cut else "")
         + ("\nshaded: the designs of the same loss that cost at most 5 % more" if band else ""),
-        f"Tornado chart of {named(output)}, {told(base, unit, output)} at the scenario itself. The widest swing comes from "
-        f"{first['assumption']}: {', '.join(said)}.",
+        f"Tornado chart of {heading(output)}, {quantity_text(base, unit, output)} at the scenario itself. The widest swing comes from "
+        f"{first['assumption']}: {', '.join(results)}.",
         height={"step": STEP},
         dark=dark,
     )
 
 
 def _ends(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict[str, Any]]:
-    """What is drawn for the low and the high of one assumption; an end without an answer is told on the side that is free."""
+    """The bars of the low and the high of one assumption; the label of an end without an answer stands on the free side."""
     found = []
     for end, other in (("low", "high"), ("high", "low")):
-        moved, beside, value = row[f"output_{end}"], row[f"output_{other}"], human(row[end], 3)
+        moved, opposite, value = row[f"output_{end}"], row[f"output_{other}"], human(row[end], 3)
         answered = math.isfinite(moved)
         if answered and abs(moved - base) < 1e-3 * abs(base):
             continue
-        free = beside > base or (not math.isfinite(beside) and end == "low")
+        free = opposite > base or (not math.isfinite(opposite) and end == "low")
         found.append(
             {
                 "assumption": row["assumption"],
@@ -114,15 +94,15 @@ def _ends(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict
                 "to": moved if answered else base,
                 "label": value if answered else f"{value}: no answer",
                 "left": moved < base if answered else free,
-                "tells": f"{row['assumption']} = {told(row[end], row['unit'])}",
-                "gives": _gives(moved, unit, output),
+                "at": f"{row['assumption']} = {quantity_text(row[end], row['unit'])}",
+                "result": _result(moved, unit, output),
             }
         )
     return found
 
 
-def _gives(value: float, unit: str, output: str) -> str:
-    return told(value, unit, output) if math.isfinite(value) else "no answer"
+def _result(value: float, unit: str, output: str) -> str:
+    return quantity_text(value, unit, output) if math.isfinite(value) else "no answer"
 
 
 @Drawn
@@ -146,8 +126,8 @@ def elasticity_bars(
             "label": f"{row[output]:+.2f}",
             "left": row[output] < 0,
             "held": row["active_limit"],
-            "says": row["path"] + (", which holds the optimum" if row["active_limit"] else ""),
-            "tells": told(row["value"], row["unit"]),
+            "assumption": row["path"] + (", which holds the optimum" if row["active_limit"] else ""),
+            "at": quantity_text(row["value"], row["unit"]),
         }
         for row in sorted(rows, key=lambda r: -abs(r[output]))
         if abs(row[output]) > 5e-4
@@ -157,13 +137,9 @@ def elasticity_bars(
     around, _ = scale([0.0, *(1.12 * row["elasticity"] for row in drawn)], log=False)
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("path", [row["path"] for row in drawn]),
-        tooltip=[
-            alt.Tooltip("says:N", title="assumption"),
-            alt.Tooltip("tells:N", title="value"),
-            alt.Tooltip("label:N", title="% for 1 % more"),
-        ],
+        tooltip=tips(assumption="assumption", at="value", label="elasticity"),
     )
-    title = "% for 1 % more of the assumption"
+    title = "elasticity: % change of the output for 1 % more of the assumption"
     bars = whole.mark_bar(height=STEP * 0.6, color=MAIN).encode(
         x=alt.X("elasticity:Q", scale=around, axis=axis(title, tickCount=9))
     )
@@ -173,11 +149,11 @@ def elasticity_bars(
     limits = ", ".join(frame.attrs.get("active_limits", ()))
     return finished(
         [bars, held.encode(x=alt.X("elasticity:Q")), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
-        f"Elasticities of {named(output)}",
+        f"Elasticities of {heading(output)}",
         "exact at the optimum"
         + (f"; {cut} that move it" if cut else "")
-        + (f"; diamond: {limits} holds it, and they are true while it does" if limits else ""),
-        f"Bar chart of elasticities of {named(output)}. The largest is {drawn[0]['label']} by {drawn[0]['path']}.",
+        + (f"; diamond: {limits} holds it, and the elasticities are valid while it does" if limits else ""),
+        f"Bar chart of elasticities of {heading(output)}. The largest is {drawn[0]['label']} by {drawn[0]['path']}.",
         height={"step": STEP},
         dark=dark,
     )
@@ -206,7 +182,7 @@ def sobol_bars(
             "share": max(row[kind], 0.0),
             "low": row[f"{kind}_low"],
             "high": row[f"{kind}_high"],
-            "tells": f"{row[kind]:.3f} ({row[f'{kind}_low']:.3f} to {row[f'{kind}_high']:.3f})",
+            "value": f"{row[kind]:.3f} ({row[f'{kind}_low']:.3f} to {row[f'{kind}_high']:.3f})",
         }
         for row in here
         for kind in ("total", "first")
@@ -215,27 +191,19 @@ def sobol_bars(
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("assumption", [row["assumption"] for row in here]),
         yOffset=alt.YOffset("index:N", sort=["total", "first"]),
-        tooltip=[
-            alt.Tooltip("assumption:N"),
-            alt.Tooltip("index:N"),
-            alt.Tooltip("tells:N", title="share of the variance"),
-        ],
+        tooltip=tips(assumption="assumption", index="index", value="share of the variance"),
     )
-    bars = [
-        whole.transform_filter(f"datum.index == '{kind}'")
-        .mark_bar(fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1.5)
-        .encode(x=alt.X("share:Q", scale=around, axis=axis("share of the variance", tickCount=7)))
-        for kind, opacity in (("total", 0.0), ("first", 0.85))
-    ]
+    x = alt.X("share:Q", scale=around, axis=axis("share of the variance", tickCount=7))
+    bars = bars_by(whole.encode(x=x), "index", {"total": 0.0, "first": 0.85})
     spans = whole.mark_rule(color=ACCENT, strokeWidth=2).encode(x=alt.X("low:Q", scale=around), x2=alt.X2("high:Q"))
     first = here[0]
     return finished(
         [*bars, spans],
-        f"What explains the spread of {named(output)}",
-        f"Sobol indices of its logarithm: total (hollow), alone (filled); lines: {percent(frame.attrs['confidence'])} intervals"
+        f"Sobol indices of {heading(output)}",
+        f"of its logarithm: total (hollow), first order (filled); lines: {percent(frame.attrs['confidence'])} intervals"
         + (f"\n{cut}" if cut else ""),
-        f"Bar chart of Sobol indices of {named(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
-        f"alone {first['first']:.2f}.",
+        f"Bar chart of Sobol indices of {heading(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
+        f"first order {first['first']:.2f}.",
         height={"step": STEP * 1.4, "for": "position"},
         dark=dark,
     )

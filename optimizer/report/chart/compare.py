@@ -1,29 +1,17 @@
-"""Several plans in one picture: their valleys, and what each phase costs."""
+"""Charts of several plans: cost against size, and cost by phase."""
 
 from typing import TYPE_CHECKING
 
 import altair as alt
 
 from ...assumptions.numbers import percent
+from ...model.outputs import heading, quantity_text, with_unit, written
+from .drawing import Drawing, Drawn, data, finished
+from .marks import series_legend, tips, touched
 from .plan import stretches
-from .theme import (
-    COLOURS,
-    DASHES,
-    NAMES,
-    SHAPES,
-    Drawing,
-    Drawn,
-    axis,
-    data,
-    finished,
-    in_turn,
-    needs_frame,
-    records,
-    scale,
-    some,
-    told,
-    touched,
-)
+from .rows import needs_frame, records, some
+from .scales import axis, in_turn, names_axis, output_axis, scale
+from .theme import COLOURS, DASHES, SHAPES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +34,8 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     columns = ["plan", "design", "n_params", "cost_total", "cost_vs_optimum", "allowed"]
     needs_frame(frame, columns, "valleys")
     same = bool(frame.attrs.get("same_unit", True))
-    unit = frame.attrs.get("units", {}).get("cost_total", "") if same else "times the own optimum"
     value = "cost_total" if same else "cost_vs_optimum"
+    unit = frame.attrs.get("units", {}).get(value, "") if same else "1"
     rows = [r for r in records(frame, columns, "valleys") if r["cost_vs_optimum"] <= HIGHEST]
     plans = list(dict.fromkeys(r["plan"] for r in rows))
     drawn = [
@@ -56,8 +44,8 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "design": r["design"],
             "n": r["n_params"],
             "cost": r[value],
-            "size": told(r["n_params"], "parameters"),
-            "tells": told(r[value], unit),
+            "size": quantity_text(r["n_params"], "parameters"),
+            "cost_text": quantity_text(r[value], unit, value),
             "extra": f"+{percent(max(r['cost_vs_optimum'] - 1, 0.0))}",
             "allowed": bool(r["allowed"]),
             "near": bool(r["allowed"]) and r["cost_vs_optimum"] <= 1.05 * (1 + 1e-9),
@@ -68,20 +56,13 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     best = some([r for r in drawn if r["design"] == "optimum"], "valleys")
     drawn = [r for r in drawn if not r["design"]]
     (along, n_ticks), (around, c_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "cost"))
-    x = alt.X("n:Q", scale=along, axis=axis("active parameters N", n_ticks))
-    y = alt.Y("cost:Q", scale=around, axis=axis(f"cost over the life ({unit})", c_ticks))
-    legend = alt.Legend(
-        title=None, orient="bottom", labelLimit=200, columns=3, symbolSize=150, symbolStrokeWidth=0, symbolOpacity=1
-    )
+    x = alt.X("n:Q", scale=along, axis=output_axis("n_params", "parameters", n_ticks, optimal=False))
+    y = alt.Y("cost:Q", scale=around, axis=output_axis(value, unit, c_ticks))
+    legend = series_legend(columns=3)
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
     dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=None)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
-    tips = [
-        alt.Tooltip("plan:N"),
-        alt.Tooltip("size:N", title="size"),
-        alt.Tooltip("tells:N", title="cost over the life"),
-        alt.Tooltip("extra:N", title="against its optimum"),
-    ]
+    tooltip = tips(plan="plan", size="size", cost_text=heading(value), extra="above its optimum")
     cut = [
         {**row, "stretch": f"{plan} {row['stretch']}"}
         for plan in plans
@@ -89,7 +70,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     ]
     lines = alt.Chart(data(cut)).encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("stretch:N"))
     near = alt.Chart(data([r for r in drawn if r["near"]])).encode(x=x, y=y, color=colour, detail=alt.Detail("plan:N"))
-    whole = alt.Chart(data(drawn)).encode(x=x, y=y, tooltip=tips)
+    whole = alt.Chart(data(drawn)).encode(x=x, y=y, tooltip=tooltip)
     points = alt.Chart(data(best)).mark_point(filled=True, size=130, opacity=1)
     barred = any(not r["allowed"] for r in drawn)
     return finished(
@@ -98,14 +79,14 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             lines.transform_filter("datum.allowed").mark_line(strokeWidth=2),
             lines.transform_filter("!datum.allowed").mark_line(strokeWidth=1, opacity=0.6),
             touched(whole),
-            points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
+            points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip),
         ],
         "Cost against size, each at its own quality",
         "mark: optimum; thick: at most 5 % above it"
         + ("; thin: the limits forbid it" if barred else "")
-        + ("" if same else "\nthe plans are billed in different units, so each is drawn against its own optimum"),
+        + ("" if same else "\nthe plans are billed in different units, so each cost is relative to its own optimum"),
         "Curves of cost against active parameters. Optima: "
-        + "; ".join(f"{r['plan']}, {r['size']} for {r['tells']}" for r in best)
+        + "; ".join(f"{r['plan']}, {r['size']}" + (f" for {r['cost_text']}" if same else "") for r in best)
         + ".",
         height=340,
         dark=dark,
@@ -123,42 +104,36 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     """
     rows = records(frame, ["plan", "phase", "cost", "share"], "bills")
     same = bool(frame.attrs.get("same_unit", True))
-    unit = frame.attrs.get("units", {}).get("cost", "") if same else "share of the plan"
     value = "cost" if same else "share"
+    unit = frame.attrs.get("units", {}).get(value, "1")
     drawn = [
         {
             "plan": r["plan"],
             "phase": r["phase"],
             "value": r[value],
-            "tells": told(r["cost"], unit) if same else percent(r["share"]),
-            "part": percent(r["share"]),
+            "cost": quantity_text(r[value], unit, value),
+            "share": written(r["share"], "share"),
+            "label": f"{quantity_text(r[value], unit, value)}  {r['plan']}",
         }
         for r in rows
     ]
     plans, phases = (list(dict.fromkeys(r[k] for r in drawn)) for k in ("plan", "phase"))
     most = max(r["value"] for r in drawn) or 1.0
-
-    drawn = [{**r, "label": f"{r['tells']}  {r['plan']}"} for r in drawn]
+    title = with_unit(value, unit) if same else "share of the plan's cost"
+    along = alt.Scale(domain=[0, 1.6 * most], nice=False)
     whole = alt.Chart(data(drawn)).encode(
-        x=alt.X(
-            "value:Q", scale=alt.Scale(domain=[0, 1.6 * most], nice=False), axis=axis(f"cost ({unit})", tickCount=5)
-        ),
-        y=alt.Y("phase:N", sort=phases, title=None, axis=NAMES),
+        x=alt.X("value:Q", scale=along, axis=axis(title, tickCount=5, output=value)),
+        y=names_axis("phase", phases),
         yOffset=alt.YOffset("plan:N", sort=plans),
-        tooltip=[
-            alt.Tooltip("plan:N"),
-            alt.Tooltip("phase:N"),
-            alt.Tooltip("tells:N", title="cost"),
-            alt.Tooltip("part:N", title="share of the plan"),
-        ],
+        tooltip=tips(plan="plan", phase="phase", cost="cost", share="share of the plan"),
     )
     bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=None))
     texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("label:N"))
-    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
+    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['cost']}" + (f" ({r['share']})" if same else "") for r in drawn)
     return finished(
         [bars, texts],
         "Where the cost goes",
-        f"{len(plans)} plans, in the order in which they were pinned",
+        f"{len(plans)} plan{'s' if len(plans) > 1 else ''}, in the order given",
         f"Bar chart of cost by phase. {said}.",
         height={"step": 20},
         dark=dark,

@@ -1,42 +1,25 @@
-"""How the optimum runs along an assumption, along traffic and along quality, as curves."""
+"""Curves of the optimum against an assumption (size_table), against traffic (fan) and against quality (frontier)."""
 
 import math
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from ...assumptions.numbers import human, percent
+from ...assumptions.numbers import human
 from ...assumptions.problems import InputError
 from ...assumptions.record import KEY
-from .theme import (
-    ACCENT,
-    COLOURS,
-    DASHES,
-    MAIN,
-    SHAPES,
-    STATED,
-    Drawing,
-    Drawn,
-    axis,
-    data,
-    finished,
-    in_turn,
-    named,
-    needs_frame,
-    records,
-    scale,
-    some,
-    told,
-    touched,
-    with_unit,
-)
+from ...model.outputs import heading, quantity_text, range_text, with_unit, written
+from .drawing import Drawing, Drawn, data, finished
+from .marks import legend, series_legend, tips, touched
+from .rows import needs_frame, records, some
+from .scales import axis, in_turn, output_axis, scale
+from .theme import ACCENT, COLOURS, DASHES, HEIGHT, MAIN, SHAPES, STATED, capital
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["fan", "frontier", "size_table"]
 
-HEIGHT = 320
 MOST_LINES = 12
 _LINES = ("median of the draws", "optimum at the point values", "5 % band of that optimum")
 _DASHES = ([1, 0], [8, 4], [2, 3])
@@ -62,15 +45,15 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     pairs = [(q, p) for q in levels for p in levels if q < 0.5 and math.isclose(q + p, 1)]
 
     def point(tokens: float, **more: Any) -> dict[str, Any]:
-        return {"served": tokens, "traffic": told(tokens, "tokens"), **more}
+        return {"served": tokens, "traffic": quantity_text(tokens, "tokens"), **more}
 
     shades = [
         point(
             tokens,
             low=at[tokens, q],
             high=at[tokens, p],
-            range=f"{percent(q)} to {percent(p)}",
-            tells=f"{told(at[tokens, q], unit, output)} to {told(at[tokens, p], unit, output)}",
+            range=_between(q, p),
+            value_text=range_text(at[tokens, q], at[tokens, p], unit, output),
         )
         for q, p in pairs
         for tokens in served
@@ -78,60 +61,52 @@ def fan(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20", *, da
     lines = [(_LINES[0], "median", tokens, at[tokens, 0.5]) for tokens in served if 0.5 in levels]
     points = {r["served_tokens"]: r for r in here if "optimum" in r}
     for line, column in ((_LINES[1], "optimum"), (_LINES[2], "band_low"), (_LINES[2], "band_high")):
-        told_of = {tokens: r.get(column, math.nan) for tokens, r in points.items()}
-        lines += [(line, column, tokens, value) for tokens, value in told_of.items() if math.isfinite(value)]
+        known = {tokens: r.get(column, math.nan) for tokens, r in points.items()}
+        lines += [(line, column, tokens, value) for tokens, value in known.items() if math.isfinite(value)]
     drawn = [
-        point(tokens, line=line, which=which, value=value, tells=told(value, unit, output))
+        point(tokens, line=line, which=which, value=value, value_text=quantity_text(value, unit, output))
         for line, which, tokens, value in lines
     ]
     heights = [r["value"] for r in drawn] + [r[end] for r in shades for end in ("low", "high")]
     around, ticks = scale(heights)
     along, tokens_ticks = scale(served)
     x = alt.X("served:Q", scale=along, axis=axis("stated traffic over the life (tokens)", tokens_ticks))
-    y_axis = axis(with_unit(output, unit), ticks, output=output)
-    tips = [alt.Tooltip("traffic:N", title="stated traffic"), alt.Tooltip("tells:N", title=named(output))]
+    y_axis = output_axis(output, unit, ticks)
+    tooltip = tips(traffic="stated traffic", value_text=heading(output))
     spans = [
-        alt.Chart(data([r for r in shades if r["range"] == f"{percent(q)} to {percent(p)}"])).encode(
+        alt.Chart(data([r for r in shades if r["range"] == _between(q, p)])).encode(
             x=x, y=alt.Y("low:Q", scale=around, axis=y_axis), y2=alt.Y2("high:Q")
         )
         for q, p in pairs
     ]
     areas = [span.mark_area(color=MAIN, opacity=0.22) for span in spans]
     areas += [
-        span.mark_rule(strokeWidth=24, opacity=0).encode(tooltip=[alt.Tooltip("range:N", title="draws"), *tips])
-        for span in spans
+        span.mark_rule(strokeWidth=24, opacity=0).encode(tooltip=[*tips(range="draws"), *tooltip]) for span in spans
     ]
     shown = [line for line in _LINES if any(r["line"] == line for r in drawn)]
-    legend = alt.Legend(
-        title=None,
-        orient="bottom",
-        labelLimit=260,
-        symbolSize=400,
-        symbolStrokeWidth=2,
-        values=shown,
-        symbolType="stroke",
-        columns=1,  # beside each other they are cut off on a phone
-    )
+    below = legend(symbolSize=400, symbolStrokeWidth=2, values=shown, symbolType="stroke")
     strokes = []
     if drawn:
         lines = alt.Chart(data(drawn)).encode(x=x, y=alt.Y("value:Q", scale=around, axis=y_axis))
         strokes = [
             lines.mark_line(strokeWidth=2).encode(
                 detail=alt.Detail("which:N"),
-                strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=_LINES, range=_DASHES), legend=legend),
-                color=alt.Color("line:N", scale=alt.Scale(domain=_LINES, range=[MAIN, ACCENT, ACCENT]), legend=legend),
+                strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=_LINES, range=_DASHES), legend=below),
+                color=alt.Color("line:N", scale=alt.Scale(domain=_LINES, range=[MAIN, ACCENT, ACCENT]), legend=below),
             ),
-            touched(lines.encode(tooltip=[alt.Tooltip("line:N", title="line"), *tips])),
+            touched(lines.encode(tooltip=[*tips(line="line"), *tooltip])),
         ]
     middle = 0.5 if 0.5 in levels else levels[len(levels) // 2]
-    said = " and ".join(f"{told(at[t, middle], unit, output)} at {told(t, 'tokens')}" for t in (served[0], served[-1]))
-    ranges = [f"{percent(q)} to {percent(p)}" for q, p in reversed(pairs)]
-    name = named(output)
+    ends = " and ".join(
+        f"{quantity_text(at[t, middle], unit, output)} at {quantity_text(t, 'tokens')}" for t in (served[0], served[-1])
+    )
+    ranges = [_between(q, p) for q, p in reversed(pairs)]
+    name = heading(output)
     return finished(
         [*areas, *strokes],
-        f"{name[0].upper()}{name[1:]} against traffic",
+        f"{capital(name)} against traffic",
         (f"shaded: {', '.join(ranges)} of the draws" if ranges else "quantiles of the draws") + f"\n{STATED}",
-        f"Fan chart of {name} against tokens served. Quantile {percent(middle)}: {said}.",
+        f"Fan chart of {name} against tokens served. Quantile {written(middle, 'quantile')}: {ends}.",
         height=HEIGHT,
         dark=dark,
     )
@@ -152,9 +127,9 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     drawn = [
         {
             **{key: row[key] for key in ("loss", "cost_total", "today")},
-            "tells": told(row["cost_total"], unit),
-            "design": f"{told(row['n_params'], 'parameters')} on {told(row['train_tokens'], 'tokens')}",
-            "times": f"{human(row['cost_vs_today'], 3)}x today",
+            "cost": quantity_text(row["cost_total"], unit),
+            "design": f"{quantity_text(row['n_params'], 'parameters')} on {quantity_text(row['train_tokens'], 'tokens')}",
+            "ratio": written(row["cost_vs_today"], "cost_vs_today"),
             "loss_text": f"{row['loss']:.4f} nat/token",
         }
         for row in rows
@@ -162,27 +137,22 @@ def frontier(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     along, ticks = scale([row["cost_total"] for row in drawn])
     around, _ = scale([row["loss"] for row in drawn], log=False)
     bare = alt.Chart(data(drawn)).encode(
-        x=alt.X("cost_total:Q", scale=along, axis=axis(f"cost over the life ({unit})", ticks)),
+        x=alt.X("cost_total:Q", scale=along, axis=output_axis("cost_total", unit, ticks)),
         y=alt.Y("loss:Q", scale=around, axis=axis("loss (nat/token), lower is better")),
     )
     whole = bare.encode(
-        tooltip=[
-            alt.Tooltip("loss_text:N", title="loss"),
-            alt.Tooltip("tells:N", title="least cost"),
-            alt.Tooltip("times:N", title="cost"),
-            alt.Tooltip("design:N", title="design"),
-        ],
+        tooltip=tips(loss_text="loss", cost="least cost", ratio=heading("cost_vs_today"), design="design"),
     )
     curve = bare.mark_line(color=MAIN, strokeWidth=2, point=alt.OverlayMarkDef(color=MAIN, size=28, tooltip=None))
     today = whole.transform_filter("datum.today")
     mark = today.mark_point(shape="diamond", filled=True, size=160, color=ACCENT, opacity=1)
     text = today.mark_text(align="left", dx=12, dy=-10).encode(text=alt.Text("design:N"))
-    said = " to ".join(f"loss {row['loss']:.3f} for {row['tells']}" for row in (drawn[0], drawn[-1]))
+    ends = " to ".join(f"loss {row['loss']:.3f} for {row['cost']}" for row in (drawn[0], drawn[-1]))
     return finished(
         [curve, touched(whole), mark, text],
-        "What quality costs",
-        "the least cost of each loss" + ("; diamond: the scenario itself" if any(r["today"] for r in drawn) else ""),
-        f"Frontier of cost against quality, from {said}.",
+        "Least cost of each loss",
+        "each point is an optimum" + ("; diamond: the scenario itself" if any(r["today"] for r in drawn) else ""),
+        f"Frontier of cost against quality, from {ends}.",
         height=HEIGHT,
         dark=dark,
     )
@@ -198,7 +168,7 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
         dark: colours of a dark page.
 
     Raises:
-        InputError: no path of the grid has two numbers to run along, or there would be too many lines.
+        InputError: no path of the grid has two numbers, or there would be too many lines.
 
     """
     needs_frame(frame, ["status", output], "size_table")
@@ -215,9 +185,9 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
         {
             "x": float(r[along]),
             "y": float(r[output]),
-            "line": ", ".join(f"{p} {_written(r[p])}" for p in others),
-            "at": told(float(r[along]), units.get(along, "1")),
-            "tells": told(float(r[output]), unit, output),
+            "line": ", ".join(f"{p} {_choice(r[p])}" for p in others),
+            "at": quantity_text(float(r[along]), units.get(along, "1")),
+            "value_text": quantity_text(float(r[output]), unit, output),
         }
         for r in rows
         if _is_number(r[along]) and math.isfinite(r[output])
@@ -229,38 +199,27 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
             [f"the chart draws at most {MOST_LINES} lines, the frame has {len(lines)}; take fewer values."]
         )
     (across, x_ticks), (around, y_ticks) = scale([r["x"] for r in drawn]), scale([r["y"] for r in drawn])
-    name = with_unit(output, unit)
-    named_along = along if units.get(along, "1") == "1" else f"{along} ({units[along]})"
-    legend = (
-        alt.Legend(
-            title=None, orient="bottom", labelLimit=420, columns=1, symbolSize=150, symbolStrokeWidth=0, symbolOpacity=1
-        )
-        if others
-        else None
-    )
+    x_axis = axis(along if units.get(along, "1") == "1" else f"{along} ({units[along]})", x_ticks)
+    below = series_legend() if others else None
     whole = alt.Chart(data(drawn)).encode(
-        x=alt.X("x:Q", scale=across, axis=axis(named_along, x_ticks)),
-        y=alt.Y("y:Q", scale=around, axis=axis(name, y_ticks, output=output)),
-        color=alt.Color("line:N", scale=in_turn(lines, COLOURS), legend=legend),
+        x=alt.X("x:Q", scale=across, axis=x_axis),
+        y=alt.Y("y:Q", scale=around, axis=output_axis(output, unit, y_ticks)),
+        color=alt.Color("line:N", scale=in_turn(lines, COLOURS), legend=below),
     )
     curves = whole.mark_line(strokeWidth=2).encode(
         strokeDash=alt.StrokeDash("line:N", scale=in_turn(lines, DASHES), legend=None)
     )
     points = whole.mark_point(filled=True, size=60, opacity=1).encode(
-        shape=alt.Shape("line:N", scale=in_turn(lines, SHAPES), legend=legend),
-        tooltip=[
-            alt.Tooltip("at:N", title=along),
-            alt.Tooltip("tells:N", title=named(output)),
-            *([alt.Tooltip("line:N", title="with")] if others else []),
-        ],
+        shape=alt.Shape("line:N", scale=in_turn(lines, SHAPES), legend=below),
+        tooltip=tips(at=along, value_text=heading(output), **({"line": "with"} if others else {})),
     )
     missing = len(rows) - len(drawn)
     return finished(
         [curves, points],
-        f"{named(output)[0].upper()}{named(output)[1:]} along {along}",
+        f"{capital(heading(output))} against {along}",
         "each mark is an optimum"
         + (f"; not drawn: {missing} of {len(rows)} points, which have no answer" if missing else ""),
-        f"{len(lines)} curves of {name} against {along}: "
+        f"{len(lines)} curves of {with_unit(output, unit)} against {along}: "
         + "; ".join(f"{line or 'the scenario'} {_ends([r for r in drawn if r['line'] == line])}" for line in lines)
         + ".",
         height=HEIGHT,
@@ -272,10 +231,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def _written(value: object) -> str:
+def _between(low: float, high: float) -> str:
+    return range_text(low, high, "1", "quantile")
+
+
+def _choice(value: object) -> str:
     return human(value, 3) if isinstance(value, float) else str(value)
 
 
 def _ends(line: list[dict[str, Any]]) -> str:
     first, last = (end(line, key=lambda r: r["x"]) for end in (min, max))
-    return f"{first['tells']} at {first['at']} to {last['tells']} at {last['at']}"
+    return f"{first['value_text']} at {first['at']} to {last['value_text']} at {last['at']}"

@@ -1,4 +1,4 @@
-"""A plan beside other plans: cost against size, cost by phase, and the traffic it is for."""
+"""Charts of one plan: cost against size, cost by phase, and the traffic that it is made for."""
 
 import functools
 import itertools
@@ -8,25 +8,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human, percent
-from .theme import (
-    ACCENT,
-    MAIN,
-    NAMES,
-    QUIET,
-    STATED,
-    Drawing,
-    Drawn,
-    Layers,
-    axis,
-    finished,
-    log_scale,
-    records,
-    some,
-    steady,
-    steady_top,
-    told,
-    touched,
-)
+from ...model.outputs import heading, quantity_text, with_unit, written
+from .drawing import Drawing, Drawn, Layers, finished
+from .marks import bars_by, legend, tips, touched
+from .rows import records, some
+from .scales import axis, log_scale, names_axis, output_axis, steady, steady_top
+from .theme import ACCENT, HEIGHT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +30,7 @@ _LOOKS = {
 _KINDS = (*_LOOKS,)
 _NO_COST = "the Chinchilla plan cannot be served on this deployment and so has no cost"
 APART = 3
-"""Every how many designs of the curve one can be touched: each costs the browser as much as a mark that is seen."""
+"""One in this many designs of the curve has a tooltip: each costs the browser as much as a visible mark."""
 ROOM = 0.035
 """Least distance of two names, in widths of the chart."""
 KEPT = 64
@@ -74,21 +61,16 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
     curve = [r for r in rows if not r["design"]]
-    touchable = [{**_told_design(r, unit), "touched": True} for r in curve[::APART]]
-    drawn = [{**_told_design(r, unit), "touched": False} for r in rows if r["design"]]
+    touchable = [{**_design(r, unit), "touched": True} for r in curve[::APART]]
+    drawn = [{**_design(r, unit), "touched": False} for r in rows if r["design"]]
     _label(drawn, best["n_params"], best["cost_total"] * math.sqrt(top))
     barred = any(not r["allowed"] for r in rows)
-    said = (
-        f"Optimum {told(best['n_params'], 'parameters')} for {told(best['cost_total'], unit)}; between {human(low, 3)} and "
-        f"{human(high, 3)} parameters it costs at most {percent(tolerance)} more."
-    )
-    beside = (
-        f" The Chinchilla plan, {told(plan['n_params'], 'parameters')}, costs {human(plan['cost_vs_optimum'], 3)} times as much."
-        if plan
-        else f" {_NO_COST[0].upper()}{_NO_COST[1:]}."
-        if unpriced
-        else ""
-    )
+    optimum, cost = quantity_text(best["n_params"], "parameters"), quantity_text(best["cost_total"], unit)
+    band = f"between {human(low, 3)} and {human(high, 3)} parameters it costs at most {percent(tolerance)} more"
+    compared = f" {capital(_NO_COST)}." if unpriced else ""
+    if plan:
+        ratio = written(plan["cost_vs_optimum"], "cost_vs_optimum")
+        compared = f" The Chinchilla plan, {quantity_text(plan['n_params'], 'parameters')}, costs {ratio} as much."
     return finished(
         _valley(
             steady([r["n_params"] for r in rows]),
@@ -100,8 +82,8 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         f"shaded: at most {percent(tolerance)} above the least cost"
         + ("; dashed: the limits forbid it" if barred else "")
         + (f"\n{_NO_COST}" if unpriced else ""),
-        f"Curve of cost against active parameters. {said}{beside}",
-        height=320,
+        f"Curve of cost against active parameters. Optimum {optimum} for {cost}; {band}.{compared}",
+        height=HEIGHT,
         dark=dark,
         datasets={
             "band": [{"low": low, "high": high}],
@@ -116,39 +98,40 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
     """The layers of `cost_against_params`, which stay the same for most small changes of a question."""
     along, ticks = log_scale(across)
     around, cost_ticks = log_scale(upward)
-    x_axis, y_axis = axis("active parameters N", ticks), axis(f"cost over the life ({unit})", cost_ticks)
+    x_axis = output_axis("n_params", "parameters", ticks, optimal=False)
+    y_axis = output_axis("cost_total", unit, cost_ticks)
     shade = alt.Chart(alt.NamedData("band")).mark_rect(color=MAIN, opacity=0.18)
     x, y = alt.X("n_params:Q", scale=along, axis=x_axis), alt.Y("cost_total:Q", scale=around, axis=y_axis)
     whole = alt.Chart(alt.NamedData("curve")).encode(
         x=x,
         y=y,
-        tooltip=[
-            alt.Tooltip("says:N", title="design"),
-            alt.Tooltip("size:N", title="size"),
-            alt.Tooltip("trained:N", title="trained on, for this quality"),
-            alt.Tooltip("costs:N", title="cost over the life"),
-            alt.Tooltip("extra:N", title="against the optimum"),
-        ],
+        tooltip=tips(
+            design="design",
+            size="size",
+            tokens="training tokens for this quality",
+            cost=heading("cost_total"),
+            extra=heading("excess_cost"),
+        ),
     )
     parts = alt.Chart(alt.NamedData("stretches")).encode(x=x, y=y, detail=alt.Detail("stretch:N"))
     lines = [
         parts.transform_filter(test).mark_line(color=MAIN, strokeWidth=2, strokeDash=dash)
         for test, dash in (("datum.allowed", [1, 0]), ("!datum.allowed", [3, 4]))
     ]
-    legend = alt.Legend(title=None, orient="bottom", labelLimit=260, columns=2)
+    below = legend(columns=2)
     shapes, colors = (alt.Scale(domain=shown, range=[_LOOKS[kind][i] for kind in shown]) for i in (0, 1))
     points = (
         whole.transform_filter("datum.kind != ''")
         .mark_point(filled=True, size=110, opacity=1)
         .encode(
-            shape=alt.Shape("kind:N", scale=shapes, legend=legend),
-            color=alt.Color("kind:N", scale=colors, legend=legend),
+            shape=alt.Shape("kind:N", scale=shapes, legend=below),
+            color=alt.Color("kind:N", scale=colors, legend=below),
         )
     )
-    named = whole.transform_filter("datum.label != ''").encode(text=alt.Text("label:N"))
+    labelled = whole.transform_filter("datum.label != ''").encode(text=alt.Text("label:N"))
     names = [
-        named.transform_filter("!datum.high").mark_text(angle=270, align="left", dx=10, fontSize=11),
-        named.transform_filter("datum.high").mark_text(angle=270, align="right", dx=-10, fontSize=11),
+        labelled.transform_filter("!datum.high").mark_text(angle=270, align="left", dx=10, fontSize=11),
+        labelled.transform_filter("datum.high").mark_text(angle=270, align="right", dx=-10, fontSize=11),
     ]
     span = shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q"))
     return Layers((span, *lines, touched(whole.transform_filter("datum.touched"), size=400), points, *names))
@@ -167,7 +150,7 @@ def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
 
 
 def stretches(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A curve, smallest design first, cut where the limits begin or cease to hold; what they forbid reaches to the designs beside it."""
+    """A curve, smallest design first, cut where the limits begin or end; a forbidden stretch reaches to the designs next to it."""
     cut = []
     for i, (allowed, run) in enumerate(itertools.groupby(range(len(rows)), lambda k: bool(rows[k]["allowed"]))):
         ends = [*run]
@@ -176,7 +159,7 @@ def stretches(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return cut
 
 
-def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
+def _design(row: dict[str, Any], unit: str) -> dict[str, Any]:
     name = row["design"]
     kind = name if name in _KINDS[:2] else "" if not name or "within" in name else _KINDS[2]
     return {
@@ -184,12 +167,16 @@ def _told_design(row: dict[str, Any], unit: str) -> dict[str, Any]:
         "cost_total": row["cost_total"],
         "kind": kind,
         "name": name or "of this quality",
-        "says": (name or "of this quality")
-        + (f", itself trained on {told(row['trained_on'], 'tokens')}" if math.isfinite(row["trained_on"]) else ""),
+        "design": (name or "of this quality")
+        + (
+            f", released model trained on {quantity_text(row['trained_on'], 'tokens')}"
+            if math.isfinite(row["trained_on"])
+            else ""
+        ),
         "label": "",
-        "size": told(row["n_params"], "parameters"),
-        "trained": told(row["train_tokens"], "tokens"),
-        "costs": told(row["cost_total"], unit),
+        "size": quantity_text(row["n_params"], "parameters"),
+        "tokens": quantity_text(row["train_tokens"], "tokens"),
+        "cost": quantity_text(row["cost_total"], unit),
         "extra": f"+{percent(max(row['cost_vs_optimum'] - 1, 0.0))}",
     }
 
@@ -208,17 +195,21 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     priced = [r for r in rows if math.isfinite(r["cost"])]
     unpriced, rows = len(priced) < len(rows), some(priced, "cost_phases, of a plan that has a cost")
     drawn = [
-        {**{k: r[k] for k in ("plan", "phase", "cost")}, "tells": told(r["cost"], unit), "part": percent(r["share"])}
+        {
+            **{k: r[k] for k in ("plan", "phase", "cost")},
+            "cost_text": quantity_text(r["cost"], unit),
+            "share": written(r["share"], "share"),
+        }
         for r in rows
     ]
     most = max(r["cost"] for r in rows) or 1.0
     plans, phases = (tuple(dict.fromkeys(r[k] for r in rows)) for k in ("plan", "phase"))
-    said = "; ".join(f"{r['plan']}, {r['phase']}: {r['tells']} ({r['part']})" for r in drawn)
+    each = "; ".join(f"{r['plan']}, {r['phase']}: {r['cost_text']} ({r['share']})" for r in drawn)
     return finished(
         _phases(steady_top(1.12 * most), unit, plans, phases),
         "Where the cost goes",
         f"{plans[0]}\n{_NO_COST}" if unpriced else f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
-        f"Bar chart of cost by phase. {said}.",
+        f"Bar chart of cost by phase. {each}.",
         height={"step": 22},
         dark=dark,
         datasets={"bills": drawn},
@@ -229,23 +220,15 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ...]) -> Layers:
     """The layers of `cost_by_phase`."""
     whole = alt.Chart(alt.NamedData("bills")).encode(
-        x=alt.X("cost:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis(f"cost ({unit})", tickCount=5)),
-        y=alt.Y("phase:N", sort=[*phases], title=None, axis=NAMES),
+        x=alt.X(
+            "cost:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis(with_unit("cost", unit), tickCount=5)
+        ),
+        y=names_axis("phase", phases),
         yOffset=alt.YOffset("plan:N", sort=[*plans]),
-        tooltip=[
-            alt.Tooltip("plan:N"),
-            alt.Tooltip("phase:N"),
-            alt.Tooltip("tells:N", title="cost"),
-            alt.Tooltip("part:N", title="share of the plan"),
-        ],
+        tooltip=tips(plan="plan", phase="phase", cost_text="cost", share="share of the plan"),
     )
-    bars = [
-        whole.transform_filter(alt.FieldEqualPredicate(field="plan", equal=plan)).mark_bar(
-            fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1.5
-        )
-        for plan, opacity in zip(plans, (0.85, 0.0), strict=False)
-    ]
-    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("tells:N"))
+    bars = bars_by(whole, "plan", dict(zip(plans, (0.85, 0.0), strict=False)))
+    texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("cost_text:N"))
     return Layers((*bars, texts))
 
 
@@ -269,20 +252,20 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
                     "tokens": kind,
                     "from": start,
                     "to": start + value,
-                    "tells": told(value, "tokens/day"),
-                    "both": told(read + written, "tokens/day"),
+                    "value_text": quantity_text(value, "tokens/day"),
+                    "both": quantity_text(read + written, "tokens/day"),
                 }
             )
     top = max(r["to"] for r in drawn) or 1.0
-    ends = [rows[0], rows[-1]]
-    said = " to ".join(
-        f"{told(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}" for r in ends
+    ends = " to ".join(
+        f"{quantity_text(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}"
+        for r in (rows[0], rows[-1])
     )
     return finished(
         _months(steady_top(top)),
-        "Traffic month by month",
+        "Traffic by month",
         f"pale: input; solid: output; {STATED}",
-        f"Stacked bars of tokens a day over {len(rows)} months, from {said}.",
+        f"Stacked bars of tokens a day over {len(rows)} months, from {ends}.",
         height=220,
         dark=dark,
         datasets={"months": drawn},
@@ -296,17 +279,6 @@ def _months(top: float) -> Layers:
         x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
         y=alt.Y("from:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis("tokens a day", tickCount=6)),
         y2=alt.Y2("to:Q"),
-        tooltip=[
-            alt.Tooltip("month:N"),
-            alt.Tooltip("tokens:N"),
-            alt.Tooltip("tells:N", title="tokens a day"),
-            alt.Tooltip("both:N", title="input and output"),
-        ],
+        tooltip=tips(month="month", tokens="tokens", value_text="tokens a day", both="input and output"),
     )
-    bars = [
-        whole.transform_filter(f"datum.tokens == '{kind}'").mark_bar(
-            fill=MAIN, fillOpacity=opacity, stroke=MAIN, strokeWidth=1
-        )
-        for kind, opacity in (("input", 0.25), ("output", 0.85))
-    ]
-    return Layers((*bars,))
+    return Layers((*bars_by(whole, "tokens", {"input": 0.25, "output": 0.85}),))

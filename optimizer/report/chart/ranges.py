@@ -1,4 +1,4 @@
-"""How far apart the answers of plans and of laws lie, as a map and as ranges."""
+"""Heat map of regret, and the optimum with its band under each scaling law."""
 
 import math
 from typing import TYPE_CHECKING
@@ -6,24 +6,12 @@ from typing import TYPE_CHECKING
 import altair as alt
 
 from ...assumptions.numbers import human
-from .theme import (
-    ACCENT,
-    MAIN,
-    QUIET,
-    STATED,
-    Drawing,
-    Drawn,
-    axis,
-    data,
-    finished,
-    named,
-    names_axis,
-    records,
-    scale,
-    some,
-    told,
-    with_unit,
-)
+from ...model.outputs import heading, quantity_text, range_text
+from .drawing import Drawing, Drawn, data, finished
+from .marks import reference_line, tips
+from .rows import records, some
+from .scales import names_axis, output_axis, scale
+from .theme import ACCENT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +41,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "regret": row["regret"],
             "in_band": row["in_band"],
             "label": f"+{100 * max(row['regret'], 0.0):.1f} %",
-            "tells": f"{told(row['n_params'], 'parameters')} on {told(row['train_tokens'], 'tokens')}",
+            "design": f"{quantity_text(row['n_params'], 'parameters')} on {quantity_text(row['train_tokens'], 'tokens')}",
         }
         for row in rows
     ]
@@ -65,12 +53,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     whole = alt.Chart(data(drawn)).encode(
         x=alt.X("future:N", sort=futures, title="stated tokens that arrive", axis=flat),
         y=alt.Y("plan:N", sort=plans[::-1], title="stated tokens planned for", axis=flat),
-        tooltip=[
-            alt.Tooltip("plan:N", title="planned for (tokens)"),
-            alt.Tooltip("future:N", title="arrives (tokens)"),
-            alt.Tooltip("tells:N", title="plan"),
-            alt.Tooltip("label:N", title="cost above the best"),
-        ],
+        tooltip=tips(plan="planned for (tokens)", future="arrives (tokens)", design="plan", label="regret"),
     )
     cells = whole.mark_rect(stroke=QUIET, strokeWidth=0.5).encode(
         color=alt.Color("regret:Q", scale=alt.Scale(scheme="blues", domain=[0, highest]), legend=None)
@@ -81,7 +64,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     worst = max(drawn, key=lambda row: row["regret"])
     return finished(
         [cells, frames, texts],
-        "What a wrong forecast costs",
+        "Regret of a wrong forecast",
         "cost above the best design for the traffic that arrives,\nat the same quality; framed: within 5 %;\n"
         + STATED.replace(", ", ",\n"),
         f"Heat map of regret. Worst: planned for {worst['plan']} tokens, {worst['future']} arrive, {worst['label']} of cost.",
@@ -102,7 +85,7 @@ def band_against_law(
     """The optimum under each law as a point, the designs of its 5 % band as a line.
 
     Args:
-        frame: what `ensemble` returns, or `report.why.every_law`, whose posterior intervals are drawn as thin lines below the bands and
+        frame: what `ensemble` returns, or `analysis.why.every_law`, whose posterior intervals are drawn as thin lines below the bands and
             whose stress tests are hollow and grey.
         output: "n_params" or "overtraining_vs_rule_of_20".
         reference: a value to compare with, drawn as a dashed line (100 for the lecture's claim).
@@ -121,73 +104,67 @@ def band_against_law(
             "point": row[output],
             "low": row[low],
             "high": row[high],
-            "label": told(row[output], unit, output),
-            "tells": f"{told(row[low], '1', output)} to {told(row[high], unit, output)}",
+            "label": quantity_text(row[output], unit, output),
+            "band": range_text(row[low], row[high], unit, output),
         }
         for row in rows
     ]
-    sure = [f"posterior_{output}_low", f"posterior_{output}_high"]
-    drawn_from = [
-        {"law": row["law"], "low": row[sure[0]], "high": row[sure[1]], "says": f"{told(row[sure[0]], '1', output)} to "
-         f"{told(row[sure[1]], unit, output)}"}
-        for row in rows
-        if math.isfinite(row.get(sure[0], math.nan))
-    ]  # fmt: skip
+    ends = (f"posterior_{output}_low", f"posterior_{output}_high")
+    found = [(row["law"], *(row.get(end, math.nan) for end in ends)) for row in rows]
+    posteriors = [
+        {"law": law, "low": least, "high": most, "interval": range_text(least, most, unit, output)}
+        for law, least, most in found
+        if math.isfinite(least)
+    ]
     compared = [] if reference is None else [reference]
     around, ticks = scale(
-        [*(row[end] for row in (*drawn, *drawn_from) for end in ("low", "high")), *compared], log=True
+        [*(row[end] for row in (*drawn, *posteriors) for end in ("low", "high")), *compared], log=True
     )
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("law", [row["law"] for row in drawn]),
-        tooltip=[
-            alt.Tooltip("law:N"),
-            alt.Tooltip("label:N", title="optimum"),
-            alt.Tooltip("tells:N", title="within 5 % of the least cost"),
-        ],
+        tooltip=tips(law="law", label="optimum", band="within 5 % of the least cost"),
     )
-    x = alt.X("low:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
+    x = alt.X("low:Q", scale=around, axis=output_axis(output, unit, ticks))
     ink = alt.condition("datum.stress", alt.value(QUIET), alt.value(MAIN))
     known = whole.transform_filter("isValid(datum.low) && isValid(datum.high)")  # an end may be unknown
     bands = known.mark_rule(strokeWidth=5, opacity=0.45).encode(x=x, x2=alt.X2("high:Q"), color=ink)
-    ends = [whole.mark_tick(thickness=2, size=16).encode(x=alt.X(f"{end}:Q"), color=ink) for end in ("low", "high")]
+    ticks_at_ends = [
+        whole.mark_tick(thickness=2, size=16).encode(x=alt.X(f"{end}:Q"), color=ink) for end in ("low", "high")
+    ]
     points = whole.mark_point(shape="circle", size=90, opacity=1, strokeWidth=2).encode(
         x=alt.X("point:Q"), color=ink, fill=alt.condition("datum.stress", alt.value("transparent"), alt.value(MAIN))
     )
     texts = whole.mark_text(dy=-14).encode(x=alt.X("point:Q"), text=alt.Text("label:N"))
-    posterior = []
-    if drawn_from:
-        posterior = [
-            alt.Chart(data(drawn_from))
+    intervals, dashed, inside = [], [], ""
+    subtitle = "point: optimum; line: designs of the same loss that cost at most 5 % more"
+    if posteriors:
+        subtitle += "\nthin line below: middle 80 % of the law's posterior, where one is published"
+        intervals = [
+            alt.Chart(data(posteriors))
             .mark_rule(color=ACCENT, strokeWidth=1.5, yOffset=12)
             .encode(
                 x=alt.X("low:Q"),
                 x2=alt.X2("high:Q"),
                 y=names_axis("law", [row["law"] for row in drawn]),
-                tooltip=[alt.Tooltip("law:N"), alt.Tooltip("says:N", title="middle 80 % of the posterior")],
+                tooltip=tips(law="law", interval="middle 80 % of the posterior"),
             )
         ]
-    dashed, inside, subtitle = [], "", "point: optimum; line: designs of the same loss that cost at most 5 % more"
-    if drawn_from:
-        subtitle += "\nthin line below: middle 80 % of the law's posterior, where one is published"
     if any(row["stress"] for row in drawn):
         subtitle += "\nhollow: stress tests, refits that no default takes"
     if reference is not None:
-        said = told(reference, unit, output)
-        mark = alt.Chart(data([{"x": reference, "says": said}])).mark_rule(
-            color=ACCENT, strokeDash=[5, 4], strokeWidth=2
-        )
-        dashed, subtitle = [mark.encode(x=alt.X("x:Q"), tooltip=alt.Tooltip("says:N"))], f"{subtitle}; dashed: {said}"
+        text = quantity_text(reference, unit, output)
+        dashed, subtitle = [reference_line(reference, text)], f"{subtitle}; dashed: {text}"
         credible = [row for row in drawn if not row["stress"]]
         count = sum(row["low"] <= reference <= row["high"] for row in credible)
-        inside = f" {said} is dashed and lies inside the band of {count} of {len(credible)} credible laws."
-    name = named(output)
+        inside = f" {text} is dashed and lies inside the band of {count} of {len(credible)} credible laws."
+    name = heading(output)
     each = ", ".join(
-        f"{row['law']}{', a stress test,' if row['stress'] else ''} {row['label']} ({row['tells']})" for row in drawn
+        f"{row['law']}{', a stress test,' if row['stress'] else ''} {row['label']} ({row['band']})" for row in drawn
     )
-    each += "".join(f"; posterior of {row['law']} {row['says']}" for row in drawn_from)
+    each += "".join(f"; posterior of {row['law']} {row['interval']}" for row in posteriors)
     return finished(
-        [bands, *ends, *posterior, *dashed, points, texts],
-        f"{name[0].upper()}{name[1:]} under each law",
+        [bands, *ticks_at_ends, *intervals, *dashed, points, texts],
+        f"{capital(name)} under each law",
         subtitle,
         f"Optimum and band of {name} by scaling law: {each}.{inside}",
         height={"step": 44},

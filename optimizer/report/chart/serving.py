@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from .theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, records, scale, some, told
+from ...model.outputs import heading, quantity_text
+from .drawing import Drawing, Drawn, data, finished
+from .marks import tips
+from .rows import records, some
+from .scales import output_axis, scale
+from .theme import ACCENT, MAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +22,7 @@ _POINTS = ["batch", "tokens_per_second_per_user", "usd_per_mtok_decode", "memory
 
 @Drawn
 def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
-    """Price per decoded token against the speed that a user sees, one point a batch; the diamond fills memory.
+    """Decode cost against the speed of one user's stream, one point for each batch; a diamond marks the largest batch that fits.
 
     Args:
         frame: what `batch_sweep` returns.
@@ -26,15 +31,16 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
     """
     rows = records(frame, _POINTS, "batch_sweep")
     rows = some([r for r in rows if math.isfinite(r["usd_per_mtok_decode"])], "batch_sweep, with a batch that fits")
+    speed, price = "tokens_per_second_per_user", "usd_per_mtok_decode"
     drawn = [
         {
-            "speed": r["tokens_per_second_per_user"],
-            "price": r["usd_per_mtok_decode"],
-            "label": told(r["batch"], "1"),
-            "batch": told(r["batch"], "sequences"),
-            "tells": told(r["usd_per_mtok_decode"], "USD per million tokens"),
-            "sees": told(r["tokens_per_second_per_user"], "tokens/s"),
-            "waits": r["waits_for"],
+            "speed": r[speed],
+            "price": r[price],
+            "label": quantity_text(r["batch"], "1"),
+            "batch": quantity_text(r["batch"], "sequences"),
+            "price_text": quantity_text(r[price], "USD/Mtok"),
+            "speed_text": quantity_text(r[speed], "tokens/s"),
+            "bound": r["waits_for"],
             "full": i == len(rows) - 1,
         }
         for i, r in enumerate(rows)
@@ -42,16 +48,11 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
     along, ticks = scale([r["speed"] for r in drawn])
     around, prices = scale([r["price"] for r in drawn])
     bare = alt.Chart(data(drawn)).encode(
-        x=alt.X("speed:Q", scale=along, axis=axis("speed that a user sees (tokens/s)", ticks)),
-        y=alt.Y("price:Q", scale=around, axis=axis("USD per million decoded tokens", prices)),
+        x=alt.X("speed:Q", scale=along, axis=output_axis(speed, "tokens/s", ticks)),
+        y=alt.Y("price:Q", scale=around, axis=output_axis(price, "USD/Mtok", prices)),
     )
     whole = bare.encode(
-        tooltip=[
-            alt.Tooltip("batch:N"),
-            alt.Tooltip("sees:N", title="a user sees"),
-            alt.Tooltip("tells:N", title="decoding costs"),
-            alt.Tooltip("waits:N", title="a step waits for"),
-        ],
+        tooltip=tips(batch="batch", speed_text=heading(speed), price_text=heading(price), bound="a step waits for")
     )
     line = bare.mark_line(color=MAIN, strokeWidth=2)
     points = whole.transform_filter("!datum.full").mark_point(filled=True, color=MAIN, size=60, opacity=1)
@@ -59,12 +60,12 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
         filled=True, color=ACCENT, shape="diamond", size=140, opacity=1
     )
     texts = whole.mark_text(dy=-12).encode(text=alt.Text("label:N"))
-    said = " to ".join(f"{r['sees']} for {r['tells']} at {r['batch']}" for r in (drawn[0], drawn[-1]))
+    ends = " to ".join(f"{r['speed_text']} for {r['price_text']} at {r['batch']}" for r in (drawn[0], drawn[-1]))
     return finished(
         [line, points, full, texts],
-        "Latency against cost",
-        "labels: sequences in a step; diamond: memory is full",
-        f"Curve of decoding price against speed per user, from {said}.",
+        "Decode cost against speed per user",
+        "labels: batch in sequences; diamond: the largest batch that fits in memory",
+        f"Curve of decode cost against speed per user, from {ends}.",
         height=300,
         dark=dark,
     )

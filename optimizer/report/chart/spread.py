@@ -1,4 +1,4 @@
-"""How far do the draws of what is not known spread? As a histogram."""
+"""Histogram of Monte Carlo draws."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,12 @@ import numpy as np
 
 from ...assumptions.numbers import percent
 from ...assumptions.problems import InputError
-from .theme import ACCENT, MAIN, Drawing, Drawn, axis, data, finished, named, needs_frame, scale, told, with_unit
+from ...model.outputs import heading, quantity_text, range_text
+from .drawing import Drawing, Drawn, data, finished
+from .marks import reference_line, tips
+from .rows import needs_frame
+from .scales import axis, output_axis, scale
+from .theme import MAIN, capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,17 +68,17 @@ def draws(
             "low": float(low),
             "high": float(high),
             "share": float(count) / len(found),
-            "tells": f"{told(float(low), unit, output)} to {told(float(high), unit, output)}",
-            "part": percent(float(count) / len(found)),
+            "value": range_text(float(low), float(high), unit, output),
+            "share_text": percent(float(count) / len(found)),
         }
         for low, high, count in zip(ends[:-1], ends[1:], counts, strict=True)
         if count
     ]
     marks = [
-        {"x": float(v), "says": f"{percent(q)}: {told(float(v), unit, output)}"}
+        {"x": float(v), "text": f"{percent(q)}: {quantity_text(float(v), unit, output)}"}
         for q, v in zip(LEVELS, np.quantile(found, LEVELS), strict=True)
     ]
-    x = alt.X("low:Q", scale=around, axis=axis(with_unit(output, unit), ticks, output=output))
+    x = alt.X("low:Q", scale=around, axis=output_axis(output, unit, ticks))
     histogram = (
         alt.Chart(data(bars))
         .mark_bar(color=MAIN, opacity=0.55)
@@ -83,37 +88,32 @@ def draws(
             y2=alt.Y2Datum(0),
             y=alt.Y(
                 "share:Q",
-                axis=axis("share of the draws"),
+                axis=axis("share of the draws", output="share"),
                 scale=alt.Scale(domain=[0, 1.15 * max(b["share"] for b in bars)]),
             ),
-            tooltip=[alt.Tooltip("tells:N", title=named(output)), alt.Tooltip("part:N", title="share of the draws")],
+            tooltip=tips(value=heading(output), share_text="share of the draws"),
         )
     )
     quantiles = alt.Chart(data(marks)).encode(x=alt.X("x:Q"))
     layers = [
         histogram,
-        quantiles.mark_rule(color=MAIN, strokeWidth=2).encode(tooltip=alt.Tooltip("says:N", title="quantile")),
-        quantiles.mark_text(align="left", dx=4, baseline="top").encode(y=alt.value(0), text=alt.Text("says:N")),
+        quantiles.mark_rule(color=MAIN, strokeWidth=2).encode(tooltip=tips(text="quantile")),
+        quantiles.mark_text(align="left", dx=4, baseline="top").encode(y=alt.value(0), text=alt.Text("text:N")),
     ]
     compared = ""
     if reference is not None:
-        said = told(reference, unit, output)
-        line = alt.Chart(data([{"x": reference, "says": said}]))
-        layers.append(
-            line.mark_rule(color=ACCENT, strokeDash=[5, 4], strokeWidth=2).encode(
-                x=alt.X("x:Q"), tooltip=alt.Tooltip("says:N")
-            )
-        )
+        text = quantity_text(reference, unit, output)
+        layers.append(reference_line(reference, text))
         above = percent(float((found >= reference).mean()))
-        compared = f"; dashed: {said}, which {above} of the draws reach"
+        compared = f"; dashed: {text}, which {above} of the draws reach"
     unanswered = len(values) - len(found)
-    name = named(output)
+    name = heading(output)
     return finished(
         layers,
-        f"{name[0].upper()}{name[1:]} over {len(found):,} draws",
+        f"{capital(name)} over {len(found):,} draws",
         f"lines: 10, 50 and 90 % of the draws{compared}"
         + (f"; not drawn: {unanswered} draws without an answer" if unanswered else ""),
-        f"Histogram of {name}. Quantiles {', '.join(m['says'] for m in marks)}{compared}.",
+        f"Histogram of {name}. Quantiles {', '.join(m['text'] for m in marks)}{compared}.",
         height=300,
         dark=dark,
     )

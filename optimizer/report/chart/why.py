@@ -1,4 +1,4 @@
-"""Why the optimum lies where it does: the ratio bill by bill, and the map of designs."""
+"""Charts that explain the optimum: over-training step by step, and the map of designs."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human
-from .theme import ACCENT, MAIN, QUIET, Drawing, Drawn, axis, data, finished, names_axis, records, scale, some, told
+from ...model.outputs import heading, quantity_text, written
+from .drawing import Drawing, Drawn, data, finished
+from .marks import legend, tips
+from .rows import records, some
+from .scales import names_axis, output_axis, scale
+from .theme import ACCENT, MAIN, QUIET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +47,7 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "from": start,
             "to": r[_RATIO],
             "end": max(start, r[_RATIO]),
-            "label": told(r[_RATIO], "1", _RATIO) + _step(r),
+            "label": written(r[_RATIO], _RATIO, 3) + _step(r),
         }
         for start, r in zip(before, rows, strict=True)
     ]
@@ -51,16 +56,16 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     )
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("step", [r["step"] for r in drawn]),
-        tooltip=[alt.Tooltip("step:N"), alt.Tooltip("label:N", title="over-training D*/(20 N*)")],
+        tooltip=tips(step="step", label=heading(_RATIO)),
     )
-    x = alt.X("from:Q", scale=around, axis=axis("over-training D*/(20 N*)", ticks, output=_RATIO))
+    x = alt.X("from:Q", scale=around, axis=output_axis(_RATIO, "1", ticks))
     bars = whole.mark_bar(color=MAIN, opacity=0.8).encode(x=x, x2=alt.X2("to:Q"))
     ends = whole.mark_tick(color=ACCENT, thickness=3, size=18).encode(x=alt.X("to:Q"))
     texts = whole.mark_text(align="left", dx=6, baseline="middle").encode(x=alt.X("end:Q"), text=alt.Text("label:N"))
     return finished(
         [bars, ends, texts],
-        "What each bill adds",
-        "over-training after each step, from 1x; in brackets the factor of the step",
+        "What each cost adds to over-training",
+        "over-training after each step, from 1x; in brackets: the factor of the step",
         "Over-training step by step: " + "; ".join(f"{r['step']} {r['label']}" for r in drawn) + ".",
         height={"step": 34},
         dark=dark,
@@ -68,15 +73,15 @@ def staircase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 
 
 def _step(row: dict[str, Any]) -> str:
-    """What a step does to the ratio: its factor, or the limits that leave it none."""
+    """The effect of a step on the ratio: its factor, or the limits that hold the ratio."""
     if row.get("held_by"):
         return f"  (held by {row['held_by']})"
-    return f"  (x {human(row['factor'], 3)})" if math.isfinite(row["factor"]) else ""
+    return f"  ({written(row['factor'], 'factor')})" if math.isfinite(row["factor"]) else ""
 
 
 @Drawn
 def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
-    """Parameters against tokens: lines of equal loss and of equal cost, and the way from the Chinchilla plan to the optimum.
+    """Parameters against tokens: lines of equal loss and of equal cost, and the path from the Chinchilla plan to the optimum.
 
     Args:
         frame: what `design_map` returns.
@@ -93,14 +98,14 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "along": i,
             "n_params": r["n_params"],
             "train_tokens": r["train_tokens"],
-            "size": told(r["n_params"], "parameters"),
-            "trained": told(r["train_tokens"], "tokens"),
-            "tells": ", ".join(
+            "size": quantity_text(r["n_params"], "parameters"),
+            "tokens": quantity_text(r["train_tokens"], "tokens"),
+            "loss_and_cost": ", ".join(
                 filter(
                     None,
                     (
                         f"loss {r['loss']:.4f} nat/token" if math.isfinite(r["loss"]) else "",
-                        told(r["cost_total"], unit) if math.isfinite(r["cost_total"]) else "",
+                        quantity_text(r["cost_total"], unit) if math.isfinite(r["cost_total"]) else "",
                     ),
                 )
             ),
@@ -110,14 +115,8 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     plans = {r["kind"]: r for r in drawn if r["kind"] in _PLANS}
     across, ticks = scale([r["n_params"] for r in drawn], log=True)
     upward, token_ticks = scale([r["train_tokens"] for r in drawn], log=True)
-    x = alt.X("n_params:Q", scale=across, axis=axis("active parameters N", ticks))
-    y = alt.Y("train_tokens:Q", scale=upward, axis=axis("training tokens D", token_ticks))
-    tips = [
-        alt.Tooltip("kind:N", title="line"),
-        alt.Tooltip("size:N", title="size"),
-        alt.Tooltip("trained:N", title="trained on"),
-        alt.Tooltip("tells:N", title="loss, cost"),
-    ]
+    x = alt.X("n_params:Q", scale=across, axis=output_axis("n_params", "parameters", ticks, optimal=False))
+    y = alt.Y("train_tokens:Q", scale=upward, axis=output_axis("train_tokens", "tokens", token_ticks, optimal=False))
     layers, fitted = [], [r for r in drawn if r["kind"] == "fitted"]
     if fitted:
         layers.append(
@@ -137,7 +136,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
                 y=y,
                 detail=alt.Detail("line:N"),
                 order=alt.Order("along:Q"),
-                tooltip=[tips[0], alt.Tooltip("line:N", title="value")],
+                tooltip=tips(kind="line", line="value"),
             )
         )
         if kind in ("equal loss", "equal cost"):
@@ -161,29 +160,31 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             shape=alt.Shape(
                 "kind:N",
                 scale=alt.Scale(domain=[*_PLANS], range=["diamond", "square"]),
-                legend=alt.Legend(title=None, orient="bottom"),
+                legend=legend(columns=2),
             ),
-            tooltip=tips,
+            tooltip=tips(kind="plan", size="size", tokens="training tokens", loss_and_cost="loss, cost"),
         )
     )
     most = frame.attrs.get("fitted_max_params")
     fit = (
-        "how far the law was fitted is not on record"
+        "the range of the law's fit is not on record"
         if not most
-        else "shaded: what the law was fitted on"
+        else "shaded: the range of the law's fit"
         if fitted
         else f"the law's fit ends at {human(most, 3)} parameters, left of the picture"
     )
     best, plan = plans["optimum"], plans["Chinchilla plan"]
     priced = any(r["kind"] == "Chinchilla plan" and math.isfinite(r["cost_total"]) for r in rows)
-    costs = f"costs {plan['tells'].split(', ')[-1]}" if priced else "has no cost, as the deployment cannot serve it"
+    costs = (
+        f"costs {plan['loss_and_cost'].split(', ')[-1]}" if priced else "has no cost, as the deployment cannot serve it"
+    )
     return finished(
         [*layers, points],
         "Designs of equal loss and of equal cost",
         f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted grey: 20 tokens per parameter;\n"
         f"thick: from Chinchilla to the optimum at the same loss; {fit}",
-        f"Map of designs. The optimum, {best['size']} on {best['trained']} ({best['tells']}), lies where a line of equal loss touches one "
-        f"of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['trained']}, {costs}.",
+        f"Map of designs. The optimum, {best['size']} on {best['tokens']} ({best['loss_and_cost']}), lies where a line of equal loss "
+        f"touches one of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['tokens']}, {costs}.",
         height=420,
         dark=dark,
     )

@@ -1,0 +1,99 @@
+"""Axes, scales and ticks of charts.
+
+Vega writes a billion as 1G and 1e26 as 100Y; `axis` writes 1B and 1e26, as tables and the terminal do.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from ...model.outputs import output_of, with_unit
+
+__all__ = ["NAMES", "axis", "in_turn", "log_scale", "names_axis", "output_axis", "scale", "steady", "steady_top"]
+
+_HUMAN = (
+    "datum.value == 0 ? '0' : abs(datum.value) >= 1e18 ? replace(format(datum.value, '~e'), '+', '') : abs(datum.value) >= 1000 ? "
+    "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K') : format(datum.value, '~g')"
+)
+_LABELS = {
+    "number": _HUMAN,
+    "ratio": "format(datum.value, ',~r') + 'x'",
+    "share": "format(100 * datum.value, '~g') + ' %'",
+}
+"""Vega expressions that write a tick, by the kind of output."""
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: as many as there is room for within a decade, 1, 2, 5 over two or so, else powers of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    stride = max(1, math.ceil((last - first) / 8))
+    span = math.log10(high / low)
+    fine = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+    found = list[float]()
+    for steps in (fine, (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)):
+        found = [step * 10.0**i for i in range(first, last + 1, stride) for step in steps]
+        if span < 3 and sum(low <= tick <= high for tick in found) <= 5 + span:
+            break
+    return found
+
+
+def scale(values: Sequence[float], *, log: bool | None = None) -> tuple[alt.Scale, list[float] | None]:
+    """A scale around the values, and its ticks: logarithmic where they are positive and spread over a factor of five or more."""
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    if low > 0 and (high / low >= 5 if log is None else log):
+        margin = (high / low) ** 0.06 if high > low else 2.0
+        return log_scale((low / margin, high * margin))
+    margin = 0.08 * (high - low) or abs(high) * 0.1 or 1.0
+    return alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False), None
+
+
+def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
+    """A logarithmic scale from end to end, and its ticks."""
+    low, high = ends
+    return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+
+
+def steady(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis around the values, at eighths of a decade.
+
+    A small change of the scenario then moves the marks and not the axis, so that the reader sees the move; and a browser that receives the
+    same chart with other numbers redraws it in a fraction of the time.
+    """
+    low, high = math.floor(8 * math.log10(min(values)) - 0.1), math.ceil(8 * math.log10(max(values)) + 0.1)
+    return 10 ** (low / 8), 10 ** (high / 8)
+
+
+def steady_top(most: float) -> float:
+    """The upper end of an axis from zero, at eighths of a decade for the reason of `steady`."""
+    return 10 ** (math.ceil(8 * math.log10(most)) / 8) if most > 0 else 1.0
+
+
+def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:
+    """An axis with numbers as people write them; those of `output` as its declaration says (52x, 17 %)."""
+    declared = output_of(output)
+    values = {} if ticks is None else {"values": ticks}
+    label = _LABELS[declared.kind if declared else "number"]
+    return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **values, **more)
+
+
+def output_axis(output: str, unit: str, ticks: list[float] | None = None, *, optimal: bool = True) -> alt.Axis:
+    """The axis of an output, with its heading and unit; without the star of an optimum where designs are not `optimal`."""
+    title = with_unit(output, unit)
+    return axis(title if optimal else title.replace("*", ""), ticks, output=output)
+
+
+NAMES = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=6)
+"""An axis of names."""
+
+
+def names_axis(name: str, order: Sequence[str]) -> alt.Y:
+    """A vertical axis of names, in the order given."""
+    return alt.Y(f"{name}:N", sort=[*order], title=None, axis=NAMES)
+
+
+def in_turn(names: Sequence[str], looks: Sequence[Any]) -> alt.Scale:
+    """A look for each name; looks repeat where there are more names."""
+    return alt.Scale(domain=[*names], range=[looks[i % len(looks)] for i in range(len(names))])
