@@ -1,7 +1,7 @@
-"""How is an assumption asked for? A text field for the exact number, a slider over its plausible range, a list for a choice.
+"""Controls of assumptions: a text field for the exact number, a slider over its plausible range, a list for a choice.
 
-Everything is read from the declaration of the field: label, unit, bounds, range, source. Widgets hold no state of their own: each run sets
-them to what the session's question says, and their callbacks change the question.
+Label, unit, bounds, range and source come from the declaration of the field. Widgets hold no state of their own: each run sets them to the
+values of the session's question, and their callbacks change the question.
 """
 
 import typing
@@ -41,14 +41,14 @@ _SPECIAL = "\\`*_{}[]()#+-.!|<>$~:"
 
 
 def escaped(text: str) -> str:
-    """Text as Markdown that shows it letter by letter; what people typed must not become a link or a picture. No line begins with a %."""
+    """Text as Markdown that shows every character; typed text must not become a link or a picture. No line begins with a %."""
     return "".join(f"\\{c}" if c in _SPECIAL else c for c in text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def group(name: str, page: str) -> None:
     """One block of the scenario, collapsed; its controls exist only while it is open, so that closed groups cost nothing."""
     asked = question()
-    # The label stays the same: a group whose label changed would be another one to the browser, and closed.
+    # The label stays the same: with another label the browser would take it for a new, closed group.
     box = st.expander(GROUPS[name], key=f"open.{name}.{page}", on_change="rerun")
     if box.open:
         with box:
@@ -65,8 +65,8 @@ def fields(block: Assumption, prefix: str, annotation: Any = None) -> None:
     if isinstance(block, NamedAssumption):
         names = _names(block, prefix)
         if names:
-            choice(f"{prefix}name", names, block.name or _NONE, "taken from", asked)
-    own = type(block).__annotations__  # what tells this kind from its relatives comes first
+            choice(f"{prefix}name", names, block.name or _NONE, "values of", asked)
+    own = type(block).__annotations__  # the fields that only this kind has come first
     for name in sorted(type(block).model_fields, key=lambda name: name not in own):
         info = type(block).model_fields[name]
         value, path = getattr(block, name), f"{prefix}{name}"
@@ -101,7 +101,7 @@ def _key(path: str, what: str) -> str:
 
 
 def choice(path: str, options: list[str], value: str, about: str, asked: Question) -> None:
-    """A list to choose from; a new kind starts with what it needs."""
+    """A list to choose from; a new kind starts with values for the fields that it needs."""
     key = _key(path, "choice")
     st.session_state[key] = str(asked.pending.get(path, value))
     if st.session_state[key] not in options:
@@ -168,7 +168,7 @@ def _slider(key: str, path: str, value: float, low: float, high: float) -> None:
     how: dict[str, Any] = {"key": key, "label_visibility": "collapsed", "on_change": _slide, "args": (path, key)}
     st.session_state[key] = value
     if low > 0 and high / low >= DECADE * (1 - 1e-12):
-        # The browser speaks of a notch by its label: two that read alike would be one, and the value would jump to it.
+        # The browser identifies a notch by its label: of two equal labels only one could be selected.
         notches = {human(low * (high / low) ** (i / (NOTCHES - 1)), 2) for i in range(NOTCHES)} - {human(value, 3)}
         options = sorted([*map(parse_number, notches), value])
         st.select_slider(f"{path}, slider", options, format_func=lambda v: human(v, 3), **how)
@@ -192,10 +192,10 @@ def _reset(path: str, asked: Question) -> None:
     if path not in changed and path not in asked.pending:
         return
     before = changed.get(path)
-    told = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
+    text = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
     st.button(
-        f"↺ {told}" if path in changed else "↺", key=_key(path, "reset"), type="tertiary",
-        help=f"put {path} back", on_click=_resetter(path),
+        f"↺ {text}" if path in changed else "↺", key=_key(path, "reset"), type="tertiary",
+        help=f"reset {path}", on_click=_resetter(path),
     )  # fmt: skip
 
 

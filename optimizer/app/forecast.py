@@ -52,7 +52,7 @@ def upload(asked: Question) -> None:
     """A CSV file as the forecast."""
     file = st.file_uploader(
         "Forecast from a CSV file", type=["csv", "tsv", "txt"], key="traffic_csv", max_upload_size=1,
-        help=f"columns {', '.join(COLUMNS)}, one row a month; or date, input_tokens, output_tokens, one row a day",
+        help=f"columns {', '.join(COLUMNS)}, one row per month; or date, input_tokens, output_tokens, one row per day",
     )  # fmt: skip
     if file is None or st.session_state.get("traffic_csv_read") == file.file_id:
         return
@@ -67,8 +67,8 @@ def upload(asked: Question) -> None:
 def editor(asked: Question) -> None:
     """The months as a table. Editing a generated forecast makes it a table of its own; cells take 8.9B, 1.2T or 1e13.
 
-    The frame that the widget starts from stays as it is while cells are edited, because a frame that changed with every edit would lose
-    every second one; it is taken anew when the forecast changes elsewhere, and after another page was shown.
+    The widget keeps its first frame while cells are edited, because with a frame that changes at every edit Streamlit loses every second
+    edit. It gets a new frame when the forecast changes elsewhere, and after another page was shown.
     """
     rows: list[dict[str, Any]] = monthly_tokens(asked.scenario).drop(columns="days").to_dict("records")
     pending = asked.pending.get(TABLE)
@@ -105,8 +105,8 @@ def editor(asked: Question) -> None:
 def _shown(rows: list[dict[str, Any]]) -> "pd.DataFrame":
     import pandas as pd
 
-    told = [{c: _cell(row[c]) for c in COLUMNS} for row in rows]
-    return pd.DataFrame(told, columns=[*COLUMNS], dtype=str)
+    cells = [{c: _cell(row[c]) for c in COLUMNS} for row in rows]
+    return pd.DataFrame(cells, columns=[*COLUMNS], dtype=str)
 
 
 def _cell(value: Any) -> str:

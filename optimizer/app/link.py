@@ -1,10 +1,10 @@
-"""How does a scenario travel in a URL? As the preset it started from and one query parameter for every dotted path that differs.
+"""A scenario as a URL: the preset that it started from, and one query parameter for every dotted path that differs.
 
     ?preset=lecture-2026&v=1&traffic.output_tokens=5e%2B14&law.name=hoffmann
 
 `v` is the schema_version of the scenario; a link that names a preset and nothing else has none. A traffic table is one parameter: month,
 input and output of each row, compressed and in URL-safe base64. An empty value takes a path out.
-Links and uploads come from strangers: their size is limited, and neither may name a file of the machine that the app runs on.
+Links and uploads are not trusted: their size is limited, and neither may name a file of the machine that the app runs on.
 """
 
 import base64

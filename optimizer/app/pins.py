@@ -1,4 +1,4 @@
-"""Which scenarios has this session put beside each other? Named pins that survive page switches and travel as one JSON file."""
+"""Pins: named scenarios of a session to compare; they survive page switches, and one JSON file holds them all."""
 
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,8 +161,10 @@ def assumption_table(known: dict[str, Pin]) -> "pd.DataFrame":
     for path in paths:
         values = {name: found.get(path, _held(known[name].scenario, path)) for name, found in plain.items()}
         if any(value != next(iter(values.values())) for value in values.values()):
-            told = {n: f"{len(v)} months" if isinstance(v, list) else "" if v is None else v for n, v in values.items()}
-            records.append({"assumption": path, **told})
+            cells = {
+                n: f"{len(v)} months" if isinstance(v, list) else "" if v is None else v for n, v in values.items()
+            }
+            records.append({"assumption": path, **cells})
     frame = pd.DataFrame.from_records(records, columns=["assumption", *known])
     frame.attrs["units"] = {}
     return frame
@@ -198,7 +200,7 @@ def pin_control(asked: Question) -> None:
             name = suggested(pins(), _called(asked))
             st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
             st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
-        st.caption(f"{len(pins())} pinned; page Compare puts them side by side.")
+        st.caption(f"{len(pins())} pinned; page Compare shows them side by side.")
         for sentence in st.session_state.pop("pin_problems", ()):
             st.error(escaped(sentence))
 
@@ -212,7 +214,7 @@ def _pin_now(name: str) -> None:
 
 
 def pin_preset(name: str) -> None:
-    """Pin a preset as it comes."""
+    """Pin an unchanged preset."""
     try:
         pin(pins(), suggested(pins(), name), Pin(name, load(name)))
     except InputError as error:

@@ -52,6 +52,7 @@ __all__ = [
 
 PAUSE = 0.08
 """seconds"""
+LARGEST = 2.0**53
 MOST_WRITTEN = 10_000
 """Most numbers of a table that are written one by one."""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
@@ -146,7 +147,7 @@ def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]]) -
 
 def stale(draw: Callable[[], None]) -> None:
     """The last good answer, greyed."""
-    st.caption("In grey: the last answer, from before this change.")
+    st.caption("In grey: the last answer, before this change.")
     with st.container(key="stale"):
         draw()
 
@@ -237,12 +238,21 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
 
     units = frame.attrs.get("units", {})
     bare = frame if frame.index.name is None else frame.reset_index()
-    headers = {str(name): as_text(_header(str(name), units.get(name, "1"))) for name in bare.columns}
-    content = {name: _content(bare[name].to_numpy()) for name in headers}
-    numbers = [name for name, values in content.items() if values.dtype.kind in "iuf"]
+    content = {str(name): _content(bare[name].to_numpy()) for name in bare.columns}
     outputs = bare["output"].tolist() if "output" in bare else []
-    if "output" in content:
+    if outputs:
         content["output"] = np.array([as_text(heading(str(name))) for name in outputs], object)
+    numbers = [name for name, values in content.items() if values.dtype.kind in "iuf"]
+    by_row = [name for name in numbers if name not in units and not name.endswith(VS)] if "unit" in bare else []
+    if by_row:
+        powers = [_power(row) for row in zip(*(content[name] for name in by_row), strict=True)]
+        content |= {name: content[name] / np.power(10.0, powers) for name in by_row if any(powers)}
+        content["unit"] = np.array([_unit(u, power) for u, power in zip(bare["unit"], powers, strict=True)], object)
+    headers = {}
+    for name, values in content.items():
+        power = _power(values) if name in numbers and name not in by_row else 0
+        content[name] = values / 10.0**power if power else values
+        headers[name] = as_text(_header(name, units.get(name, "1"), power))
     shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
     if len(shown) * len(numbers) > MOST_WRITTEN:
         formats = {
@@ -252,14 +262,26 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
         return
     style = shown.style
     one = str(frame.attrs.get("output", ""))  # the output of a tornado's columns
+    elasticity = "active_limit" in bare  # numbers of a kind of their own, in columns named after outputs
     for name in numbers:
         header, column = headers[name], one if one and name.startswith(("output_", "swing")) else name
-        style = style.format(partial(_number, column=column), subset=[header])
+        style = style.format(partial(_number, column="" if elasticity else column), subset=[header])
         if name not in units and not name.endswith(VS):  # each row is another output
             for output in dict.fromkeys(outputs):
                 rows = [i for i, other in enumerate(outputs) if other == output]
                 style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
     st.dataframe(style, hide_index=True, alt=alt_text, placeholder="")
+
+
+def _power(values: Iterable[float]) -> int:
+    """The power of ten that large numbers are divided by; a browser takes integers beyond 2^53 for errors."""
+    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    return 3 * int(math.log10(largest) // 3) if largest >= LARGEST else 0
+
+
+def _unit(unit: str, power: int) -> str:
+    """A unit times a power of ten; "" for a plain number."""
+    return " ".join(filter(None, (f"1e{power}" if power else "", "" if unit == "1" else unit)))
 
 
 def _number(value: float, column: str) -> str:
@@ -284,14 +306,15 @@ def _format(values: np.ndarray, name: str) -> str:
     """A format of the browser's, for tables too long to write every number."""
     output = output_of(name)
     if output and output.kind != "number":
-        return {"ratio": "%.1fx", "share": "percent"}[output.kind]
-    largest = float(np.nanmax(np.abs(values), initial=0.0))
-    return "scientific" if largest >= 1e15 else "compact" if largest >= 1e3 else "%.4g"
+        return {"ratio": "%.1fx", "share": "percent", "count": "localized"}[output.kind]
+    return "compact" if float(np.nanmax(np.abs(values), initial=0.0)) >= 1e3 else "%.4g"
 
 
-def _header(name: str, unit: str) -> str:
+def _header(name: str, unit: str, power: int = 0) -> str:
     """The heading of a column; a dotted path stays as it is typed, and no star, as not every row is an optimum."""
-    return name if "." in name else with_unit(name, unit).replace("*", "")
+    if "." in name:
+        return f"{name} (1e{power})" if power else name
+    return with_unit(name, _unit(unit, power)).replace("*", "")
 
 
 def download(frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str] = ("csv",)) -> None:

@@ -1,4 +1,4 @@
-"""What every page shares: preset, undo, reset, every assumption, and the scenario as a file."""
+"""The sidebar of every page: preset, undo, reset, every assumption, and the scenario as a file."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ def sidebar(asked: Question, page: str) -> None:
         st.caption(
             f"{len(changed)} {differ} from the preset, marked ●: {', '.join(_groups(changed))}."
             if changed
-            else "Assumptions as the preset has them."
+            else "All assumptions have their preset values."
         )
         for name in GROUPS:
             if not (name == "traffic" and page == "Plan"):
@@ -51,12 +51,12 @@ def _preset(asked: Question) -> None:
     st.session_state["preset"] = asked.preset
     st.selectbox(
         "Preset", presets(), key="preset", on_change=lambda: question().choose(st.session_state["preset"]),
-        help=escaped(f"As it comes: {load(asked.preset).description}"),
+        help=escaped(f"{load(asked.preset).description}"),
     )  # fmt: skip
 
 
 def _file(asked: Question) -> None:
-    """The scenario as a file, out and in."""
+    """Download and upload of the scenario as a file."""
     box = st.expander("Scenario as a file", key="open.file", on_change="rerun")
     if box.open:
         with box:

@@ -1,7 +1,7 @@
-"""What does one visitor's session hold? The question, what was typed and not accepted, and the steps that can be undone.
+"""The state of a session: the scenario, typed values that were refused, and the steps that can be undone.
 
-The scenario kept here is always a valid one. A change that the library refuses stays beside it, with the library's sentences, until it is
-corrected, taken back or joined by the change that makes it whole.
+The scenario is always valid. A change that the library refuses is kept as pending, with the library's sentences, until it is corrected,
+undone, or completed by another change.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Question:
     def changed(self) -> dict[str, Any]:
         """Dotted paths that differ from the preset, with the preset's value (None where it has none)."""
         known = self._changed
-        if known is None or known[0] != self.preset or known[1] is not self.scenario:  # every control asks
+        if known is None or known[0] != self.preset or known[1] is not self.scenario:  # called for every control
             before, now = plain_values(load(self.preset)), plain_values(self.scenario)
             found = {path: before.get(path) for path in [*now, *before] if before.get(path) != now.get(path)}
             self._changed = known = (self.preset, self.scenario, found)
@@ -117,7 +117,7 @@ def _opened(given: dict[str, str]) -> Question:
 
 
 def write_link(asked: Question) -> None:
-    """Make the URL say what the session asks; a link that was not taken as it is stays, so that it can be corrected there too."""
+    """Write the scenario into the URL; a link with refused parts is kept, so that it can be corrected there too."""
     wanted = parameters(asked.preset, asked.scenario) if asked.link is None else asked.link
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

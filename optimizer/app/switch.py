@@ -1,4 +1,4 @@
-"""What does a new kind of goal, traffic, RL policy or law start with? With what keeps the answer as it is, where that can be said."""
+"""Start values of a new kind of goal, traffic, RL policy or law: those that keep the answer, where there are such values."""
 
 import math
 from typing import Any

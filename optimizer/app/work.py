@@ -1,4 +1,4 @@
-"""How is long work done? Beside the page, so that every press is answered, with a bar and a button that stops it and loses nothing."""
+"""Long work in a thread, so that the page stays responsive, with a progress bar and a button that stops it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,39 +11,39 @@ import streamlit as st
 from ..analysis.blocks import Progress
 from ..assumptions.scenario import Scenario
 
-__all__ = ["beside", "kept", "waiting", "worked"]
+__all__ = ["in_thread", "kept", "waiting", "worked"]
 
 T = TypeVar("T")
 MOST_KEPT = 100
 PERIOD = 0.1
-"""seconds between two looks at how far the work is"""
+"""seconds between two updates of the progress bar"""
 SHORT = 0.3
-"""seconds of work that are not worth a bar"""
+"""seconds; shorter work shows no bar"""
 _GREY = "<span></span><style>[data-testid=stApp] [data-stale=true] {opacity: 0.4 !important}</style>"
-"""Without the span Streamlit would take it for a style of the page, which stays."""
+"""Without the span Streamlit would treat it as a style of the page and keep it."""
 
 kept: dict[tuple[str, str], Any] = {}
-"""What was worked out on this server, by scenario and name."""
+"""Results of this server, by scenario and name."""
 
 
 class _AbandonedError(Exception):
-    """Nobody waits for this work any more."""
+    """The page that waited for this work has ended."""
 
 
-def beside(work: Callable[[Progress], T], tell: Progress) -> T:
-    """What `work` gives, worked out in a thread of its own while this one tells how far it is.
+def in_thread(work: Callable[[Progress], T], progress: Progress) -> T:
+    """The result of `work`, computed in a thread while this one shows its progress.
 
-    A press ends this run of the page where it next tells Streamlit something: at once, even while JAX compiles, which nothing can
-    interrupt. Work that nobody waits for any more ends where it next reports.
+    When the user changes something, Streamlit ends this run of the page at its next call of Streamlit: at once, even while JAX compiles,
+    which cannot be interrupted. The work then ends at its next report.
 
     Args:
-        work: takes what it is to call with (parts done, parts in all).
-        tell: called here with the same, some times a second, once the work is not short.
+        work: takes a function to call with (parts done, parts in all).
+        progress: called in this thread with the latest of these, a few times a second, once the work has taken longer than `SHORT`.
 
     """
     far, left, found = (0, 1), threading.Event(), Future[T]()
 
-    def heard(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal far
         if left.is_set():
             raise _AbandonedError
@@ -51,7 +51,7 @@ def beside(work: Callable[[Progress], T], tell: Progress) -> T:
 
     def run() -> None:
         try:
-            found.set_result(work(heard))
+            found.set_result(work(report))
         except BaseException as error:  # raised again where the result is asked for
             found.set_exception(error)
 
@@ -59,7 +59,7 @@ def beside(work: Callable[[Progress], T], tell: Progress) -> T:
     try:
         wait([found], SHORT)
         while not found.done():
-            tell(*far)
+            progress(*far)
             wait([found], PERIOD)
         return found.result()
     finally:
@@ -68,7 +68,7 @@ def beside(work: Callable[[Progress], T], tell: Progress) -> T:
 
 @contextmanager
 def waiting(text: str) -> Iterator[Progress]:
-    """For `beside`: a spinner, and what the page showed before in grey."""
+    """Progress for `in_thread`: a spinner, and the previous content of the page in grey."""
     place = st.empty()
     place.html(_GREY)
     with st.spinner(text):
@@ -77,13 +77,13 @@ def waiting(text: str) -> Iterator[Progress]:
 
 
 def worked(s: Scenario | None, name: str, work: Callable[[Progress], T], *, ask: bool = False) -> T:
-    """The result of an analysis of a scenario. The page ends here while nobody has asked for it, and where it was stopped.
+    """The result of an analysis of a scenario. Where a button starts it, or after a stop, the page ends here until it is pressed.
 
     Args:
         s: the scenario, if the analysis is of one.
         name: of the analysis, different for different settings.
-        work: what makes the result; it takes what it is to call with (parts done, parts in all).
-        ask: whether it starts with a button only.
+        work: computes the result; takes a function to call with (parts done, parts in all).
+        ask: whether a button starts it.
 
     """
     key = (s.to_toml() if s else "", name)
@@ -100,15 +100,15 @@ def worked(s: Scenario | None, name: str, work: Callable[[Progress], T], *, ask:
         place.empty()
         bar = None
 
-        def tell(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             nonlocal bar
             if bar is None:
                 box = place.container()
                 bar = box.progress(0.0)
-                box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="what was there before stays")
+                box.button("Stop", key=f"stop.{name}", on_click=_stop, args=(key,), help="earlier results are kept")
             bar.progress(done / max(total, 1), f"Solving ... {done:,} of {total:,}" if total > 1 else "Solving ...")
 
-        kept[key] = beside(work, tell)
+        kept[key] = in_thread(work, progress)
         while len(kept) > MOST_KEPT:
             kept.pop(next(iter(kept)), None)
         place.empty()
@@ -116,5 +116,5 @@ def worked(s: Scenario | None, name: str, work: Callable[[Progress], T], *, ask:
 
 
 def _stop(key: tuple[str, str]) -> None:
-    """Ask before this analysis is begun again."""
+    """Start this analysis again only when a button is pressed."""
     st.session_state["stopped"] = key

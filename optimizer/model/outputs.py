@@ -15,8 +15,10 @@ __all__ = [
     "ANSWER",
     "DETAIL",
     "MONEY",
+    "NARROW",
     "PHASES",
     "POSITIVE",
+    "SENSITIVE",
     "Output",
     "checked_output",
     "heading",
@@ -32,7 +34,7 @@ __all__ = [
 MONEY = "money"
 """Stands for FLOP or USD, whichever the scenario's `money.unit` says."""
 
-Kind = Literal["number", "ratio", "share"]
+Kind = Literal["number", "ratio", "share", "count"]
 
 
 class Output(NamedTuple):
@@ -45,7 +47,7 @@ class Output(NamedTuple):
     unit: str
     formula: str = ""
     kind: Kind = "number"
-    """how it is written: 111B, 52.4x or 17 %"""
+    """how it is written: 111B, 52.4x, 17 % or 1,049"""
 
 
 PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
@@ -55,7 +57,7 @@ _DECLARED = (
     Output("n_params", "active parameters", "N*", "parameters"),
     Output("train_tokens", "training tokens", "D*", "tokens"),
     Output("rl_tokens", "RL tokens", "R*", "tokens"),
-    Output("tokens_per_param", "tokens per parameter", "D*/N*", "tokens/parameter", "D/N"),
+    Output("tokens_per_param", "tokens per parameter", "D*/N*", "tokens/parameter", "D/N", "count"),
     Output("overtraining_vs_rule_of_20", "over-training", "D*/20N*", "1", "D/(20 N)", "ratio"),
     Output("overtraining_vs_law", "over-training", "D*/D0", "1", "D/D0(N), D0(N) compute-optimal under the law", "ratio"),
     Output("loss", "loss", "L", "nat/token", "E + l(N, D)"),
@@ -112,6 +114,21 @@ POSITIVE = (
 """Outputs of every answer that are positive numbers, in their order."""
 ANSWER = (*POSITIVE, "kkt_residual")
 """Numeric columns of an answer of `solve_batch`."""
+SENSITIVE = ("overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law")
+"""Outputs that pages on sensitivity offer, the default first."""
+NARROW = (
+    *(
+        "n_params",
+        "train_tokens",
+        "rl_tokens",
+        "overtraining_vs_rule_of_20",
+        "overtraining_vs_law",
+        "loss",
+        "cost_total",
+    ),
+    *("savings", "band_n_params_low", "band_n_params_high"),
+)
+"""Outputs of a table that fits on a page."""
 DETAIL = (
     "baseline_n_params",
     "baseline_train_tokens",
@@ -158,14 +175,18 @@ def units_of(columns: Iterable[str], money: str) -> dict[str, str]:
 def heading(column: str) -> str:
     """What people call a column: its name, and its symbol where that says more.
 
-    >>> heading("n_params"), heading("overtraining_vs_law"), heading("cost_total"), heading("status_low")
-    ('active parameters N*', 'over-training D*/D0', 'cost over the life', 'status low')
+    >>> heading("n_params"), heading("band_n_params_low"), heading("cost_total"), heading("status_low")
+    ('active parameters N*', 'active parameters, lowest', 'cost over the life', 'status low')
 
     """
     output = output_of(column)
     if output is None:
         return column.replace("_", " ")
-    letters = output.symbol if any(c.isupper() for c in output.symbol) and "*" in output.symbol else ""
+    letters = (
+        output.symbol
+        if column in _BY_COLUMN and any(c.isupper() for c in output.symbol) and "*" in output.symbol
+        else ""
+    )
     return output.name if not letters or letters in output.name else f"{output.name} {letters}"
 
 
@@ -191,6 +212,8 @@ def written(value: float, column: str, digits: int = 4) -> str:
         return ""
     output = output_of(column)
     kind = output.kind if output else "number"
+    if kind == "count" and 1e3 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
     return times(value) if kind == "ratio" else percent(value) if kind == "share" else human(value, digits)
 
 

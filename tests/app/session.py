@@ -41,13 +41,13 @@ def expected(scenario) -> dict[str, str]:
     best = solve(scenario)
     unit = "FLOP" if best.unit == "flops" else "USD"
     return {
-        "N*, active parameters": human(float(best.design.n_params), 4),
-        "D*, training tokens": human(float(best.design.train_tokens), 4),
-        "R*, RL tokens": human(float(best.design.rl_tokens), 4),
-        "Loss, nat/token": f"{best.loss:.4f}",
-        "Over-training against 20:1": times(best.overtraining.vs_rule_of_20),
-        "Over-training against the law": times(best.overtraining.vs_law),
-        f"Cost over the life, {unit}": human(float(best.cost.total), 4),
+        "Active parameters N*": human(float(best.design.n_params), 4),
+        "Training tokens D*": human(float(best.design.train_tokens), 4),
+        "RL tokens R*": human(float(best.design.rl_tokens), 4),
+        "Loss (nat/token)": human(best.loss, 5),
+        "Over-training D*/20N*": times(best.overtraining.vs_rule_of_20),
+        "Over-training D*/D0": times(best.overtraining.vs_law),
+        f"Cost over the life ({unit})": human(float(best.cost.total), 4),
     }
 
 
@@ -70,9 +70,9 @@ def texts_that_are_numbers(at: AppTest) -> list[str]:
     found = []
     for table in at.dataframe:
         for name in table.value:
-            told = [str(v) for v in table.value[name] if v is not None and v == v and v != ""]
-            if table.value[name].dtype.kind not in "iufb" and told and all(map(NUMBER.fullmatch, told)):
-                found.append(f"{name}: {told[:3]}")
+            texts = [str(v) for v in table.value[name] if v is not None and v == v and v != ""]
+            if table.value[name].dtype.kind not in "iufb" and texts and all(map(NUMBER.fullmatch, texts)):
+                found.append(f"{name}: {texts[:3]}")
     return found
 
 

@@ -1,8 +1,10 @@
 """Every page shows every preset, with the numbers of the library."""
 
+import sys
+
 import pytest
 
-from optimizer import load, presets, solve
+from optimizer import load, presets, size_table, solve
 from optimizer.analysis.serving import batch_sweep, key_figures, served, served_optimum
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent
@@ -37,26 +39,29 @@ def test_every_preset_can_be_compared():
     assert not texts_that_are_numbers(at)
     ratio = written(found).loc[found.value["output"].str.startswith("over-training"), presets()]
     assert ratio.map(lambda text: text.endswith("x")).to_numpy().all()
-    assert written(found).loc[found.value["output"] == "savings", presets()[0]].item().endswith(" %")
+    assert (
+        written(found)
+        .loc[found.value["output"] == "savings against the Chinchilla plan", presets()[0]]
+        .item()
+        .endswith(" %")
+    )
 
 
 def test_the_lecture_shows_its_published_answer():
     found = shown(opened())
-    assert found["N*, active parameters"] == "111.4B"
-    assert found["Over-training against 20:1"] == "52.4x"
+    assert found["Active parameters N*"] == "111.4B"
+    assert found["Over-training D*/20N*"] == "52.4x"
 
 
 def test_the_size_table_is_the_librarys():
-    from optimizer import size_table
-
     at = opened("sizes")
     table = size_table(load("lecture-2026"))
     assert len(at.dataframe[0].value) == len(table)
     found = at.dataframe[0]
     assert found.value["active parameters N"].tolist() == table["n_params"].tolist()
     assert written(found)["active parameters N"].tolist() == [human(n, 4) for n in table["n_params"]]
-    assert written(found)["savings"].tolist() == [percent(n) for n in table["savings"]]
-    assert written(found)["over-training D/D0(N)"].tolist() == [times(n) for n in table["overtraining_vs_law"]]
+    assert written(found)["savings against the Chinchilla plan"].tolist() == [percent(n) for n in table["savings"]]
+    assert written(found)["over-training D/D0"].tolist() == [times(n) for n in table["overtraining_vs_law"]]
     at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
     run(at)
     assert "no-such-law" in at.error[0].value.replace("\\", "")
@@ -72,7 +77,7 @@ def test_serving_shows_the_librarys_operating_points():
     run(at)
     s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
-    found = at.dataframe[0].value["decoding (USD/Mtok)"].tolist()
+    found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
     assert found == batch_sweep(s)["usd_per_mtok_decode"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
@@ -80,7 +85,7 @@ def test_serving_shows_the_librarys_operating_points():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_was_typed_and_cannot_be_is_told_on_every_page(page):
+def test_a_refused_value_has_its_sentence_on_every_page(page):
     at = opened(page)
     at.session_state["question"].change({"pretraining.mfu": "abc"})
     run(at)
@@ -121,13 +126,13 @@ def test_the_numbers_of_a_chart_are_numbers(page, names):
     run(at)
     assert len(at.dataframe) == len(names)
     assert not texts_that_are_numbers(at)
-    told = [written(table) for table in at.dataframe]
-    assert not [v for table in told for v in table.to_numpy().ravel() if str(v) in ("None", "nan", "n/a")]
+    tables = [written(table) for table in at.dataframe]
+    assert not [v for table in tables for v in table.to_numpy().ravel() if str(v) in ("None", "nan", "n/a")]
     if page == "plan":
-        assert told[1]["share"].str.endswith(" %").all()
-        assert told[0]["cost vs optimum"].str.endswith("x").all()
+        assert tables[1]["share"].str.endswith(" %").all()
+        assert tables[0]["cost over the least cost"].str.endswith("x").all()
     else:
-        assert told[0]["over-training D/(20 N)"].str.endswith("x").all()
+        assert tables[0]["over-training D/20N"].str.endswith("x").all()
 
 
 def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
@@ -139,7 +144,39 @@ def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
     s = served_optimum(best)
     assert s.scenario.money.serve_chip.usd_per_chip_hour == 1
     assert s.scenario.serving.load_factor == 0.6
-    assert at.dataframe[0].value["decoding (USD/Mtok)"].tolist() == batch_sweep(s)["usd_per_mtok_decode"].tolist()
+    assert at.dataframe[0].value["decode cost (USD/Mtok)"].tolist() == batch_sweep(s)["usd_per_mtok_decode"].tolist()
     at.session_state["question"].change({"deployment.sparsity": 2})
     run(at)
     assert "deployment.sparsity = 2 disagrees with law.experts = 32" in at.warning[0].value.replace("\\", "")
+
+
+def test_numbers_that_a_browser_takes_for_errors_are_divided_by_a_power_of_ten():
+    """A number cell of Streamlit shows integers beyond 2^53 as an error."""
+    at = opened("sizes")
+    cost = size_table(load("lecture-2026"))["cost_total"]
+    found = at.dataframe[0].value["cost over the life (1e27 FLOP)"]
+    assert found.tolist() == pytest.approx((cost / 1e27).tolist())
+    at = opened("compare")
+    at.session_state["pins"] = {preset: Pin(preset, load(preset)) for preset in ("lecture-2026", "open-weights-8b")}
+    run(at)
+    rows = at.dataframe[0].value.set_index("output")
+    total = rows.loc["cost over the life"]
+    best = solve(load("lecture-2026"))
+    assert total.loc[total["unit"] == "1e24 FLOP", "lecture-2026"].item() == pytest.approx(best.cost.total / 1e24)
+    assert rows.loc["over-training D*/20N*", "unit"] == ""
+    assert rows.select_dtypes("number").max().max() < 2**53
+
+
+def test_elasticities_are_plain_numbers():
+    at = opened("sensitivity")
+    at.session_state["open.chart.elasticity-bars"] = True
+    run(at)
+    assert not written(at.dataframe[0]).map(lambda text: str(text).endswith("x")).to_numpy().any()
+
+
+def test_a_download_without_its_package_is_disabled_and_says_why(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    buttons = {b.proto.label: b.proto for b in opened("sizes").get("download_button")}
+    assert buttons["Excel"].disabled
+    assert "needs xlsxwriter; install it with" in buttons["Excel"].help
+    assert not buttons["CSV"].disabled

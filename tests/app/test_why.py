@@ -22,7 +22,7 @@ def test_the_arithmetic_of_the_lecture_is_the_scenarios_own(lecture):
 
 
 VIEWS = {
-    "Bill by bill": lambda s: times(staircase(s)[RATIO].iloc[-1]),
+    "Step by step": lambda s: times(staircase(s)[RATIO].iloc[-1]),
     "Every law": lambda s: times(every_law(s).loc["hoffmann", RATIO]),
     "Map of designs": lambda s: percent(solve(s).savings),
 }
@@ -66,7 +66,7 @@ def test_the_claims_are_those_of_the_command():
 
 def test_shares_of_the_spread_are_the_librarys(lecture):
     at = opened("sensitivity")
-    at.segmented_control(key="sensitivity_view").set_value("Shares of the spread")
+    at.segmented_control(key="sensitivity_view").set_value("Sobol indices")
     run(at)
     assert not at.get("vega_lite_chart")
     at.select_slider(key="sobol_samples").set_value(32)
@@ -85,7 +85,7 @@ def test_shares_of_the_spread_are_the_librarys(lecture):
 
 def test_the_spread_is_that_of_the_librarys_draws(lecture):
     at = opened("sensitivity")
-    at.segmented_control(key="sensitivity_view").set_value("Spread of the draws")
+    at.segmented_control(key="sensitivity_view").set_value("Monte Carlo")
     run(at)
     reached = percent((draws(lecture, 2000)[RATIO] >= 100).mean())
     assert f"dashed: 100x, which {reached} of the draws reach" in charts(at) + " ".join(

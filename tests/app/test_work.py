@@ -1,11 +1,11 @@
-"""Long work: its result and its errors arrive, a press leaves it at once, and what nobody waits for ends."""
+"""Long work: its result and its errors arrive, an interaction ends the wait at once, and abandoned work ends."""
 
 import threading
 
 import pytest
 
 from optimizer import load, tornado
-from optimizer.app.work import beside
+from optimizer.app.work import in_thread
 
 
 class PressedError(Exception):
@@ -16,8 +16,8 @@ def press(_done, _total):
     raise PressedError
 
 
-def test_the_result_arrives_and_the_page_hears_how_far_the_work_is():
-    heard, go = [], threading.Event()
+def test_the_result_arrives_and_the_page_gets_its_progress():
+    reports, go = [], threading.Event()
 
     def work(tell):
         tell(1, 4)
@@ -25,15 +25,15 @@ def test_the_result_arrives_and_the_page_hears_how_far_the_work_is():
         return "done"
 
     def tell(done, total):
-        heard.append((done, total))
+        reports.append((done, total))
         go.set()
 
-    assert beside(work, tell) == "done"
-    assert heard[0] == (1, 4)
+    assert in_thread(work, tell) == "done"
+    assert reports[0] == (1, 4)
 
 
-def test_short_work_tells_nothing():
-    assert beside(lambda _: 7, press) == 7
+def test_short_work_reports_nothing():
+    assert in_thread(lambda _: 7, press) == 7
 
 
 def test_an_error_arrives_as_itself():
@@ -41,7 +41,7 @@ def test_an_error_arrives_as_itself():
         raise ValueError("limits.max_params")
 
     with pytest.raises(ValueError, match=r"limits\.max_params"):
-        beside(work, press)
+        in_thread(work, press)
 
 
 def test_a_press_is_answered_while_the_work_goes_on_and_the_work_ends_where_it_next_reports():
@@ -57,33 +57,35 @@ def test_a_press_is_answered_while_the_work_goes_on_and_the_work_ends_where_it_n
             ended.set()
 
     with pytest.raises(PressedError):
-        beside(work, press)
+        in_thread(work, press)
     assert not ended.is_set()
     go.set()
     assert ended.wait(60)
     assert not reached
 
 
-def test_an_analysis_takes_what_the_page_hears_with(lecture):
-    heard = []
-    found = beside(lambda tell: tornado(lecture, progress=lambda *at: (heard.append(at), tell(*at))), lambda *_: None)
-    assert heard[0][0] == 0
-    assert heard[-1][0] == heard[-1][1] > 1
+def test_an_analysis_reports_its_progress(lecture):
+    reports = []
+    found = in_thread(
+        lambda report: tornado(lecture, progress=lambda *at: (reports.append(at), report(*at))), lambda *_: None
+    )
+    assert reports[0][0] == 0
+    assert reports[-1][0] == reports[-1][1] > 1
     assert found.equals(tornado(load("lecture-2026")))
 
 
-def test_an_analysis_that_nobody_waits_for_ends(lecture):
+def test_an_abandoned_analysis_ends(lecture):
     asked, ended, reached = threading.Event(), threading.Event(), []
 
-    def work(tell):
+    def work(report):
         asked.wait()
         try:
-            tornado(lecture, progress=lambda *at: (tell(*at), reached.append(at)))
+            tornado(lecture, progress=lambda *at: (report(*at), reached.append(at)))
         finally:
             ended.set()
 
     with pytest.raises(PressedError):
-        beside(work, press)
+        in_thread(work, press)
     asked.set()
     assert ended.wait(60)
     assert not reached

@@ -136,7 +136,7 @@ def test_the_size_table_leaves_as_the_library_makes_it(visit):
 
 def test_long_work_is_asked_for_shows_its_progress_and_can_be_stopped(visit):
     page = visit("/sensitivity")
-    page.get_by_text("Shares of the spread").click()
+    page.get_by_text("Sobol indices").click()
     settled(page)
     slider = page.locator(".st-key-sobol_samples input[type=range]")
     slider.focus()
@@ -150,7 +150,7 @@ def test_long_work_is_asked_for_shows_its_progress_and_can_be_stopped(visit):
     settled(page)
     page.get_by_role("button", name="Calculate").wait_for()
     assert page.locator("[data-testid=stException], [data-testid=stVegaLiteChart]").count() == 0
-    page.get_by_text("One per cent more").click()
+    page.get_by_text("Elasticities").click()
     page.locator("[data-testid=stVegaLiteChart] svg path").first.wait_for()
 
 

@@ -76,7 +76,7 @@ def edited(page: Page, value: str) -> None:
 
 def test_the_first_paint_is_the_published_answer(visit):
     page = visit()
-    shows(page, {"N*, active parameters": "111.4B", "Over-training against 20:1": "52.4x"})
+    shows(page, {"Active parameters N*": "111.4B", "Over-training D*/20N*": "52.4x"})
     shows(page, expected(load("lecture-2026")))
     page.locator(CHART).nth(1).wait_for()
     assert page.locator(CHART).count() == 2

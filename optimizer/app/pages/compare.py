@@ -1,4 +1,4 @@
-"""Page: pinned scenarios side by side."""
+"""Page Compare: pinned scenarios side by side."""
 
 import streamlit as st
 
@@ -36,23 +36,21 @@ def page() -> None:
         return
     reference = st.selectbox("Reference", answered, key="compare_reference")
     frame = difference_table(plans, reference)
-    st.header("The difference")
-    st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}. 1 means alike.")
+    st.header("Outputs")
+    st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal.")
     show.table(frame, "Outputs of the pinned scenarios and their ratios")
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
-    st.header("The cause")
+    st.header("Assumptions that differ")
     cause = assumption_table(known)
     if len(cause):
-        st.caption("The assumptions in which they differ; empty where a scenario does not have the assumption.")
+        st.caption("A cell is empty where a scenario does not have the assumption.")
         show.table(cause, "Assumptions in which the pinned scenarios differ")
         show.download(cause.astype(str), "assumptions", plans[reference].scenario)
     else:
-        st.caption(
-            "They do not differ in any assumption." if len(known) > 1 else "Pin another scenario to compare with."
-        )
-    st.header("The valleys and the bills")
+        st.caption("No assumption differs." if len(known) > 1 else "Pin another scenario to compare with.")
+    st.header("Cost curves and cost by phase")
     st.caption(
-        "Where the thick stretches overlap, one size serves those scenarios for at most 5 % more; the bars say where the money goes."
+        "Where thick stretches overlap, one size costs at most 5 % more than the optimum in each of those scenarios."
     )
     if len(answered) > MOST_DRAWN:
         before = st.session_state.get("compare_drawn", answered[:MOST_DRAWN])
@@ -74,7 +72,7 @@ def page() -> None:
 
 
 def _answers(known: dict[str, Pin]) -> dict[str, Solution]:
-    """The answer to every pin; what is answered is kept, so that a stop loses none of it."""
+    """The answer to every pin; each answer is cached, so that an interruption loses none."""
     bar = st.progress(0.0, "Solving ...")
     found = {}
     for done, (name, pinned) in enumerate(known.items()):

@@ -1,6 +1,4 @@
-"""Page 1: the forecast, the optimum, why, and how sure."""
-
-from collections.abc import Iterable
+"""Page Plan: the optimum with its band, the cost curve, the cost by phase, and the traffic forecast."""
 
 import streamlit as st
 
@@ -11,9 +9,11 @@ from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
 from optimizer.assumptions.naming import described, title
-from optimizer.assumptions.numbers import human, percent, times
+from optimizer.assumptions.numbers import human, times
+from optimizer.model.outputs import output_of, with_unit, written
 from optimizer.optimum.solution import Solution
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
+from optimizer.report.chart.theme import capital
 from optimizer.report.sentences import unspent, verdict
 
 
@@ -32,24 +32,23 @@ def page() -> None:
 def _design(best: Solution) -> None:
     """The answer first, then why and how sure."""
     curve, phases = show.figure(cost_against_params, cost_curve(best)), show.figure(cost_by_phase, cost_phases(best))
-    unit = best.scenario.money.currency
     n, d, r = (float(v) for v in best.design)
-    band, ratio = best.band, best.overtraining
+    band, ratio, unit = best.band, best.overtraining, best.scenario.money.currency
     st.markdown(f"**{escaped(verdict(best))}**")
+    sizes = "below: the sizes that cost at most 5 % more for the same loss"
+    chinchilla = "the design of the same loss with the least pre-training compute, with its cost over the same life"
     show.metrics((
         (
-            ("N*, active parameters", human(n, 4), _range(map(_short, band.n_params)),
-             "below: the sizes that cost at most 5 % more for the same loss"),
-            ("D*, training tokens", human(d, 4), _range(map(_short, band.train_tokens)), "below: the tokens of those sizes"),
-            ("R*, RL tokens", human(r, 4), None, None),
-            ("Loss, nat/token", f"{best.loss:.4f}", None, None),
+            _metric("n_params", n, "parameters", band.n_params, sizes),
+            _metric("train_tokens", d, "tokens", band.train_tokens, "below: the training tokens of those sizes"),
+            _metric("rl_tokens", r, "tokens"),
+            _metric("loss", best.loss, "nat/token", digits=5),
         ),
         (
-            ("Over-training against 20:1", times(ratio.vs_rule_of_20), _range(map(times, band.overtraining_vs_rule_of_20)), "D / 20 N"),
-            ("Over-training against the law", times(ratio.vs_law), None, "D / D0(N), D0 for training alone"),
-            (f"Cost over the life, {unit}", human(float(best.cost.total), 4), None, None),
-            ("Savings against Chinchilla", percent(best.savings), None,
-             "against the design of the same loss with the least pre-training compute, billed for the same life"),
+            _metric("overtraining_vs_rule_of_20", ratio.vs_rule_of_20, "1", band.overtraining_vs_rule_of_20),
+            _metric("overtraining_vs_law", ratio.vs_law, "1"),
+            _metric("cost_total", float(best.cost.total), unit),
+            _metric("savings", best.savings, "1", about=chinchilla),
         ),
     ))  # fmt: skip
     left, right = st.columns([3, 2])
@@ -70,20 +69,28 @@ def _design(best: Solution) -> None:
     )
 
 
-def _short(value: float) -> str:
-    return human(value, 3)
-
-
-def _range(ends: Iterable[str]) -> str:
-    return " to ".join(ends)
+def _metric(
+    column: str,
+    value: float,
+    unit: str,
+    ends: tuple[float, float] | None = None,
+    about: str | None = None,
+    digits: int = 4,
+) -> tuple[str, str, str | None, str | None]:
+    """Label, value, range and help of an output; its formula where there is no other help."""
+    output = output_of(column)
+    below = None if ends is None else " to ".join(written(end, column, 3) for end in ends)
+    formula = output.formula if output else ""
+    return capital(with_unit(column, unit)), written(value, column, digits), below, about or formula or None
 
 
 def _forecast(asked: Question, best: Solution | None) -> None:
     st.header("Traffic forecast")
-    if best is not None:  # said again where the forecast is moved
+    if best is not None:  # repeated next to the forecast that moves it
         n, d, _ = (float(v) for v in best.design)
+        ratio = times(best.overtraining.vs_rule_of_20)
         st.markdown(
-            f"Optimum for it: **{human(n, 4)} parameters on {human(d, 4)} tokens**, {times(best.overtraining.vs_rule_of_20)} the 20:1 rule."
+            f"Optimum for this forecast: **{human(n, 4)} parameters on {human(d, 4)} tokens**, {ratio} the 20:1 rule."
         )
     kind = asked.scenario.traffic.kind
     left, right = st.columns([2, 3])
@@ -95,7 +102,7 @@ def _forecast(asked: Question, best: Solution | None) -> None:
     with right:
         if kind == "total":
             st.info(
-                "A total has no months. Choose growth to generate them, or table to enter them; the total stays the same."
+                "A total has no months. Choose growth to generate months, or table to enter them; the total stays the same."
             )
         else:
             editor(asked)

@@ -1,4 +1,4 @@
-"""Page: what serving a model on a chip looks like, and how it moves with every choice."""
+"""Page Serving: batch, speed, memory and cost of one model on one chip."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,20 +14,21 @@ from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.report.chart import latency_against_cost
+from optimizer.report.chart.theme import capital
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OPTIMUM = "the optimum of the scenario"
 TABLES = {
-    "batch": "Batch: how many sequences share a step",
-    "speed": "Speed: the cheapest way to give every user a speed",
-    "context": "Context: how long a sequence may grow",
-    "cache": "Cache: where prefixes wait, and what that costs",
-    "chips": "Chips: the same model and precision on each, cheapest first",
-    "pipeline": "Pipeline: what more stages save, and what they cost",
-    "attention": "Attention: what reading less of the context saves",
-    "domain": "Scale-up domain: how many chips reach each other fast",
+    "batch": "Batch: sequences per step",
+    "speed": "Speed: the cheapest operating point for each speed per user",
+    "context": "Context: memory and cost against the length of a sequence",
+    "cache": "Cache tiers: where prefixes are kept, and the cost",
+    "chips": "Chips: the same model and precision on each chip, cheapest first",
+    "pipeline": "Pipeline: memory and cost against the number of stages",
+    "attention": "Attention: cost when each step reads a part of the context",
+    "domain": "Scale-up domain: cost against the number of chips in the domain",
 }
 
 
@@ -73,11 +74,15 @@ def _point(found: Callable[[], Served]) -> None:
 
 
 def _figures(s: Served) -> None:
-    told = [
-        (f"{name[:1].upper()}{name[1:]}, {unit}", human(value, 3), None, None)
+    figures = [
+        (f"{capital(name)}{_unit(name, unit)}", human(value, 3), None, None)
         for name, (value, unit) in key_figures(s).items()
     ]
-    show.metrics((told[:4], told[4:]))
+    show.metrics(figures[i : i + 3] for i in range(0, len(figures), 3))
+
+
+def _unit(name: str, unit: str) -> str:
+    return "" if unit in name else f", {unit}"
 
 
 def _sweep(s: Served, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Page: the optimal size over a grid of assumptions, as a table to take away."""
+"""Page Model-size table: the optimal size over a grid of assumptions, as a table and as files."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.typed import values_given
+from optimizer.model.outputs import NARROW
 
 MOST_ROWS = 200
-SHOWN = ["status", "n_params", "train_tokens", "rl_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",
-         "savings", "band_n_params_low", "band_n_params_high", "message"]  # fmt: skip
 
 
 def page() -> None:
@@ -25,7 +24,7 @@ def page() -> None:
     st.title("Model-size table")
     st.caption(
         "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann; "
-        "1T..1000T:7 gives seven values between."
+        "1T..1000T:7 means seven values from 1T to 1000T."
     )
     start = {path: ", ".join(_written(v) for v in values) for path, values in default_grid(asked.scenario).items()}
     paths = ["law", *(path for path, _, _ in asked.scenario.quantities())]
@@ -56,7 +55,7 @@ def page() -> None:
         st.stop()
     s, over = asked.scenario, dict(grid)
     try:
-        table = worked(s, f"sizes {grid}", lambda tell: size_table(s, over, progress=tell))
+        table = worked(s, f"sizes {grid}", lambda progress: size_table(s, over, progress=progress))
     except InputError as error:
         show.problems(error.problems)
         st.stop()
@@ -67,19 +66,19 @@ def page() -> None:
 
 
 def _shown(table: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
-    axes_and_answer = [*(path for path, _ in grid), *SHOWN]
+    axes_and_answer = [*(path for path, _ in grid), "status", *NARROW, "message"]
     show.table(
         table.drop(columns=[name for name in table if name not in axes_and_answer]),
         "Optimal model size for every combination",
     )
     st.caption(
-        f"{len(table)} rows; the files hold all {len(table.columns)} columns, the scenario and how to make the table again."
+        f"{len(table)} rows; the files hold all {len(table.columns)} columns, the scenario, and the recipe to make the table again."
     )
     show.download(table, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
 
 
 def _written(value: object) -> str:
-    """As people write it where that is the same number, else every digit."""
+    """A short form where that is the same number, else every digit."""
     if not isinstance(value, float):
         return str(value)
     short = human(value, 6)

@@ -1,4 +1,4 @@
-"""Page: why the optimum lies so far beyond Chinchilla, and whether the lecture's 100x holds."""
+"""Page Why 100x: why the optimum has many more tokens per parameter than Chinchilla, and the lecture's claim of 100x."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import times
 from optimizer.evidence import lecture
-from optimizer.evidence.claims import claims
+from optimizer.evidence.claims import Claim, claims
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart
 from optimizer.report.sentences import held, saving
@@ -21,9 +21,8 @@ from optimizer.report.sentences import held, saving
 if TYPE_CHECKING:
     import pandas as pd
 
-VIEWS = ["Bill by bill", "Every law", "Map of designs", "Claims about serving"]
+STEPS, LAWS, MAP, CLAIMS = VIEWS = ("Step by step", "Every law", "Map of designs", "Claims about serving")
 OUTPUT = "overtraining_vs_rule_of_20"
-CLAIMS = ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
 
 
 def _lecture() -> "pd.DataFrame":
@@ -41,30 +40,28 @@ def page() -> None:
     """The whole page."""
     asked = question()
     st.title("Why 100x")
-    view = st.segmented_control(
-        "Look at", VIEWS, default=VIEWS[0], key="why_view", required=True, persist_state="session"
-    )
-    if view == VIEWS[3]:
+    view = st.segmented_control("View", VIEWS, default=STEPS, key="why_view", required=True, persist_state="session")
+    if view == CLAIMS:
         _serving()
         return
     show.answered(asked, lambda best: _view(view, best))
-    if asked.answered is None and view == VIEWS[0]:
+    if asked.answered is None and view == STEPS:
         _board()
 
 
 def _view(view: str, best: Solution) -> None:
-    {VIEWS[0]: _bills, VIEWS[1]: _laws, VIEWS[2]: _map}[view](best)
+    {STEPS: _steps, LAWS: _laws, MAP: _map}[view](best)
 
 
-def _bills(best: Solution) -> None:
+def _steps(best: Solution) -> None:
     s = best.scenario
-    found = worked(s, "bill by bill", lambda _: why.staircase(s))
+    found = worked(s, "step by step", lambda _: why.staircase(s))
     solved = found.dropna(subset=[OUTPUT])
-    bills = (
-        f"Training alone would give this scenario {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per parameter; with every bill "
-        f"paid the optimum is {times(solved[OUTPUT].iloc[-1])}."
+    costs = (
+        f"With the cost of training alone, the optimum of this scenario has {times(solved[OUTPUT].iloc[0])} Chinchilla's 20 tokens per "
+        f"parameter; with every cost included it has {times(solved[OUTPUT].iloc[-1])}."
     )
-    st.markdown(f"**{escaped(held(found)) or bills}** Each step is an optimum of its own, at the law's point values.")
+    st.markdown(f"**{escaped(held(found)) or costs}** Each step is an optimum, at the law's point values.")
     show.chart(chart.staircase, found)
     for step, sentence in zip(found["step"], found["message"], strict=True):
         if sentence:
@@ -77,8 +74,8 @@ def _bills(best: Solution) -> None:
 def _board() -> None:
     st.header("The lecture's own arithmetic")
     st.markdown(
-        "With pre-training, RL and inference at equal cost, a frontier model with 100B active parameters sees about 100 times more tokens "
-        "than Chinchilla's 20 per parameter."
+        "With pre-training, RL and inference at equal cost, a frontier model with 100B active parameters is trained on about 100 times the "
+        "tokens of Chinchilla's 20 per parameter."
     )
     st.table([step._asdict() for step in lecture.arithmetic()], border="horizontal")
     found = worked(None, "lecture", lambda _: _lecture())
@@ -92,7 +89,7 @@ def _board() -> None:
 
 def _laws(best: Solution) -> None:
     s = best.scenario
-    found = worked(s, "every law", lambda tell: why.every_law(s, tell))
+    found = worked(s, "every law", lambda progress: why.every_law(s, progress))
     laws = found[(found["kind"] == "law") & (found["status"] == "optimal")]
     if not len(laws):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
@@ -101,8 +98,8 @@ def _laws(best: Solution) -> None:
     inside = int(((least <= lecture.CLAIM) & (most >= lecture.CLAIM)).sum())
     st.markdown(
         f"**The credible laws of dense training put this scenario's optimum between {times(float(min(point)))} and "
-        f"{times(float(max(point)))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior holds the error of one fit, "
-        "not that of going beyond it: the spread between laws says more."
+        f"{times(float(max(point)))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior describes the error of "
+        "one fit, not that of extrapolation: the spread between laws is the better guide."
     )
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
     for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
@@ -113,8 +110,8 @@ def _laws(best: Solution) -> None:
 def _map(best: Solution) -> None:
     found = worked(best.scenario, "map", lambda _: why.design_map(best))
     st.markdown(
-        f"**{escaped(saving(best))}** A line of equal loss is a choice between size and data; the cheapest point touches a line of "
-        "equal cost."
+        f"**{escaped(saving(best))}** Along a line of equal loss size is traded for data; its cheapest point touches a line "
+        "of equal cost."
     )
     show.chart(chart.design_map, found)
     far = best.extrapolation
@@ -129,11 +126,11 @@ def _map(best: Solution) -> None:
 
 def _serving() -> None:
     st.markdown(
-        "What the lecture says about serving, computed with its own inputs and with corrected ones, beside the evidence. "
-        "The same table: `overtrain reproduce --claims`."
+        "The lecture's claims about serving, computed with its own inputs and with corrected ones, next to the evidence. "
+        "On the command line: `overtrain reproduce --claims`."
     )
     st.table(
-        [dict(zip(CLAIMS, claim, strict=True)) for claim in worked(None, "claims", lambda _: claims())],
+        [dict(zip(Claim.headings(), claim, strict=True)) for claim in worked(None, "claims", lambda _: claims())],
         border="horizontal",
     )
 

@@ -21,6 +21,7 @@ _LABELS = {
     "number": _HUMAN,
     "ratio": "format(datum.value, ',~r') + 'x'",
     "share": "format(100 * datum.value, '~g') + ' %'",
+    "count": "format(datum.value, ',~r')",
 }
 """Vega expressions that write a tick, by the kind of output."""
 
@@ -74,9 +75,9 @@ def steady_top(most: float) -> float:
 def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:
     """An axis with numbers as people write them; those of `output` as its declaration says (52x, 17 %)."""
     declared = output_of(output)
-    values = {} if ticks is None else {"values": ticks}
+    values: dict[str, Any] = {"tickCount": 8} if ticks is None else {"values": ticks}
     label = _LABELS[declared.kind if declared else "number"]
-    return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **values, **more)
+    return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **(values | more))
 
 
 def output_axis(output: str, unit: str, ticks: list[float] | None = None, *, optimal: bool = True) -> alt.Axis:
