@@ -38,7 +38,7 @@ def test_json_is_what_the_library_says(name):
 def test_text_of_every_preset(name):
     out = run("solve", name)
     assert "nan" not in out.lower()
-    assert "same loss, at most 5 % dearer" in out
+    assert "same loss, at most 5 % more expensive" in out
 
 
 def test_overrides_reach_the_answer():

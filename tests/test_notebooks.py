@@ -13,7 +13,7 @@ from .counts import thorough
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
-CHARTS_AND_BARS = {"optimizer.report", "optimizer.report.progress"}
+CHARTS_AND_BARS = {"optimizer.report", "optimizer.report.terminal"}
 
 
 def read(path: Path) -> nbformat.NotebookNode:

@@ -22,7 +22,7 @@ __all__ = ["OUTPUTS", "Progress", "checked_outputs", "reported", "solve_rows"]
 T = TypeVar("T")
 
 Progress = Callable[[int, int], object]
-"""Called with (parts done, parts in all); most parts are optima. A bar is one: `optimizer.report.progress.progress`."""
+"""Called with (parts done, parts in all); most parts are optima. A bar is one: `optimizer.report.terminal.progress`."""
 
 BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
 """Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""

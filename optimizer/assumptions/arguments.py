@@ -279,6 +279,6 @@ TEXT = instance_of(str, "write it in quotes", "text")
 FLAG = instance_of(bool, "write True or False", "True or False")
 PROGRESS = Check(
     "a function of (done, total)",
-    "take progress('solving') of optimizer.report.progress, or leave it out",
+    "take progress('solving') of optimizer.report.terminal, or leave it out",
     _callable,
 )

@@ -21,7 +21,7 @@ def presets(name: Annotated[str, typer.Argument(help="A preset to print as TOML.
         if name:
             write(preset_text(name))
             return
-        from ..report.text import grid
+        from ..report.terminal import grid
 
         found = [load(preset) for preset in names()]
         show(grid(["preset", "what it stands for"], [(s.name, s.description) for s in found], text_columns=2))

@@ -42,7 +42,7 @@ def sensitivity(
         from ..assumptions.naming import title
         from ..assumptions.problems import near_miss
         from ..optimum.solve import InfeasibleError
-        from ..report.progress import progress
+        from ..report.terminal import progress
 
         problems = []
         if output not in OUTPUTS:

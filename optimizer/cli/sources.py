@@ -22,7 +22,8 @@ def sources(
     with reporting_errors():
         from ..assumptions.library import sources as sources_of
         from ..assumptions.tables import rows, table_names
-        from ..report.text import grid, source_rows
+        from ..report.terminal import grid
+        from ..report.text import source_rows
 
         if table:
             numeric = {c["column"] for c in rows("columns") if c["table"] == table}

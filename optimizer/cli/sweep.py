@@ -54,7 +54,7 @@ def sweep(
         part_of = _slice(slice_, problems) if slice_ else None
         question = scenario_with(scenario, set_, problems)
         from ..parquet_sweep.folder import sweep_parquet
-        from ..report.progress import progress
+        from ..report.terminal import progress
 
         try:
             found = sweep_parquet(

@@ -97,7 +97,7 @@ def table(
         agrees = True
         if from_:
             from ..report.files.agreement import agreement
-            from ..report.progress import progress
+            from ..report.terminal import progress
 
             found = agreement(from_, progress("solving"))
             made, agrees = found.table, found.agrees
@@ -141,7 +141,7 @@ def _tabulated(
     from ..analysis.sizes import default_grid, size_columns, size_table
     from ..assumptions.problems import InputError
     from ..assumptions.typed import axes_given, values_given
-    from ..report.progress import progress
+    from ..report.terminal import progress
 
     problems: list[str] = []
     grid = None

@@ -1,4 +1,4 @@
-"""How is a sensitivity put on a terminal? Elasticities and the tornado as two tables."""
+"""Print elasticities and the tornado as two tables."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -6,29 +6,22 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..assumptions.numbers import human, times
-from .text import grid
+from ..analysis.elasticities import OUTPUTS
+from ..assumptions.numbers import human
+from ..model.outputs import short, written
+from .terminal import grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["sensitivity_text"]
 
-_HEADS = {
-    "n_params": "N*",
-    "train_tokens": "D*",
-    "rl_tokens": "R*",
-    "cost_total": "cost",
-    "overtraining_vs_rule_of_20": "D*/20N*",
-    "overtraining_vs_law": "D*/D0",
-}
-
 
 def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataFrame", top: int = 16) -> RenderableType:
     """The two tables, for the output that the tornado was asked for."""
-    output, head = tornado.attrs["output"], _HEADS[tornado.attrs["output"]]
+    output, head = tornado.attrs["output"], short(tornado.attrs["output"])
     slopes = sorted(elasticities.reset_index().to_dict("records"), key=lambda row: -_size(row[output]))
-    moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in _HEADS)]
+    moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in OUTPUTS)]
     swings = [row for row in tornado.to_dict("records") if row["swing"] > 0 or row["status_low"] != "optimal"][:top]
     held = elasticities.attrs["active_limits"]
     below, still = max(len(moving) - top, 0), len(slopes) - len(moving)
@@ -41,10 +34,10 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
         else "",
     ]
     band = tornado.attrs["band"]
-    told = [
-        f"{head} is {_told(tornado['output_base'].iloc[0], output)} at the scenario itself"
+    reach = [
+        f"{head} is {written(tornado['output_base'].iloc[0], output)} at the scenario itself"
         + (
-            f"; designs of the same loss that cost at most 5 % more reach from {_told(band[0], output)} to {_told(band[1], output)}."
+            f"; designs of the same loss that cost at most 5 % more reach from {written(band[0], output)} to {written(band[1], output)}."
             if band
             else "."
         ),
@@ -53,7 +46,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
     return Group(
         Text(f"{name or 'scenario'}: what moves the optimum", style="bold"),
         grid(
-            ["assumption", "value", "unit", *_HEADS.values()],
+            ["assumption", "value", "unit", *map(short, OUTPUTS)],
             [_slopes(row) for row in moving[:top]],
             title=f"Elasticities, exact at the optimum, largest on {head} first",
         ),
@@ -63,7 +56,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
             [_ends(row, output) for row in swings[:top]],
             title=f"Each assumption at its low and at its high, with the optimum found again, widest swing of {head} first",
         ),
-        Text("\n".join(told)),
+        Text("\n".join(reach)),
     )
 
 
@@ -73,7 +66,7 @@ def _size(value: float) -> float:
 
 def _slopes(row: dict[str, Any]) -> tuple[str, ...]:
     mark = " *" if row["active_limit"] else ""
-    slopes = (_slope(row[column]) for column in _HEADS)
+    slopes = (_slope(row[column]) for column in OUTPUTS)
     return (row["path"] + mark, human(row["value"]), row["unit"], *slopes)
 
 
@@ -82,14 +75,10 @@ def _slope(value: float) -> str:
 
 
 def _ends(row: dict[str, Any], output: str) -> tuple[str, ...]:
-    told = (
-        _told(row[f"output_{end}"], output)
+    swing = (
+        written(row[f"output_{end}"], output)
         if math.isfinite(row[f"output_{end}"])
         else row[f"status_{end}"].replace("_", " ")
         for end in ("low", "high")
     )
-    return (row["assumption"], row["unit"], human(row["low"]), human(row["value"]), human(row["high"]), *told)
-
-
-def _told(value: float, output: str) -> str:
-    return times(value) if output.startswith("overtraining") else human(value)
+    return (row["assumption"], row["unit"], human(row["low"]), human(row["value"]), human(row["high"]), *swing)

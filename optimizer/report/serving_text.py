@@ -1,6 +1,5 @@
-"""How is serving put on a terminal? rich renderables of operating points and of the lecture's claims."""
+"""Print operating points of a deployment and the lecture's claims about serving."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ from rich.text import Text
 from ..analysis.serving import GIGA, KEEP_SECONDS, Served, endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
 from ..evidence.claims import Claim
+from ..model.outputs import short, written
 from ..model.total import warnings
-from .text import grid
+from .terminal import Blocks, Column, grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ _TABLE_WIDTH = 110
 
 
 def claims_text(claims: Sequence[Claim]) -> RenderableType:
-    """The lecture's claims about serving, each computed twice, beside evidence."""
+    """The lecture's claims about serving, each computed twice, with evidence."""
     return _Claims(claims)
 
 
@@ -49,62 +49,45 @@ class _Claims:
             yield block
 
 
-_HEADERS = {
-    "target_tokens_per_second": "asked,\ntokens/s",
-    "step_ms": "step,\nms",
-    "tokens_per_second_per_user": "tokens/s\nper user",
-    "tokens_per_second_per_chip": "tokens/s\nper chip",
-    "usd_per_mtok_decode": "decode,\nUSD/Mtok",
-    "usd_per_mtok_prefill": "prefill,\nUSD/Mtok",
-    "memory_share": "memory\nused",
-    "waits_for": "waits for",
-    "weight_bytes_per_stage": "weights,\nGB",
-    "pipeline_stages": "stages",
-    "context_tokens": "context,\ntokens",
-    "attention_exponent": "power of\ncontext",
-    "drain_seconds": "drain,\ns",
-    "usd_per_mtok_hour": "storage,\nUSD/h",
-}
-
-
 def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
-    """A table of serving on a terminal. Below it: figures that are the same in every row, and what does not fit."""
-    records = frame.to_dict("records")
+    """A table of serving; below it figures that are the same in every row, and what does not fit."""
+    records, units = frame.to_dict("records"), frame.attrs["units"]
     answered = [row for row in records if not row.get("does_not_fit")]
     columns = [str(c) for c in frame if c != "does_not_fit"]
     same = [
         c
         for c in columns
-        if c in ("memory_share", "usd_per_mtok_prefill") and len({_cell(c, row[c]) for row in answered}) == 1
+        if c in ("memory_share", "usd_per_mtok_prefill") and len({_cell(c, row[c], units) for row in answered}) == 1
     ]
-    shown = [c for c in columns if c not in same]
-    header = [_HEADERS.get(c, c.replace("usd_per_mtok_", "").replace("_", " ")) for c in shown]
-    rows = [[_cell(column, row[column]) for column in shown] for row in records]
-    notes = [_same(c, answered[0][c]) for c in same]
+    shown = [
+        Column(_name(c), _unit(c, units), [_cell(c, row[c], units) for row in records], c in units)
+        for c in columns
+        if c not in same
+    ]
+    notes = [f"{_name(c)} {_cell(c, answered[0][c], units)} {_unit(c, units)}".rstrip() for c in same]
     below = [f"In every row: {', '.join(notes)}."] if notes else []
     below += [
         f"Does not fit: {reason}" for reason in sorted({r["does_not_fit"] for r in records if r.get("does_not_fit")})
     ]
-    table = grid(header, rows, title=title)
-    table.padding = (0, 0, 0, 1)  # eight columns in 80 characters
-    return Group(table, *map(Text, below))
+    return Group(Blocks(shown, 1, title), *map(Text, below))
 
 
-def _same(column: str, value: float) -> str:
-    name, _, unit = _HEADERS[column].replace("\n", " ").partition(", ")
-    return f"{name} {_cell(column, value)} {unit}".rstrip()
+def _name(column: str) -> str:
+    name = short(column).replace("usd per mtok hour", "storage").replace("usd per mtok ", "").replace(" bytes", "")
+    return name.removesuffix(" per second").removesuffix(" seconds")
 
 
-def _cell(column: str, value: object) -> str:
+def _unit(column: str, units: Mapping[str, str]) -> str:
+    unit = units.get(column, "")
+    kept = column.removeprefix("usd_per_mtok_") in KEEP_SECONDS  # the title has the unit of all of them
+    return "" if kept or unit == "1" or unit in _name(column) else {"bytes": "GB", "sequences": "seq."}.get(unit, unit)
+
+
+def _cell(column: str, value: object, units: Mapping[str, str]) -> str:
     if not isinstance(value, float):
         return "" if value is None else str(value)
-    if math.isnan(value):
-        return ""
-    if column == "memory_share":
-        return percent(value)
-    if column.removeprefix("usd_per_mtok_") in KEEP_SECONDS or column == "usd_per_mtok_hour":
-        return human(value, 2)
-    return human(value / GIGA if column == "weight_bytes_per_stage" else value, 3)
+    digits = 2 if column.removeprefix("usd_per_mtok_") in (*KEEP_SECONDS, "hour") else 3
+    return written(value / GIGA if units.get(column) == "bytes" else value, column, digits)
 
 
 def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:

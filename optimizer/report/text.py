@@ -1,13 +1,10 @@
-"""How is an answer put on a terminal? rich renderables of solutions, tables and problems."""
+"""Print solutions, sources and the reproduction of the lecture."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from ..analysis.serving import Served, operating_point
@@ -17,115 +14,135 @@ from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
+from ..model.outputs import PHASES, heading, units_of, written
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution
 from .sentences import unpriced, unspent
+from .terminal import grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid", "reproduction_text", "solution_text", "source_rows"]
+__all__ = ["reproduction_text", "solution_text", "source_rows"]
 
 
-def grid(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", text_columns: int = 1) -> Table:
-    """A table with numbers to the right; the first `text_columns` columns are text."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(header):
-        text = i < text_columns or name in ("unit", "source")
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
+class _Row(NamedTuple):
+    """A line of the answer: an output, its value, and its two ends within the band."""
+
+    column: str
+    value: Callable[[Solution], Any]
+    ends: Callable[[Solution], Sequence[float]] = lambda _: ()
+    digits: int = 4
+
+    def cells(self, best: Solution) -> tuple[str, ...]:
+        unit = units_of([self.column], best.unit)[self.column].removeprefix("1")
+        ends = " to ".join(written(float(end), self.column) for end in self.ends(best))
+        return heading(self.column), written(float(self.value(best)), self.column, self.digits), unit, ends
+
+
+_ANSWER = (
+    _Row("n_params", lambda s: s.design.n_params, lambda s: s.band.n_params),
+    _Row("train_tokens", lambda s: s.design.train_tokens, lambda s: s.band.train_tokens),
+    _Row("rl_tokens", lambda s: s.design.rl_tokens),
+    _Row("tokens_per_param", lambda s: s.design.train_tokens / s.design.n_params,
+         lambda s: [20 * end for end in s.band.overtraining_vs_rule_of_20]),
+    _Row("overtraining_vs_rule_of_20", lambda s: s.overtraining.vs_rule_of_20, lambda s: s.band.overtraining_vs_rule_of_20),
+    _Row("overtraining_vs_law", lambda s: s.overtraining.vs_law),
+    _Row("loss", lambda s: s.loss, digits=5),
+)  # fmt: skip
 
 
 def solution_text(best: Solution) -> RenderableType:
     """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
-    n, d, r = (float(v) for v in best.design)
-    band, base, unit = best.band, best.baseline, best.unit
-    low, high = band.n_params
-    ratio_low, ratio_high = band.overtraining_vs_rule_of_20
-    answer = [
-        ("parameters N*", human(n), "active parameters", f"{human(low)} to {human(high)}"),
-        ("training tokens D*", human(d), "tokens", f"{human(band.train_tokens[0])} to {human(band.train_tokens[1])}"),
-        ("RL tokens R*", human(r), "tokens", ""),
-        (
-            "tokens per parameter",
-            f"{d / n:,.0f}",
-            "tokens/parameter",
-            f"{20 * ratio_low:,.0f} to {20 * ratio_high:,.0f}",
-        ),
-        (
-            "over-training against 20:1",
-            times(best.overtraining.vs_rule_of_20),
-            "D / 20 N",
-            f"{times(ratio_low)} to {times(ratio_high)}",
-        ),
-        ("over-training against the law", times(best.overtraining.vs_law), "D / D0(N)", ""),
-        ("loss", human(best.loss, 5), "nat/token", ""),
-    ]
-    total = float(best.cost.total)
-    phases = {
-        "pre-training": best.cost.pretraining,
-        "RL": best.cost.rl,
-        "prefill": best.cost.prefill,
-        "decode": best.cost.decode,
-    }
-    phases["total"] = total
-    research = float(research_cost(best.scenario, best.cost))
-    if research > 0:
-        phases["of it research runs"] = research
-    costs = [(name, figure(float(v), unit), percent(float(v) / total)) for name, v in phases.items()]
-    certificate = best.certificate
-    held = f"; held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
-    proof = (
-        "certified global optimum"
-        if certificate.certified_global
-        else "best of several starts; experts at a chosen batch are not convex, so nothing certifies it as global"
-    )
-    saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
-    base_n, base_d = human(float(base.design.n_params)), human(float(base.design.train_tokens))
-    lines = [
-        unpriced(best)
-        or f"The compute-optimal (Chinchilla) plan for the same loss, {base_n} on {base_d} tokens, costs "
-        f"{money(float(base.cost.total), unit)}: "
-        f"this one costs {saved}.",
-        f"Certificate: {proof}, KKT residual {certificate.kkt_residual:.0e}{held}.",
-        best.extrapolation.sentence,
-    ]
-    if best.scenario.serving.method == "roofline":
-        point = operating_point(Served("the model", n, best.scenario))
-        lines.append(
-            f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
-            f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
-            f"decoded and {human(point['usd_per_mtok_prefill'], 3)} per million computed prompt tokens."
-        )
-    if isinstance(best.scenario.rl, OptimisedRL):
-        G, gamma = (float(v) for v in best.scenario.rl.return_term(best.scenario.law))
-        lines.append(
-            f"RL tokens are decided by an assumed return term G R^-gamma with G = {human(G)} and gamma = {gamma:.4g}; no constants are "
-            "published, and the answer rests on them. Set rl.G and rl.gamma."
-        )
-    rows, at = Rows(best.scenario), ln_design(best.scenario, base.design)
-    forbidden = [path for path in rows.limits if rows.value(path, at) > 0]
-    if forbidden and not unpriced(best):
-        lines.append(f"That plan breaks {', '.join(forbidden)}: part of the difference is the price of the limit.")
-    lines += filter(None, [band.unknown, unspent(best)])
-    lines += [f"Warning: {sentence}" for sentence in warnings(best.scenario)]
     s = best.scenario
+    band = f"same loss, at most {percent(best.band.tolerance)} more expensive"
+    money_head = "training-equivalent FLOP" if best.unit == "flops" else "USD"
+    sentences = [sentence for line in _LINES if (sentence := line(best))]
     return Group(
         Text(f"{title(s)}: {goal_line(s)}", style="bold"),
         Text(f"law {law_line(s)}, goal {s.goal.kind}"),
         Text(f"traffic {traffic_line(s)}"),
         Text(f"RL {rl_line(s)}; limits {limits_line(s)}"),
-        grid(["", "optimum", "unit", f"same loss, at most {percent(band.tolerance)} dearer"], answer),
-        grid(["cost over the life", "training-equivalent FLOP" if unit == "flops" else "USD", "share"], costs),
-        Text("\n".join(lines)),
+        grid(["", "optimum", "unit", band], [row.cells(best) for row in _ANSWER]),
+        grid(["cost over the life", money_head, "share"], _costs(best)),
+        Text("\n".join([*sentences, *(f"Warning: {sentence}" for sentence in warnings(s))])),
     )
 
 
+def _costs(best: Solution) -> list[tuple[str, str, str]]:
+    total, research = float(best.cost.total), float(research_cost(best.scenario, best.cost))
+    phases = {name: float(getattr(best.cost, phase)) for phase, name in PHASES.items()} | {"total": total}
+    if research > 0:
+        phases["of it research runs"] = research
+    return [(name, figure(value, best.unit), percent(value / total)) for name, value in phases.items()]
+
+
+def _chinchilla(best: Solution) -> str:
+    plan = best.baseline
+    saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
+    return unpriced(best) or (
+        f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(plan.design.n_params))} on "
+        f"{human(float(plan.design.train_tokens))} tokens, costs {money(float(plan.cost.total), best.unit)}: this one costs {saved}."
+    )
+
+
+def _certificate(best: Solution) -> str:
+    found = best.certificate
+    proof = (
+        "certified global optimum"
+        if found.certified_global
+        else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
+    )
+    limits = f"; held by {', '.join(found.active_limits)}" if found.active_limits else ""
+    return f"Certificate: {proof}, KKT residual {found.kkt_residual:.0e}{limits}."
+
+
+def _serving(best: Solution) -> str:
+    if best.scenario.serving.method != "roofline":
+        return ""
+    point = operating_point(Served("the model", float(best.design.n_params), best.scenario))
+    return (
+        f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
+        f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
+        f"decoded and {human(point['usd_per_mtok_prefill'], 3)} per million computed prompt tokens."
+    )
+
+
+def _assumed_return(best: Solution) -> str:
+    if not isinstance(best.scenario.rl, OptimisedRL):
+        return ""
+    G, gamma = (float(v) for v in best.scenario.rl.return_term(best.scenario.law))
+    return (
+        f"RL tokens are decided by an assumed return term G R^-gamma with G = {human(G)} and gamma = {gamma:.4g}; no constants are "
+        "published, and the answer depends on them. Set rl.G and rl.gamma."
+    )
+
+
+def _broken_limits(best: Solution) -> str:
+    """A sentence where the Chinchilla plan is outside the limits."""
+    rows, at = Rows(best.scenario), ln_design(best.scenario, best.baseline.design)
+    broken = [path for path in rows.limits if rows.value(path, at) > 0]
+    if not broken or unpriced(best):
+        return ""
+    return f"That plan breaks {', '.join(broken)}: part of the difference is the price of the limit."
+
+
+_LINES: tuple[Callable[[Solution], str | None], ...] = (
+    _chinchilla,
+    _certificate,
+    lambda best: best.extrapolation.sentence,
+    _serving,
+    _assumed_return,
+    _broken_limits,
+    lambda best: best.band.unknown,
+    unspent,
+)
+"""What is printed below the answer, one sentence each; nothing where a sentence does not apply."""
+
+
 def source_rows(records: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, str, str]]:
-    """Rows for a terminal of what `sources` returns; the day of a fact follows its source."""
+    """Rows of what `sources` returns; the date of a fact follows its source."""
     return [
         (
             record["path"],
@@ -145,7 +162,7 @@ def reproduction_text(
     means: dict[str, dict[str, float]],
     sentence: str,
 ) -> RenderableType:
-    """The lecture beside the exact answers: arithmetic, laws, waterfall, verdict."""
+    """The lecture and the exact answers: arithmetic, laws, waterfall, verdict."""
     laws: list[tuple[str, dict[str, Any]]] = [(row["law"], row) for row in frame.reset_index().to_dict("records")]
     pinned = [
         (

@@ -14,6 +14,7 @@ from optimizer.analysis.sizes import default_grid, rebuilt
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.record import KEY, fingerprint
 from optimizer.assumptions.typed import axes_given
+from optimizer.model.outputs import written
 from optimizer.report.table_text import table_text
 
 from ..conftest import plain_scenario
@@ -263,7 +264,7 @@ def test_no_number_is_broken_however_narrow_the_terminal(lecture, width):
     for _, row in table.iterrows():
         for name in shown:  # beside the axes that it belongs to, in whichever block
             axes = [human(row["traffic.output_tokens"]), row["law"]]
-            assert any(w[:2] == axes and human(row[name]) in w[2:] for w in words), name
+            assert any(w[:2] == axes and written(row[name], name) in " ".join(w[2:]) for w in words), name
     for unit in ("parameters", "tokens", "nat/token", "FLOP"):
         assert any(unit in w for w in words), unit
     text = " ".join(" ".join(w) for w in words)
@@ -277,8 +278,11 @@ def test_a_narrow_terminal_shows_the_inverse_and_chosen_columns_whole(lecture):
     words = [line.split() for line in printed(inverse, 80)]
     for _, row in inverse[inverse["status"] != "unreachable"].iterrows():
         for name in ("implied_tokens", "implied_scale", "excess_cost"):
-            assert any(w[:1] == [human(row["n_params"])] and human(row[name]) in w for w in words), name
+            assert any(w[:1] == [human(row["n_params"])] and written(row[name], name) in " ".join(w) for w in words), (
+                name
+            )
     table = size_table(lecture, {"law": ["besiroglu"]})
     lines = printed(table, 80, ["band_overtraining_vs_rule_of_20_low", "message"])
     assert max(map(len, lines)) <= 80
-    assert any(human(table["band_overtraining_vs_rule_of_20_low"][0]) in line.split() for line in lines)
+    low = "band_overtraining_vs_rule_of_20_low"
+    assert any(written(table[low][0], low) in line.split() for line in lines)

@@ -7,8 +7,7 @@ import pytest
 from optimizer import load, presets, size_table, solve
 from optimizer.analysis.serving import batch_sweep, key_figures, served, served_optimum
 from optimizer.app.pins import Pin
-from optimizer.assumptions.numbers import human, percent
-from optimizer.report.text import times
+from optimizer.assumptions.numbers import human, percent, times
 
 from .session import PAGES, ROOT, agrees, opened, run, shown, texts_that_are_numbers, written
 

@@ -24,7 +24,7 @@ from optimizer import (
 )
 from optimizer.analysis import blocks
 from optimizer.analysis.why import every_law
-from optimizer.report.progress import progress
+from optimizer.report.terminal import progress
 
 OVER = {"law": None, "rl": None, "serving": None, "pretraining": None, "money": None}
 
@@ -144,13 +144,13 @@ def test_a_bar_serves_again():
 
 
 def test_a_bar_is_drawn_in_a_notebook():
-    start = "from optimizer.report.progress import progress\nbar = progress('<counting>')\nbar(0, 3)"
+    start = "from optimizer.report.terminal import progress\nbar = progress('<counting>')\nbar(0, 3)"
     both = "bar = progress('<counting>')\nbar(0, 3)\nbar(3, 3)"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (start, both)])
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     begun, ended = ([o for o in cell.outputs if o.output_type == "display_data"] for cell in notebook.cells)
     assert len(begun) == len(ended) == 1
     assert "&lt;counting&gt;" in begun[0].data["text/html"]
-    assert "0 of 3" in begun[0].data["text/html"]
+    assert "0/3" in begun[0].data["text/html"]
     assert ended[0].data["text/html"] == ""
     assert not [o for cell in notebook.cells for o in cell.outputs if o.output_type == "stream" and "Warning" in o.text]
