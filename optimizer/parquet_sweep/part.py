@@ -126,7 +126,7 @@ def _scenario(text: str) -> Scenario:
 
 
 def _answered(scenario: Scenario, batch: pa.RecordBatch, keep: Sequence[str]) -> pa.Table:
-    """The rows with their answers beside them."""
+    """The rows with their answers."""
     frame, refused = asked_frame(batch, keep)
     answers = _solved(scenario, frame)
     if refused:

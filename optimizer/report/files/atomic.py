@@ -1,4 +1,4 @@
-"""How does a file come to be? Whole or not at all: written beside its place, forced to the disk, then moved there in one step."""
+"""Write a file whole or not at all: next to its place, forced to the disk, then moved there in one step."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""How does a table leave the house? CSV, Parquet, Excel, LaTeX, Markdown, JSON or HTML, by the ending of the file's name.
+"""Write tables as CSV, Parquet, Excel, LaTeX, Markdown, JSON or HTML, by the ending of the file's name.
 
 Every file carries the scenario, its hash, the version and the day, and the recipe of the table, so that `overtrain table --from FILE` can
 make it again. Apart from the day (which SOURCE_DATE_EPOCH fixes) the same table gives the same bytes. A file appears whole or not at all.
