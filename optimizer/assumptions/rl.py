@@ -47,6 +47,11 @@ class _AnyRL(Assumption):
     )
 
     @property
+    def decided(self) -> bool:
+        """Whether R is a decision like N and D; otherwise it follows from them."""
+        return False
+
+    @property
     def flops_per_param_token(self) -> Numeric:
         """2 + 4 f: FLOPs per parameter and RL token."""
         return 2 + 4 * self.trained_share
@@ -139,6 +144,10 @@ class OptimisedRL(_AnyRL):
     gamma: float | None = quantity(
         "1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5
     )
+
+    @property
+    def decided(self) -> bool:
+        return True
 
     def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
         """(G, gamma), with the defaults described above where they are left out."""

@@ -14,6 +14,8 @@ References:
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
+
 from ..assumptions.arguments import checks, instance_of
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
@@ -21,7 +23,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from .cache import usd_to_keep
-from .roofline import Replica, decode_seconds, decode_seconds_by_regime, replica, usd_per_prefill_token
+from .roofline import Replica, decode_seconds, decode_seconds_by_regime, regimes, replica, usd_per_prefill_token
 
 __all__ = [
     "Design",
@@ -150,12 +152,18 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     return _cost_by_roofline(scenario, design, r, decode_seconds(scenario, r))
 
 
-def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> list[LifecycleCost]:
-    """The cost in every regime of decoding; the cost is the largest of them, and each is smooth. One, unless the roofline is used."""
+def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCost:
+    """The cost of one design in every regime of decoding, on a leading axis; the cost is the largest of them, and each is smooth.
+
+    One regime, unless the roofline is used.
+    """
     if scenario.serving.method == "efficiency":
-        return [_cost_by_efficiency(scenario, design)]
-    r = replica(scenario, design.n_params)
-    return [_cost_by_roofline(scenario, design, r, seconds) for seconds in decode_seconds_by_regime(scenario, r)]
+        found = _cost_by_efficiency(scenario, design)
+    else:
+        r = replica(scenario, design.n_params)
+        found = _cost_by_roofline(scenario, design, r, decode_seconds_by_regime(scenario, r))
+    count = regimes(scenario)
+    return LifecycleCost(*(jnp.broadcast_to(jnp.asarray(phase, float), count) for phase in found))
 
 
 def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:

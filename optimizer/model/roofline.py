@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
@@ -355,29 +355,38 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
 
 
 def regimes(scenario: Scenario) -> int:
-    """How many regimes decoding has: which bound holds the batch, times compute or memory."""
+    """How many regimes decoding has: which bound holds the batch, times compute or memory; one without the roofline."""
+    if scenario.serving.method == "efficiency":
+        return 1
     if scenario.deployment.batch_size is not None:
         return 2
     return 2 if _speed(scenario) is None else 6
 
 
-def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Sequence[Numeric]:
-    """Stage-seconds per decoded token in every regime; the cost is the largest. All are smooth, beyond the limits too."""
+def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "regime ..."]:
+    """Stage-seconds per decoded token in every regime, on a leading axis; the cost is the largest.
+
+    All are smooth, beyond the limits too.
+    """
     if scenario.deployment.batch_size is not None:
-        inverse = [1 / scenario.deployment.batch_size + 0.0 * r.kv_held_bytes]
+        batches, inverse = [scenario.deployment.batch_size + 0.0 * r.kv_held_bytes], jnp.reciprocal
     else:
-        inverse = [_inverse(x) for x in _batches(r, _speed(scenario))]
-    found = []
-    for x in inverse:
+        batches, inverse = _batches(r, _speed(scenario)), _inverse
+
+    def seconds(batch: Numeric) -> tuple[Numeric, Numeric]:
+        x = inverse(batch)
         step = step_time(r, 1 / x)
         rest = step.fixed + step.sequences
-        found += [(step.compute + rest) * x / r.kept_tokens, (step.memory + rest) * x / r.kept_tokens]
-    return found
+        return (step.compute + rest) * x / r.kept_tokens, (step.memory + rest) * x / r.kept_tokens
+
+    # Mapped over the bounds on the batch, so that a program holds the step once and not once a regime.
+    both = jnp.stack(jax.vmap(seconds)(jnp.stack([jnp.asarray(b, float) for b in batches])), axis=1)
+    return both.reshape(-1, *both.shape[2:])
 
 
 def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
     """Stage-seconds per decoded token: the largest of the regimes."""
-    return jnp.stack([jnp.asarray(s, float) for s in decode_seconds_by_regime(scenario, r)]).max(axis=0)
+    return decode_seconds_by_regime(scenario, r).max(axis=0)
 
 
 def usd_per_decode_token(scenario: Scenario, r: Replica) -> Numeric:

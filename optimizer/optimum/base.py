@@ -8,7 +8,7 @@ from jaxtyping import Array
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import CostShareRL, FixedTokensRL, OptimisedRL, RatioRL
+from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess
@@ -37,7 +37,7 @@ class Optimum(NamedTuple):
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
     limited = any(path.startswith("limits.") for path, _, _ in scenario.quantities())
-    decided = isinstance(scenario.rl, OptimisedRL) or isinstance(scenario.law, RepetitionLaw)
+    decided = scenario.rl.decided or isinstance(scenario.law, RepetitionLaw)
     return not limited and not decided and scenario.serving.method == "efficiency"
 
 
@@ -46,14 +46,14 @@ def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:
     law = scenario.law.chinchilla
     # Cost is N (k D + K) + fixed. RL enters one of the three: adding it to two and taking it away again would cost the reverse
     # derivative its digits, k being 1e15 times smaller than K.
-    rl_tokens = () if not isinstance(scenario.rl, OptimisedRL) else (0.0,)
-    at_0, at_1 = (lifecycle_cost(scenario, design_of(scenario, at_params, d, *rl_tokens)) for d in (0.0, 1.0))
-    k, K = at_1.pretraining, at_0.prefill + at_0.decode
+    rl_tokens = () if not scenario.rl.decided else (0.0,)
+    cost = lifecycle_cost(scenario, design_of(scenario, at_params, 1.0, *rl_tokens))
+    k, K = cost.pretraining, cost.prefill + cost.decode
     match scenario.rl:
         case RatioRL() | CostShareRL():
-            k = k + at_1.rl
+            k = k + cost.rl
         case FixedTokensRL():
-            K = K + at_0.rl
+            K = K + cost.rl
     ratio = jnp.maximum(K / k, 1e-300)
     match scenario.goal:
         case ParamsGoal(params=params):
@@ -78,7 +78,7 @@ def optimum(scenario: Scenario) -> Optimum:
         TypeError: RL tokens are decided too; there the problem has no single equation.
 
     """
-    if isinstance(scenario.rl, OptimisedRL):
+    if scenario.rl.decided:
         raise TypeError("rl.policy = 'optimised' decides R beside N and D; use solve")
     n, d, residual = unlimited(scenario)
     design = design_of(scenario, n, d)
@@ -102,7 +102,7 @@ def has_answer(scenario: Scenario) -> Array:
         case LossGoal():
             return jnp.asarray(target_reducible_loss(scenario) > 0)
         case BudgetGoal(budget=budget):
-            rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
+            rl_tokens = (SMALLEST_USEFUL,) if scenario.rl.decided else ()
             smallest = design_of(scenario, SMALLEST_USEFUL, SMALLEST_USEFUL, *rl_tokens)
             return jnp.asarray(budget >= lifecycle_cost(scenario, smallest).total)
         case ParamsGoal():

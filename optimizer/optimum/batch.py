@@ -23,7 +23,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
-from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.quality import loss
@@ -254,7 +254,7 @@ def _by_equation(
     def answer(scenario: Scenario) -> _Found:
         best = optimum(scenario)
         none = tuple(jnp.zeros(()) for _ in limit_names(scenario))
-        numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
         return _Found(
             numbers, jnp.asarray(best.kkt_residual), jnp.asarray(best.in_class), jnp.asarray(best.possible), none
         )
@@ -273,17 +273,18 @@ def _by_search(
 ) -> _Found:
     def answer(scenario: Scenario) -> _Found:
         best = optimum_on_curve(scenario, rounds)
-        numbers = _numbers(scenario, best.design, best.kkt_residual, detail)
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
         active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
 
     return _scenarios(tree, places, shared, varied, answer)
 
 
-def _numbers(scenario: Scenario, design: Design, residual: Numeric, detail: bool) -> tuple[Array, ...]:
+def _numbers(
+    scenario: Scenario, design: Design, cost: LifecycleCost, residual: Numeric, detail: bool
+) -> tuple[Array, ...]:
     """The columns of the answer, in their order."""
     n, d, _ = design
-    cost = lifecycle_cost(scenario, design)
     ratio = d / n
     numbers = [*design, ratio, ratio / 20, d / scenario.law.train_optimal_tokens(n), loss(scenario, design)]
     numbers += [*cost, cost.total, residual]

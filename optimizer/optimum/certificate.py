@@ -6,20 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import fixed_cost
+from ..model.cost import Design, LifecycleCost, fixed_cost
 from ..model.limits import limit_names
 from ..model.quality import target_reducible_loss
-from .program import row_values
+from .program import design_at, rows_and_cost
 
-__all__ = ["Residual", "kkt_residual"]
+__all__ = ["Judged", "Residual", "judge"]
 
 Scalar = Any
 """One number of one scenario; batches are made by vmap."""
 
 _COST, _LOSS, _LIMITS = 0, 1, 5
-"""Rows of `row_values`."""
+"""Rows of `rows_and_cost`."""
 
 _TINY = 1e-300
 
@@ -37,12 +36,33 @@ class Residual(NamedTuple):
         return jnp.maximum(jnp.minimum(self.stationarity, width), self.violation)
 
 
-def kkt_residual(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Residual:
-    """The residual of a design, recomputed from scratch; `ln_r` counts where R is decided."""
-    optimised = isinstance(scenario.rl, OptimisedRL)
-    x = jnp.stack([ln_n, ln_d, *((ln_r,) if optimised else ())])
-    values, gradients = row_values(scenario, x), jax.jacfwd(row_values, argnums=1)(scenario, x)
+class Judged(NamedTuple):
+    """A design with what the search must know of it; all from one evaluation of cost and loss."""
+
+    design: Design
+    cost: LifecycleCost
+    residual: Residual
+    """recomputed from scratch"""
+    excess: Scalar
+    """ln(quantity / bound) of every limit, in the order of `limit_excess`; -inf where there is none"""
+
+
+def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Judged:
+    """Cost, limits and KKT residual of a design; `ln_r` counts where R is decided."""
+    x = jnp.stack([ln_n, ln_d, *((ln_r,) if scenario.rl.decided else ())])
+
+    def rows(x: Scalar) -> tuple[Scalar, tuple[Scalar, LifecycleCost]]:
+        values, cost = rows_and_cost(scenario, x)
+        return values, (values, cost)
+
+    gradients, (values, cost) = jax.jacfwd(rows, has_aux=True)(x)
     limited = slice(_LIMITS, _LIMITS + len(limit_names(scenario)))  # what follows are regimes of the cost
+    residual = _residual(scenario, ln_n, values, gradients, limited)
+    excess = values[limited] if limit_names(scenario) else jnp.full(1, -jnp.inf)
+    return Judged(design_at(scenario, x), cost, residual, excess)
+
+
+def _residual(scenario: Scenario, ln_n: Scalar, values: Scalar, gradients: Scalar, limited: slice) -> Residual:
     cost, level, limits = values[_COST], values[_LOSS], values[limited]
     objective, held, miss = gradients[_COST], gradients[_LOSS], 0.0
     match scenario.goal:

@@ -23,12 +23,12 @@ from ..assumptions.law import Law, RepetitionLaw
 from ..assumptions.rl import FixedFlopsRL, OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
-from ..model.limits import limit_excess
+from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss, target_reducible_loss
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL, ln_useful_tokens
 
-__all__ = ["At", "Scalar", "curve", "design_at_point", "tokens_cut"]
+__all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut"]
 
 Scalar = Any
 """One number of one scenario; batches are made by vmap."""
@@ -38,16 +38,34 @@ _WORST = 1e6
 _TINY = 1e-300
 
 
-class At(NamedTuple):
-    """One point of the curve: decisions in logarithms, what is minimised, and how far limits are passed."""
+class Place(NamedTuple):
+    """One point of the curve: decisions in logarithms."""
 
     ln_n: Scalar
     ln_d: Scalar
     ln_r: Scalar
+    over: Scalar
+    """how far the point lies beyond the end of the curve, as a logarithm: above 0 where no design meets the goal"""
+    turn: Scalar
+    """budget: below 0 where the budget decides D, above 0 where a limit on D does first; -1 for other goals"""
+    held: Scalar
+    """budget, R not decided: the largest excess of the limits that D cannot mend, those that one token passes; -inf for other goals"""
+
+
+class At(NamedTuple):
+    """What the search sees of a point: what is minimised, and how far limits are passed."""
+
     value: Scalar
     excess: Scalar
     equation: Scalar
-    """goal params: the first-order condition; budget: below 0 where the budget decides D, above 0 where a limit on D does first"""
+    """goal params: the first-order condition; else the turn of `Place`"""
+
+
+class Curve(NamedTuple):
+    """The designs that meet the goal, by their coordinate."""
+
+    place: Callable[[Scalar], Place]
+    at: Callable[[Scalar], At]
 
 
 def moving_cost(scenario: Scenario, design: Design) -> Scalar:
@@ -55,85 +73,94 @@ def moving_cost(scenario: Scenario, design: Design) -> Scalar:
     return cost.total - cost.rl if isinstance(scenario.rl, FixedFlopsRL) else cost.total
 
 
-def curve(scenario: Scenario) -> Callable[[Scalar], At]:
-    """The designs that meet the goal, by their coordinate."""
-    optimised = isinstance(scenario.rl, OptimisedRL)
-    paired = _pairing(scenario) if optimised else lambda ln_d: 0.0 * ln_d
-    goal, law = scenario.goal, scenario.law.chinchilla
-    middle = unlimited(scenario, _TYPICAL_PARAMS)
-    cuts = isinstance(goal, BudgetGoal) and not optimised
+def curve(scenario: Scenario) -> Curve:
+    """The designs that meet the goal of a scenario."""
+    place = _places(scenario)
 
-    def finish(
-        ln_n: Scalar,
-        ln_d: Scalar,
-        ln_r: Scalar,
-        minimise: Callable,
-        over: Scalar = -jnp.inf,
-        corner: Scalar = -1.0,
-    ) -> At:
-        design = design_at_point(scenario, ln_n, ln_d, ln_r)
-        # A budget cuts D where a limit on it comes first, so only limits on N are left to pass: those that one token meets.
-        limited = design_of(scenario, design.n_params, 1.0) if cuts else design
-        passed = [over, *limit_excess(scenario, limited).values()]
+    def at(v: Scalar) -> At:
+        here = place(v)
+        if isinstance(scenario.goal, ParamsGoal):
+            slope = _imbalance(scenario, here.ln_n, here.ln_d, here.ln_r)
+            return At(jnp.abs(slope), -jnp.inf + 0.0 * v, slope)
+        design = design_at_point(scenario, here.ln_n, here.ln_d, here.ln_r)
+        passed = [here.over, here.held]
+        if not (isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided):
+            passed += limit_excess(scenario, design).values()
+        minimise = reducible_loss if isinstance(scenario.goal, BudgetGoal) else moving_cost
         excess = jnp.max(jnp.stack([jnp.asarray(e, float) for e in passed]))
-        return At(ln_n, ln_d, ln_r, jnp.log(minimise(scenario, design)), excess, jnp.asarray(corner))
+        return At(jnp.log(minimise(scenario, design)), excess, here.turn)
 
-    match goal:
-        case LossGoal() if not optimised:
-            ln_l = jnp.log(target_reducible_loss(scenario))
+    return Curve(place, at)
 
-            def at(v: Scalar) -> At:
-                ln_n = (jnp.log(law.A) - ln_l + _softplus(v)) / law.alpha
-                ln_worth = (jnp.log(law.B) - ln_l + _softplus(-v)) / law.beta
-                ln_d, over = _tokens_worth(scenario.law, ln_worth)
-                return finish(ln_n, ln_d, 0.0 * v, moving_cost, over)
 
-        case LossGoal():
-            target = target_reducible_loss(scenario)
-            ln_middle = jnp.log(middle.train_tokens)
+def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
+    goal, law, decided = scenario.goal, scenario.law.chinchilla, scenario.rl.decided
+    if isinstance(goal, LossGoal) and not decided:
+        ln_l = jnp.log(target_reducible_loss(scenario))
 
-            def at(v: Scalar) -> At:
-                ln_d, ln_r = ln_middle + v, paired(ln_middle + v)
+        def at_loss(v: Scalar) -> Place:
+            ln_n = (jnp.log(law.A) - ln_l + _softplus(v)) / law.alpha
+            ln_worth = (jnp.log(law.B) - ln_l + _softplus(-v)) / law.beta
+            ln_d, over = _tokens_worth(scenario.law, ln_worth)
+            return _place(ln_n, ln_d, over=over)
+
+        return at_loss
+
+    middle = unlimited(scenario, _TYPICAL_PARAMS)
+    if isinstance(goal, BudgetGoal) and not decided:
+        left, ln_middle = goal.budget - fixed_cost(scenario), jnp.log(middle.n_params)
+
+        def at_budget(v: Scalar) -> Place:
+            ln_n = ln_middle + v
+            n = jnp.exp(ln_n)
+            base, slope = jax.jvp(
+                lambda d: moving_cost(scenario, design_of(scenario, n, d)), (0.0 * n,), (1.0 + 0.0 * n,)
+            )
+            # Below the smallest useful run the design is outside; below half of it D stands still, so that slopes stay finite.
+            ln_d = jnp.log(jnp.maximum((left - base) / slope, SMALLEST_USEFUL / 2))
+            over = jnp.log((base + slope * SMALLEST_USEFUL) / left)
+            # A budget cuts D where a limit on it comes first, so only limits on N are left to pass: those that one token meets.
+            turn, held = tokens_cut(scenario, ln_n, ln_d)
+            return _place(ln_n, ln_d - jnp.maximum(turn, 0.0), over=over, turn=turn, held=held)
+
+        return at_budget
+
+    ln_middle = jnp.log(middle.train_tokens)
+    paired = _pairing(scenario) if decided else lambda ln_d: 0.0 * ln_d
+
+    def along_tokens(v: Scalar) -> Place:
+        ln_d, over = ln_middle + v, None
+        ln_r = paired(ln_d)
+        match goal:
+            case LossGoal():
+                target = target_reducible_loss(scenario)
                 spent = reducible_loss(scenario, Design(jnp.inf, jnp.exp(ln_d), jnp.exp(ln_r)))
                 ln_n = (jnp.log(law.A) - jnp.log(jnp.maximum(target - spent, target * 1e-15))) / law.alpha
-                return finish(ln_n, ln_d, ln_r, moving_cost, jnp.log(spent / target))
-
-        case BudgetGoal(budget=budget) if not optimised:
-            left = budget - fixed_cost(scenario)
-            ln_middle = jnp.log(middle.n_params)
-
-            def at(v: Scalar) -> At:
-                ln_n = ln_middle + v
-                n = jnp.exp(ln_n)
-                base, slope = jax.jvp(
-                    lambda d: moving_cost(scenario, design_of(scenario, n, d)), (0.0 * n,), (1.0 + 0.0 * n,)
-                )
-                # Below the smallest useful run the design is outside; below half of it D stands still, so that slopes stay finite.
-                ln_d = jnp.log(jnp.maximum((left - base) / slope, SMALLEST_USEFUL / 2))
-                corner = tokens_cut(scenario, ln_n, ln_d)
-                over = jnp.log((base + slope * SMALLEST_USEFUL) / left)
-                return finish(ln_n, ln_d - jnp.maximum(corner, 0.0), 0.0 * v, reducible_loss, over, corner)
-
-        case BudgetGoal(budget=budget):
-            ln_left = jnp.log(budget - fixed_cost(scenario))
-            ln_middle = jnp.log(middle.train_tokens)
-
-            def at(v: Scalar) -> At:
-                ln_d, ln_r = ln_middle + v, paired(ln_middle + v)
-                ln_n = jnp.log(_TYPICAL_PARAMS) + 0.0 * v
+                over = jnp.log(spent / target)
+            case BudgetGoal(budget=budget):
+                ln_left, ln_n = jnp.log(budget - fixed_cost(scenario)), jnp.log(_TYPICAL_PARAMS) + 0.0 * v
                 for _ in range(2):  # one is exact for a cost linear in N
                     ln_n = ln_n + ln_left - jnp.log(moving_cost(scenario, design_at_point(scenario, ln_n, ln_d, ln_r)))
-                return finish(ln_n, ln_d, ln_r, reducible_loss)
+            case ParamsGoal(params=params):
+                ln_n = jnp.log(params) + 0.0 * v
+        return _place(ln_n, ln_d, ln_r, over=over)
 
-        case ParamsGoal(params=params):
-            ln_n, ln_middle = jnp.log(params), jnp.log(middle.train_tokens)
+    return along_tokens
 
-            def at(v: Scalar) -> At:
-                ln_d, ln_r = ln_middle + v, paired(ln_middle + v)
-                slope = _imbalance(scenario, ln_n, ln_d, ln_r)
-                return At(ln_n + 0.0 * v, ln_d, ln_r, jnp.abs(slope), -jnp.inf + 0.0 * v, slope)
 
-    return at
+def _place(
+    ln_n: Scalar,
+    ln_d: Scalar,
+    ln_r: Scalar = None,
+    *,
+    over: Scalar = None,
+    turn: Scalar = None,
+    held: Scalar = None,
+) -> Place:
+    """A point; what is left out limits nothing."""
+    zero = 0.0 * ln_n
+    given = (zero if ln_r is None else ln_r, zero - jnp.inf if over is None else over)
+    return Place(ln_n, ln_d, *given, zero - 1.0 if turn is None else turn, zero - jnp.inf if held is None else held)
 
 
 def _softplus(v: Scalar) -> Scalar:
@@ -142,7 +169,7 @@ def _softplus(v: Scalar) -> Scalar:
 
 
 def design_at_point(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Design:
-    rl_tokens = (jnp.exp(ln_r),) if isinstance(scenario.rl, OptimisedRL) else ()
+    rl_tokens = (jnp.exp(ln_r),) if scenario.rl.decided else ()
     return design_of(scenario, jnp.exp(ln_n), jnp.exp(ln_d), *rl_tokens)
 
 
@@ -160,10 +187,8 @@ def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
     """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dl/dD / (dC/dD)."""
     assert isinstance(scenario.rl, OptimisedRL)
     G, gamma = scenario.rl.return_term(scenario.law)
-    by_tokens, by_rl = (
-        jax.jvp(lambda d, r: moving_cost(scenario, Design(_TYPICAL_PARAMS, d, r)), (1.0, 1.0), t)[1]
-        for t in ((1.0, 0.0), (0.0, 1.0))
-    )
+    _, slopes = jax.linearize(lambda d, r: moving_cost(scenario, Design(_TYPICAL_PARAMS, d, r)), 1.0, 1.0)
+    by_tokens, by_rl = slopes(1.0, 0.0), slopes(0.0, 1.0)
     ln_price = jnp.log(gamma * G * by_tokens / by_rl)
 
     def ln_rl(ln_d: Scalar) -> Scalar:
@@ -173,17 +198,30 @@ def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
     return ln_rl
 
 
-def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Scalar:
-    """By how much ln D must shrink to keep the limits that it moves, and for its last tokens to add anything."""
+class Cut(NamedTuple):
+    """What limits leave of D at a given N."""
 
-    def passed(ln_d: Scalar) -> list[Scalar]:
-        return list(limit_excess(scenario, design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)).values())
+    cut: Scalar
+    """by how much ln D must shrink to keep the limits that it moves, and for its last tokens to add anything; below 0 where it may grow"""
+    held: Scalar
+    """the largest excess of all limits at one token; -inf where there is none"""
 
-    excess, slopes = jax.jvp(passed, (ln_d,), (1.0 + 0.0 * ln_d,))
-    cuts = [jnp.where(s > 1e-6, e / jnp.maximum(s, 1e-6), -_WORST) for e, s in zip(excess, slopes, strict=True)]
+
+def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Cut:
+    """What limits leave of D at N; each is straight in ln D."""
+
+    def passed(ln_d: Scalar) -> Scalar:
+        design = design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)
+        return jnp.stack([jnp.asarray(e, float) for e in limit_excess(scenario, design).values()])
+
+    cut, held = -_WORST + 0.0 * ln_d, -jnp.inf + 0.0 * ln_d
+    if limit_names(scenario):
+        excess, slopes = jax.jvp(passed, (ln_d,), (1.0 + 0.0 * ln_d,))
+        cut = jnp.max(jnp.where(slopes > 1e-6, excess / jnp.maximum(slopes, 1e-6), -_WORST))
+        held = jnp.max(excess - slopes * ln_d)
     if isinstance(scenario.law, RepetitionLaw):
-        cuts.append(ln_d - ln_useful_tokens(scenario.law))
-    return jnp.max(jnp.stack([jnp.asarray(c, float) for c in cuts] or [-_WORST + 0.0 * ln_d]))
+        cut = jnp.maximum(cut, ln_d - ln_useful_tokens(scenario.law))
+    return Cut(cut, held)
 
 
 def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Scalar:
@@ -194,7 +232,7 @@ def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> 
         return jnp.log(reducible_loss(scenario, design)), jnp.log(moving_cost(scenario, design))
 
     one, zero = 1.0 + 0.0 * ln_d, 0.0 * ln_d
-    _, (loss_n, cost_n) = jax.jvp(rows, (ln_n + zero, ln_d), (one, zero))
-    _, (loss_d, cost_d) = jax.jvp(rows, (ln_n + zero, ln_d), (zero, one))
+    _, slopes = jax.linearize(rows, ln_n + zero, ln_d)
+    (loss_n, cost_n), (loss_d, cost_d) = slopes(one, zero), slopes(zero, one)
     # Data that is used up buys nothing more: the logarithm of a tiny number stands for minus infinity.
     return jnp.log(-loss_n) - jnp.log(jnp.maximum(-loss_d, _TINY)) - jnp.log(cost_n) + jnp.log(cost_d)

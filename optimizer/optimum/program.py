@@ -51,6 +51,7 @@ __all__ = [
     "design_at",
     "ln_design",
     "row_values",
+    "rows_and_cost",
     "stand_ins",
     "total_slopes",
 ]
@@ -91,23 +92,33 @@ def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
     return np.log(np.array([float(v) for v in decided]))
 
 
-def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
-    """The rows at a point: see `Rows`. The cost is the part that the design moves, which a large fixed part would drown in rounding."""
+def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Float[Array, " row"], LifecycleCost]:
+    """The rows at a point, see `Rows`, and the cost there.
+
+    The row of the cost is the part that the design moves, which a large fixed part would drown in rounding.
+    """
     design = design_at(scenario, x)
-    regimes = [_ln_moving(scenario, cost) for cost in lifecycle_cost_by_regime(scenario, design)]
+    by_regime = lifecycle_cost_by_regime(scenario, design)
+    regimes = _ln_moving(scenario, by_regime)
     rows = [
-        jnp.stack(regimes).max(),
+        regimes.max(),
         jnp.log(reducible_loss(scenario, design)),
         jnp.log(scenario.law.reducible(design.n_params, design.train_tokens)),
         x[0] + x[1],
         x[0],
         *limit_excess(scenario, design).values(),
-        *(regimes if len(regimes) > 1 else ()),
     ]
-    return jnp.stack([jnp.asarray(r, float) for r in rows])
+    several = regimes[:0] if len(regimes) == 1 else regimes
+    cost = LifecycleCost(*(phase.max() for phase in by_regime))  # a slower step makes no phase cheaper
+    return jnp.concatenate([jnp.stack([jnp.asarray(r, float) for r in rows]), several]), cost
 
 
-def _ln_moving(scenario: Scenario, cost: LifecycleCost) -> Float[Array, ""]:
+def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
+    """The rows at a point: see `Rows`."""
+    return rows_and_cost(scenario, x)[0]
+
+
+def _ln_moving(scenario: Scenario, cost: LifecycleCost) -> Float[Array, " regime"]:
     moving = cost.total if not isinstance(scenario.rl, FixedFlopsRL) else cost.pretraining + cost.prefill + cost.decode
     return jnp.log(moving)
 
@@ -221,8 +232,8 @@ class Rows:
 
     def __init__(self, scenario: Scenario) -> None:
         self.limits = limit_names(scenario)
-        pieces = regimes(scenario) if scenario.serving.method == "roofline" else 0
-        self.regimes = [f"{COST} in regime {i + 1}" for i in range(pieces)]
+        pieces = regimes(scenario)
+        self.regimes = [f"{COST} in regime {i + 1}" for i in range(pieces)] if pieces > 1 else []
         """rows of which the cost is the largest; none where the cost is smooth"""
         self.names = [*_FIXED, *self.limits, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))

@@ -19,12 +19,10 @@ import numpy as np
 from jax import lax
 
 from ..assumptions.goal import ParamsGoal
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, design_of
-from ..model.limits import limit_excess
+from ..model.cost import Design, LifecycleCost
 from .base import has_answer
-from .certificate import kkt_residual
+from .certificate import judge
 from .curve import At, Scalar, curve, tokens_cut
 from .feasibility import SMALLEST_USEFUL
 
@@ -50,6 +48,7 @@ class OnCurve(NamedTuple):
     """The best design on the curve of one scenario."""
 
     design: Design
+    cost: LifecycleCost
     kkt_residual: Scalar
     """of the KKT conditions in logarithms, recomputed from the design; at a kink of the cost, the width of the bracket"""
     excess: Scalar
@@ -65,7 +64,7 @@ class _Sample(NamedTuple):
     excess: Scalar
     excess_slope: Scalar
     turn: Scalar
-    """relative distance to the point where a limit on D takes over from the budget"""
+    """relative distance to the point where a limit on D takes over from the budget; 0 for goal params"""
 
     @property
     def outside(self) -> Scalar:
@@ -83,31 +82,28 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     Args:
         scenario: the question.
         rounds: how often the bracket may be narrowed. Most scenarios take three to five and kinks of the cost up to twenty; the residual
-            tells which had too few.
+            shows which had too few.
 
     Returns:
         The design with its residual. Where the residual is not small (a limit on D while R is decided, goal 'params' beyond a limit) this
         search does not cover the scenario: use `solve`.
 
     """
-    at = curve(scenario)
-    low, high = lax.stop_gradient(_bracket(_sampler(scenario, at), at, rounds))
-    point = at(_refined(scenario, at, low, high))
-    optimised = isinstance(scenario.rl, OptimisedRL)
-    if (
-        isinstance(scenario.goal, ParamsGoal) and not optimised
-    ):  # a limit on D takes the place of the first-order condition
-        point = point._replace(ln_d=point.ln_d - jnp.maximum(tokens_cut(scenario, point.ln_n, point.ln_d), 0.0))
-    n, d, r = (jnp.exp(v) for v in (point.ln_n, point.ln_d, point.ln_r))
-    design = design_of(scenario, n, d, *((r,) if optimised else ()))
-    excess = jnp.stack([jnp.asarray(e, float) for e in limit_excess(scenario, design).values()] or [-jnp.inf])
-    inside = point.excess < 1e-9
-    large = (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL)
-    residual = lax.stop_gradient(kkt_residual(scenario, point.ln_n, point.ln_d, point.ln_r))
+    on = curve(scenario)
+    sample = _sampler(scenario, on.at)
+    low, high = lax.stop_gradient(_bracket(sample, on.at, rounds))
+    place = on.place(_refined(scenario, sample, low, high))
+    if isinstance(scenario.goal, ParamsGoal) and not scenario.rl.decided:
+        # A limit on D takes the place of the first-order condition.
+        place = place._replace(ln_d=place.ln_d - jnp.maximum(tokens_cut(scenario, place.ln_n, place.ln_d).cut, 0.0))
+    judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r)
+    design = judged.design
+    passed = place.over if isinstance(scenario.goal, ParamsGoal) else jnp.maximum(place.over, judged.excess.max())
+    large = (design.n_params >= SMALLEST_USEFUL) & (design.train_tokens >= SMALLEST_USEFUL)
     # A kink of the cost has no gradient: where the slope turns within the width of the bracket, that is the error.
     turned = ~low.outside & ~high.outside & (low.slope <= 0) & (high.slope >= 0) & (high.v - low.v < 1e-10)
-    residual = lax.stop_gradient(residual.total(jnp.where(turned, high.v - low.v, jnp.inf)))
-    return OnCurve(design, residual, excess, inside & large & has_answer(scenario))
+    residual = lax.stop_gradient(judged.residual.total(jnp.where(turned, high.v - low.v, jnp.inf)))
+    return OnCurve(design, judged.cost, residual, judged.excess, (passed < 1e-9) & large & has_answer(scenario))
 
 
 def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar], _Sample]:
@@ -125,55 +121,81 @@ def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar
 def _bracket(
     sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], At], rounds: Scalar
 ) -> tuple[_Sample, _Sample]:
-    """Two points around the best of the scan, as close as numbers allow, between which the slope turns from falling to rising."""
+    """Two points around the best of the scan, as close as numbers allow, between which the slope turns from falling to rising.
+
+    The curve is sampled once a turn and in one place of the program, since every place costs seconds to compile: turns 0 and 1 sample the
+    ends, and of every round that follows the first turn samples the midpoint and the second one the guess.
+    """
     scan = jnp.asarray(_SCAN)
 
-    def look(i: Scalar, best: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
+    def look(i: Scalar, best: Scalar) -> Scalar:
         point = at(scan[i])
         merit = jnp.where(point.excess > _TOLERANCE, _WORST + point.excess, point.value)
-        better = merit < best[0]  # never for NaN
-        return jnp.where(better, merit, best[0]), jnp.where(better, i, best[1])
+        return jnp.where(merit < best[0], jnp.stack([merit, jnp.asarray(i, float)]), best)  # never for NaN
 
-    _, best = lax.fori_loop(0, len(_SCAN), look, (jnp.inf, 0))
-    ends = sample(scan[jnp.maximum(best - 1, 0)]), sample(scan[jnp.minimum(best + 1, len(_SCAN) - 1)])
-    _, low, high = lax.while_loop(
-        lambda state: (state[0] < rounds) & ~_settled(*state[1:]),
-        lambda state: (state[0] + 1, *_narrowed(sample, *state)),
-        (0, *ends),
-    )
-    return low, high
+    def narrow(state: Scalar) -> Scalar:
+        turn, v, low, high = _unpacked(state)
+        new = sample(v)
+        first, second, at_middle = turn == 0, turn == 1, turn % 2 == 0
+        narrower = _replaced(new, low, high)
+        low_then = _choose(first, new, _choose(second, low, narrower[0]))
+        high_then = _choose(first, high, _choose(second, new, narrower[1]))
+        guess = _guess(turn // 2 - 1, new, (low, high), narrower)
+        inside = at_middle & (guess > low_then.v) & (guess < high_then.v)
+        then = jnp.where(inside, guess, (low_then.v + high_then.v) / 2)
+        return _packed(turn + 1, jnp.where(first, high.v, then), low_then, high_then)
+
+    def goes_on(state: Scalar) -> Scalar:
+        turn, _, low, high = _unpacked(state)
+        between_rounds = turn % 2 == 0
+        return (turn < 2) | (turn < 2 + 2 * rounds) & ~(between_rounds & _settled(low, high))
+
+    best = lax.fori_loop(0, len(_SCAN), look, jnp.array([jnp.inf, 0.0]))[1].astype(int)
+    left, right = scan[jnp.maximum(best - 1, 0)], scan[jnp.minimum(best + 1, len(_SCAN) - 1)]
+    zero = jnp.zeros(())
+    unknown = [zero] * (len(_Sample._fields) - 1)
+    state = lax.while_loop(goes_on, narrow, _packed(zero, left, _Sample(left, *unknown), _Sample(right, *unknown)))
+    return _unpacked(state)[2:]
+
+
+def _packed(turn: Scalar, v: Scalar, low: _Sample, high: _Sample) -> Scalar:
+    """The state of the search as one array: every array that a loop carries is compiled for itself."""
+    return jnp.stack([turn, v, *low, *high])
+
+
+def _unpacked(state: Scalar) -> tuple[Scalar, Scalar, _Sample, _Sample]:
+    turn, v, *fields = state
+    size = len(_Sample._fields)
+    return turn, v, _Sample(*fields[:size]), _Sample(*fields[size:])
 
 
 def _settled(low: _Sample, high: _Sample) -> Scalar:
-    """Whether the last Newton steps can take over: an end stands on the limit, on the turn or next to slope = 0, or nothing is left."""
-    smooth = jnp.minimum(
+    """Whether the last Newton steps can take over: an end stands next to the point that decides, or nothing is left between the ends."""
+    flattest = jnp.minimum(
         jnp.where(low.outside, jnp.inf, jnp.abs(low.slope)), jnp.where(high.outside, jnp.inf, jnp.abs(high.slope))
     )
-    kept = _choose(low.outside, high, low)
-    limited = jnp.where(low.outside != high.outside, -kept.excess, jnp.inf)
-    turned = jnp.where(low.turn * high.turn <= 0, jnp.minimum(jnp.abs(low.turn), jnp.abs(high.turn)), jnp.inf)
-    return (
-        (smooth < 1e-7)
-        | (limited < _TOLERANCE)
-        | ((turned < 1e-9) & (low.turn != high.turn))
-        | (high.v - low.v < 1e-11)
-    )
+    within = _choose(low.outside, high, low)
+    turn_between = (low.turn * high.turn <= 0) & (low.turn != high.turn)
+    on_slope_zero = flattest < 1e-7
+    on_limit = (low.outside != high.outside) & (-within.excess < _TOLERANCE)
+    on_turn = turn_between & (jnp.minimum(jnp.abs(low.turn), jnp.abs(high.turn)) < 1e-9)
+    nothing_left = high.v - low.v < 1e-11
+    return on_slope_zero | on_limit | on_turn | nothing_left
 
 
-def _narrowed(sample: Callable[[Scalar], _Sample], i: Scalar, low: _Sample, high: _Sample) -> tuple[_Sample, _Sample]:
-    """The bracket after its midpoint and one guess."""
-    middle = sample((low.v + high.v) / 2)
-    root = jnp.sqrt(jnp.maximum(middle.slope**2 - low.slope * high.slope, _TINY))
-    ridders = middle.v - (high.v - low.v) / 2 * middle.slope / root
-    low, high = _replaced(middle, low, high)
-    crossing = (high.value - low.value + low.slope * low.v - high.slope * high.v) / (low.slope - high.slope)
-    turning = low.v + (high.v - low.v) * low.turn / (low.turn - high.turn)
-    kink = jnp.where(low.turn * high.turn < 0, turning, crossing)
-    guess = jnp.where(i % 4 < 3, ridders, kink)
+def _guess(rounds: Scalar, middle: _Sample, ends: tuple[_Sample, _Sample], halved: tuple[_Sample, _Sample]) -> Scalar:
+    """Where the deciding point may lie, from a bracket's ends and midpoint, and from the half that is kept."""
+    before, after = ends
+    low, high = halved
+    root = jnp.sqrt(jnp.maximum(middle.slope**2 - before.slope * after.slope, _TINY))
+    ridders = middle.v - (after.v - before.v) / 2 * middle.slope / root
+    tangents_cross = (high.value - low.value + low.slope * low.v - high.slope * high.v) / (low.slope - high.slope)
+    turns = low.v + (high.v - low.v) * low.turn / (low.turn - high.turn)
+    kink = jnp.where(low.turn * high.turn < 0, turns, tangents_cross)
+    only_high_outside = high.outside & ~low.outside
+    guess = jnp.where(rounds % 4 < 3, ridders, kink)  # a kink defeats Ridders' method: every fourth round looks for one
     guess = jnp.where(low.outside, low.v - low.excess / low.excess_slope, guess)
-    guess = jnp.where(high.outside & ~low.outside, high.v - high.excess / high.excess_slope, guess)
-    inside = (guess > low.v) & (guess < high.v)
-    return _replaced(sample(jnp.where(inside, guess, (low.v + high.v) / 2)), low, high)
+    return jnp.where(only_high_outside, high.v - high.excess / high.excess_slope, guess)
 
 
 def _replaced(new: _Sample, low: _Sample, high: _Sample) -> tuple[_Sample, _Sample]:
@@ -185,28 +207,44 @@ def _choose(condition: Scalar, yes: _Sample, no: _Sample) -> _Sample:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
-def _refined(scenario: Scenario, at: Callable[[Scalar], At], low: _Sample, high: _Sample) -> Scalar:
-    """The coordinate after one Newton step on the equation that decides it; the step carries the derivatives."""
-    sample = _sampler(scenario, at)
-    at_low = ~low.outside & (high.outside | (jnp.abs(low.slope) < jnp.abs(high.slope)))
-    turns = ~low.outside & ~high.outside & (low.turn * high.turn < 0)
-    at_low = jnp.where(turns, jnp.abs(low.turn) < jnp.abs(high.turn), at_low)
-    best, other = _choose(at_low, low, high), _choose(at_low, high, low)
-    limited = other.outside & (best.slope * jnp.where(at_low, -1.0, 1.0) > 1e-9)
-    closed = (high.v - low.v < 1e-8) | (turns & (jnp.abs(best.turn) < 1e-6))
-    jumps = ~other.outside & (jnp.abs(best.slope) > 1e-6) & closed
+class _Deciding(NamedTuple):
+    """What decides the optimum, and the end of the bracket from which the last steps start."""
+
+    start: _Sample
+    limit: Scalar
+    """the value still falls where a limit stops it: limit = 0"""
+    jump: Scalar
+    """the slope jumps inside a bracket that is closed: the turn from budget to limit, or a kink of the cost"""
+
+
+def _deciding(low: _Sample, high: _Sample) -> _Deciding:
+    turn_between = ~low.outside & ~high.outside & (low.turn * high.turn < 0)
+    flatter = ~low.outside & (high.outside | (jnp.abs(low.slope) < jnp.abs(high.slope)))
+    low_is_best = jnp.where(turn_between, jnp.abs(low.turn) < jnp.abs(high.turn), flatter)
+    best, other = _choose(low_is_best, low, high), _choose(low_is_best, high, low)
+    falls_outwards = best.slope * jnp.where(low_is_best, -1.0, 1.0) > 1e-9
+    closed = (high.v - low.v < 1e-8) | (turn_between & (jnp.abs(best.turn) < 1e-6))
+    jump = ~other.outside & (jnp.abs(best.slope) > 1e-6) & closed
+    return _Deciding(best, other.outside & falls_outwards, jump)
+
+
+def _refined(scenario: Scenario, sample: Callable[[Scalar], _Sample], low: _Sample, high: _Sample) -> Scalar:
+    """The coordinate after Newton steps on the equation that decides it; the last step carries the derivatives."""
+    deciding, asks_for_size = _deciding(low, high), isinstance(scenario.goal, ParamsGoal)
+    miss = deciding.start.slope if asks_for_size else deciding.start.turn
+    # At a kink of the cost no equation holds: the point stays, and has no derivative.
+    known = deciding.limit | ~deciding.jump | (jnp.abs(miss) < 1e-2)
 
     def equation(v: Scalar) -> Scalar:
-        here, point = sample(v), at(v)
-        kinked = jnp.where(jumps, point.equation, here.slope)
-        return jnp.where(limited, here.excess, kinked) if not isinstance(scenario.goal, ParamsGoal) else here.slope
+        here = sample(v)
+        if asks_for_size:
+            return here.slope
+        return jnp.where(deciding.limit, here.excess, jnp.where(deciding.jump, here.turn, here.slope))
 
-    # At a kink of the cost no equation holds: the point stays, and has no derivative.
-    known = limited | ~jumps | (jnp.abs(at(best.v).equation) < 1e-2)
-    v = best.v
-    for _ in range(_LAST_STEPS):
+    def step(v: Scalar, _: None) -> tuple[Scalar, None]:
         v = lax.stop_gradient(v)
         value, slope = jax.jvp(equation, (v,), (jnp.ones_like(v),))
-        step = -value / lax.stop_gradient(slope)
-        v = v + jnp.where(lax.stop_gradient(known & (jnp.abs(step) < 1e-2)), step, 0.0)
-    return v
+        moved = -value / lax.stop_gradient(slope)
+        return v + jnp.where(lax.stop_gradient(known & (jnp.abs(moved) < 1e-2)), moved, 0.0), None
+
+    return lax.scan(step, deciding.start.v, length=_LAST_STEPS)[0]
