@@ -20,8 +20,9 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.quality import target_reducible_loss
-from ..optimum.program import COST, LOSS, TOTALS, Rows, design_at, ln_design, row_values, total_slopes
+from ..optimum.program import COST, LOSS, Rows, design_at, ln_design, row_values
 from ..optimum.solve import solve
+from ..optimum.totals import TOTALS, total_slopes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,6 @@ from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
@@ -107,7 +106,7 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
         )
     tree, leaves = _flat(scenario)
     x = np.log([size, tokens])
-    if isinstance(scenario.rl, OptimisedRL):
+    if scenario.rl.decided:
         x = np.append(x, _paired_rl(scenario, tree, leaves, x))
     by_loss, by_training, by_serving = np.asarray(_slopes(tree, leaves, x))
     with np.errstate(all="ignore"):
@@ -139,7 +138,7 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
 
     """
     tree, leaves = _flat(scenario)
-    optimised = isinstance(scenario.rl, OptimisedRL)
+    optimised = scenario.rl.decided
     target = math.log(_target(scenario))
 
     def miss(ln_tokens: float) -> float:
@@ -229,7 +228,7 @@ def _paired_rl(scenario: Scenario, tree: Hashable, leaves: np.ndarray, x: np.nda
     Both bills are proportional to N, so traffic has no say in it. What R buys falls as R^-gamma and its bill rises as R, so the balance at
     any R gives the R at which it is even.
     """
-    assert isinstance(scenario.rl, OptimisedRL)
+    assert scenario.rl.decided
     _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
     ln_rl = float(x[1])
     for _ in range(2):  # the second step takes away the rounding of a long first one

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from ..assumptions.arguments import MAPPING, PROGRESS, Check, Names, Numbers, as_values, checks, names
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, lifecycle_cost
 from ..model.outputs import POSITIVE, units_of
@@ -152,6 +151,6 @@ def _no_demand(scenario: Scenario, design: Design, implied: ImpliedTraffic) -> s
 def _alike(scenario: Scenario, design: Design) -> Scenario:
     """The question for the cheapest design as good as this one, without limits."""
     goal: Row = {"kind": "loss", "like_params": design.n_params, "like_tokens": design.train_tokens}
-    if isinstance(scenario.rl, OptimisedRL):
+    if scenario.rl.decided:
         goal["like_rl_tokens"] = design.rl_tokens
     return scenario.update({"goal": goal, "limits": {}})

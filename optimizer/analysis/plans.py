@@ -14,10 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import percent
 from ..assumptions.problems import InputError
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
 from ..assumptions.traffic import Month
@@ -39,7 +37,6 @@ __all__ = [
     "needs_answer",
     "of_equal_loss",
     "reducible_at",
-    "tokens_for",
     "total_cost",
 ]
 
@@ -168,28 +165,16 @@ def reducible_at(best: Solution) -> float:
     return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
 
 
-def tokens_for(scenario: Scenario, left: np.ndarray) -> np.ndarray:
-    """D that leaves `left` of the loss to the data, B D'^-beta = left (tokens); NaN where repeated data never gets there."""
-    c = scenario.law.chinchilla
-    with np.errstate(all="ignore"):
-        worth = (float(c.B) / left) ** (1 / float(c.beta))
-        if not isinstance(scenario.law, RepetitionLaw):
-            return worth
-        unique, decay = float(scenario.law.unique_tokens), float(scenario.law.R_D)
-        repeated = unique * (1 - decay * np.log1p(-(worth / unique - 1) / decay))
-        return np.where(worth <= unique, worth, repeated)
-
-
 def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, R) of each size at the loss of the optimum."""
-    s, c = best.scenario, best.scenario.law.chinchilla
-    left = reducible_at(best) - float(c.A) * sizes ** -float(c.alpha)
-    left = np.where(left > 0, left, np.nan)
-    if not isinstance(s.rl, OptimisedRL):
-        tokens = tokens_for(s, left)
+    s, c, level = best.scenario, best.scenario.law.chinchilla, reducible_at(best)
+    if not s.rl.decided:
+        tokens = s.law.tokens_for(sizes, level)
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
+    left = level - float(c.A) * sizes ** -float(c.alpha)
+    left = np.where(left > 0, left, np.nan)
     G, gamma = (float(v) for v in s.rl.return_term(s.law))
     middle, width = np.zeros_like(sizes), 12.0
     tokens = rl = np.zeros((len(sizes), SHARES))
@@ -197,7 +182,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
     for _ in range(5):
         logit = middle[:, None] + np.linspace(-width, width, SHARES)
         share = 1 / (1 + np.exp(-logit))
-        tokens = tokens_for(s, left[:, None] * share)
+        tokens = s.law.tokens_for(math.inf, left[:, None] * share)
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
         cost = total_cost(s, Design(grown, tokens, rl))

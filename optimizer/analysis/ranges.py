@@ -90,7 +90,7 @@ def _idle(scenario: Scenario, path: str, given: Mapping[str, tuple[float, float]
         return False
     if path.startswith("deployment."):
         # Activations in training memory take the layers of the deployment.
-        return scenario.serving.method == "efficiency" and not (in_memory and path in _SHAPE)
+        return not scenario.serving.by_roofline and not (in_memory and path in _SHAPE)
     return path in _TRAINING_MEMORY and not in_memory
 
 

@@ -14,14 +14,14 @@ import numpy as np
 from ..assumptions.law import law_names
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
-from ..assumptions.rl import NoRL, OptimisedRL
+from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
 from .laws import optima, under_law
-from .plans import needs_answer, reducible_at, tokens_for, total_cost
+from .plans import needs_answer, reducible_at, total_cost
 from .uncertainty import monte_carlo
 
 if TYPE_CHECKING:
@@ -68,12 +68,11 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    fixed_rl = not isinstance(scenario.rl, NoRL | OptimisedRL)
+    fixed_rl = not (scenario.rl.decided or isinstance(scenario.rl, NoRL))
     no_rl: dict[str, Any] = {"rl": {"policy": "none"}} if fixed_rl else {}
     efficiencies = ("serving.prefill_efficiency", "serving.decode_efficiency")
     alike = (
-        scenario.serving.method == "roofline"
-        or scenario.serving.prefill_efficiency == 1 == scenario.serving.decode_efficiency
+        scenario.serving.by_roofline or scenario.serving.prefill_efficiency == 1 == scenario.serving.decode_efficiency
     )
     steps = {"training alone" if fixed_rl or isinstance(scenario.rl, NoRL) else "training and RL": _unserved() | no_rl}
     if not alike:
@@ -247,8 +246,8 @@ def design_map(best: Solution) -> "pd.DataFrame":
     if most and low / NEAR < most < MARGIN * low:  # near enough to show how far the designs lie from it
         low = most / MARGIN
     sizes = np.geomspace(low, high, POINTS)
-    c, level, cost = s.law.chinchilla, reducible_at(best), float(best.cost.total)
-    irreducible, from_rl = float(c.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
+    level, cost = reducible_at(best), float(best.cost.total)
+    irreducible, from_rl = float(s.law.chinchilla.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
     records: list[dict[str, Any]] = []
 
     def add(
@@ -260,8 +259,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         records.extend({**told, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
 
     for factor in LOSSES:
-        left = factor * level - from_rl - float(c.A) * sizes ** -float(c.alpha)
-        tokens = tokens_for(s, np.where(left > 0, left, np.nan))
+        tokens = s.law.tokens_for(sizes, factor * level - from_rl)
         add(
             "equal loss",
             f"{irreducible + factor * level:.3f} nat/token",
@@ -271,7 +269,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         )
     rows, fine = np.geomspace(below, above, POINTS), np.geomspace(low, high, COLUMNS)
     d, n = np.meshgrid(rows, fine, indexing="ij")
-    kept = np.full_like(n, float(best.design.rl_tokens)) if isinstance(s.rl, OptimisedRL) else None
+    kept = np.full_like(n, float(best.design.rl_tokens)) if s.rl.decided else None
     _, _, r = design_of(s, n, d, kept)
     costs = np.log(total_cost(s, Design(n, d, np.array(r, float))))
     priced = np.isfinite(costs).all(
@@ -287,7 +285,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         within = np.append(sizes[sizes < most], min(most, high))
         add("fitted", "fitted", within, np.minimum((s.law.fitted_max_tokens_per_param or math.inf) * within, above))
     way = np.geomspace(ends[:, 0].min(), ends[:, 0].max(), POINTS)
-    spent = tokens_for(s, level - from_rl - float(c.A) * way ** -float(c.alpha))
+    spent = s.law.tokens_for(way, level - from_rl)
     add("same loss", "same loss", way, spent, loss=best.loss)
     for name, design in plans.items():
         paid = cost if name == "optimum" else float(best.baseline.cost.total)

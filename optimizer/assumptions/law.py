@@ -15,6 +15,7 @@ References:
 
 """
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -132,6 +133,67 @@ class Law(NamedAssumption):
         """D': the fresh tokens that `train_tokens` are worth (tokens). D itself unless data repeats."""
         return train_tokens
 
+    @property
+    def repeats(self) -> bool:
+        """Whether data is limited, so that a longer run repeats it."""
+        return False
+
+    @property
+    def ln_useful_tokens(self) -> Numeric:
+        """ln D from where more repetition adds less than 1e-12 of what the data is worth at most, (1 + R_D) U; infinite for fresh data.
+
+        A budget that a limit on N leaves nothing else to spend on is not spent beyond it: the next three digits of the loss would take a
+        third more tokens.
+        """
+        return math.inf
+
+    def ln_tokens_worth(self, ln_fresh: Numeric) -> tuple[Numeric, Numeric]:
+        """(ln D, over): the tokens that are worth so many fresh ones, inverse of `effective_tokens`.
+
+        No run is worth so much where `over` >= 0: the logarithm by which `ln_fresh` exceeds what the data is worth at most.
+        """
+        return ln_fresh, -math.inf + 0.0 * ln_fresh
+
+    def tokens_for(self, n_params: Numeric, reducible: Numeric) -> Numeric:
+        """D at which N parameters have the reducible loss l: the inverse of `reducible` (tokens).
+
+        Args:
+            n_params: active parameters N (count); infinity is allowed.
+            reducible: l (nat/token).
+
+        Returns:
+            (B / (l - A N^-alpha))^(1/beta), repetition undone; NaN where no amount of training brings N parameters to l.
+
+        >>> law = ChinchillaLaw.model_validate("besiroglu")
+        >>> float(round(law.tokens_for(70e9, law.reducible(70e9, 1.4e12)) / 1e12, 6))
+        1.4
+
+        """
+        c = self.chinchilla
+        xp = numpy_for(n_params, reducible, c.A, c.B, c.alpha, c.beta)
+        with np.errstate(all="ignore"):
+            left = reducible - c.A * n_params**-c.alpha
+            ln_fresh = (xp.log(c.B) - xp.log(xp.where(left > 0, left, xp.nan))) / c.beta
+            ln_tokens, over = self.ln_tokens_worth(ln_fresh)
+            return xp.exp(xp.where(over < 0, ln_tokens, xp.nan))
+
+    def ln_train_optimal(self, ln_reducible: Numeric) -> tuple[Numeric, Numeric]:
+        """(ln N, ln D) of least N D at a reducible loss, with fresh data: A N^-alpha = l beta / (alpha + beta), B D^-beta the rest.
+
+        Args:
+            ln_reducible: ln l (l in nat/token).
+
+        References:
+            Hoffmann et al. 2022, equation 4.
+
+        """
+        c = self.chinchilla
+        xp, total = numpy_for(ln_reducible, c.A, c.B, c.alpha, c.beta), c.alpha + c.beta
+        return (
+            (xp.log(c.A * total / c.beta) - ln_reducible) / c.alpha,
+            (xp.log(c.B * total / c.alpha) - ln_reducible) / c.beta,
+        )
+
     def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
         """l = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
 
@@ -183,6 +245,10 @@ class ChinchillaLaw(Law):
 _R_D = _parameters("repetition")["R_D"]
 
 
+_LN_UNUSED = -12 * math.log(10)
+"""ln of the share of what repeated data is worth that more repetition is not spent on."""
+
+
 class RepetitionLaw(ChinchillaLaw):
     """A Chinchilla law whose data repeats once D exceeds U unique tokens.
 
@@ -216,6 +282,22 @@ class RepetitionLaw(ChinchillaLaw):
         repeats = xp.maximum(train_tokens / self.unique_tokens - 1, 0)
         repeated = -self.R_D * xp.expm1(-repeats / self.R_D)
         return xp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
+
+    @property
+    def repeats(self) -> bool:
+        return True
+
+    @property
+    def ln_useful_tokens(self) -> Numeric:
+        xp = numpy_for(self.unique_tokens, self.R_D)
+        return xp.log(self.unique_tokens) + xp.log1p(-self.R_D * _LN_UNUSED)
+
+    def ln_tokens_worth(self, ln_fresh: Numeric) -> tuple[Numeric, Numeric]:
+        xp = numpy_for(ln_fresh, self.unique_tokens, self.R_D)
+        ln_unique = xp.log(self.unique_tokens)
+        share = xp.expm1(xp.maximum(ln_fresh - ln_unique, 0.0)) / self.R_D
+        repeated = ln_unique + xp.log1p(-self.R_D * xp.log1p(-xp.minimum(share, 1 - 1e-12)))
+        return xp.where(share > 0, repeated, ln_fresh), ln_fresh - ln_unique - xp.log1p(self.R_D)
 
 
 _IN_EXPERTS = 2 / 3

@@ -19,7 +19,7 @@ from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label, quantity
-from .rl import RL, NoRL, OptimisedRL
+from .rl import RL, NoRL
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
 from .validation import validated
@@ -125,6 +125,11 @@ class Serving(Assumption):
     load_factor: float = quantity(
         "1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0
     )
+
+    @property
+    def by_roofline(self) -> bool:
+        """Whether step times of the deployment give the cost of serving, and not an assumed efficiency."""
+        return self.method == "roofline"
 
 
 class Money(Assumption):
@@ -273,7 +278,7 @@ class Scenario(Assumption):
     @model_validator(mode="after")
     def _agreement(self) -> "Scenario":
         problems = []
-        optimised = isinstance(self.rl, OptimisedRL)
+        optimised = self.rl.decided
         if (
             isinstance(self.goal, LossGoal)
             and self.goal.loss is None
@@ -284,11 +289,7 @@ class Scenario(Assumption):
                 if optimised
                 else "goal.like_rl_tokens is used only with rl.policy = 'optimised'; remove it."
             )
-        if (
-            self.limits.max_epochs is not None
-            and self.limits.unique_tokens is None
-            and not isinstance(self.law, RepetitionLaw)
-        ):
+        if self.limits.max_epochs is not None and self.limits.unique_tokens is None and not self.law.repeats:
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")
         problems += [f"{said}." for rule in self.rules if (said := rule.problem(self))]
         problems += self._roofline_problems()
@@ -304,7 +305,7 @@ class Scenario(Assumption):
         return self
 
     def _roofline_problems(self) -> list[str]:
-        if self.serving.method != "roofline":
+        if not self.serving.by_roofline:
             return [
                 f"{path} is used only with serving.method = 'roofline'; set it, or remove {path}."
                 for path, value in {

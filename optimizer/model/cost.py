@@ -20,7 +20,7 @@ from ..assumptions.arguments import checks, instance_of
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import CostShareRL, FixedFlopsRL, OptimisedRL
+from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from .cache import usd_to_keep
 from .roofline import Replica, decode_seconds, decode_seconds_by_regime, regimes, replica, usd_per_prefill_token
@@ -117,7 +117,7 @@ def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_t
         ValueError: policy 'optimised' without `rl_tokens`, or another policy with it.
 
     """
-    if isinstance(scenario.rl, OptimisedRL) != (rl_tokens is not None):
+    if scenario.rl.decided != (rl_tokens is not None):
         raise ValueError(
             f"rl_tokens is given for rl.policy = 'optimised' and for no other; the policy is {scenario.rl.policy!r}"
         )
@@ -146,7 +146,7 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
 
     """
-    if scenario.serving.method == "efficiency":
+    if not scenario.serving.by_roofline:
         return _cost_by_efficiency(scenario, design)
     r = replica(scenario, design.n_params)
     return _cost_by_roofline(scenario, design, r, decode_seconds(scenario, r))
@@ -157,7 +157,7 @@ def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCos
 
     One regime, unless the roofline is used.
     """
-    if scenario.serving.method == "efficiency":
+    if not scenario.serving.by_roofline:
         found = _cost_by_efficiency(scenario, design)
     else:
         r = replica(scenario, design.n_params)

@@ -64,7 +64,7 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_training_bytes_per_chip is not None:
         held = training_bytes_per_chip(scenario, n_params)
         excess["limits.max_training_bytes_per_chip"] = jnp.log(held / limits.max_training_bytes_per_chip)
-    if scenario.serving.method == "roofline":
+    if scenario.serving.by_roofline:
         excess |= serving_excess(scenario, n_params)
     return excess
 
@@ -72,4 +72,4 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
 def limit_names(scenario: Scenario) -> list[str]:
     """Dotted paths of the limits that are set, in the order of `limit_excess`."""
     straight = [f"limits.{name}" for name in _STRAIGHT if getattr(scenario.limits, name) is not None]
-    return straight + (serving_limits(scenario) if scenario.serving.method == "roofline" else [])
+    return straight + (serving_limits(scenario) if scenario.serving.by_roofline else [])

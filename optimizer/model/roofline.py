@@ -356,7 +356,7 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
 
 def regimes(scenario: Scenario) -> int:
     """How many regimes decoding has: which bound holds the batch, times compute or memory; one without the roofline."""
-    if scenario.serving.method == "efficiency":
+    if not scenario.serving.by_roofline:
         return 1
     if scenario.deployment.batch_size is not None:
         return 2
@@ -436,7 +436,7 @@ def served(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
 
     Beyond that the cost only says how much is missing, so that a search finds back. At a fixed batch a model that is too slow has one.
     """
-    if scenario.serving.method == "efficiency":
+    if not scenario.serving.by_roofline:
         return jnp.full(jnp.shape(n_params), True)
     excess = serving_excess(scenario, n_params)
     if scenario.deployment.batch_size is not None:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from .program import COST, LOSS, PARAMS, PRETRAINING, Point, Rows
@@ -39,7 +38,7 @@ def near_optimal(scenario: Scenario, rows: Rows, x: np.ndarray, tolerance: float
     Where the cost is not convex the band is the piece that holds the optimum.
     """
     sides = _Sides(rows, x, tolerance, convex)
-    decided = isinstance(scenario.rl, OptimisedRL)
+    decided = scenario.rl.decided
     found = [sides.end_on_surface(sign) if decided else sides.end_on_curve(sign) for sign in (-1.0, 1.0)]
     small, large = found
     fewest, longest, least, most = large[1], small[1], large[1] - large[0], small[1] - small[0]

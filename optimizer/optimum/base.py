@@ -6,7 +6,6 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
@@ -37,8 +36,8 @@ class Optimum(NamedTuple):
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
     limited = any(path.startswith("limits.") for path, _, _ in scenario.quantities())
-    decided = scenario.rl.decided or isinstance(scenario.law, RepetitionLaw)
-    return not limited and not decided and scenario.serving.method == "efficiency"
+    decided = scenario.rl.decided or scenario.law.repeats
+    return not limited and not decided and not scenario.serving.by_roofline
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:

@@ -18,9 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.arguments import FLAG, FRAME, checks
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
@@ -157,7 +155,7 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
-    closed = base.serving.method == "efficiency" and not isinstance(base.rl, OptimisedRL)
+    closed = not base.serving.by_roofline and not base.rl.decided
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
@@ -297,12 +295,10 @@ def _numbers(
 
 
 def _baseline(scenario: Scenario, design: Design) -> Design:
-    """Least N D for the law's part of the loss: A N^-alpha = l beta / (alpha + beta), B D^-beta the rest; NaN where data would repeat."""
-    law = scenario.law.chinchilla
-    reducible, total = scenario.law.reducible(design.n_params, design.train_tokens), law.alpha + law.beta
-    n = (law.A * total / (law.beta * reducible)) ** (1 / law.alpha)
-    d = (law.B * total / (law.alpha * reducible)) ** (1 / law.beta)
-    if isinstance(scenario.law, RepetitionLaw):
+    """Least N D for the law's part of the loss; NaN where data would repeat."""
+    reducible = scenario.law.reducible(design.n_params, design.train_tokens)
+    n, d = (jnp.exp(v) for v in scenario.law.ln_train_optimal(jnp.log(reducible)))
+    if scenario.law.repeats:
         n = jnp.where(d <= scenario.law.unique_tokens, n, jnp.nan)
-    rl_tokens = (design.rl_tokens,) if isinstance(scenario.rl, OptimisedRL) else ()
+    rl_tokens = (design.rl_tokens,) if scenario.rl.decided else ()
     return design_of(scenario, n, d + 0.0 * n, *rl_tokens)

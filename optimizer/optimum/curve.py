@@ -19,14 +19,13 @@ import jax
 import jax.numpy as jnp
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import Law, RepetitionLaw
-from ..assumptions.rl import FixedFlopsRL, OptimisedRL
+from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import reducible_loss, target_reducible_loss
 from .base import unlimited
-from .feasibility import SMALLEST_USEFUL, ln_useful_tokens
+from .feasibility import SMALLEST_USEFUL
 
 __all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut"]
 
@@ -101,7 +100,7 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         def at_loss(v: Scalar) -> Place:
             ln_n = (jnp.log(law.A) - ln_l + _softplus(v)) / law.alpha
             ln_worth = (jnp.log(law.B) - ln_l + _softplus(-v)) / law.beta
-            ln_d, over = _tokens_worth(scenario.law, ln_worth)
+            ln_d, over = scenario.law.ln_tokens_worth(ln_worth)
             return _place(ln_n, ln_d, over=over)
 
         return at_loss
@@ -173,19 +172,9 @@ def design_at_point(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar
     return design_of(scenario, jnp.exp(ln_n), jnp.exp(ln_d), *rl_tokens)
 
 
-def _tokens_worth(law: Law, ln_worth: Scalar) -> tuple[Scalar, Scalar]:
-    """(ln D, how far it is out of reach) for the tokens that are worth so many fresh ones."""
-    if not isinstance(law, RepetitionLaw):
-        return ln_worth, -jnp.inf + 0.0 * ln_worth
-    ln_fresh = jnp.log(law.unique_tokens)
-    share = jnp.expm1(jnp.maximum(ln_worth - ln_fresh, 0.0)) / law.R_D
-    repeated = ln_fresh + jnp.log1p(-law.R_D * jnp.log1p(-jnp.minimum(share, 1 - 1e-12)))
-    return jnp.where(share > 0, repeated, ln_worth), ln_worth - ln_fresh - jnp.log1p(law.R_D)
-
-
 def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
     """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dl/dD / (dC/dD)."""
-    assert isinstance(scenario.rl, OptimisedRL)
+    assert scenario.rl.decided
     G, gamma = scenario.rl.return_term(scenario.law)
     _, slopes = jax.linearize(lambda d, r: moving_cost(scenario, Design(_TYPICAL_PARAMS, d, r)), 1.0, 1.0)
     by_tokens, by_rl = slopes(1.0, 0.0), slopes(0.0, 1.0)
@@ -219,8 +208,8 @@ def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Cut:
         excess, slopes = jax.jvp(passed, (ln_d,), (1.0 + 0.0 * ln_d,))
         cut = jnp.max(jnp.where(slopes > 1e-6, excess / jnp.maximum(slopes, 1e-6), -_WORST))
         held = jnp.max(excess - slopes * ln_d)
-    if isinstance(scenario.law, RepetitionLaw):
-        cut = jnp.maximum(cut, ln_d - ln_useful_tokens(scenario.law))
+    if scenario.law.repeats:
+        cut = jnp.maximum(cut, ln_d - scenario.law.ln_useful_tokens)
     return Cut(cut, held)
 
 

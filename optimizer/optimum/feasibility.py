@@ -6,10 +6,8 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import Law, RepetitionLaw
+from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import human
-from ..assumptions.quantity import Numeric, numpy_for
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.quality import target_reducible_loss
@@ -18,13 +16,12 @@ from ..model.training import training_bytes_per_chip
 from .program import Rows
 from .solution import InfeasibleError
 
-__all__ = ["SMALLEST_USEFUL", "Room", "check", "ln_useful_tokens"]
+__all__ = ["SMALLEST_USEFUL", "Room", "check"]
 
 SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
-_LN_HELD = 12 * math.log(10)  # a share of 1e-12 of what the data is worth
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
@@ -34,18 +31,6 @@ _CURVED_CAPS = (
 )
 _TOKEN_CAPS = ("limits.max_train_tokens", "limits.max_epochs")
 _COMPUTE_CAPS = ("limits.max_training_days",)
-
-
-def ln_useful_tokens(law: Law) -> Numeric:
-    """ln D from where more repetition adds less than 1e-12 of what the data is worth, D' being (1 + R_D) U; infinite for fresh data.
-
-    A budget that a limit on N leaves nothing else to spend on is not spent beyond it: the next three digits of the loss would take a
-    third more tokens.
-    """
-    if not isinstance(law, RepetitionLaw):
-        return math.inf
-    xp = numpy_for(law.unique_tokens, law.R_D)
-    return xp.log(law.unique_tokens) + xp.log1p(law.R_D * _LN_HELD)
 
 
 class Room:
@@ -213,7 +198,7 @@ def _exp(ln: float) -> float:
 
 def _check_budget(scenario: Scenario, rows: Rows, goal: BudgetGoal, found: Room) -> None:
     params = max(SMALLEST_USEFUL, math.exp(found.least_params))
-    rl_tokens = (SMALLEST_USEFUL,) if isinstance(scenario.rl, OptimisedRL) else ()
+    rl_tokens = (SMALLEST_USEFUL,) if scenario.rl.decided else ()
     design = design_of(scenario, params, SMALLEST_USEFUL, *rl_tokens)
     cost = rows.figures(Design(*(float(v) for v in design))).cost
     least, unit = float(cost.total), scenario.money.currency

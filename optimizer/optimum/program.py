@@ -29,9 +29,8 @@ from scipy.optimize import minimize, nnls
 
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.quantity import Assumption
-from ..assumptions.rl import FixedFlopsRL, OptimisedRL
+from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
-from ..assumptions.traffic import GrowthTraffic, TableTraffic, TotalTraffic
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
 from ..model.limits import limit_excess, limit_names
@@ -41,25 +40,20 @@ from ..model.roofline import regimes, served
 __all__ = [
     "COST",
     "LOSS",
-    "TOTALS",
-    "AnyTraffic",
     "Figures",
     "OutOfRangeError",
     "Point",
     "Rows",
-    "as_totals",
     "design_at",
     "ln_design",
     "row_values",
     "rows_and_cost",
     "stand_ins",
-    "total_slopes",
 ]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
 _FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
 _ACTIVE = 1e-8
-_TOTALS = 1 << 12  # forecasts summed in one compiled call
 _SOLVED = 1e-10
 _NEWTON_STEPS = 25
 _LONGEST_STEP = 2.0
@@ -88,7 +82,7 @@ def design_at(scenario: Scenario, x: Float[Array, " variable"]) -> Design:
 
 def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
     """The point of a design: (ln N, ln D), and ln R when RL tokens are decided."""
-    decided = design if isinstance(scenario.rl, OptimisedRL) else design[:2]
+    decided = design if scenario.rl.decided else design[:2]
     return np.log(np.array([float(v) for v in decided]))
 
 
@@ -109,7 +103,7 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
         *limit_excess(scenario, design).values(),
     ]
     several = regimes[:0] if len(regimes) == 1 else regimes
-    cost = LifecycleCost(*(phase.max() for phase in by_regime))  # a slower step makes no phase cheaper
+    cost = LifecycleCost(*(jnp.max(phase) for phase in by_regime))  # a slower step makes no phase cheaper
     return jnp.concatenate([jnp.stack([jnp.asarray(r, float) for r in rows]), several]), cost
 
 
@@ -140,60 +134,6 @@ def _evaluate(
 
     bends, (found, slope) = jax.jacfwd(slopes, has_aux=True)(x)
     return jnp.concatenate([found[:, None], slope, bends.reshape(bends.shape[0], -1)], axis=1)
-
-
-@compiled(structure=1)
-def _totals(tree: Hashable, leaves: Float[Array, "leaf row"], days: Float[Array, " month"]) -> Float[Array, "3 row"]:
-    """`TOTALS` of many forecasts."""
-    return jax.vmap(lambda values: _total(tree, values, days), in_axes=1, out_axes=1)(leaves)
-
-
-@compiled(structure=1)
-def _total_slopes(
-    tree: Hashable, leaves: Float[Array, " leaf"], days: Float[Array, " month"]
-) -> Float[Array, "3 leaf"]:
-    return jax.jacfwd(lambda values: _total(tree, values, days))(leaves)
-
-
-def _total(tree: Hashable, values: Float[Array, " leaf"], days: Float[Array, " month"]) -> Float[Array, " 3"]:
-    traffic = jax.tree.unflatten(tree, list(values))
-    demand = traffic.demand(days)
-    tokens = demand.input_tokens, demand.output_tokens, traffic.cache_hit_share
-    return jnp.stack([jnp.asarray(v, float) for v in tokens])
-
-
-TOTALS = ("input_tokens", "output_tokens", "cache_hit_share")
-"""What a cost sees of a forecast: expected tokens over the life, and the share of the input that is cached."""
-
-AnyTraffic = TotalTraffic | GrowthTraffic | TableTraffic
-
-
-def as_totals(traffic: AnyTraffic, varied: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`TOTALS` of forecasts that differ in numbers alone, share and probability of shipping included.
-
-    Args:
-        traffic: what they share.
-        varied: the numbers that differ, by dotted path below `traffic`; arrays of one length.
-
-    """
-    undated = traffic.undated()
-    paths, (values, tree) = [path for path, _, _ in undated.quantities()], jax.tree.flatten(undated)
-    count = len(next(iter(varied.values()))) if varied else 1
-    found = np.empty((3, count))
-    block = _TOTALS if count > 1 else 1
-    for begin in range(0, count, block):
-        size = min(block, count - begin)
-        leaves = np.repeat(np.array(values, float)[:, None], block, axis=1)
-        for path, column in varied.items():
-            leaves[paths.index(path)] = np.pad(column[begin : begin + size], (0, block - size), mode="edge")
-        found[:, begin : begin + size] = np.asarray(_totals(tree, leaves, traffic.days()))[:, :size]
-    return dict(zip(TOTALS, found, strict=True))
-
-
-def total_slopes(traffic: AnyTraffic) -> np.ndarray:
-    """The derivative of each of `TOTALS` by every number of a forecast."""
-    leaves, tree = jax.tree.flatten(traffic.undated())
-    return np.asarray(_total_slopes(tree, np.array(leaves, float), traffic.days()))
 
 
 def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
@@ -239,7 +179,7 @@ class Rows:
         self.fixed_cost = float(fixed_cost(scenario))
         leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
         self._leaves = np.array(leaves, float)
-        self.size = 3 if isinstance(scenario.rl, OptimisedRL) else 2
+        self.size = 3 if scenario.rl.decided else 2
         """how many decisions there are: ln N, ln D and, when it is decided, ln R"""
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 

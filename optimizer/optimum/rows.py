@@ -14,7 +14,7 @@ from ..assumptions.quantity import Assumption
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
 from ..assumptions.validation import allowed
-from .program import as_totals
+from .totals import as_totals
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,6 @@ from ..assumptions.arguments import FLAG, NUMBER, checks
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
-from ..assumptions.rl import OptimisedRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
@@ -30,7 +29,7 @@ from ..model.quality import target_reducible_loss
 from ..model.total import total_over_active
 from .band import near_optimal
 from .equation import design_at_budget, design_at_loss
-from .feasibility import SMALLEST_USEFUL, Room, check, ln_useful_tokens
+from .feasibility import SMALLEST_USEFUL, Room, check
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
 from .solution import (
     KKT_TOLERANCE,
@@ -105,7 +104,7 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             ln_budget = rows.ln_moving(budget)
             start = _start(rows, scenario, limits, ln_budget=ln_budget)
             found = _best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
-            useful = float(ln_useful_tokens(scenario.law))
+            useful = float(scenario.law.ln_useful_tokens)
             if found.x[1] > useful:  # any D from there on is as good, and this one the cheapest
                 x = np.array([found.x[0], useful, *found.x[2:]])
                 found = found._replace(x=x, multipliers={**found.multipliers, COST: 0.0})
@@ -127,7 +126,7 @@ def is_convex(scenario: Scenario) -> bool:
     many experts a step reads, 1 - (1 - a)^B, which bends the other way.
     """
     chosen = scenario.deployment.batch_size is None
-    return scenario.serving.method == "efficiency" or not (chosen and float(total_over_active(scenario)) > 1)
+    return not scenario.serving.by_roofline or not (chosen and float(total_over_active(scenario)) > 1)
 
 
 _STARTS = (-3.0, -1.5, 1.5)
@@ -158,21 +157,12 @@ def _best_of(
     return min(solved, key=lambda p: rows.value(row, p.x), default=min(found, key=lambda p: p.kkt_residual))
 
 
-def _chinchilla(scenario: Scenario, ln_reducible: float) -> tuple[float, float]:
-    """(ln N, ln D) of least N D at a reducible loss with fresh data: A N^-alpha = l beta/(alpha + beta), B D^-beta the rest."""
-    law = scenario.law.chinchilla
-    total = float(law.alpha) + float(law.beta)
-    ln_params = (math.log(float(law.A) * total / float(law.beta)) - ln_reducible) / float(law.alpha)
-    ln_tokens = (math.log(float(law.B) * total / float(law.alpha)) - ln_reducible) / float(law.beta)
-    return ln_params, ln_tokens
-
-
 def _start(
     rows: Rows, scenario: Scenario, limits: Room, *, ln_loss: float | None = None, ln_budget: float = 0.0
 ) -> np.ndarray:
     """A first guess for the design at a loss or at a budget: the exact answer for fresh data without limits and RL decisions."""
     law = scenario.law.chinchilla
-    optimised = isinstance(scenario.rl, OptimisedRL)
+    optimised = scenario.rl.decided
     at = np.array([23.0, 30.0, 0.0] if optimised else [23.0, 30.0])
     share = min(max(float(rows.gradient(COST, at)[1]), 1e-300), 1.0)
     ln_k = rows.value(COST, at) + math.log(share) - at[0] - at[1]
@@ -194,7 +184,7 @@ def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -
     eN / eD - (dC/dn) / (dC/dd) rises with D from below to above zero; a cap on D that comes first takes its place, and the KKT
     conditions decide whether N is then still the best size.
     """
-    optimised = isinstance(scenario.rl, OptimisedRL)
+    optimised = scenario.rl.decided
 
     def imbalance(ln_tokens: float) -> float:
         x = np.array([ln_params, ln_tokens, ln_tokens] if optimised else [ln_params, ln_tokens])
@@ -258,7 +248,7 @@ def _within_floats(ln_tokens: float) -> float:
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
     """ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
-    assert isinstance(scenario.rl, OptimisedRL)
+    assert scenario.rl.decided
     G, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
     values, gradients, _ = rows.at(x)
     cost, level = rows.names.index(COST), rows.names.index(LOSS)
@@ -338,7 +328,7 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     """
     ln_loss = rows.value(LAW_LOSS, x)
     start = x.copy()
-    start[:2] = _chinchilla(scenario, ln_loss)
+    start[:2] = scenario.law.ln_train_optimal(ln_loss)
     found = rows.minimise({PRETRAINING: 1.0}, {LAW_LOSS: ln_loss}, start, free=(0, 1), limits=False, close=True)
     design = _design(scenario, found.x)
     figures = rows.figures(design)

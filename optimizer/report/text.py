@@ -12,7 +12,6 @@ from ..analysis.why import Step
 from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
-from ..assumptions.rl import OptimisedRL
 from ..model.cost import research_cost
 from ..model.outputs import PHASES, heading, units_of, written
 from ..model.total import warnings
@@ -99,7 +98,7 @@ def _certificate(best: Solution) -> str:
 
 
 def _serving(best: Solution) -> str:
-    if best.scenario.serving.method != "roofline":
+    if not best.scenario.serving.by_roofline:
         return ""
     point = operating_point(Served("the model", float(best.design.n_params), best.scenario))
     return (
@@ -110,7 +109,7 @@ def _serving(best: Solution) -> str:
 
 
 def _assumed_return(best: Solution) -> str:
-    if not isinstance(best.scenario.rl, OptimisedRL):
+    if not best.scenario.rl.decided:
         return ""
     G, gamma = (float(v) for v in best.scenario.rl.return_term(best.scenario.law))
     return (
