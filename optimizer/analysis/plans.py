@@ -169,7 +169,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
     """(D, R) of each size at the loss of the optimum."""
     s, c, level = best.scenario, best.scenario.law.chinchilla, reducible_at(best)
     if not s.rl.decided:
-        tokens = s.law.tokens_for(sizes, level)
+        tokens = np.asarray(s.law.tokens_for(sizes, level))
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
@@ -182,7 +182,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
     for _ in range(5):
         logit = middle[:, None] + np.linspace(-width, width, SHARES)
         share = 1 / (1 + np.exp(-logit))
-        tokens = s.law.tokens_for(math.inf, left[:, None] * share)
+        tokens = np.asarray(s.law.tokens_for(math.inf, left[:, None] * share))
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
         cost = total_cost(s, Design(grown, tokens, rl))

@@ -259,7 +259,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         records.extend({**told, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
 
     for factor in LOSSES:
-        tokens = s.law.tokens_for(sizes, factor * level - from_rl)
+        tokens = np.asarray(s.law.tokens_for(sizes, factor * level - from_rl))
         add(
             "equal loss",
             f"{irreducible + factor * level:.3f} nat/token",
@@ -285,7 +285,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         within = np.append(sizes[sizes < most], min(most, high))
         add("fitted", "fitted", within, np.minimum((s.law.fitted_max_tokens_per_param or math.inf) * within, above))
     way = np.geomspace(ends[:, 0].min(), ends[:, 0].max(), POINTS)
-    spent = s.law.tokens_for(way, level - from_rl)
+    spent = np.asarray(s.law.tokens_for(way, level - from_rl))
     add("same loss", "same loss", way, spent, loss=best.loss)
     for name, design in plans.items():
         paid = cost if name == "optimum" else float(best.baseline.cost.total)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import MAPPING, PATH, checks
 from .problems import DataError, near_miss, read_text
 from .quantity import Citation, NamedAssumption
+from .rl import OptimisedRL
 from .scenario import SCENARIO, Scenario
 from .tables import data_folder
 
@@ -105,7 +106,7 @@ def sources(scenario: Scenario) -> "pd.DataFrame":
         records.append(
             {"path": path, "value": value, "unit": declared.unit, **cited._asdict(), "about": declared.about}
         )
-    if scenario.rl.decided:
+    if isinstance(scenario.rl, OptimisedRL):
         given = {"G": scenario.rl.G, "gamma": scenario.rl.gamma}
         used = dict(zip(given, map(float, scenario.rl.return_term(scenario.law)), strict=True))
         origin = Citation(

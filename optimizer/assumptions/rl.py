@@ -62,6 +62,10 @@ class _AnyRL(Assumption):
         """RL tokens R that the policy gives a design (tokens). 'optimised' has none to give: there R is decided."""
         raise NotImplementedError
 
+    def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
+        """(G, gamma) of the term G R^-gamma of the loss, where R is decided."""
+        raise TypeError(f"rl.policy = {getattr(self, self.tag)!r} gives the loss no term of R; only 'optimised' does")
+
     def reducible(self, law: Law, rl_tokens: Numeric) -> Numeric:
         """What is still missing from the loss for want of RL (nat/token): 0, or G R^-gamma when R is optimised."""
         return 0.0

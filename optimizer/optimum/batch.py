@@ -298,7 +298,6 @@ def _baseline(scenario: Scenario, design: Design) -> Design:
     """Least N D for the law's part of the loss; NaN where data would repeat."""
     reducible = scenario.law.reducible(design.n_params, design.train_tokens)
     n, d = (jnp.exp(v) for v in scenario.law.ln_train_optimal(jnp.log(reducible)))
-    if scenario.law.repeats:
-        n = jnp.where(d <= scenario.law.unique_tokens, n, jnp.nan)
+    n = jnp.where(scenario.law.effective_tokens(d) >= d, n, jnp.nan)
     rl_tokens = (design.rl_tokens,) if scenario.rl.decided else ()
     return design_of(scenario, n, d + 0.0 * n, *rl_tokens)

@@ -1,9 +1,18 @@
 """Where on the curve of designs that meet the goal is the optimum? A search for any cost, whatever limits bind and whatever repeats.
 
-A coarse scan of the coordinate v finds the best bracket. Within it bisection, accelerated by Ridders' method where the slope is smooth, by
-the crossing of tangents at a kink and by Newton steps at a limit, closes on the point where the slope changes its sign. Last come Newton
-steps on the equation that holds there (slope = 0, limit = 0, or two limits at once), which carry the derivatives of the answer by the
-implicit function theorem, in forward and reverse mode.
+A coarse scan of the coordinate v finds the best point; its neighbours are the bracket. Each round samples the midpoint and one guess, and
+keeps the ends between which the slope turns from falling to rising:
+
+    value
+      |  o low              o high     what decides                which guess closes in on it
+      |   .                .           slope = 0                   Ridders' method, where the slope is smooth
+      |    .    o         .            a kink of the cost          the crossing of the tangents of both ends
+      |      .          .              a limit on D takes over     the root of the line through the ends' distances from that turn
+      |         . o . guess            a limit on the design       a Newton step on the excess of the end that passes it
+      +-------------------------- v
+
+The midpoint bounds the number of rounds where every guess fails. Last come Newton steps on the equation that holds at the optimum
+(slope = 0, limit = 0, turn = 0), which carry the derivatives of the answer by the implicit function theorem, in forward and reverse mode.
 
 References:
     Ridders 1979, A new algorithm for computing a single root of a real continuous function.
