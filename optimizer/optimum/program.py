@@ -87,10 +87,8 @@ def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
 
 
 def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Float[Array, " row"], LifecycleCost]:
-    """The rows at a point, see `Rows`, and the cost there.
-
-    The row of the cost is the part that the design moves, which a large fixed part would drown in rounding.
-    """
+    """The rows at a point, see `Rows`, and the cost there."""
+    # The row of the cost is the part that the design moves, which a large fixed part would drown in rounding.
     design = design_at(scenario, x)
     by_regime = lifecycle_cost_by_regime(scenario, design)
     regimes = _ln_moving(scenario, by_regime)
