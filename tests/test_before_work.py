@@ -23,10 +23,10 @@ def idle(monkeypatch):
         pytest.fail("work began")
 
     for name in (
-        "report.table.solve",
-        "report.inverse.design_of_size",
-        "optimum.sweep.solve_rows",
-        "report.reading.rebuilt",
+        "analysis.sizes.solve",
+        "analysis.inverse.design_of_size",
+        "analysis.frontier.solve_rows",
+        "report.files.agreement.rebuilt",
     ):
         monkeypatch.setattr(f"optimizer.{name}", work)
 

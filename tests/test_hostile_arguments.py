@@ -52,8 +52,8 @@ def quick(monkeypatch, tmp_path):
             raise error
         return no_answer(scenario, band, error)
 
-    for name in ("optimum.solve.solve", "report.table.solve", "report.inverse.solve", "report.inverse.design_of_size",
-                 "optimum.sensitivity.elasticities", "report.claims.claims"):  # fmt: skip
+    for name in ("optimum.solve.solve", "analysis.sizes.solve", "analysis.inverse.solve", "analysis.inverse.design_of_size",
+                 "analysis.elasticities.elasticities", "evidence.claims.claims"):  # fmt: skip
         monkeypatch.setattr(f"optimizer.{name}", infeasible)
     monkeypatch.setattr("optimizer.analysis.serving.SWEEPS", {})
     monkeypatch.setattr("optimizer.report.serving_text.serving_text", lambda *_: "")
