@@ -55,9 +55,9 @@ def quick(monkeypatch, tmp_path):
     for name in ("optimum.solve.solve", "analysis.sizes.solve", "analysis.inverse.solve", "analysis.inverse.design_of_size",
                  "analysis.elasticities.elasticities", "evidence.claims.claims"):  # fmt: skip
         monkeypatch.setattr(f"optimizer.{name}", infeasible)
-    monkeypatch.setattr("optimizer.analysis.serving.SWEEPS", {})
+    monkeypatch.setattr("optimizer.analysis.serving.POINTS", {})
     monkeypatch.setattr("optimizer.report.serving_text.serving_text", lambda *_: "")
-    monkeypatch.setattr("optimizer.analysis.serving.misfits", lambda *_: [])
+    monkeypatch.setattr("optimizer.analysis.placement.misfits", lambda *_: [])
 
 
 def told(arguments: list[str]) -> str:

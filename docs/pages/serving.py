@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.analysis.serving import operating_point, served
+from optimizer.analysis.placement import operating_point, placement
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.tables import rows
 from optimizer.evidence.claims import Claim, claims
 from optimizer.evidence.shapes import SINCE, power_law
 from optimizer.evidence.throughput import FITTED, accuracy, calibrate, crosswise, predictions
-from optimizer.model.roofline import prefill_seconds, replica
+from optimizer.model.replica import replica
+from optimizer.model.roofline import prefill_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +150,7 @@ def _experts() -> str:
         speed = point["tokens_per_second_per_user"]
         if speed:
             changes |= {"deployment.batch": "latency", "deployment.target_tokens_per_second": speed}
-        s = served("DeepSeek-V3", changes=changes)
+        s = placement("DeepSeek-V3", changes=changes)
         chips, measured = float(s.scenario.deployment.chips_on(s.scenario.money.serve_chip)), float(point["value"])
         prompts = point["topic"] == "prefill"
         seconds = float(prefill_seconds(replica(s.scenario, s.n_params)))

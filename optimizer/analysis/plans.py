@@ -22,7 +22,7 @@ from ..assumptions.traffic import Month
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
-from ..model.roofline import served
+from ..model.roofline import can_serve
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
 
@@ -70,7 +70,7 @@ def _cost_and_excess(
     rl_tokens: Float[Array, "..."],
 ) -> Float[Array, "row ..."]:
     scenario, design = jax.tree.unflatten(tree, list(leaves)), Design(n_params, train_tokens, rl_tokens)
-    cost = jnp.where(served(scenario, n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+    cost = jnp.where(can_serve(scenario, n_params), lifecycle_cost(scenario, design).total, jnp.nan)
     rows = [cost, *limit_excess(scenario, design).values()]
     return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), n_params.shape) for row in rows])
 

@@ -5,203 +5,28 @@ Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--s
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import tomli_w
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from .arguments import MAPPING, TEXT, checks, instance_of
+from .bills import Money, Pretraining, Serving
 from .changes import changed, without_none
 from .deployment import Deployment
 from .goal import Goal, LossGoal
-from .hardware import Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
+from .limits import Limits
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
-from .quantity import Assumption, Rule, label, quantity
+from .quantity import Assumption, Rule, label
 from .rl import RL, NoRL
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
 from .validation import validated
 from .version import SCHEMA_VERSION, is_newer, version_problem
 
-__all__ = ["SCENARIO", "Limits", "Money", "Pretraining", "Scenario", "Serving"]
-
-
-class Pretraining(Assumption):
-    """The bill for pre-training."""
-
-    flops_per_param_token: float = quantity(
-        "FLOP",
-        "FLOPs per parameter and training token",
-        gt=0,
-        le=100,
-        default=6.0,
-        low=6,
-        high=8,
-        source="2 forward and 4 backward; arXiv 2001.08361",
-    )
-    mfu: float = quantity(
-        "1",
-        "model FLOPs utilisation of pre-training",
-        gt=0,
-        le=1,
-        default=0.4,
-        low=0.2,
-        high=0.6,
-        source="data/models.csv, mfu_6nd_bf16: 0.14 to 0.51",
-    )
-    overhead: float = quantity(
-        "1",
-        "research multiplier on training, pre-training and RL alike; 1 is none",
-        ge=1,
-        le=100,
-        default=1.0,
-        low=1,
-        high=5,
-    )
-    state_bytes_per_param: float = quantity(
-        "bytes",
-        "training memory per total parameter: weights, gradients, optimizer state",
-        gt=0,
-        le=64,
-        default=18.0,
-        low=6,
-        high=20,
-        source="2 weights, 4 gradients, 12 master copy and two moments; arXiv 1910.02054, section 3.1, with fp32 gradients",
-    )
-    shard_chips: float = quantity(
-        "chips",
-        "chips that share one copy of weights, gradients and optimizer state",
-        ge=1,
-        default=512.0,
-        low=8,
-        high=4096,
-    )
-    tokens_per_chip: float = quantity(
-        "tokens",
-        "tokens of one micro-batch per chip, context shared between chips",
-        ge=1,
-        default=4096.0,
-        low=512,
-        high=16384,
-    )
-    recomputation: Literal["none", "selective", "full"] = Field(
-        default="selective",
-        description="activations computed again in the backward pass: none, those of attention, all of a layer",
-    )
-
-
-class Serving(Assumption):
-    """The bill for inference."""
-
-    method: Literal["efficiency", "roofline"] = Field(
-        default="efficiency",
-        description="how the cost of serving and of RL rollouts is found: FLOPs at an assumed efficiency, or step times of the deployment",
-    )
-    flops_per_param_token: float = quantity(
-        "FLOP",
-        "FLOPs per parameter and served token",
-        gt=0,
-        le=100,
-        default=2.0,
-        low=2,
-        high=3,
-        source="forward pass; arXiv 2001.08361",
-    )
-    prefill_efficiency: float = quantity(
-        "1", "useful throughput of prefill relative to pre-training", gt=0, le=10, default=1.0, low=0.5, high=1.5
-    )
-    decode_efficiency: float = quantity(
-        "1",
-        "useful throughput of decode relative to pre-training",
-        gt=0,
-        le=10,
-        default=1 / 3,
-        low=0.1,
-        high=1.0,
-        source="lecture: decode runs at about 0.3 of training throughput",
-    )
-    load_factor: float = quantity(
-        "1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0
-    )
-
-    @property
-    def by_roofline(self) -> bool:
-        """Whether step times of the deployment give the cost of serving, and not an assumed efficiency."""
-        return self.method == "roofline"
-
-
-class Money(Assumption):
-    """The unit of cost. In USD each phase runs on its own chip at pretraining.mfu times its relative efficiency."""
-
-    unit: Literal["flops", "usd"] = Field(default="flops", description="training-equivalent FLOPs, or US dollars")
-    train_chip: Accelerator = Field(default="H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
-    serve_chip: Accelerator = Field(default="H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
-
-    @property
-    def currency(self) -> str:
-        """What costs are given in: "FLOP", training-equivalent ones, or "USD"."""
-        return "FLOP" if self.unit == "flops" else "USD"
-
-
-class Limits(Assumption):
-    """What a design may not exceed. Every one keeps the problem log-log convex."""
-
-    min_params: float | None = quantity("parameters", "smallest model allowed", gt=0, default=None, low=1e8, high=1e12)
-    max_params: float | None = quantity("parameters", "largest model allowed", gt=0, default=None, low=1e9, high=1e13)
-    max_train_tokens: float | None = quantity(
-        "tokens", "longest training run allowed", gt=0, default=None, low=1e12, high=1e16
-    )
-    unique_tokens: float | None = quantity(
-        "tokens",
-        "unique training tokens, for max_epochs; a repetition law's own when left out",
-        gt=0,
-        default=None,
-        low=1e12,
-        high=1e14,
-    )
-    max_epochs: float | None = quantity(
-        "epochs", "passes over the unique tokens allowed", gt=0, default=None, low=1, high=16
-    )
-    max_training_days: float | None = quantity(
-        "days", "longest pre-training allowed on the fleet; RL comes on top", gt=0, default=None, low=10, high=365
-    )
-    fleet_chips: float | None = quantity(
-        "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
-    )
-    max_bytes: float | None = quantity(
-        "bytes", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13
-    )
-    min_tokens_per_second_per_user: float | None = quantity(
-        "tokens/s",
-        "speed that every user must see; needs serving.method = 'roofline'",
-        gt=0,
-        default=None,
-        low=10,
-        high=200,
-    )
-    max_training_bytes_per_chip: float | None = quantity(
-        "bytes", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11
-    )
-    bytes_per_param: float | None = quantity(
-        "bytes",
-        "memory per parameter as served, all experts counted",
-        gt=0,
-        default=None,
-        low=0.5,
-        high=4,
-    )
-
-    @model_validator(mode="after")
-    def _pairs(self) -> "Limits":
-        for one, other in (("max_training_days", "fleet_chips"), ("max_bytes", "bytes_per_param")):
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                given, missing = (one, other) if getattr(self, other) is None else (other, one)
-                raise ValueError(f"has {given} without {missing}; give both")
-        if self.unique_tokens is not None and self.max_epochs is None:
-            raise ValueError("has unique_tokens without max_epochs; give both")
-        return self
+__all__ = ["SCENARIO", "Scenario"]
 
 
 def _utilisation(path: str) -> Rule:

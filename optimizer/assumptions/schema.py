@@ -16,9 +16,10 @@ from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
 from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_names
+from .limits import Limits
 from .paths import schema_paths
 from .quantity import Assumption, NamedAssumption, blocks_in
-from .scenario import Limits, Scenario
+from .scenario import Scenario
 from .tables import rows
 from .traffic import GrowthTraffic
 from .version import SCHEMA_VERSION

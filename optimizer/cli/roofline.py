@@ -26,7 +26,8 @@ def roofline(
     Example: overtrain roofline 100B --chip "H100 SXM" --precision bf16
     """
     with reporting_errors():
-        from ..analysis.serving import SWEEPS, endless_saving, fast_mode, key_figures, served
+        from ..analysis.placement import placement
+        from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures
         from ..assumptions.numbers import parse_number
         from ..assumptions.problems import InputError
         from ..assumptions.typed import changes_given
@@ -42,8 +43,8 @@ def roofline(
             params = None
         name = "" if params is not None else model
         start: dict[str, object] = {"money.serve_chip": {"name": chip, "precision": precision}}
-        asked = served(name, params, {**start, **changes})
-        tables = {key: sweep(asked) for key, sweep in SWEEPS.items()}
+        asked = placement(name, params, {**start, **changes})
+        tables = {key: sweep(asked) for key, sweep in POINTS.items()}
         if json_:
             figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}
             frames = {key: {"units": f.attrs["units"], "rows": records(f, index=False)} for key, f in tables.items()}

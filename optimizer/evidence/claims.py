@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..analysis.placement import Placement, operating_point, placement
 from ..analysis.serving import (
-    Served,
-    attention_sweep,
+    attention_points,
     cache_tiers,
-    domain_sweep,
+    domain_points,
     endless_saving,
     fast_mode,
     key_figures,
-    operating_point,
-    pipeline_sweep,
-    served,
+    pipeline_points,
 )
 from ..assumptions.numbers import human, percent
 from ..assumptions.tables import rows
-from ..model.roofline import replica
+from ..model.replica import replica
 from ..model.total import total_over_active
 
 if TYPE_CHECKING:
@@ -67,11 +65,11 @@ Shown = tuple[str, str, str]
 def claims() -> list[Claim]:
     """Every claim of the lecture about serving, in its order."""
     own = _lecture()
-    real = served("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    real = placement("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
     return [Claim(quantity, formula, lecture, *shown(own, real)) for quantity, formula, lecture, shown in _CLAIMS]
 
 
-def _lecture() -> Served:
+def _lecture() -> Placement:
     """The lecture's deployment: 100B active of 800B, 300 FLOP/B, a memory read in 20 ms, half of the price step's context."""
     bandwidth = 8e12
     chip = {
@@ -85,7 +83,7 @@ def _lecture() -> Served:
     free = {"seconds_per_layer": 0, "seconds_per_sequence": 0, "seconds_per_hop": 0}
     shape = {"reference_params": ACTIVE_PARAMS, "sparsity": SPARSITY, "chips": 72, "parallelism": "expert"}
     cache = {"kv_bytes_per_token": 2 * _one_operation(), "context_tokens": PRICE_STEP_CONTEXT / 2}
-    return served(
+    return placement(
         params=ACTIVE_PARAMS, changes={"money.serve_chip": chip, "deployment": {**ideal, **free, **shape, **cache}}
     )
 
@@ -119,12 +117,12 @@ def _by(frame: "pd.DataFrame", key: str, column: str) -> dict[float, float]:
     return dict(zip(frame[key].tolist(), frame[column].tolist(), strict=True))
 
 
-def _figure(s: Served, name: str) -> str:
+def _figure(s: Placement, name: str) -> str:
     value, unit = key_figures(s)[name]
     return f"{human(value, 3)} {unit}"
 
 
-def _balance(own: Served, real: Served) -> Shown:
+def _balance(own: Placement, real: Placement) -> Shown:
     ratios = _per_chip("bf16_flops_per_second")
     sparsity = human(float(total_over_active(real.scenario)), 2)
     return (
@@ -134,7 +132,7 @@ def _balance(own: Served, real: Served) -> Shown:
     )
 
 
-def _drain(own: Served, real: Served) -> Shown:
+def _drain(own: Placement, real: Placement) -> Shown:
     drain = 1e3 * _per_chip("hbm_bytes")
     return (
         _figure(own, "memory drain time"),
@@ -143,14 +141,14 @@ def _drain(own: Served, real: Served) -> Shown:
     )
 
 
-def _replica_rate(s: Served, batch: float | None = None) -> str:
+def _replica_rate(s: Placement, batch: float | None = None) -> str:
     point = operating_point(s, batch)
     rate = point["tokens_per_second_per_chip"] * key_figures(s)["chips of a replica"][0]
     speed = human(point["tokens_per_second_per_user"], 3)
     return f"{human(rate, 3)} tokens/s: {human(point['batch'], 3)} sequences at {speed} tokens/s"
 
 
-def _throughput(own: Served, real: Served) -> Shown:
+def _throughput(own: Placement, real: Placement) -> Shown:
     rack = _numbers("operating_points", "value", topic="decode", chip="GB200 NVL72")
     return (
         f"{human(SEQUENCES / DRAIN_SECONDS, 3)} tokens/s at a step per drain; {_replica_rate(own, SEQUENCES)}, as they leave "
@@ -160,9 +158,9 @@ def _throughput(own: Served, real: Served) -> Shown:
     )
 
 
-def _kv_from_price_step(_own: Served, _real: Served) -> Shown:
+def _kv_from_price_step(_own: Placement, _real: Placement) -> Shown:
     kv = _numbers("models", "kv_bytes_per_token_growing")
-    typical = served(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
+    typical = placement(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
     return (
         f"{_one_operation():,.0f} B with 1 operation per parameter",
         f"{2 * _one_operation():,.0f} B with 2 FLOP; the power law of released models gives {_figure(typical, 'cache per token')} at 100B",
@@ -170,12 +168,12 @@ def _kv_from_price_step(_own: Served, _real: Served) -> Shown:
     )
 
 
-def _decode_over_prefill(s: Served) -> str:
+def _decode_over_prefill(s: Placement) -> str:
     point = operating_point(s)
     return f"{human(point['usd_per_mtok_decode'] / point['usd_per_mtok_prefill'], 3)}x per computed prompt token, largest batch"
 
 
-def _price_ratio(own: Served, real: Served) -> Shown:
+def _price_ratio(own: Placement, real: Placement) -> Shown:
     priced = [r for r in rows("api_prices") if r["output_usd_per_mtok"] and float(r["input_usd_per_mtok"] or 0)]
     ratio = np.array([float(r["output_usd_per_mtok"]) / float(r["input_usd_per_mtok"]) for r in priced])
     low, high = np.quantile(ratio, [0.25, 0.75]).tolist()
@@ -186,10 +184,12 @@ def _price_ratio(own: Served, real: Served) -> Shown:
     )
 
 
-def _fast_mode(own: Served, _real: Served) -> Shown:
+def _fast_mode(own: Placement, _real: Placement) -> Shown:
     eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}}
     slow, tuned = (
-        human(fast_mode(served("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3)
+        human(
+            fast_mode(placement("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3
+        )
         for t in (1e-4, 5e-5)
     )
     costs = [r for r in rows("operating_points") if r["unit"] == "USD/Mtok" and r["chip"] == "B200 SXM"]
@@ -207,7 +207,7 @@ def _fast_mode(own: Served, _real: Served) -> Shown:
     )
 
 
-def _slow_mode(own: Served, real: Served) -> Shown:
+def _slow_mode(own: Placement, real: Placement) -> Shown:
     balance = key_figures(own)["balance batch"][0]
     return (
         f"saves {percent(endless_saving(own, balance), 2)} against the balance batch",
@@ -216,13 +216,13 @@ def _slow_mode(own: Served, real: Served) -> Shown:
     )
 
 
-def _domain_costs(s: Served) -> str:
-    cost = _by(domain_sweep(s), "chips", "usd_per_mtok_decode")
+def _domain_costs(s: Placement) -> str:
+    cost = _by(domain_points(s), "chips", "usd_per_mtok_decode")
     each = (f"{human(c, 3)} on {n:g}" if math.isfinite(c) else f"too large for {n:g}" for n, c in cost.items())
     return f"{', '.join(each)} chips, USD/Mtok"
 
 
-def _domains(own: Served, real: Served) -> Shown:
+def _domains(own: Placement, real: Placement) -> Shown:
     rack, server = (
         float(_numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
         for name in ("GB200 NVL72", "B200 SXM")
@@ -236,14 +236,14 @@ def _domains(own: Served, real: Served) -> Shown:
     )
 
 
-def _four_stages(s: Served) -> str:
+def _four_stages(s: Placement) -> str:
     columns = ("weight_bytes_per_stage", "batch", "step_ms")
-    weights, batch, step = (_by(pipeline_sweep(s), "pipeline_stages", column) for column in columns)
+    weights, batch, step = (_by(pipeline_points(s), "pipeline_stages", column) for column in columns)
     fewer, larger, longer = weights[1.0] / weights[4.0], batch[4.0] / batch[1.0], step[4.0] / step[1.0]
     return f"4 stages: weights {human(fewer, 2)}x fewer per stage, batch {human(larger, 3)}x, step {human(longer, 3)}x"
 
 
-def _pipelining(own: Served, real: Served) -> Shown:
+def _pipelining(own: Placement, real: Placement) -> Shown:
     return (
         _four_stages(own),
         _four_stages(real),
@@ -251,14 +251,14 @@ def _pipelining(own: Served, real: Served) -> Shown:
     )
 
 
-def _left_for_cache(s: Served) -> str:
+def _left_for_cache(s: Placement) -> str:
     r = replica(s.scenario, s.n_params)
     return (
         f"{percent(float((r.memory_bytes - r.weight_bytes) / r.memory_bytes), 3)} of the memory is left for the cache"
     )
 
 
-def _memory_wall(own: Served, real: Served) -> Shown:
+def _memory_wall(own: Placement, real: Placement) -> Shown:
     return (
         _left_for_cache(own),
         _left_for_cache(real),
@@ -266,8 +266,8 @@ def _memory_wall(own: Served, real: Served) -> Shown:
     )
 
 
-def _context_wall(own: Served, real: Served) -> Shown:
-    dense = served("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+def _context_wall(own: Placement, real: Placement) -> Shown:
+    dense = placement("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
     return (
         _figure(own, "context wall"),
         f"{_figure(real, 'context wall')} for DeepSeek-V3, {_figure(dense, 'context wall')} for Llama 3.1 405B",
@@ -275,13 +275,13 @@ def _context_wall(own: Served, real: Served) -> Shown:
     )
 
 
-def _sparser(s: Served) -> str:
+def _sparser(s: Placement) -> str:
     long = s._replace(scenario=s.scenario.update({"deployment.context_tokens": PRICE_STEP_CONTEXT}))
-    cost = _by(attention_sweep(long), "attention_exponent", "usd_per_mtok_decode")
+    cost = _by(attention_points(long), "attention_exponent", "usd_per_mtok_decode")
     return f"decode {human(cost[1.0] / cost[0.5], 3)}x cheaper at 200k, where {human(PRICE_STEP_CONTEXT**0.5, 3)}x less is read"
 
 
-def _sparse_attention(own: Served, real: Served) -> Shown:
+def _sparse_attention(own: Placement, real: Placement) -> Shown:
     return (
         _sparser(own),
         _sparser(real),
@@ -289,7 +289,7 @@ def _sparse_attention(own: Served, real: Served) -> Shown:
     )
 
 
-def _drains(s: Served) -> str:
+def _drains(s: Placement) -> str:
     frame = cache_tiers(s)
     return ", ".join(
         f"{tier} {human(drain, 2)} s"
@@ -297,7 +297,7 @@ def _drains(s: Served) -> str:
     )
 
 
-def _cache(_own: Served, real: Served) -> Shown:
+def _cache(_own: Placement, real: Placement) -> Shown:
     frame = cache_tiers(real)
     cheapest, hbm = frame.attrs["cheapest"], frame["usd_per_mtok_hour"].tolist()[0]
     return (

@@ -28,7 +28,8 @@ from ..assumptions.deployment import WEIGHT_BYTES, Deployment, released
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
 from ..assumptions.tables import table
-from ..model.roofline import memory_batch, prefill_seconds, replica_of, step_time
+from ..model.replica import memory_batch, replica_of, step_time
+from ..model.roofline import prefill_seconds
 
 if TYPE_CHECKING:
     import pandas as pd

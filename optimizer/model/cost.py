@@ -23,7 +23,8 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from .cache import usd_to_keep
-from .roofline import Replica, decode_seconds, decode_seconds_by_regime, regimes, replica, usd_per_prefill_token
+from .replica import Replica, replica
+from .roofline import decode_seconds, decode_seconds_by_regime, regimes, usd_per_prefill_token
 
 __all__ = [
     "Design",

@@ -13,7 +13,7 @@ References:
 
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
-from .roofline import layers, width
+from .replica import layers, width
 from .total import total_params
 
 __all__ = ["training_bytes_per_chip"]

@@ -25,7 +25,7 @@ from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.quality import loss
-from ..model.roofline import served
+from ..model.roofline import can_serve
 from .base import Optimum, optimum
 from .rows import Batch, as_batches
 from .search import ROUNDS, optimum_on_curve
@@ -288,7 +288,7 @@ def _numbers(
     numbers += [*cost, cost.total, residual]
     if detail:
         base = _baseline(scenario, design)
-        base_cost = jnp.where(served(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
+        base_cost = jnp.where(can_serve(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
         far = [jnp.nan] * 3  # the edges of a fit stand beside the tree: `_write_reach` knows them
         numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
     return tuple(jnp.asarray(v, float) for v in numbers)

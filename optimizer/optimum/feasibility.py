@@ -11,7 +11,8 @@ from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.quality import target_reducible_loss
-from ..model.roofline import fastest_step, longest_context, memory_batch, replica
+from ..model.replica import longest_context, memory_batch, replica
+from ..model.roofline import fastest_step
 from ..model.training import training_bytes_per_chip
 from .program import Rows
 from .solution import InfeasibleError

@@ -35,7 +35,7 @@ from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import loss, reducible_loss
-from ..model.roofline import regimes, served
+from ..model.roofline import can_serve, regimes
 
 __all__ = [
     "COST",
@@ -145,7 +145,7 @@ def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
 def _figures(tree: Hashable, leaves: Float[Array, " leaf"], design: Float[Array, " 3"]) -> Float[Array, " figure"]:
     scenario, at = jax.tree.unflatten(tree, list(leaves)), Design(design[0], design[1], design[2])
     cost, law = lifecycle_cost(scenario, at), scenario.law
-    figures = (*cost, loss(scenario, at), law.train_optimal_tokens(at.n_params), served(scenario, at.n_params))
+    figures = (*cost, loss(scenario, at), law.train_optimal_tokens(at.n_params), can_serve(scenario, at.n_params))
     return jnp.stack([jnp.asarray(v, float) for v in figures])
 
 
@@ -153,12 +153,12 @@ class Figures(NamedTuple):
     """What a design is worth, as plain numbers."""
 
     cost: LifecycleCost
-    """beyond `served` it only says how much is missing"""
+    """beyond `can_serve` it only says how much is missing"""
     loss: float
     """nat/token"""
     train_optimal_tokens: float
     """D0(N), tokens"""
-    served: bool
+    can_serve: bool
     """whether the deployment can serve the model"""
 
 

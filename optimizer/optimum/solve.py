@@ -332,7 +332,7 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     found = rows.minimise({PRETRAINING: 1.0}, {LAW_LOSS: ln_loss}, start, free=(0, 1), limits=False, close=True)
     design = _design(scenario, found.x)
     figures = rows.figures(design)
-    return Baseline(design, figures.cost if figures.served else LifecycleCost(*(math.nan,) * 4))
+    return Baseline(design, figures.cost if figures.can_serve else LifecycleCost(*(math.nan,) * 4))
 
 
 def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:

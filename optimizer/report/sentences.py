@@ -3,8 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+from ..analysis.placement import Placement, misfits
 from ..analysis.plans import needs_answer
-from ..analysis.serving import Served, misfits
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import money
@@ -60,7 +60,7 @@ def unpriced(best: Solution) -> str:
     design = best.baseline.design
     if not math.isnan(float(best.baseline.cost.total)):
         return ""
-    why = misfits(Served("it", float(design.n_params), best.scenario))
+    why = misfits(Placement("it", float(design.n_params), best.scenario))
     memory = any(sentence.startswith("it needs") for sentence in why)
     return (
         f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(design.n_params))} on "

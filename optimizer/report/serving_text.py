@@ -7,7 +7,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.serving import GIGA, KEEP_SECONDS, Served, endless_saving, fast_mode, key_figures
+from ..analysis.placement import GIGA, Placement
+from ..analysis.serving import KEEP_SECONDS, endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
 from ..evidence.claims import Claim
 from ..model.outputs import short, written
@@ -90,7 +91,7 @@ def _cell(column: str, value: object, units: Mapping[str, str]) -> str:
     return written(value / GIGA if units.get(column) == "bytes" else value, column, digits)
 
 
-def serving_text(s: Served, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
+def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
     """A model on a chip: key figures first, then every sweep."""
     chip = s.scenario.money.serve_chip
     figures = [(name, human(value, 4), unit) for name, (value, unit) in key_figures(s).items()]

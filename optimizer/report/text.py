@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..analysis.serving import Served, operating_point
+from ..analysis.placement import Placement, operating_point
 from ..analysis.why import Step
 from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent, times
@@ -100,7 +100,7 @@ def _certificate(best: Solution) -> str:
 def _serving(best: Solution) -> str:
     if not best.scenario.serving.by_roofline:
         return ""
-    point = operating_point(Served("the model", float(best.design.n_params), best.scenario))
+    point = operating_point(Placement("the model", float(best.design.n_params), best.scenario))
     return (
         f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
         f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "

@@ -12,15 +12,16 @@ from scipy.optimize import brentq
 
 from optimizer import InputError
 from optimizer.analysis import serving
-from optimizer.analysis.serving import SWEEPS, context_wall, fast_mode, key_figures, operating_point, served
+from optimizer.analysis.placement import operating_point, placement
+from optimizer.analysis.serving import POINTS, context_wall, fast_mode, key_figures
 from optimizer.assumptions.tables import rows
 from optimizer.evidence.claims import claims
-from optimizer.model.roofline import memory_batch, replica, step_time
+from optimizer.model.replica import memory_batch, replica, step_time
 
 
 @pytest.fixture(scope="module")
 def rack():
-    return served("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    return placement("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_evidence_comes_from_the_tables(board):
 
 
 def test_every_sweep_has_numbers_and_units(rack):
-    for name, sweep in SWEEPS.items():
+    for name, sweep in POINTS.items():
         frame = sweep(rack)
         assert len(frame) >= 3, name
         numeric = list(frame.select_dtypes("number"))
@@ -55,7 +56,7 @@ def test_every_sweep_has_numbers_and_units(rack):
 
 
 def test_every_chip_is_compared_as_if_it_were_chosen(rack):
-    frame = SWEEPS["chips"](rack)
+    frame = POINTS["chips"](rack)
     answered = frame[frame["does_not_fit"] == ""]
     assert set(frame["chip"]) == {r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]}
     assert answered["usd_per_mtok_decode"].is_monotonic_increasing
@@ -67,14 +68,14 @@ def test_every_chip_is_compared_as_if_it_were_chosen(rack):
 
 
 def test_a_larger_batch_is_cheaper_and_slower(rack):
-    frame = SWEEPS["batch"](rack)
+    frame = POINTS["batch"](rack)
     assert (np.diff(frame["usd_per_mtok_decode"]) < 0).all()
     assert (np.diff(frame["tokens_per_second_per_user"]) < 0).all()
     assert frame["memory_share"].iloc[-1] == pytest.approx(1.0)
 
 
 def test_more_speed_costs_more(rack):
-    frame = SWEEPS["speed"](rack).dropna(subset=["usd_per_mtok_decode"])
+    frame = POINTS["speed"](rack).dropna(subset=["usd_per_mtok_decode"])
     assert (np.diff(frame["usd_per_mtok_decode"]) >= 0).all()
 
 
@@ -91,7 +92,7 @@ def test_fast_mode_is_the_batch_at_which_a_step_is_so_short(rack):
 
 
 def test_speeds_run_from_the_full_batch_to_what_no_batch_reaches(rack):
-    frame = SWEEPS["speed"](rack)
+    frame = POINTS["speed"](rack)
     assert frame["tokens_per_second_per_user"].iloc[0] == pytest.approx(
         operating_point(rack)["tokens_per_second_per_user"]
     )
@@ -136,13 +137,13 @@ def test_key_figures_of_deepseek(rack):
 )
 def test_unknown_models_say_which_are_known(model, params, said):
     with pytest.raises(InputError, match=said):
-        served(model, params)
+        placement(model, params)
 
 
 def test_a_model_that_does_not_fit_says_what_would():
     with pytest.raises(InputError, match=r"Take deployment\.chips = 6 or more") as error:
-        served("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 2})
-    enough = served("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 6})
+        placement("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 2})
+    enough = placement("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 6})
     assert serving.misfits(enough) == []
     assert len(error.value.problems) == 1
 
@@ -164,16 +165,16 @@ def test_a_model_that_does_not_fit_says_what_would():
 def test_each_change_that_is_offered_is_enough_and_no_smaller_one_is(changes):
     base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, **changes}
     with pytest.raises(InputError) as error:
-        served(params=70e9, changes=base)
+        placement(params=70e9, changes=base)
     offers = re.findall(r"(deployment\.\w+) = ([\d,]+)[\w ]* or (more|less)", error.value.problems[0])
     assert offers
     for path, value, way in offers:
         size = float(value.replace(",", ""))
-        served(params=70e9, changes={**base, path: size})
+        placement(params=70e9, changes={**base, path: size})
         beyond = size + 1 if way == "less" else size - 1
         if beyond >= 1:
             with pytest.raises(InputError, match="needs"):
-                served(params=70e9, changes={**base, path: beyond})
+                placement(params=70e9, changes={**base, path: beyond})
 
 
 def test_a_speed_that_more_chips_cannot_give_is_told_apart():
@@ -181,17 +182,17 @@ def test_a_speed_that_more_chips_cannot_give_is_told_apart():
     said = {}
     for speed in (100.0, 500.0):
         with pytest.raises(InputError) as error:
-            served(params=70e9, changes={**base, "deployment.target_tokens_per_second": speed})
+            placement(params=70e9, changes={**base, "deployment.target_tokens_per_second": speed})
         said[speed] = error.value.problems[0]
     # 44.5 x 7^0.275 = 76 layers of 100 us allow 131.6 tokens/s.
     assert said[100.0].endswith("or raise deployment.chips.")
     assert "the layers' fixed time alone allows 131.6 tokens/s" in said[500.0]
-    served(params=70e9, changes={**base, "deployment.target_tokens_per_second": 100.0, "deployment.chips": 12})
+    placement(params=70e9, changes={**base, "deployment.target_tokens_per_second": 100.0, "deployment.chips": 12})
 
 
 def test_every_problem_is_told_at_once():
     with pytest.raises(InputError) as error:
-        served("GPT-9", changes={"money.serve_chip": "H1000", "deployment.context_tokens": 0})
+        placement("GPT-9", changes={"money.serve_chip": "H1000", "deployment.context_tokens": 0})
     assert len(error.value.problems) == 3
 
 
@@ -225,7 +226,7 @@ def test_the_command_prints_every_table():
     assert len(heads) == 7  # every sweep of operating points in one block: names, then units
     assert all("decode" in names and units.count("tokens/s") >= 2 and "USD/Mtok" in units for names, units in heads)
     found = json.loads(run("roofline", "Llama 3 70B", "--json").stdout)
-    assert set(SWEEPS) < set(found)
+    assert set(POINTS) < set(found)
     assert 0 < found["modes"]["slow"]["saving"] < 1
     assert found["modes"]["fast"]["speed"] <= 2.5
     assert found["cache"]["cheapest"]["5 min"] == "flash"

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from optimizer import load, presets, size_table, solve
-from optimizer.analysis.serving import batch_sweep, key_figures, served, served_optimum
+from optimizer.analysis.placement import placement, placement_of
+from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
 
@@ -74,10 +75,10 @@ def test_serving_shows_the_librarys_operating_points():
     at = opened("serving")
     at.selectbox(key="serving_model").set_value("Llama 3.1 8B")
     run(at)
-    s = served("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
+    s = placement("Llama 3.1 8B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "bf16"}})
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
     found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
-    assert found == batch_sweep(s)["usd_per_mtok_decode"].tolist()
+    assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
     assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")
@@ -140,10 +141,10 @@ def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
     best = solve(load("frontier-moe-chat", {"money.serve_chip.usd_per_chip_hour": 1}))
     weights = float(best.design.n_params) * 65 / 3
     assert shown(at)["Weights per stage, GB"] == human(weights / 1e9, 3)
-    s = served_optimum(best)
+    s = placement_of(best)
     assert s.scenario.money.serve_chip.usd_per_chip_hour == 1
     assert s.scenario.serving.load_factor == 0.6
-    assert at.dataframe[0].value["decode cost (USD/Mtok)"].tolist() == batch_sweep(s)["usd_per_mtok_decode"].tolist()
+    assert at.dataframe[0].value["decode cost (USD/Mtok)"].tolist() == batch_points(s)["usd_per_mtok_decode"].tolist()
     at.session_state["question"].change({"deployment.sparsity": 2})
     run(at)
     assert "deployment.sparsity = 2 disagrees with law.experts = 32" in at.warning[0].value.replace("\\", "")

@@ -12,7 +12,8 @@ from optimizer.assumptions.tables import rows
 from optimizer.evidence import throughput
 from optimizer.evidence.shapes import power_law
 from optimizer.evidence.throughput import BATCH_CLASSES, FITTED, accuracy, calibrate, crosswise, predictions
-from optimizer.model.roofline import batch_size, replica, step_time
+from optimizer.model.replica import replica, step_time
+from optimizer.model.roofline import batch_size
 from optimizer.report.serving_text import HELD_OUT_ERROR
 
 KINDS = ("one chip", "tensor")

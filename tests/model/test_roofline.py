@@ -14,18 +14,8 @@ from optimizer.assumptions.hardware import Accelerator, CacheTier
 from optimizer.assumptions.tables import rows
 from optimizer.model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from optimizer.model.cost import Design, design_of, lifecycle_cost, lifecycle_cost_by_regime
-from optimizer.model.roofline import (
-    balance_batch,
-    batch_size,
-    layers,
-    memory_batch,
-    replica,
-    serving_excess,
-    step_time,
-    usd_per_decode_token,
-    usd_per_prefill_token,
-    width,
-)
+from optimizer.model.replica import balance_batch, layers, memory_batch, replica, step_time, width
+from optimizer.model.roofline import batch_size, serving_excess, usd_per_decode_token, usd_per_prefill_token
 from optimizer.model.training import training_bytes_per_chip
 
 N = 70e9
@@ -194,6 +184,7 @@ import math
 import pint
 from optimizer import load
 from optimizer.model import roofline
+from optimizer.model import replica
 
 unit = pint.UnitRegistry()
 unit.define("flop = [work]")
@@ -224,27 +215,27 @@ def with_units(block):
     return type(block).model_construct(**fields)
 
 
-roofline.jnp = Plain
-roofline.ACTIVATION_BYTES = 2 * unit.byte
+roofline.jnp = replica.jnp = Plain
+replica.ACTIVATION_BYTES = 2 * unit.byte
 import optimizer.assumptions.deployment as deployment
 deployment.jnp = Plain
 deployment.WEIGHT_BYTES = {"fp8": 1 * unit.byte}
-roofline.SECONDS_PER_HOUR = 3600 * unit.second / unit.hour
+replica.SECONDS_PER_HOUR = 3600 * unit.second / unit.hour
 
 s = load("frontier-moe-rack")
 d, chip = with_units(s.deployment), with_units(s.money.serve_chip)
 for changes in ({}, {"parallelism": "tensor", "chips": unit.Quantity(8, "")}, {"pipeline_stages": unit.Quantity(4, "")}):
-    r = roofline.replica_of(d.model_copy(update=changes), chip, unit.Quantity(3e10, ""), 2 * unit.flop)
-    step = roofline.step_time(r, unit.Quantity(64, ""))
+    r = replica.replica_of(d.model_copy(update=changes), chip, unit.Quantity(3e10, ""), 2 * unit.flop)
+    step = replica.step_time(r, unit.Quantity(64, ""))
     for part in (*step, roofline.prefill_seconds(r)):
         assert part.check("[time]"), part
-    assert roofline.memory_batch(r).check("[]")
+    assert replica.memory_batch(r).check("[]")
     assert r.usd_per_second.check("[money]/[time]")
     assert (r.usd_per_second * step.memory).check("[money]")
-assert roofline.drain_seconds(chip).check("[time]")
+assert replica.drain_seconds(chip).check("[time]")
 mixed = r._replace(kv_read_bytes=r.kv_read_bytes * unit.second)
 try:
-    roofline.step_time(mixed, unit.Quantity(64, ""))
+    replica.step_time(mixed, unit.Quantity(64, ""))
 except pint.DimensionalityError:
     print("units hold")
 """

@@ -7,12 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer import InputError, load, presets
-from optimizer.analysis.serving import key_figures, served
+from optimizer.analysis.placement import placement
+from optimizer.analysis.serving import key_figures
 from optimizer.assumptions.tables import rows
 from optimizer.cli import main
 from optimizer.model.cost import Design
 from optimizer.model.limits import limit_excess
-from optimizer.model.roofline import replica
+from optimizer.model.replica import replica
 from optimizer.model.total import LEAST_IN_EXPERTS, total_params, warnings
 from optimizer.model.training import training_bytes_per_chip
 
@@ -43,7 +44,7 @@ def test_the_experts_of_the_law_are_in_every_count(experts):
     dense = moe(1)
     added = float(training_bytes_per_chip(s, N) - training_bytes_per_chip(dense, N))
     assert added == pytest.approx((total - N) * 18 / 512, abs=1)
-    asked = served(params=N, changes={"law": {"name": "ludziejewski", "experts": experts}, "deployment.chips": 72})
+    asked = placement(params=N, changes={"law": {"name": "ludziejewski", "experts": experts}, "deployment.chips": 72})
     figures = key_figures(asked)
     assert figures["parameters in all"][0] == pytest.approx(total)
     assert figures["weights per stage"][0] == pytest.approx(2 * total / 1e9), "bf16"

@@ -12,7 +12,8 @@ from scipy.optimize import brentq, minimize_scalar
 from optimizer import InfeasibleError, InputError, Scenario, load, solve, solve_batch
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
-from optimizer.model.roofline import batch_size, replica, serving_excess, step_time
+from optimizer.model.replica import replica, step_time
+from optimizer.model.roofline import batch_size, serving_excess
 from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.program import Rows
 from optimizer.optimum.solve import is_convex

@@ -22,8 +22,9 @@ from optimizer import (
     tornado,
 )
 from optimizer.analysis.compare import bills, valleys
+from optimizer.analysis.placement import placement
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
-from optimizer.analysis.serving import batch_sweep, served
+from optimizer.analysis.serving import batch_points
 from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
 from optimizer.model.outputs import quantity_text
@@ -50,7 +51,7 @@ def frames():
         "band_against_law": ensemble(s),
         "frontier": frontier(s),
         "cost_against_params": cost_curve(solve(s.update({"limits.max_params": "200B"}))),
-        "latency_against_cost": batch_sweep(served("Llama 3.1 8B")),
+        "latency_against_cost": batch_points(placement("Llama 3.1 8B")),
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
         "staircase": staircase(s),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from optimizer import load, presets, solve
 from optimizer.analysis.grid import over_grid
-from optimizer.analysis.serving import Served, misfits, served
+from optimizer.analysis.placement import Placement, misfits, placement
 from optimizer.assumptions.naming import described, title
 from optimizer.assumptions.question import taken_as_given
 from optimizer.assumptions.record import KEY, provenance
@@ -146,13 +146,13 @@ def test_a_file_of_ones_own_is_named_like_a_preset(tmp_path, lecture):
 
 
 def test_a_changed_chip_is_not_called_by_its_name_alone():
-    s = served("Llama 3 8B", changes={"money.serve_chip": {"name": "H100 SXM", "hbm_bytes": 2.4e10}})
+    s = placement("Llama 3 8B", changes={"money.serve_chip": {"name": "H100 SXM", "hbm_bytes": 2.4e10}})
     chip = s.scenario.money.serve_chip
     assert chip.title == "H100 SXM (changed: hbm_bytes = 24 GB)"
     small = s.scenario.update({"money.serve_chip.hbm_bytes": 1e9, "deployment.chips": 1})
-    (sentence,) = misfits(Served("it", 8e9, small))
+    (sentence,) = misfits(Placement("it", 8e9, small))
     assert "H100 SXM (changed: hbm_bytes = 1 GB)" in sentence
-    assert served("Llama 3 8B", changes={"deployment.layers": 10}).name == "Llama 3 8B (changed: layers = 10)"
+    assert placement("Llama 3 8B", changes={"deployment.layers": 10}).name == "Llama 3 8B (changed: layers = 10)"
 
 
 def test_coefficients_of_ones_own_have_no_range_of_fit_and_no_citation(lecture):

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from optimizer.analysis.serving import SWEEPS, Served, batch_sweep, key_figures, served, served_optimum
+from optimizer.analysis.placement import Placement, placement, placement_of
+from optimizer.analysis.serving import POINTS, batch_points, key_figures
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
@@ -57,23 +58,23 @@ def page() -> None:
         picked = {**mine.to_dict(), "precision": precision}
     changes = {"money.serve_chip": picked}
     if model == OPTIMUM:
-        show.answered(asked, lambda best: _point(lambda: served_optimum(best, changes)))
+        show.answered(asked, lambda best: _point(lambda: placement_of(best, changes)))
     else:
-        _point(lambda: served(model, changes=changes))
+        _point(lambda: placement(model, changes=changes))
 
 
-def _point(found: Callable[[], Served]) -> None:
+def _point(found: Callable[[], Placement]) -> None:
     try:
         s = found()
         _figures(s)
-        show.chart(latency_against_cost, batch_sweep(s), scenario=s.scenario)
+        show.chart(latency_against_cost, batch_points(s), scenario=s.scenario)
         name = st.selectbox("Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table")
         _sweep(s, name)
     except InputError as error:
         show.problems(error.problems)
 
 
-def _figures(s: Served) -> None:
+def _figures(s: Placement) -> None:
     figures = [
         (f"{capital(name)}{_unit(name, unit)}", human(value, 3), None, None)
         for name, (value, unit) in key_figures(s).items()
@@ -85,8 +86,8 @@ def _unit(name: str, unit: str) -> str:
     return "" if unit in name else f", {unit}"
 
 
-def _sweep(s: Served, name: str) -> None:
-    frame: pd.DataFrame = SWEEPS[name](s)
+def _sweep(s: Placement, name: str) -> None:
+    frame: pd.DataFrame = POINTS[name](s)
     show.table(frame, TABLES[name])
     if name == "cache":
         cheapest = ", ".join(f"{tier} for {time}" for time, tier in frame.attrs["cheapest"].items())

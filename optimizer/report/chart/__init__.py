@@ -4,7 +4,7 @@
     sobol_bars(sobol(s))           frontier(frontier(s))                    regret_heat_map(regret(s, ...))
     size_table(size_table(s, {...}))         draws(draws(s))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
-    monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_sweep(served(...)))
+    monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_points(placement(...)))
     staircase(staircase(s))                  design_map(design_map(best))
     valleys(valleys({...}))                  bills(bills({...}))
 

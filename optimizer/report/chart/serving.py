@@ -25,12 +25,12 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
     """Decode cost against the speed of one user's stream, one point for each batch; a diamond marks the largest batch that fits.
 
     Args:
-        frame: what `batch_sweep` returns.
+        frame: what `batch_points` returns.
         dark: colours of a dark page.
 
     """
-    rows = records(frame, _POINTS, "batch_sweep")
-    rows = some([r for r in rows if math.isfinite(r["usd_per_mtok_decode"])], "batch_sweep, with a batch that fits")
+    rows = records(frame, _POINTS, "batch_points")
+    rows = some([r for r in rows if math.isfinite(r["usd_per_mtok_decode"])], "batch_points, with a batch that fits")
     speed, price = "tokens_per_second_per_user", "usd_per_mtok_decode"
     drawn = [
         {

@@ -1,0 +1,215 @@
+"""Placements: a model on a deployment, what does not fit there, and its operating point."""
+
+from collections.abc import Hashable, Mapping
+from math import ceil, floor, inf, nan
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..assumptions.deployment import released
+from ..assumptions.library import load
+from ..assumptions.numbers import amount, human
+from ..assumptions.problems import InputError
+from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
+from ..compiling import compiled
+from ..model.replica import longest_context, replica, step_time
+from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
+from ..optimum.program import stand_ins
+from ..optimum.solution import Solution, Status
+
+__all__ = ["FIGURES", "GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of"]
+
+MILLION, GIGA = 1e6, 1e9
+
+FIGURES = (
+    "batch",
+    "step_ms",
+    "tokens_per_second_per_user",
+    "tokens_per_second_per_chip",
+    "usd_per_mtok_decode",
+    "usd_per_mtok_prefill",
+    "memory_share",
+)
+"""Numbers of an operating point, declared in `model.outputs`."""
+
+
+class Placement(NamedTuple):
+    """A model on a deployment."""
+
+    name: str
+    n_params: float
+    scenario: Scenario
+
+
+def placement(
+    model: str = "",
+    params: float | None = None,
+    changes: Mapping[str, object] | None = None,
+    base: str = "lecture-2026",
+) -> Placement:
+    """A model of data/models.csv, or one of `params` active parameters with the shape that released models follow.
+
+    Args:
+        model: name in data/models.csv; its layers, cache and sparsity are then exact.
+        params: active parameters, when no model is named.
+        changes: dotted paths to replace, as in `Scenario.update`.
+        base: preset or file whose deployment and chip are used.
+
+    Raises:
+        InputError: the model is unknown, neither or both of model and params are given, or the model does not fit the deployment.
+
+    """
+    if bool(model) == (params is not None):
+        raise InputError(
+            ["give either a model of data/models.csv or a number of active parameters, not both and not neither."]
+        )
+    start: dict[str, object] = {"serving.method": "roofline", "money.unit": "usd"}
+    n_params, problems = params or 0.0, []
+    if params is not None and not 1 <= params < inf:
+        problems.append(
+            f"the number of active parameters must lie in [1, inf), got {params:g}; give it as 70B, or name a model."
+        )
+    if model:
+        try:
+            n_params, shape = released(model)
+            start |= {f"deployment.{field}": value for field, value in shape.items()}
+            if shape["sparsity"] > 1:
+                start["deployment.parallelism"] = "expert"
+        except InputError as error:
+            problems += error.problems
+    try:
+        scenario = load(base, {**start, **(changes or {})})
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from None
+    found = Placement(model if problems else _called(model, n_params, scenario), n_params, scenario)
+    problems = problems or misfits(found)
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def placement_of(best: Solution, changes: Mapping[str, object] | None = None) -> Placement:
+    """The optimum of a scenario on the scenario's own deployment and chip, whichever way its serving is billed.
+
+    Args:
+        best: an answer.
+        changes: dotted paths to replace, as in `Scenario.update`.
+
+    Raises:
+        InputError: there is no design, or it does not fit the deployment.
+
+    """
+    if best.status is not Status.OPTIMAL:
+        raise InputError([f"there is no design to serve: {best.message}"])
+    n_params = float(best.design.n_params)
+    scenario = best.scenario.update({"serving.method": "roofline", "money.unit": "usd", **(changes or {})})
+    found = Placement(f"a {human(n_params)} model", n_params, scenario)
+    if problems := misfits(found):
+        raise InputError(problems)
+    return found
+
+
+def _called(model: str, n_params: float, scenario: Scenario) -> str:
+    """A model by its name, with what is not as data/models.csv has it."""
+    if not model:
+        return f"a {human(n_params)} model"
+    own = scenario.deployment
+    declared = {path: quantity.unit for path, quantity, _ in own.quantities()}
+    now = {field: (float(getattr(own, field)), was) for field, was in released(model)[1].items()}
+    changes = [f"{field} = {amount(v, declared[field], was)}" for field, (v, was) in now.items() if v != was]
+    return f"{model} (changed: {', '.join(changes)})" if changes else model
+
+
+def misfits(s: Placement) -> list[str]:
+    """One sentence for everything the deployment cannot do with this model, with what would fit."""
+    excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
+    return [
+        _what_fits(s) if path == "deployment.chips" else _what_speed(s, path)
+        for path, value in excess.items()
+        if value > 0
+    ]
+
+
+def _what_fits(s: Placement) -> str:
+    """The memory that is missing, and each single change that would do."""
+    r, d, chip = replica(s.scenario, s.n_params), s.scenario.deployment, s.scenario.money.serve_chip
+    sequences = d.batch_size or 1.0
+    weights, cache, room = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences, float(r.memory_bytes)
+    chips = float(d.chips_on(chip))
+    per_stage = "" if d.pipeline_stages == 1 else " a stage"
+    ways = [f"deployment.chips = {ceil((weights + cache) / room * chips):,}{per_stage} or more"]
+    if weights < room:
+        longest, most = float(longest_context(s.scenario, s.n_params)), (room - weights) * sequences / cache
+        if longest >= 1:
+            ways.append(f"deployment.context_tokens = {floor(longest):,} or less")
+        if sequences > 1 and most >= 1:
+            ways.append(f"deployment.batch_size = {floor(most):,} or less")
+    if cache < room:
+        ways.append(f"deployment.pipeline_stages = {ceil(float(r.weight_bytes) / (room - cache)):,} or more")
+    return (
+        f"{s.name} needs {_gigabytes(weights)} for weights and {_gigabytes(cache)} for the cache of "
+        f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
+        f"{chip.title or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
+        f"Take {', or '.join(ways)}, or fewer bytes a weight."
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / GIGA:,.0f} GB" if size > 100 * GIGA else f"{human(size / GIGA)} GB"
+
+
+def _what_speed(s: Placement, path: str) -> str:
+    """The speed that is reached at most, and what raises it."""
+    r, d = replica(s.scenario, s.n_params), s.scenario.deployment
+    fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
+    asked = s.scenario.deployment.target_tokens_per_second if path.startswith("deployment") else None
+    asked = s.scenario.limits.min_tokens_per_second_per_user if asked is None else asked
+    layers_allow = float(r.kept_tokens / r.fixed_seconds) if float(r.fixed_seconds) else inf
+    raises = (
+        "deployment.chips"
+        if asked is not None and asked < layers_allow
+        else f"deployment.accepted_tokens: the layers' fixed time alone allows {human(layers_allow)} tokens/s whatever the chips"
+    )
+    return (
+        f"{path} asks for more than the {human(fastest)} tokens/s that {s.name} reaches at the smallest batch. Ask for at most "
+        f"{human(fastest)}, or raise {raises}."
+    )
+
+
+def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
+    """Speed, cost and memory of one batch; of the deployment's own batch when none is given.
+
+    Returns:
+        batch (sequences), step_ms, tokens_per_second_per_user, tokens_per_second_per_chip, usd_per_mtok_decode, usd_per_mtok_prefill,
+        memory_share (of what the chips may fill), waits_for.
+
+    """
+    leaves, tree = jax.tree.flatten(s.scenario.model_copy(update=stand_ins(s.scenario)))
+    found = _point(tree, np.array(leaves, float), s.n_params, nan if batch is None else batch)
+    *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
+    parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
+    return {**dict(zip(FIGURES, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+
+
+@compiled(structure=1)
+def _point(tree: Hashable, leaves: Float[Array, " leaf"], n_params: Numeric, batch: Numeric) -> Float[Array, " figure"]:
+    """The figures of `operating_point` in their order, and the parts of the step; a batch that is NaN is the deployment's own."""
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    r = replica(scenario, n_params)
+    size = jnp.where(jnp.isnan(batch), batch_size(scenario, r), batch)
+    step = step_time(r, size)
+    rate = size * r.kept_tokens / step.total
+    figures = (
+        size,
+        1e3 * step.total,
+        r.kept_tokens / step.total,
+        rate / scenario.deployment.chips_on(scenario.money.serve_chip),
+        MILLION * r.usd_per_second / rate / scenario.serving.load_factor,
+        MILLION * usd_per_prefill_token(scenario, r),
+        (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
+    )
+    return jnp.stack([jnp.asarray(v, float) for v in (*figures, *step)])
