@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
-from ..assumptions.law import Law
 from ..assumptions.numbers import human, parse_number, times
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
 from ..assumptions.scenario import Scenario
+from ..optimum.solution import Extrapolation
 from .blocks import Progress, reported
 
 __all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",
@@ -68,7 +68,7 @@ def over_grid(
     combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
     records: list[Row] = []
     units: Units = {}
-    reached: list[dict[str, float]] = []
+    reached: list[Extrapolation] = []
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
     for at in reported(combinations, progress):
         changes = _changes(grid, at)
@@ -80,9 +80,8 @@ def over_grid(
             found = found | {path: declared[path][1] for path in changes if path in declared}
             units = found | {name: _either(unit, found.get(name, unit)) for name, unit in units.items()}
             records += [{**axes, **row} for row in rows]
-            reached += [
-                _reach(here.law, row) for row in rows if row.get("train_tokens", math.nan) == row.get("train_tokens")
-            ]
+            designs = [(row["n_params"], row.get("train_tokens", math.nan)) for row in rows]
+            reached += [Extrapolation.of(here.law, n, d) for n, d in designs if d == d]
         except InputError as error:
             bad[at] = error.problems
             axes = {path: _read(v) for path, v in changes.items()}
@@ -98,32 +97,20 @@ def over_grid(
         columns[name] = column_of(cells, "number" if name in units else "yes or no" if yes_or_no else "text")
     table = SizeTable(columns)
     table.attrs["units"] = {name: units[name] for name in names if name in units}
-    table.attrs[KEY] = provenance(scenario, recipe) | {"extrapolation": _extrapolation(reached)}
+    table.attrs[KEY] = provenance(scenario, recipe) | {"extrapolation": _farthest(reached)}
     return table
 
 
-def _reach(law: Law, row: Row) -> dict[str, float]:
-    """How far a design lies beyond each edge of its law's fit that is on record (1 is the edge)."""
-    n, d = (float(row.get(name) or math.nan) for name in ("n_params", "train_tokens"))
-    found = {
-        "parameters": n / (law.fitted_max_params or math.nan),
-        "tokens": d / (law.fitted_max_tokens or math.nan),
-        "tokens per parameter": d / n / (law.fitted_max_tokens_per_param or math.nan),
-    }
-    return {what: factor for what, factor in found.items() if factor == factor}
-
-
-def _extrapolation(reached: Sequence[dict[str, float]]) -> str:
+def _farthest(reached: Sequence[Extrapolation]) -> str:
     """The farthest that any row lies outside the runs of its law."""
-    most: dict[str, float] = {}
-    for row in reached:
-        most |= {what: max(factor, most.get(what, 0.0)) for what, factor in row.items()}
-    outside = [f"{what} up to {times(factor)}" for what, factor in most.items() if factor > 1]
-    unknown = "in rows whose law's fit has no range on record the answer is a guess" if not all(reached) else ""
-    if not most:
+    by_edge = [[factor for factor in edge if factor is not None] for edge in zip(*reached, strict=True)]
+    if not any(by_edge):
         return "the range of the law's fit is not on record" if reached else ""
+    most = Extrapolation(*(max(edge) if edge else None for edge in by_edge))
+    outside = [f"{what} up to {times(factor)}" for what, factor in most.beyond.items()]
     found = f"{', '.join(outside)} the largest of the law's fit" if outside else "inside the range of the law's fit"
-    return "; ".join(filter(None, [found, unknown]))
+    unknown = any(all(factor is None for factor in row) for row in reached)
+    return f"{found}; in rows whose law's fit has no range on record the answer is a guess" if unknown else found
 
 
 @checks(table=FRAME, across=TEXT, values=names("n_params"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..assumptions.law import Law
 from ..assumptions.naming import described, title
 from ..assumptions.numbers import times
 from ..assumptions.scenario import Scenario
@@ -130,24 +131,25 @@ class Extrapolation(NamedTuple):
     train_tokens: float | None
     tokens_per_param: float | None
 
+    @classmethod
+    def of(cls, law: Law, n_params: float, train_tokens: float) -> "Extrapolation":
+        """Of a design under a law."""
+        edges = law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param
+        found = zip((n_params, train_tokens, train_tokens / n_params), edges, strict=True)
+        return cls(*(None if edge is None else value / edge for value, edge in found))
+
     @property
-    def outside(self) -> bool:
-        """Whether any known edge is passed."""
-        return any(factor is not None and factor > 1 for factor in self)
+    def beyond(self) -> dict[str, float]:
+        """The known edges that are passed, by name, with the factor."""
+        named = zip(("parameters", "tokens", "tokens per parameter"), self, strict=True)
+        return {what: factor for what, factor in named if factor and factor > 1}
 
     @property
     def sentence(self) -> str:
         """How far the design lies outside the runs its law was fitted on, wherever an answer is shown."""
-        named = {
-            "parameters": self.n_params,
-            "tokens": self.train_tokens,
-            "tokens per parameter": self.tokens_per_param,
-        }
-        passed = [
-            f"{what} {times(factor)} the largest of the fit" for what, factor in named.items() if factor and factor > 1
-        ]
-        if passed:
-            return f"Extrapolation: {', '.join(passed)}. The law is a guess there; the band does not include its error."
+        if self.beyond:
+            passed = ", ".join(f"{what} {times(factor)} the largest of the fit" for what, factor in self.beyond.items())
+            return f"Extrapolation: {passed}. The law is a guess there; the band does not include its error."
         if all(factor is None for factor in self):
             return "The range of the law's fit is not on record: treat the answer as extrapolation."
         return "Inside the range of the law's fit, as far as it is on record."

@@ -298,7 +298,7 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         baseline=_baseline(scenario, rows, found.x),
         band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
         certificate=_certificate(scenario, rows, found, float(figures.cost.total)),
-        extrapolation=_extrapolation(scenario, design),
+        extrapolation=Extrapolation.of(scenario.law, float(design.n_params), float(design.train_tokens)),
     )
 
 
@@ -333,12 +333,6 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     design = _design(scenario, found.x)
     figures = rows.figures(design)
     return Baseline(design, figures.cost if figures.can_serve else LifecycleCost(*(math.nan,) * 4))
-
-
-def _extrapolation(scenario: Scenario, design: Design) -> Extrapolation:
-    law, (n, d, _) = scenario.law, design
-    edges = ((n, law.fitted_max_params), (d, law.fitted_max_tokens), (d / n, law.fitted_max_tokens_per_param))
-    return Extrapolation(*(None if edge is None else float(value) / edge for value, edge in edges))
 
 
 def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> Solution:

@@ -27,18 +27,9 @@ def verdict(best: Solution) -> str:
     n, d, _ = (float(v) for v in best.design)
     low, high = (n if math.isnan(end) else end for end in best.band.n_params)
     unknown = f" {best.band.unknown}" if best.band.unknown else ""
-    far = {"model": best.extrapolation.n_params, "ratio of tokens to parameters": best.extrapolation.tokens_per_param}
-    outside = [f"{human(factor, 2)} times the largest {what}" for what, factor in far.items() if factor and factor > 1]
-    trust = (
-        f"It lies at {' and '.join(outside)} that the law was fitted on, so the law is a guess there."
-        if outside
-        else "It lies inside the runs that the law was fitted on."
-        if any(factor is not None for factor in best.extrapolation)
-        else "How far the law was fitted is not on record, so treat it as a guess."
-    )
     return (
         f"Build {human(n, 3)} active parameters and train them on {human(d, 3)} tokens; anything from {human(low, 3)} to {human(high, 3)} "
-        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss.{unknown} {trust}"
+        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss.{unknown} {best.extrapolation.sentence}"
     )
 
 

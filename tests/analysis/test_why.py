@@ -6,7 +6,7 @@ import pytest
 from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, load, presets, solve
 from optimizer.analysis.why import design_map, every_law, reasoning, staircase
 from optimizer.assumptions.law import law_names
-from optimizer.assumptions.numbers import human, parse_number
+from optimizer.assumptions.numbers import human, parse_number, times
 from optimizer.evidence.lecture import pinned, waterfall
 from optimizer.model.cost import design_of
 from optimizer.report import chart
@@ -150,7 +150,5 @@ def test_the_verdict_says_what_the_fit_covers(lecture):
     """341 tokens per parameter is the largest ratio of the fit; the largest run of 16B had far fewer."""
     best = solve(lecture)
     size, ratio = float(best.design.n_params) / 16e9, float(best.design.train_tokens / best.design.n_params) / 341
-    assert (
-        f"It lies at {human(size, 2)} times the largest model and {human(ratio, 2)} times the largest ratio of tokens to parameters that "
-        "the law was fitted on" in verdict(best)
-    )
+    assert f"parameters {times(size)} the largest of the fit" in verdict(best)
+    assert f"tokens per parameter {times(ratio)} the largest of the fit" in verdict(best)

@@ -1,6 +1,5 @@
 """Page Why 100x: why the optimum has many more tokens per parameter than Chinchilla, and the lecture's claim of 100x."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,14 +113,8 @@ def _map(best: Solution) -> None:
         "of equal cost."
     )
     show.chart(chart.design_map, found)
-    far = best.extrapolation
-    outside = [
-        f"{times(factor)} the largest {what}"
-        for what, factor in (("model", far.n_params), ("ratio of tokens to parameters", far.tokens_per_param))
-        if factor and factor > 1 and math.isfinite(factor)
-    ]
-    if outside:
-        st.caption(f"The optimum lies at {' and '.join(outside)} of the law's fit: the lines are extrapolated there.")
+    if best.extrapolation.beyond:
+        st.caption(escaped(best.extrapolation.sentence))
 
 
 def _serving() -> None:
