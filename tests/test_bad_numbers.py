@@ -5,9 +5,10 @@ import pytest
 
 from optimizer import InputError, Scenario, load
 from optimizer.app.link import scenario_of
+from optimizer.assumptions.paths import declaration
 from optimizer.assumptions.quantity import Assumption, blocks_in
 from optimizer.assumptions.toml import plain_toml
-from optimizer.assumptions.typed import axes_given, changes_given, declaration
+from optimizer.assumptions.typed import axes_given, changes_given
 from optimizer.optimum.batch import solve_batch
 
 from .test_bad_input import refused, run
@@ -146,8 +147,8 @@ def test_a_long_path_is_not_printed_in_full():
 
 
 def test_declarations():
-    assert declaration("traffic.table[2].input_tokens_per_day").unit == "tokens/day"
-    assert declaration("law") is None
+    assert declaration(Scenario, "traffic.table[2].input_tokens_per_day").unit == "tokens/day"
+    assert declaration(Scenario, "law") is None
 
 
 @pytest.mark.parametrize("text", ["1,000,000", "50,200", "8B,1,000"])

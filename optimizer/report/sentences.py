@@ -68,6 +68,7 @@ def saving(best: Solution) -> str:
         InputError: the solution has no design.
 
     >>> from optimizer.assumptions.library import load
+    >>> from optimizer.optimum.solve import solve
     >>> saving(solve(load("lecture-2026")))[:60]
     'At the same loss, going from 435B to 111B parameters and fro'
 

@@ -31,7 +31,7 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
     recipe = record["table"]
     names = [str(name) for name in table.columns]
     axes = [name for name in recipe["over"] if name in names]
-    labels = {name: name for name in names}
+    labels = {name: _label(name) for name in names}
     notes = []
     if columns is None and not recipe.get("wide"):
         status = ["status"] if set(table["status"]) - {"optimal"} else []
@@ -47,6 +47,12 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
     kind = "sizes and the traffic that justifies them" if recipe["kind"] == "inverse" else "optimal model sizes"
     head = (Text(f"{record['title']}: {kind}", style="bold"), Text(f"Taken as given: {given}."))
     return Group(*head, Blocks(shown, len(axes)), *(Text(note) for note in notes))
+
+
+def _label(name: str) -> str:
+    """A column as it is asked for; of one that holds an output at a value of an axis, the output's symbol: "N*: hoffmann"."""
+    output, colon, value = name.partition(": ")
+    return f"{short(output)}: {value}" if colon else name
 
 
 def _meaning(recipe: dict[str, Any]) -> list[str]:
