@@ -171,3 +171,10 @@ def test_the_public_page_names_what_exists():
 def test_floats_have_64_bits():
     body = "import optimizer\nfrom optimizer import load\nload('lecture-2026')\nimport jax.numpy as jnp\nassert jnp.ones(1).dtype == 'float64'"
     assert subprocess.run([sys.executable, "-c", body], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_is_tried_on_the_oldest_libraries_exists():
+    for line in (ROOT / "tests" / "floors.txt").read_text().splitlines():
+        file, _, name = line.partition("::")
+        assert not name or f"\ndef {name}(" in (ROOT / file).read_text(), line
+        assert (ROOT / file).exists(), line
