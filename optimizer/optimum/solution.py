@@ -139,6 +139,11 @@ class Extrapolation(NamedTuple):
         return cls(*(None if edge is None else value / edge for value, edge in found))
 
     @property
+    def outside(self) -> bool:
+        """Whether any known edge is passed."""
+        return bool(self.beyond)
+
+    @property
     def beyond(self) -> dict[str, float]:
         """The known edges that are passed, by name, with the factor."""
         named = zip(("parameters", "tokens", "tokens per parameter"), self, strict=True)

@@ -113,7 +113,7 @@ def _map(best: Solution) -> None:
         "of equal cost."
     )
     show.chart(chart.design_map, found)
-    if best.extrapolation.beyond:
+    if best.extrapolation.outside:
         st.caption(escaped(best.extrapolation.sentence))
 
 
