@@ -60,7 +60,7 @@ def test_the_verdict_says_band_and_reach(lecture):
     said = verdict(solve(lecture))
     assert "111B active parameters" in said
     assert "99.1B to 130B" in said
-    assert "7 times the largest model" in said
+    assert "parameters 6.96x the largest of the fit" in said
     with pytest.raises(InputError, match="no design to show"):
         verdict(solve(lecture.update({"limits.max_params": "1B"}), throw=False))
 
