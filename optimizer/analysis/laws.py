@@ -10,6 +10,7 @@ from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, as_numbers, check
 from ..assumptions.law import RepetitionLaw, law_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
+from ..model.outputs import NARROW
 from ..optimum.solution import Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
@@ -19,20 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ensemble", "geometric_mean", "optima", "under_law"]
 
-COLUMNS = (
-    "n_params",
-    "train_tokens",
-    "rl_tokens",
-    "overtraining_vs_rule_of_20",
-    "overtraining_vs_law",
-    "loss",
-    "cost_total",
-    "savings",
-    "band_n_params_low",
-    "band_n_params_high",
-    "band_overtraining_vs_rule_of_20_low",
-    "band_overtraining_vs_rule_of_20_high",
-)
+COLUMNS = (*NARROW, *(f"band_overtraining_vs_rule_of_20_{end}" for end in ("low", "high")))
 _NO_MEAN = ("loss", "savings")
 """Losses of two laws are on two texts, and savings may be negative: neither has a geometric mean."""
 

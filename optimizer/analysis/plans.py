@@ -22,6 +22,7 @@ from ..assumptions.traffic import Month
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
+from ..model.outputs import PHASES
 from ..model.roofline import can_serve
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "PHASES",
     "cost_curve",
     "cost_phases",
     "monthly_tokens",
@@ -39,8 +39,6 @@ __all__ = [
     "reducible_at",
     "total_cost",
 ]
-
-PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
 
 POINTS = 60
 MARGIN = 1.5

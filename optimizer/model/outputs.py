@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from ..assumptions.numbers import human, percent, times
-from ..assumptions.problems import InputError, near_miss
 
 __all__ = [
     "ANSWER",
@@ -20,7 +19,6 @@ __all__ = [
     "POSITIVE",
     "SENSITIVE",
     "Output",
-    "checked_output",
     "heading",
     "output_of",
     "quantity_text",
@@ -117,16 +115,16 @@ ANSWER = (*POSITIVE, "kkt_residual")
 SENSITIVE = ("overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law")
 """Outputs that pages on sensitivity offer, the default first."""
 NARROW = (
-    *(
-        "n_params",
-        "train_tokens",
-        "rl_tokens",
-        "overtraining_vs_rule_of_20",
-        "overtraining_vs_law",
-        "loss",
-        "cost_total",
-    ),
-    *("savings", "band_n_params_low", "band_n_params_high"),
+    "n_params",
+    "train_tokens",
+    "rl_tokens",
+    "overtraining_vs_rule_of_20",
+    "overtraining_vs_law",
+    "loss",
+    "cost_total",
+    "savings",
+    "band_n_params_low",
+    "band_n_params_high",
 )
 """Outputs of a table that fits on a page."""
 DETAIL = (
@@ -236,16 +234,3 @@ def range_text(low: float, high: float, unit: str, column: str = "") -> str:
 
     """
     return f"{quantity_text(low, '1', column)} to {quantity_text(high, unit, column)}"
-
-
-def checked_output(column: str, known: Iterable[str] = POSITIVE) -> str:
-    """A column that must be one of `known`.
-
-    Raises:
-        InputError: it is another one.
-
-    """
-    names = [*known]
-    if column not in names:
-        raise InputError([f"output {column!r} is unknown{near_miss(column, names)} Outputs: {', '.join(names)}."])
-    return column

@@ -289,7 +289,7 @@ def _numbers(
     if detail:
         base = _baseline(scenario, design)
         base_cost = jnp.where(can_serve(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
-        far = [jnp.nan] * 3  # the edges of a fit stand beside the tree: `_write_reach` knows them
+        far = [jnp.nan] * 3  # the edges of a fit are kept outside the tree: `_write_reach` has them
         numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
     return tuple(jnp.asarray(v, float) for v in numbers)
 
