@@ -18,6 +18,8 @@ from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.program import Rows
 from optimizer.optimum.solve import is_convex
 
+from ..counts import cases
+
 
 def dense(**changes: object) -> Scenario:
     start = {
@@ -187,6 +189,31 @@ def test_a_size_that_is_best_only_among_sizes_near_it_is_refused(monkeypatch):
     monkeypatch.setattr(Rows, "minimise", another_valley)
     with pytest.raises(InfeasibleError, match=r"12\.13B parameters reach the same loss for less"):
         solve(s)
+
+
+def test_sparse_rooflines_have_one_valley():
+    """`solve` tries several sizes where nothing certifies the answer, `solve_batch` one: both are right while no curve has a second valley."""
+    rng, base, valleys = np.random.default_rng(20), dense(**EXPERTS, **LATENCY), []
+    while len(valleys) < cases(60, 1000):
+        changes = {
+            "deployment.sparsity": 10 ** rng.uniform(0.2, 2),
+            "deployment.expert_share": 10 ** rng.uniform(-2.5, -0.3),
+            "deployment.target_tokens_per_second": 10 ** rng.uniform(0.5, 2.6),
+            "deployment.context_tokens": 10 ** rng.uniform(2.5, 5.5),
+            "deployment.chips": float(rng.integers(1, 72)),
+            "traffic.share": 10 ** rng.uniform(-2, 0),
+        }
+        ln_like = rng.uniform(18, 26.5)
+        if changes["deployment.sparsity"] * changes["deployment.expert_share"] > 1:
+            continue  # more is active than there is
+        s = base.update({k: float(v) for k, v in changes.items()})
+        target = s.law.loss(math.exp(ln_like), math.exp(ln_like) * 10 ** rng.uniform(1, 3.5))
+        costs = np.asarray(costs_on_curve(s, jnp.asarray(target), jnp.linspace(ln_like - 6, ln_like + 4, 1500)))
+        slopes = np.sign(np.diff(np.log(costs[np.isfinite(costs)])))
+        if slopes.size > 10:
+            rises = np.flatnonzero(slopes > 0)
+            valleys.append(rises.size == 0 or bool(np.all(slopes[rises[0] :] > 0)))
+    assert all(valleys)
 
 
 def test_the_band_costs_what_it_says():
