@@ -17,7 +17,7 @@ from ..optimum.batch import solve_batch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OUTPUTS", "Progress", "checked_outputs", "reported", "solve_rows"]
+__all__ = ["Progress", "checked_outputs", "reported", "solve_rows"]
 
 T = TypeVar("T")
 
@@ -26,9 +26,6 @@ Progress = Callable[[int, int], object]
 
 BLOCK_ROWS, SEARCHED_ROWS = 1 << 16, 1 << 13
 """Rows between two reports: of the base class, which one equation answers, and of all others. Both keep every core busy."""
-
-OUTPUTS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
-"""What an analysis gives of an optimum unless asked for other columns of `solve_batch`."""
 
 
 def checked_outputs(outputs: Names) -> list[str]:

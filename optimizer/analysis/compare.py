@@ -5,19 +5,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..assumptions.problems import InputError, near_miss
+from ..model.outputs import COMPARED
 from ..optimum.solution import Solution, Status
 from .plans import cost_curve, cost_phases
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OUTPUTS", "VS", "bills", "difference_table", "valleys"]
-
-OUTPUTS = (
-    "n_params", "train_tokens", "rl_tokens", "tokens_per_param", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss", "cost_total",
-    "cost_pretraining", "cost_rl", "cost_prefill", "cost_decode", "savings", "band_n_params_low", "band_n_params_high",
-)  # fmt: skip
-"""What is compared: columns of `Solution.to_frame`."""
+__all__ = ["VS", "bills", "difference_table", "valleys"]
 
 VS = " / reference"
 
@@ -45,7 +40,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     flat = {name: best.to_frame() for name, best in plans.items()}
     answered = {name: best.status is Status.OPTIMAL for name, best in plans.items()}
     records = []
-    for output in OUTPUTS:
+    for output in COMPARED:
         units = {name: frame.attrs["units"][output] for name, frame in flat.items()}
         found = {name: float(frame[output].iloc[0]) if answered[name] else math.nan for name, frame in flat.items()}
         for unit in dict.fromkeys(units.values()):

@@ -19,6 +19,7 @@ from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
+from ..model.outputs import ELASTIC
 from ..model.quality import target_reducible_loss
 from ..optimum.program import COST, LOSS, Rows, design_at, ln_design, row_values
 from ..optimum.solve import solve
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["elasticities"]
-
-OUTPUTS = ("n_params", "train_tokens", "rl_tokens", "cost_total", "overtraining_vs_rule_of_20", "overtraining_vs_law")
 
 
 @checks(scenario=SCENARIO)
@@ -78,7 +77,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
         by_path |= dict(zip(paths, through, strict=True))
     declared = list(scenario.quantities())
     theta = np.array([value for _, _, value in declared], float)
-    frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(OUTPUTS))
+    frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(ELASTIC))
     if float(best.design.rl_tokens) == 0:
         frame["rl_tokens"] = np.nan
     frame.index = pd.Index([path for path, _, _ in declared], name="path")
@@ -86,7 +85,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     frame.insert(1, "unit", [quantity.unit for _, quantity, _ in declared])
     frame["active_limit"] = [path in best.certificate.active_limits for path, _, _ in declared]
     frame.attrs["active_limits"] = best.certificate.active_limits
-    frame.attrs["units"] = dict.fromkeys(OUTPUTS, "1")
+    frame.attrs["units"] = dict.fromkeys(ELASTIC, "1")
     return frame
 
 
@@ -124,11 +123,15 @@ def _derivatives(
         scenario, x = jax.tree.unflatten(tree, list(theta)), z[:size]
         design = design_at(scenario, x)
         d0 = scenario.law.train_optimal_tokens(design.n_params)
-        ratio = x[1] - x[0]
-        rl_tokens = jnp.log(jnp.maximum(design.rl_tokens, 1e-300))
-        return jnp.stack(
-            [x[0], x[1], rl_tokens, jnp.log(lifecycle_cost(scenario, design).total), ratio, x[1] - jnp.log(d0)]
-        )
+        found = {
+            "n_params": x[0],
+            "train_tokens": x[1],
+            "rl_tokens": jnp.log(jnp.maximum(design.rl_tokens, 1e-300)),
+            "cost_total": jnp.log(lifecycle_cost(scenario, design).total),
+            "overtraining_vs_rule_of_20": x[1] - x[0],
+            "overtraining_vs_law": x[1] - jnp.log(d0),
+        }
+        return jnp.stack([found[output] for output in ELASTIC])
 
     return *jax.jacfwd(conditions, argnums=(0, 1))(theta, z), *jax.jacfwd(outputs, argnums=(0, 1))(theta, z)
 

@@ -8,7 +8,7 @@ from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, lifecycle_cost
-from ..model.outputs import POSITIVE, units_of
+from ..model.outputs import INVERSE, units_of
 from ..model.quality import loss
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
@@ -62,7 +62,7 @@ def inverse_table(
     recipe = {"kind": "inverse", "over": grid, "n_params": sizes}
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
-        return [_inverse(at, size) for size in sizes], units_of(_COLUMNS, at.money.currency)
+        return [_inverse(at, size) for size in sizes], units_of(INVERSE, at.money.currency)
 
     return chosen(over_grid(scenario, grid, recipe, solved, progress), columns)
 
@@ -87,18 +87,9 @@ def _sizes(n_params: Numbers) -> list[float]:
     return sizes
 
 
-_COLUMNS = (
-    *POSITIVE[: POSITIVE.index("loss") + 1],
-    *(f"implied_{name}" for name in ("tokens", "input_tokens", "output_tokens", "per_train_token", "scale")),
-    "solve_difference",
-    "cost_total",
-    "excess_cost",
-)
-
-
 def _row(size: float) -> Row:
     """A row before it is answered, so that every table has every column."""
-    return {"n_params": size, "status": "", **dict.fromkeys(_COLUMNS[1:], math.nan)}
+    return {"n_params": size, "status": "", **dict.fromkeys(INVERSE[1:], math.nan)}
 
 
 def _inverse(scenario: Scenario, size: float) -> Row:

@@ -10,7 +10,7 @@ from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, as_numbers, check
 from ..assumptions.law import RepetitionLaw, law_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
-from ..model.outputs import NARROW
+from ..model.outputs import NARROW, units_of
 from ..optimum.solution import Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
@@ -18,7 +18,7 @@ from .blocks import Progress, reported
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ensemble", "geometric_mean", "optima", "under_law"]
+__all__ = ["ensemble", "geometric_mean", "in_band", "optima", "under_law"]
 
 COLUMNS = (*NARROW, *(f"band_overtraining_vs_rule_of_20_{end}" for end in ("low", "high")))
 _NO_MEAN = ("loss", "savings")
@@ -81,7 +81,7 @@ def ensemble(
     frame = optima({law: under_law(scenario, law) for law in given}, band=band, progress=progress)
     total = sum(given.values())
     frame.insert(1, "weight", [weight / total for weight in given.values()])
-    units = {"weight": "1", **frame.attrs["units"]}
+    units = frame.attrs["units"] | units_of(["weight"], "")
     solved = [r for r in frame.to_dict("records") if r["status"] == Status.OPTIMAL.name.lower()]
     if solved:
         rows = _summary(solved)
@@ -106,6 +106,21 @@ def optima(
     frame = pd.DataFrame.from_records(records, index="law")
     frame.attrs["units"] = {c: units[c] for c in COLUMNS}
     return frame
+
+
+def in_band(frame: "pd.DataFrame", over_rule_of_20: float) -> "pd.Series":
+    """Whether the near-optimal band of each row holds an over-training ratio D/(20 N); false for rows without a band.
+
+    >>> from optimizer.assumptions.library import load
+    >>> frame = ensemble(load("lecture-2026"))
+    >>> in_band(frame[frame["kind"] == "law"], 100.0).to_dict()
+    {'besiroglu': True, 'hoffmann': True, 'de-vries': True, 'muennighoff': True}
+
+    """
+    import pandas as pd
+
+    low, high = (frame[f"band_overtraining_vs_rule_of_20_{end}"].to_numpy(float) for end in ("low", "high"))
+    return pd.Series((low <= over_rule_of_20) & (high >= over_rule_of_20), frame.index)
 
 
 def _summary(solved: list[dict[str, object]]) -> list[dict[str, object]]:

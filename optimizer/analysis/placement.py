@@ -16,25 +16,15 @@ from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
+from ..model.outputs import POINT
 from ..model.replica import longest_context, replica, step_time
 from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
 
-__all__ = ["FIGURES", "GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of"]
+__all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of"]
 
 MILLION, GIGA = 1e6, 1e9
-
-FIGURES = (
-    "batch",
-    "step_ms",
-    "tokens_per_second_per_user",
-    "tokens_per_second_per_chip",
-    "usd_per_mtok_decode",
-    "usd_per_mtok_prefill",
-    "memory_share",
-)
-"""Numbers of an operating point, declared in `model.outputs`."""
 
 
 class Placement(NamedTuple):
@@ -192,7 +182,7 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
     found = _point(tree, np.array(leaves, float), s.n_params, nan if batch is None else batch)
     *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
     parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
-    return {**dict(zip(FIGURES, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+    return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
 
 
 @compiled(structure=1)

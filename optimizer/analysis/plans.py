@@ -22,7 +22,7 @@ from ..assumptions.traffic import Month
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
-from ..model.outputs import PHASES
+from ..model.outputs import PHASES, units_of
 from ..model.roofline import can_serve
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
@@ -136,15 +136,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     trained = {r["name"]: float(r["pretrain_tokens"]) for r in rows("models") if r["pretrain_tokens"]}
     frame["trained_on"] = [trained.get(name, math.nan) for name in names]
     frame = frame.dropna(subset="train_tokens").sort_values("n_params", kind="stable", ignore_index=True)
-    unit = best.scenario.money.currency
-    frame.attrs["units"] = {
-        "n_params": "parameters",
-        "train_tokens": "tokens",
-        "rl_tokens": "tokens",
-        "cost_total": unit,
-        "cost_vs_optimum": "1",
-        "trained_on": "tokens",
-    }
+    frame.attrs["units"] = units_of(frame, best.scenario.money.currency)
     frame.attrs["band"] = band.tolerance
     return frame
 
@@ -219,7 +211,7 @@ def cost_phases(best: Solution) -> "pd.DataFrame":
         for phase, name in PHASES.items()
     ]
     frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = {"cost": best.scenario.money.currency, "share": "1"}
+    frame.attrs["units"] = units_of(frame, best.scenario.money.currency)
     return frame
 
 
@@ -238,5 +230,5 @@ def monthly_tokens(scenario: Scenario) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.DataFrame.from_records(scenario.traffic.by_month(), columns=list(Month._fields))
-    frame.attrs["units"] = {"days": "days", "input_tokens_per_day": "tokens/day", "output_tokens_per_day": "tokens/day"}
+    frame.attrs["units"] = units_of(frame, "")
     return frame

@@ -21,6 +21,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
+from ..model.outputs import units_of
 from ..optimum.program import stand_ins
 from ..optimum.solve import solve
 from .blocks import Progress, solve_rows
@@ -122,14 +123,7 @@ def regret(
     )
     frame["regret"] = frame["cost"] / frame["best_cost"] - 1
     frame["in_band"] = frame["regret"] <= BAND
-    money = answers.attrs["units"]["cost_total"]
-    frame.attrs["units"] = {
-        **dict.fromkeys(("plan_tokens", "future_tokens", "train_tokens", "rl_tokens"), "tokens"),
-        "probability": "1",
-        "n_params": "parameters",
-        **dict.fromkeys(("cost", "best_cost"), money),
-        "regret": "1",
-    }
+    frame.attrs["units"] = units_of(frame, scenario.money.currency)
     return frame
 
 
@@ -192,14 +186,7 @@ def robust_plans(frame: "pd.DataFrame") -> "pd.DataFrame":
     cheapest, safest = result["expected_cost"].idxmin(), result["max_regret"].idxmin()
     result["least_expected_cost"] = result.index == cheapest
     result["least_max_regret"] = result.index == safest
-    units = frame.attrs.get("units", {})
-    result.attrs["units"] = {
-        **{name: units.get(name, "") for name in ("plan_tokens", "n_params", "train_tokens")},
-        "expected_cost": units.get("cost", ""),
-        "excess": "1",
-        "max_regret": "1",
-        "worst_future": "tokens",
-    }
+    result.attrs["units"] = units_of(result, frame.attrs.get("units", {}).get("cost", ""))
     least, excess = result.loc[cheapest, "expected_cost"], result.loc[cheapest, "excess"]
     result.attrs["value_of_knowing"] = float(least * excess / (1 + excess))
     result.attrs["value_of_knowing_share"] = float(excess / (1 + excess))

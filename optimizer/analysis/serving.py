@@ -4,18 +4,18 @@ Each table goes over one choice: batch, speed asked for, scale-up domain, pipeli
 cache tier. Columns carry their unit in `attrs["units"]`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..assumptions.hardware import CacheTier
 from ..assumptions.problems import InputError
 from ..assumptions.tables import rows
-from ..model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
+from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from ..model.outputs import units_of
 from ..model.replica import balance_batch, cache_bytes, drain_seconds, memory_batch, replica, step_time
 from ..model.total import placed, total_params
-from .placement import FIGURES, GIGA, MILLION, Placement, misfits, operating_point
+from .placement import GIGA, MILLION, Placement, misfits, operating_point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,6 @@ FAST = 2.5
 DOMAINS = (8.0, 72.0, 576.0)
 STAGES = (1.0, 2.0, 4.0, 8.0)
 CONTEXTS = (1e3, 4e3, 16e3, 64e3, 200e3, 1e6)
-KEEP_SECONDS = {"1 s": 1.0, "1 min": 60.0, "5 min": 300.0, "1 h": 3600.0, "1 day": 86400.0, "30 days": 2592000.0}
 
 
 def endless_saving(s: Placement, batch: float | None = None) -> float:
@@ -53,20 +52,16 @@ def endless_saving(s: Placement, batch: float | None = None) -> float:
     return 1 - float(endless) * MILLION / operating_point(s, batch)["usd_per_mtok_decode"]
 
 
-def _frame(records: list[dict[str, Any]], first: str, unit: str) -> "pd.DataFrame":
+def _frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = {first: unit, **units_of((k for k in FIGURES if k in frame), "USD")}
+    frame.attrs["units"] = units_of(frame, "USD")
     return frame
 
 
 def _sweep(
-    s: Placement,
-    path: str,
-    values: Iterable[object],
-    unit: str,
-    row: Callable[[Placement], dict[str, Any]] = operating_point,
+    s: Placement, path: str, values: Iterable[object], row: Callable[[Placement], dict[str, Any]] = operating_point
 ) -> "pd.DataFrame":
     """One operating point per value of a dotted path; a value that does not fit keeps its row, with the reason."""
     first, records = path.split(".")[-1], []
@@ -78,14 +73,14 @@ def _sweep(
         except InputError as error:
             problems = error.problems
         records.append({first: value, **({} if problems else row(moved)), "does_not_fit": " ".join(problems)})
-    return _frame(records, first, unit)
+    return _frame(records)
 
 
 def batch_points(s: Placement, batches: Iterable[float] = BATCHES) -> "pd.DataFrame":
     """Operating points at growing batches, up to the one that memory holds, which ends the table."""
     largest = float(memory_batch(replica(s.scenario, s.n_params)))
     sizes = [b for b in batches if b < largest]
-    return _frame([operating_point(s, b) for b in [*sizes, largest]], "batch", "sequences")
+    return _frame([operating_point(s, b) for b in [*sizes, largest]])
 
 
 def _for_speed(s: Placement, tokens_per_second: float) -> Placement:
@@ -104,7 +99,7 @@ def speed_points(s: Placement, speeds: Iterable[float] | None = None) -> "pd.Dat
         slowest, fastest = (operating_point(free, b)["tokens_per_second_per_user"] for b in (None, 1.0))
         below, above = [v for v in SPEEDS if v <= slowest], [v for v in SPEEDS if v > fastest]
         speeds = [*below[-1:], *(v for v in SPEEDS if slowest < v <= fastest), *above[:1]]
-    return _sweep(free, "deployment.target_tokens_per_second", speeds, "tokens/s")
+    return _sweep(free, "deployment.target_tokens_per_second", speeds)
 
 
 def fast_mode(s: Placement, usual: float | None = None) -> tuple[float, float]:
@@ -126,14 +121,9 @@ def domain_points(s: Placement, domains: Iterable[float] = DOMAINS) -> "pd.DataF
     """The same model on scale-up domains of different size: all chips of one domain, at scale-up bandwidth throughout."""
     records = []
     for chips in domains:
-        frame = _sweep(
-            s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips})),
-            "deployment.chips",
-            [chips],
-            "chips",
-        )
-        records += frame.to_dict("records")
-    return _frame(records, "chips", "chips")
+        domain = s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips}))
+        records += _sweep(domain, "deployment.chips", [chips]).to_dict("records")
+    return _frame(records)
 
 
 def chip_comparison(s: Placement) -> "pd.DataFrame":
@@ -145,9 +135,8 @@ def chip_comparison(s: Placement) -> "pd.DataFrame":
     """
     names = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]]
     precision = s.scenario.money.serve_chip.precision
-    frame = _sweep(s, "money.serve_chip", [{"name": name, "precision": precision} for name in names], "")
-    units = {name: unit for name, unit in frame.attrs["units"].items() if unit}
-    frame = frame.drop(columns="serve_chip")
+    frame = _sweep(s, "money.serve_chip", [{"name": name, "precision": precision} for name in names])
+    units, frame = frame.attrs["units"], frame.drop(columns="serve_chip")
     frame.insert(0, "chip", names)
     frame = frame.sort_values("usd_per_mtok_decode", ignore_index=True, kind="stable")
     frame.attrs["units"] = units
@@ -161,9 +150,7 @@ def pipeline_points(s: Placement, stages: Iterable[float] = STAGES) -> "pd.DataF
         r = replica(moved.scenario, moved.n_params)
         return {"weight_bytes_per_stage": float(r.weight_bytes / r.stages), **operating_point(moved)}
 
-    frame = _sweep(s, "deployment.pipeline_stages", stages, "stages", row)
-    frame.attrs["units"]["weight_bytes_per_stage"] = "bytes"
-    return frame
+    return _sweep(s, "deployment.pipeline_stages", stages, row)
 
 
 def context_wall(s: Placement) -> float:
@@ -181,15 +168,15 @@ def context_wall(s: Placement) -> float:
 
 def context_points(s: Placement, contexts: Iterable[float] = CONTEXTS) -> "pd.DataFrame":
     """Operating points at growing contexts."""
-    return _sweep(s, "deployment.context_tokens", contexts, "tokens")
+    return _sweep(s, "deployment.context_tokens", contexts)
 
 
 def attention_points(s: Placement, exponents: Iterable[float] = (1.0, 0.75, 0.5)) -> "pd.DataFrame":
     """Attention that reads a power of the context: 1 is all of it, 0.5 its square root."""
-    return _sweep(s, "deployment.attention_exponent", exponents, "1")
+    return _sweep(s, "deployment.attention_exponent", exponents)
 
 
-def cache_tiers(s: Placement, keep: Mapping[str, float] = KEEP_SECONDS) -> "pd.DataFrame":
+def cache_tiers(s: Placement) -> "pd.DataFrame":
     """What keeping a million tokens for a time and reading them once costs in each tier of memory, and the cheapest tier.
 
     Returns:
@@ -197,8 +184,6 @@ def cache_tiers(s: Placement, keep: Mapping[str, float] = KEEP_SECONDS) -> "pd.D
         keep times to tiers.
 
     """
-    import pandas as pd
-
     r = replica(s.scenario, s.n_params)
     token_bytes = MILLION * float(r.kv_held_bytes) / s.scenario.deployment.context_tokens
     tiers = {"HBM": hbm_tier(s.scenario.money.serve_chip)}
@@ -206,17 +191,15 @@ def cache_tiers(s: Placement, keep: Mapping[str, float] = KEEP_SECONDS) -> "pd.D
     records = []
     for name, tier in tiers.items():
         costs = {
-            f"usd_per_mtok_{time}": float(usd_to_keep(tier, token_bytes, seconds)) for time, seconds in keep.items()
+            f"usd_per_mtok_{time}": float(usd_to_keep(tier, token_bytes, seconds))
+            for time, seconds in KEEP_SECONDS.items()
         }
         hour = token_bytes / float(tier.capacity_bytes) * float(tier.usd_per_device_hour)
         records.append(
             {"tier": name, "drain_seconds": float(tier_drain_seconds(tier)), "usd_per_mtok_hour": hour, **costs}
         )
-    frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = {"drain_seconds": "s", "usd_per_mtok_hour": "USD/(Mtok h)"} | {
-        f"usd_per_mtok_{time}": "USD/Mtok" for time in keep
-    }
-    frame.attrs["cheapest"] = {time: cheapest_tier(tiers, seconds) for time, seconds in keep.items()}
+    frame = _frame(records)
+    frame.attrs["cheapest"] = {time: cheapest_tier(tiers, seconds) for time, seconds in KEEP_SECONDS.items()}
     return frame
 
 

@@ -26,7 +26,8 @@ from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SEED, WHOLE, Name
 from ..assumptions.posterior import COEFFICIENTS, posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
-from .blocks import OUTPUTS, Progress, checked_outputs, solve_rows
+from ..model.outputs import SENSITIVE
+from .blocks import Progress, checked_outputs, solve_rows
 from .ranges import Over, left_alone, ranges
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def factors(scenario: Scenario, over: Over | None = None) -> tuple[list[Factor],
 )
 def sobol(
     scenario: Scenario,
-    outputs: Names = OUTPUTS,
+    outputs: Names = SENSITIVE,
     n: int = 1024,
     *,
     over: Over | None = None,

@@ -37,9 +37,10 @@ from ..assumptions.posterior import COEFFICIENTS, posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
+from ..model.outputs import SENSITIVE
 from ..optimum.solution import Extrapolation
 from ..optimum.solve import solve
-from .blocks import OUTPUTS, Progress, checked_outputs, solve_rows
+from .blocks import Progress, checked_outputs, solve_rows
 from .ranges import Over, lifetime_tokens, ranges, total_traffic, traffic_of
 from .tornado import band_of
 
@@ -224,7 +225,7 @@ def _traffic(
 @checks(frame=frame_of("draws", "status"), **_READ)
 def quantiles(
     frame: "pd.DataFrame",
-    outputs: Names = OUTPUTS,
+    outputs: Names = SENSITIVE,
     levels: Numbers = LEVELS,
 ) -> "pd.DataFrame":
     """Quantiles of the optimum over draws.
@@ -275,7 +276,7 @@ def monte_carlo(
     growth_points: float = 0.02,
     over: Over | None = None,
     served: Numbers | None = None,
-    outputs: Names = OUTPUTS,
+    outputs: Names = SENSITIVE,
     levels: Numbers = LEVELS,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":

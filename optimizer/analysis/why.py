@@ -17,6 +17,7 @@ from ..assumptions.posterior import posterior_of
 from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
+from ..model.outputs import units_of
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
@@ -98,9 +99,7 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     frame = pd.DataFrame.from_records(records)
     ratio = frame["overtraining_vs_rule_of_20"]
     frame.insert(4, "factor", ratio / ratio.shift(1))
-    frame.attrs["units"] = {
-        "overtraining_vs_rule_of_20": "1", "n_params": "parameters", "train_tokens": "tokens", "factor": "1",
-    }  # fmt: skip
+    frame.attrs["units"] = units_of(frame, scenario.money.currency)
     return frame
 
 
@@ -216,7 +215,7 @@ def _one_law(law: str, scenario: Scenario, kind: str) -> "pd.DataFrame":
     if frame.loc[law, "status"] == "optimal" and posterior_of(scenario.law)[0] is not None:
         found = monte_carlo(scenario, DRAWS, parts=["law"], outputs=[RATIO], levels=POSTERIOR)
         frame.loc[law, names] = found["value"].to_numpy()
-    frame.attrs["units"] |= dict.fromkeys(names, "1")
+    frame.attrs["units"] |= units_of(names, "")
     return frame
 
 
@@ -299,6 +298,6 @@ def design_map(best: Solution) -> "pd.DataFrame":
     frame = pd.DataFrame.from_records(
         records, columns=["kind", "line", "n_params", "train_tokens", "loss", "cost_total"]
     )
-    frame.attrs["units"] = {"n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token", "cost_total": unit}
+    frame.attrs["units"] = units_of(frame, unit)
     frame.attrs["fitted_max_params"] = most
     return frame

@@ -37,17 +37,18 @@ def sensitivity(
     """
     with reporting_errors():
         from .. import __version__
-        from ..analysis.elasticities import OUTPUTS, elasticities
+        from ..analysis.elasticities import elasticities
         from ..analysis.tornado import tornado
         from ..assumptions.naming import title
         from ..assumptions.problems import near_miss
+        from ..model.outputs import ELASTIC
         from ..optimum.solve import InfeasibleError
         from ..report.terminal import progress
 
         problems = []
-        if output not in OUTPUTS:
+        if output not in ELASTIC:
             problems.append(
-                f"--output {output!r} is unknown{near_miss(output, OUTPUTS)} Outputs: {', '.join(OUTPUTS)}."
+                f"--output {output!r} is unknown{near_miss(output, ELASTIC)} Outputs: {', '.join(ELASTIC)}."
             )
         question = scenario_with(scenario, set_, problems)
         try:

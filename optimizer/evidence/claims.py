@@ -22,6 +22,7 @@ from ..analysis.serving import (
 )
 from ..assumptions.numbers import human, percent
 from ..assumptions.tables import rows
+from ..model.outputs import quantity_text
 from ..model.replica import replica
 from ..model.total import total_over_active
 
@@ -119,7 +120,7 @@ def _by(frame: "pd.DataFrame", key: str, column: str) -> dict[float, float]:
 
 def _figure(s: Placement, name: str) -> str:
     value, unit = key_figures(s)[name]
-    return f"{human(value, 3)} {unit}"
+    return quantity_text(value, unit)
 
 
 def _balance(own: Placement, real: Placement) -> Shown:
@@ -145,7 +146,7 @@ def _replica_rate(s: Placement, batch: float | None = None) -> str:
     point = operating_point(s, batch)
     rate = point["tokens_per_second_per_chip"] * key_figures(s)["chips of a replica"][0]
     speed = human(point["tokens_per_second_per_user"], 3)
-    return f"{human(rate, 3)} tokens/s: {human(point['batch'], 3)} sequences at {speed} tokens/s"
+    return f"{human(rate, 3)} tokens/s: {quantity_text(point['batch'], 'sequences')} at {speed} tokens/s"
 
 
 def _throughput(own: Placement, real: Placement) -> Shown:

@@ -12,6 +12,7 @@ import numpy as np
 from ..analysis.elasticities import elasticities
 from ..analysis.laws import ensemble as under_every_law
 from ..analysis.laws import geometric_mean as weighted_mean
+from ..analysis.laws import in_band
 from ..analysis.why import Step
 from ..assumptions.law import law_names
 from ..assumptions.library import load
@@ -103,9 +104,8 @@ def ensemble() -> "pd.DataFrame":
     import pandas as pd
 
     asked = (lecture(), pinned(lecture()), pinned(lecture(tokens=EXACT_TOKENS)))
-    free, rounded, exact = (found[found["kind"] == "law"] for found in map(under_every_law, asked))
+    free, rounded, exact = (found.query("kind == 'law'") for found in map(under_every_law, asked))
     laws = {law: lecture(str(law)) for law in free.index}
-    low, high = (free[f"band_overtraining_vs_rule_of_20_{end}"] for end in ("low", "high"))
     point = {
         law: float(lifecycle_cost(s, design_of(s, ACTIVE_PARAMS, ROUNDED_TOKENS)).total) for law, s in laws.items()
     }
@@ -121,10 +121,10 @@ def ensemble() -> "pd.DataFrame":
         "vs_rule_of_20": (free["overtraining_vs_rule_of_20"], "1"),
         "band_n_params_low": (free["band_n_params_low"], "parameters"),
         "band_n_params_high": (free["band_n_params_high"], "parameters"),
-        "band_vs_rule_of_20_low": (low, "1"),
-        "band_vs_rule_of_20_high": (high, "1"),
+        "band_vs_rule_of_20_low": (free["band_overtraining_vs_rule_of_20_low"], "1"),
+        "band_vs_rule_of_20_high": (free["band_overtraining_vs_rule_of_20_high"], "1"),
         "lecture_point_excess_cost": (pd.Series(point) / free["cost_total"] - 1, "1"),
-        "claim_in_band": ((low <= CLAIM) & (high >= CLAIM), ""),
+        "claim_in_band": (in_band(free, CLAIM), ""),
     }
     frame = pd.DataFrame({name: value for name, (value, _) in columns.items()}, index=free.index)
     frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items() if unit}

@@ -15,7 +15,10 @@ from ..assumptions.hardware import Accelerator, CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 
-__all__ = ["cheapest_tier", "hbm_tier", "tier_drain_seconds", "usd_to_keep"]
+__all__ = ["KEEP_SECONDS", "cheapest_tier", "hbm_tier", "tier_drain_seconds", "usd_to_keep"]
+
+KEEP_SECONDS = {"1 s": 1.0, "1 min": 60.0, "5 min": 300.0, "1 h": 3600.0, "1 day": 86400.0, "30 days": 2592000.0}
+"""Times for which a prefix may be kept, by their name in tables."""
 
 
 def usd_to_keep(tier: CacheTier, kept_bytes: Numeric, keep_seconds: Numeric) -> Numeric:

@@ -9,13 +9,19 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from ..assumptions.numbers import human, percent, times
+from .cache import KEEP_SECONDS
 
 __all__ = [
     "ANSWER",
+    "COMPARED",
     "DETAIL",
+    "ELASTIC",
+    "IMPLIED",
+    "INVERSE",
     "MONEY",
     "NARROW",
     "PHASES",
+    "POINT",
     "POSITIVE",
     "SENSITIVE",
     "Output",
@@ -32,7 +38,10 @@ __all__ = [
 MONEY = "money"
 """Stands for FLOP or USD, whichever the scenario's `money.unit` says."""
 
-Kind = Literal["number", "ratio", "share", "count"]
+Kind = Literal["number", "ratio", "share", "count", "whole"]
+
+_WHOLE = ("chips", "sequences")
+"""Units of numbers that are written without a fraction."""
 
 
 class Output(NamedTuple):
@@ -45,7 +54,7 @@ class Output(NamedTuple):
     unit: str
     formula: str = ""
     kind: Kind = "number"
-    """how it is written: 111B, 52.4x, 17 % or 1,049"""
+    """how it is written: 111B, 52.4x, 17 %, 52.43 and 1,049, or always 52 and 1,049"""
 
 
 PHASES = {"pretraining": "pre-training", "rl": "RL", "prefill": "prefill", "decode": "decode"}
@@ -81,13 +90,35 @@ _DECLARED = (
     Output("answered", "answered", "answered", "1", kind="share"),
     Output("quantile", "quantile", "quantile", "1", kind="share"),
     Output("in_band_share", "share within the band", "in band", "1", kind="share"),
-    Output("batch", "batch", "batch", "sequences"),
+    Output("weight", "weight", "weight", "1", kind="share"),
+    Output("probability", "probability", "probability", "1", kind="share"),
+    Output("plan_tokens", "lifetime tokens of the plan", "planned T", "tokens"),
+    Output("future_tokens", "lifetime tokens of the future", "future T", "tokens"),
+    Output("best_cost", "least cost", "least cost", MONEY),
+    Output("expected_cost", "expected cost", "expected cost", MONEY),
+    Output("excess", "expected cost over a perfect forecast's", "excess", "1", kind="share"),
+    Output("max_regret", "largest regret", "largest regret", "1", kind="share"),
+    Output("worst_future", "lifetime tokens at the largest regret", "worst T", "tokens"),
+    Output("trained_on", "tokens it was trained on", "trained on", "tokens"),
+    Output("days", "days in service", "days", "days"),
+    Output("input_tokens_per_day", "input tokens per day", "input", "tokens/day"),
+    Output("output_tokens_per_day", "output tokens per day", "output", "tokens/day"),
+    Output("batch", "batch", "batch", "sequences", kind="whole"),
+    Output("target_tokens_per_second", "speed asked for", "asked for", "tokens/s"),
+    Output("chips", "chips", "chips", "chips", kind="whole"),
+    Output("pipeline_stages", "pipeline stages", "stages", "stages"),
+    Output("weight_bytes_per_stage", "weights per stage", "weights", "bytes"),
+    Output("context_tokens", "context", "context", "tokens"),
+    Output("attention_exponent", "exponent of the context read", "exponent", "1"),
     Output("step_ms", "time of a step", "step", "ms"),
     Output("tokens_per_second_per_user", "speed per user", "per user", "tokens/s"),
     Output("tokens_per_second_per_chip", "throughput per chip", "per chip", "tokens/s"),
     Output("usd_per_mtok_decode", "decode cost", "decode", "USD/Mtok"),
     Output("usd_per_mtok_prefill", "prefill cost", "prefill", "USD/Mtok"),
     Output("memory_share", "memory used", "memory used", "1", kind="share"),
+    Output("drain_seconds", "time to read all of it", "drain", "s"),
+    Output("usd_per_mtok_hour", "cost of storage", "storage", "USD/(Mtok h)"),
+    *(Output(f"usd_per_mtok_{time}", f"cost of {time} and a read", time, "USD/Mtok") for time in KEEP_SECONDS),
 )  # fmt: skip
 _BY_COLUMN = {output.column: output for output in _DECLARED}
 _BEFORE = {
@@ -113,9 +144,15 @@ POSITIVE = (
 ANSWER = (*POSITIVE, "kkt_residual")
 """Numeric columns of an answer of `solve_batch`."""
 SENSITIVE = ("overtraining_vs_rule_of_20", "n_params", "train_tokens", "cost_total", "overtraining_vs_law")
-"""Outputs that pages on sensitivity offer, the default first."""
+"""Outputs of an analysis unless others are asked for, the default of a single one first."""
+ELASTIC = (*SENSITIVE, "rl_tokens")
+"""Outputs that have elasticities."""
+COMPARED = (*POSITIVE, "savings", "band_n_params_low", "band_n_params_high")
+"""Outputs in a comparison of plans."""
 NARROW = (
     "n_params",
+    "band_n_params_low",
+    "band_n_params_high",
     "train_tokens",
     "rl_tokens",
     "overtraining_vs_rule_of_20",
@@ -123,10 +160,28 @@ NARROW = (
     "loss",
     "cost_total",
     "savings",
-    "band_n_params_low",
-    "band_n_params_high",
 )
 """Outputs of a table that fits on a page."""
+IMPLIED = ("implied_tokens", "implied_per_train_token", "implied_scale", "excess_cost")
+"""Further outputs of such a table where sizes are decided."""
+INVERSE = (
+    *POSITIVE[: POSITIVE.index("loss") + 1],
+    *(f"implied_{name}" for name in ("tokens", "input_tokens", "output_tokens", "per_train_token", "scale")),
+    "solve_difference",
+    "cost_total",
+    "excess_cost",
+)
+"""Outputs of a size that is decided."""
+POINT = (
+    "batch",
+    "step_ms",
+    "tokens_per_second_per_user",
+    "tokens_per_second_per_chip",
+    "usd_per_mtok_decode",
+    "usd_per_mtok_prefill",
+    "memory_share",
+)
+"""Numbers of an operating point."""
 DETAIL = (
     "baseline_n_params",
     "baseline_train_tokens",
@@ -199,18 +254,20 @@ def with_unit(column: str, unit: str) -> str:
     return heading(column) + ("" if unit in ("1", "") or unit in heading(column) else f" ({unit})")
 
 
-def written(value: float, column: str, digits: int = 4) -> str:
-    """A number of a column as people write it; "" where there is none.
+def written(value: float, column: str, digits: int = 4, unit: str = "") -> str:
+    """A number of a column as people write it; "" where there is none. `unit` says what a number is that is no output.
 
     >>> written(1318.4, "overtraining_vs_law"), written(0.1745, "savings"), written(1.114e11, "n_params"), written(float("nan"), "loss")
     ('1,318x', '17.4 %', '111.4B', '')
+    >>> written(226.3, "batch"), written(2400.2, "balance batch", unit="sequences"), written(52.43, "tokens_per_param")
+    ('226', '2,400', '52.43')
 
     """
     if math.isnan(value):
         return ""
     output = output_of(column)
-    kind = output.kind if output else "number"
-    if kind == "count" and 1e3 <= abs(value) < 1e9:
+    kind = output.kind if output else "whole" if unit in _WHOLE else "number"
+    if (kind == "whole" or (kind == "count" and abs(value) >= 1e3)) and abs(value) < 1e9:
         return f"{value:,.0f}"
     return times(value) if kind == "ratio" else percent(value) if kind == "share" else human(value, digits)
 
@@ -222,7 +279,7 @@ def quantity_text(value: float, unit: str, column: str = "") -> str:
     ('111B parameters', '52.4x', '0.25')
 
     """
-    text = written(value, column, 3) or "n/a"
+    text = written(value, column, 3, unit) or "n/a"
     return text if unit in ("1", "") else f"{text} {unit}"
 
 

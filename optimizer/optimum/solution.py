@@ -225,14 +225,14 @@ class Solution:
         """The answer as one row; `attrs["units"]` maps each column to its unit."""
         import pandas as pd
 
-        numbers = self._numbers()
+        numbers = self.numbers()
         frame = pd.DataFrame({name: [value] for name, value in numbers.items()})
         frame.insert(0, "status", [self.status.name.lower()])
         frame.insert(0, "scenario", [title(self.scenario)])
         frame.attrs["units"] = units_of(numbers, self.scenario.money.currency)
         return frame
 
-    def _numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float]:
         """Every output by its column."""
         n, d, r = (float(v) for v in self.design)
         band, base, cost = self.band, self.baseline, float(self.cost.total)
@@ -263,7 +263,7 @@ class Solution:
             return f"<p>{heading}</p>"
         about = described(self.scenario)
         note = f"<p>{escape(about)}</p>" if about else ""
-        numbers = self._numbers()
+        numbers = self.numbers()
         units = units_of(numbers, self.scenario.money.currency)
         tolerance = f"{human(100 * self.band.tolerance)} %"
         lines = []
@@ -274,7 +274,10 @@ class Solution:
             ends = f"{human(low)} to {human(high)}" if f"band_{name}_low" in numbers else ""
             cells = (("left", name), ("right", human(value)), ("left", units[name]), ("left", ends))
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
-        certificate, head = self.certificate, ("quantity", "optimum", "unit", f"same loss, at most {tolerance} dearer")
+        certificate, head = (
+            self.certificate,
+            ("quantity", "optimum", "unit", f"same loss, at most {tolerance} more expensive"),
+        )
         held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
         sure = "Certified global optimum" if certificate.certified_global else "Local optimum"
         outside = f" {escape(self.extrapolation.sentence)}"

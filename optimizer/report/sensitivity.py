@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..analysis.elasticities import OUTPUTS
 from ..assumptions.numbers import human
-from ..model.outputs import short, written
+from ..model.outputs import ELASTIC, short, written
 from .terminal import grid
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
     """The two tables, for the output that the tornado was asked for."""
     output, head = tornado.attrs["output"], short(tornado.attrs["output"])
     slopes = sorted(elasticities.reset_index().to_dict("records"), key=lambda row: -_size(row[output]))
-    moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in OUTPUTS)]
+    moving = [row for row in slopes if any(_size(row[column]) >= 5e-4 for column in ELASTIC)]
     swings = [row for row in tornado.to_dict("records") if row["swing"] > 0 or row["status_low"] != "optimal"][:top]
     held = elasticities.attrs["active_limits"]
     below, still = max(len(moving) - top, 0), len(slopes) - len(moving)
@@ -46,7 +45,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
     return Group(
         Text(f"{name or 'scenario'}: what moves the optimum", style="bold"),
         grid(
-            ["assumption", "value", "unit", *map(short, OUTPUTS)],
+            ["assumption", "value", "unit", *map(short, ELASTIC)],
             [_slopes(row) for row in moving[:top]],
             title=f"Elasticities, exact at the optimum, largest on {head} first",
         ),
@@ -66,7 +65,7 @@ def _size(value: float) -> float:
 
 def _slopes(row: dict[str, Any]) -> tuple[str, ...]:
     mark = " *" if row["active_limit"] else ""
-    slopes = (_slope(row[column]) for column in OUTPUTS)
+    slopes = (_slope(row[column]) for column in ELASTIC)
     return (row["path"] + mark, human(row["value"]), row["unit"], *slopes)
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.placement import GIGA, Placement
-from ..analysis.serving import KEEP_SECONDS, endless_saving, fast_mode, key_figures
+from ..analysis.serving import endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
 from ..evidence.claims import Claim
 from ..model.outputs import short, written
@@ -61,11 +61,11 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
         if c in ("memory_share", "usd_per_mtok_prefill") and len({_cell(c, row[c], units) for row in answered}) == 1
     ]
     shown = [
-        Column(_name(c), _unit(c, units), [_cell(c, row[c], units) for row in records], c in units)
+        Column(short(c), _unit(c, units), [_cell(c, row[c], units) for row in records], c in units)
         for c in columns
         if c not in same
     ]
-    notes = [f"{_name(c)} {_cell(c, answered[0][c], units)} {_unit(c, units)}".rstrip() for c in same]
+    notes = [f"{short(c)} {_cell(c, answered[0][c], units)} {_unit(c, units)}".rstrip() for c in same]
     below = [f"In every row: {', '.join(notes)}."] if notes else []
     below += [
         f"Does not fit: {reason}" for reason in sorted({r["does_not_fit"] for r in records if r.get("does_not_fit")})
@@ -73,28 +73,21 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
     return Group(Blocks(shown, 1, title), *map(Text, below))
 
 
-def _name(column: str) -> str:
-    name = short(column).replace("usd per mtok hour", "storage").replace("usd per mtok ", "").replace(" bytes", "")
-    return name.removesuffix(" per second").removesuffix(" seconds")
-
-
 def _unit(column: str, units: Mapping[str, str]) -> str:
     unit = units.get(column, "")
-    kept = column.removeprefix("usd_per_mtok_") in KEEP_SECONDS  # the title has the unit of all of them
-    return "" if kept or unit == "1" or unit in _name(column) else {"bytes": "GB", "sequences": "seq."}.get(unit, unit)
+    return "" if unit in ("1", short(column)) else {"bytes": "GB", "sequences": "seq."}.get(unit, unit)
 
 
 def _cell(column: str, value: object, units: Mapping[str, str]) -> str:
     if not isinstance(value, float):
         return "" if value is None else str(value)
-    digits = 2 if column.removeprefix("usd_per_mtok_") in (*KEEP_SECONDS, "hour") else 3
-    return written(value / GIGA if units.get(column) == "bytes" else value, column, digits)
+    return written(value / GIGA if units.get(column) == "bytes" else value, column, 3)
 
 
 def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
     """A model on a chip: key figures first, then every sweep."""
     chip = s.scenario.money.serve_chip
-    figures = [(name, human(value, 4), unit) for name, (value, unit) in key_figures(s).items()]
+    figures = [(name, written(value, name, unit=unit), unit) for name, (value, unit) in key_figures(s).items()]
     titles = {
         "batch": "Batch: larger ones are slower for each user and cheaper",
         "speed": "Latency against cost: the cheapest point at which every user sees a speed",

@@ -9,23 +9,17 @@ from rich.text import Text
 from ..analysis.grid import SizeTable
 from ..assumptions.numbers import percent
 from ..assumptions.record import HEADINGS, KEY
-from ..model.outputs import short, written
+from ..model.outputs import IMPLIED, NARROW, short, written
 from .files.agreement import Agreement
 from .terminal import Blocks, Column
 
 __all__ = ["agreement_text", "table_text", "unanswered"]
 
-_CHOSEN = (
-    "n_params", "band_n_params_low", "band_n_params_high", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law",
-    "loss", "implied_tokens", "implied_per_train_token", "implied_scale", "cost_total", "savings", "excess_cost",
-)  # fmt: skip
-"""Columns for a terminal where none are chosen."""
-
 
 def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableType:
     """The table with human numbers, in as many blocks as the terminal's width asks for, so that no number is broken.
 
-    Without `columns`: those that not every row leaves empty of a short list, and below them what they mean and how far they reach.
+    Without `columns`: those of `NARROW` and `IMPLIED` that have numbers, and below them what they mean and how far they reach.
     """
     record, units = table.attrs[KEY], table.attrs["units"]
     recipe = record["table"]
@@ -35,7 +29,7 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
     notes = []
     if columns is None and not recipe.get("wide"):
         status = ["status"] if set(table["status"]) - {"optimal"} else []
-        known = [name for name in _CHOSEN if name in names and bool(table[name].notna().any())]
+        known = [name for name in (*NARROW, *IMPLIED) if name in names and bool(table[name].notna().any())]
         left_out = len(names) - len(axes) - len(known)
         names = [*axes, *known, *status]
         axes += ["n_params"] if recipe["kind"] == "inverse" else []

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,7 +13,7 @@ from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..model.cost import research_cost
-from ..model.outputs import PHASES, heading, units_of, written
+from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, range_text, short, units_of, written
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution
@@ -26,35 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["reproduction_text", "solution_text", "source_rows"]
 
 
-class _Row(NamedTuple):
-    """A line of the answer: an output, its value, and its two ends within the band."""
-
-    column: str
-    value: Callable[[Solution], Any]
-    ends: Callable[[Solution], Sequence[float]] = lambda _: ()
-    digits: int = 4
-
-    def cells(self, best: Solution) -> tuple[str, ...]:
-        unit = units_of([self.column], best.unit)[self.column].removeprefix("1")
-        ends = " to ".join(written(float(end), self.column) for end in self.ends(best))
-        return heading(self.column), written(float(self.value(best)), self.column, self.digits), unit, ends
-
-
-_ANSWER = (
-    _Row("n_params", lambda s: s.design.n_params, lambda s: s.band.n_params),
-    _Row("train_tokens", lambda s: s.design.train_tokens, lambda s: s.band.train_tokens),
-    _Row("rl_tokens", lambda s: s.design.rl_tokens),
-    _Row("tokens_per_param", lambda s: s.design.train_tokens / s.design.n_params,
-         lambda s: [20 * end for end in s.band.overtraining_vs_rule_of_20]),
-    _Row("overtraining_vs_rule_of_20", lambda s: s.overtraining.vs_rule_of_20, lambda s: s.band.overtraining_vs_rule_of_20),
-    _Row("overtraining_vs_law", lambda s: s.overtraining.vs_law),
-    _Row("loss", lambda s: s.loss, digits=5),
-)  # fmt: skip
+_ANSWER = POSITIVE[: POSITIVE.index("loss") + 1]
 
 
 def solution_text(best: Solution) -> RenderableType:
     """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
-    s = best.scenario
+    s, numbers = best.scenario, best.numbers()
     band = f"same loss, at most {percent(best.band.tolerance)} more expensive"
     money_head = "training-equivalent FLOP" if best.unit == "flops" else "USD"
     sentences = [sentence for line in _LINES if (sentence := line(best))]
@@ -63,10 +40,19 @@ def solution_text(best: Solution) -> RenderableType:
         Text(f"law {law_line(s)}, goal {s.goal.kind}"),
         Text(f"traffic {traffic_line(s)}"),
         Text(f"RL {rl_line(s)}; limits {limits_line(s)}"),
-        grid(["", "optimum", "unit", band], [row.cells(best) for row in _ANSWER]),
+        grid(["", "optimum", "unit", band], [_output(column, numbers) for column in _ANSWER]),
         grid(["cost over the life", money_head, "share"], _costs(best)),
         Text("\n".join([*sentences, *(f"Warning: {sentence}" for sentence in warnings(s))])),
     )
+
+
+def _output(column: str, numbers: dict[str, float]) -> tuple[str, ...]:
+    """A line of the answer: an output, its value, and its two ends within the band."""
+    name, per = ("overtraining_vs_rule_of_20", 20) if column == "tokens_per_param" else (column, 1)
+    ends = [per * numbers[end] for end in (f"band_{name}_low", f"band_{name}_high") if end in numbers]
+    unit = units_of([column], "")[column].removeprefix("1")
+    value = written(numbers[column], column, 5 if column == "loss" else 4)
+    return heading(column), value, unit, " to ".join(written(end, column) for end in ends)
 
 
 def _costs(best: Solution) -> list[tuple[str, str, str]]:
@@ -102,7 +88,7 @@ def _serving(best: Solution) -> str:
         return ""
     point = operating_point(Placement("the model", float(best.design.n_params), best.scenario))
     return (
-        f"Serving: {human(point['batch'], 3)} sequences a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
+        f"Serving: {quantity_text(point['batch'], 'sequences')} a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
         f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
         f"decoded and {human(point['usd_per_mtok_prefill'], 3)} per million computed prompt tokens."
     )
@@ -163,33 +149,43 @@ def reproduction_text(
 ) -> RenderableType:
     """The lecture and the exact answers: arithmetic, laws, waterfall, verdict."""
     laws: list[tuple[str, dict[str, Any]]] = [(row["law"], row) for row in frame.reset_index().to_dict("records")]
-    pinned = [
-        (
-            law,
-            human(row["D0_100B"], 3),
-            human(row["pinned_train_tokens"]),
-            times(row["pinned_vs_rule_of_20"]),
-            times(row["pinned_vs_law"]),
-            human(row["pinned_exact_train_tokens"]),
-            times(row["pinned_exact_vs_rule_of_20"]),
-        )
-        for law, row in laws
-    ]
+    ratio, over_law = "overtraining_vs_rule_of_20", "overtraining_vs_law"
+    held = (
+        ("D0", "D0_100B", "train_tokens"),
+        (f"{short('train_tokens')}, 200T", "pinned_train_tokens", "train_tokens"),
+        (short(ratio), "pinned_vs_rule_of_20", ratio),
+        (short(over_law), "pinned_vs_law", over_law),
+        (f"{short('train_tokens')}, 259.2T", "pinned_exact_train_tokens", "train_tokens"),
+        (short(ratio), "pinned_exact_vs_rule_of_20", ratio),
+    )
+    pinned = [(law, *(written(row[column], output) for _, column, output in held)) for law, row in laws]
     optima = [
         (
             law,
-            human(row["n_params"]),
-            human(row["train_tokens"]),
-            times(row["vs_rule_of_20"]),
-            f"{human(row['band_n_params_low'], 3)} to {human(row['band_n_params_high'], 3)}",
-            f"{times(row['band_vs_rule_of_20_low'])} to {times(row['band_vs_rule_of_20_high'])}",
+            *(
+                written(row[column], output)
+                for column, output in (
+                    ("n_params", "n_params"),
+                    ("train_tokens", "train_tokens"),
+                    ("vs_rule_of_20", ratio),
+                )
+            ),
+            range_text(row["band_n_params_low"], row["band_n_params_high"], "1", "n_params"),
+            range_text(row["band_vs_rule_of_20_low"], row["band_vs_rule_of_20_high"], "1", ratio),
             "yes" if row["claim_in_band"] else "no",
             f"+{percent(row['lecture_point_excess_cost'], 2)}",
         )
         for law, row in laws
     ]
-    pinned_header = ["law", "D0", "D*, 200T", "D*/20N", "D*/D0", "D*, 259.2T", "D*/20N"]
-    optima_header = ["law", "N*", "D*", "D*/20N", "N within 5 %", "D/20N within 5 %", "100x in", "extra"]
+    pinned_header = ["law", *(name.replace("N*", "N") for name, _, _ in held)]
+    found = [short(output) for output in ("n_params", "train_tokens", ratio)]
+    optima_header = [
+        "law",
+        *found,
+        *(f"{short(c).replace('*', '')} within 5 %" for c in ("n_params", ratio)),
+        "100x in",
+        "extra",
+    ]
     steps_up: list[dict[str, Any]] = waterfall.reset_index().to_dict("records")
     columns = [name for name in waterfall.columns if name != "factor"]
     stairs = [
@@ -221,7 +217,7 @@ def reproduction_text(
             title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point",
         ),
         grid(
-            ["D*/20N, N at 100B", *(name.replace("_", " ") for name in columns), "factor"],
+            [f"{pinned_header[3]}, N at 100B", *(name.replace("_", " ") for name in columns), "factor"],
             stairs,
             title="How the ratio builds up",
         ),

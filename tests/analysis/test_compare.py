@@ -3,16 +3,17 @@
 import math
 
 from optimizer import load, solve
-from optimizer.analysis.compare import OUTPUTS, difference_table
+from optimizer.analysis.compare import difference_table
+from optimizer.model.outputs import COMPARED
 
 
 def test_costs_in_two_units_have_a_row_each():
     plans = {name: solve(load(name)) for name in ("lecture-2026", "frontier-moe-chat", "on-device")}
     flops, usd, third = plans
     frame = difference_table(plans, flops)
-    costs = [output for output in OUTPUTS if output.startswith("cost_")]
+    costs = [output for output in COMPARED if output.startswith("cost_")]
     assert frame["output"].value_counts()[costs].tolist() == [2] * len(costs)
-    assert len(frame) == len(OUTPUTS) + len(costs)
+    assert len(frame) == len(COMPARED) + len(costs)
     rows = frame.set_index(["output", "unit"])
     for name, best in plans.items():
         unit, other = ("USD", "FLOP") if best.unit == "usd" else ("FLOP", "USD")

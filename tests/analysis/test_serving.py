@@ -31,7 +31,7 @@ def board():
 
 def test_the_lecture_s_own_inputs_give_its_numbers(board):
     assert len(board) == 13
-    assert board["balance batch"].own_inputs == "2.4K sequences at sparsity 8"  # 300 x 256 / 32
+    assert board["balance batch"].own_inputs == "2,400 sequences at sparsity 8"  # 300 x 256 / 32
     assert board["memory drain time"].own_inputs == "20 ms"
     assert board["KV bytes per token from a price step at 200k"].own_inputs.startswith("1,667 B")  # 100B / (300 x 200k)
     assert board["KV bytes per token from a price step at 200k"].corrected.startswith("3,333 B")

@@ -11,9 +11,9 @@ from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.assumptions.hardware import PRECISIONS
-from optimizer.assumptions.numbers import human
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
+from optimizer.model.outputs import written
 from optimizer.report.chart import latency_against_cost
 from optimizer.report.chart.theme import capital
 
@@ -76,7 +76,7 @@ def _point(found: Callable[[], Placement]) -> None:
 
 def _figures(s: Placement) -> None:
     figures = [
-        (f"{capital(name)}{_unit(name, unit)}", human(value, 3), None, None)
+        (f"{capital(name)}{_unit(name, unit)}", written(value, name, 3, unit), None, None)
         for name, (value, unit) in key_figures(s).items()
     ]
     show.metrics(figures[i : i + 3] for i in range(0, len(figures), 3))

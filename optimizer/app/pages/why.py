@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from optimizer.analysis import why
+from optimizer.analysis.laws import in_band
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
@@ -89,15 +89,15 @@ def _board() -> None:
 def _laws(best: Solution) -> None:
     s = best.scenario
     found = worked(s, "every law", lambda progress: why.every_law(s, progress))
-    laws = found[(found["kind"] == "law") & (found["status"] == "optimal")]
+    laws = found.query("kind == 'law' and status == 'optimal'")
     if not len(laws):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
         return
-    point, least, most = (np.array(laws[c], float) for c in (OUTPUT, f"band_{OUTPUT}_low", f"band_{OUTPUT}_high"))
-    inside = int(((least <= lecture.CLAIM) & (most >= lecture.CLAIM)).sum())
+    ratios: list[float] = laws[OUTPUT].tolist()
+    inside = int(in_band(laws, lecture.CLAIM).sum())
     st.markdown(
-        f"**The credible laws of dense training put this scenario's optimum between {times(float(min(point)))} and "
-        f"{times(float(max(point)))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior describes the error of "
+        f"**The credible laws of dense training put this scenario's optimum between {times(min(ratios))} and "
+        f"{times(max(ratios))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior describes the error of "
         "one fit, not that of extrapolation: the spread between laws is the better guide."
     )
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)

@@ -36,8 +36,8 @@ def latency_against_cost(frame: "pd.DataFrame", *, dark: bool = False) -> Drawin
         {
             "speed": r[speed],
             "price": r[price],
-            "label": quantity_text(r["batch"], "1"),
-            "batch": quantity_text(r["batch"], "sequences"),
+            "label": quantity_text(r["batch"], "1", "batch"),
+            "batch": quantity_text(r["batch"], "sequences", "batch"),
             "price_text": quantity_text(r[price], "USD/Mtok"),
             "speed_text": quantity_text(r[speed], "tokens/s"),
             "bound": r["waits_for"],
