@@ -33,6 +33,19 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
+CHINCHILLA_POINTS = {
+    "kind": "coupled",
+    "E": 1.757,
+    "A": 2305,
+    "B": 9957,
+    "alpha": 0.4244,
+    "beta": 0.4305,
+    "gamma": 0.774,
+}
+"""Coupled fit to the 240 points of Hoffmann et al. 2022 that Besiroglu et al. 2024 digitised."""
+LONG_RUNS = {"kind": "coupled", "E": 1.241, "A": 8.47e10, "B": 1.083e10, "alpha": 1.142, "beta": 0.859, "gamma": 0.171}
+"""Coupled fit to the 47 runs of Sardana et al. 2024."""
+
 
 @pytest.fixture
 def lecture() -> Scenario:

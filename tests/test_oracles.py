@@ -13,17 +13,19 @@ from optimizer.assumptions.law import law_names
 from optimizer.assumptions.rl import OptimisedRL
 from optimizer.model.cost import Design, design_of, phase_prices
 from optimizer.model.limits import limit_excess
-from optimizer.model.quality import reducible_loss, target_reducible_loss
+from optimizer.model.quality import reducible_loss, target_inner_sum
 
-from .conftest import plain_scenario
+from .conftest import CHINCHILLA_POINTS, LONG_RUNS, plain_scenario
 
-ALL_LAWS = law_names("ensemble", "moe", "stress")
+COUPLED = {"coupled": CHINCHILLA_POINTS, "coupled, long runs": LONG_RUNS}
+ALL_LAWS = [*law_names("ensemble", "moe", "stress"), *COUPLED]
 
 
 @pytest.mark.parametrize("name", ALL_LAWS)
 def test_closed_form_without_traffic(name):
     # Hoffmann et al. 2022, equation 4: N = G (C/6)^a, D = (C/6)^b / G with G = (alpha A / (beta B))^(1/(alpha+beta)).
-    s = plain_scenario(law=name, goal={"kind": "budget", "budget": 1e24}, traffic__output_tokens=0)
+    law = COUPLED.get(name, name)
+    s = plain_scenario(law=law, goal={"kind": "budget", "budget": 1e24}, traffic__output_tokens=0)
     best = solve(s)
     c = s.law.chinchilla
     A, B, alpha, beta = (float(v) for v in (c.A, c.B, c.alpha, c.beta))
@@ -45,19 +47,19 @@ def test_identity_of_the_first_order_condition(lecture, name, goal):
         "params": {"kind": "params", "params": 3e10},
         "budget": {"kind": "budget", "budget": 1e26},
     }
-    best = solve(lecture.update({"law": name, "goal": goals[goal]}))
+    best = solve(lecture.update({"law": COUPLED.get(name, name), "goal": goals[goal]}))
     r = float(best.cost.rl + best.cost.decode) / float(best.cost.pretraining)
     beta = float(best.scenario.law.chinchilla.beta)
     assert best.overtraining.vs_law == pytest.approx((1 + r) ** (1 / beta), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["besiroglu", "hoffmann"])
+@pytest.mark.parametrize("name", ["besiroglu", "hoffmann", "coupled"])
 def test_shadow_price(lecture, name):
     # d ln C* / d ln l = -1 / eN, which is also the multiplier of the loss.
-    best = solve(lecture.update({"law": name}))
+    best = solve(lecture.update({"law": COUPLED.get(name, name)}))
     n, d = best.design.n_params, best.design.train_tokens
-    c = best.scenario.law.chinchilla
-    eN = c.alpha * c.A * n**-c.alpha / float(best.scenario.law.reducible(n, d))
+    c, gamma = best.scenario.law.chinchilla, getattr(best.scenario.law, "gamma", 1.0)
+    eN = gamma * c.alpha * c.A * n**-c.alpha / (c.A * n**-c.alpha + c.B * d**-c.beta)
     assert best.certificate.multipliers["reducible_loss"] == pytest.approx(1 / eN, rel=1e-9)
 
 
@@ -82,7 +84,7 @@ def test_rl_policy_pushes_as_the_mathematics_says(lecture, policy):
 
 def random_scenarios(seed: int, count: int) -> Iterator[Scenario]:
     rng = np.random.default_rng(seed)
-    laws = ["besiroglu", "hoffmann", "de-vries", "muennighoff", "ludziejewski"]
+    laws = ["besiroglu", "hoffmann", "de-vries", "muennighoff", "ludziejewski", CHINCHILLA_POINTS]
     rl = [
         {"policy": "none"},
         {"policy": "tokens", "tokens": 1e13},
@@ -130,7 +132,7 @@ def as_geometric_program(s: Scenario, scale: Design, cost_scale: float) -> float
             "cost_share": getattr(rl, "cost_share", 0) * 6 * n * d * scale.n_params * scale.train_tokens / cost_scale,
         }[rl.policy]
         total = total + extra if rl.policy != "none" else total
-    target = float(target_reducible_loss(s))
+    target = float(target_inner_sum(s))
     missing = n ** -float(c.alpha) * (float(c.A) * scale.n_params ** -float(c.alpha) / target) + d ** -float(c.beta) * (
         float(c.B) * scale.train_tokens ** -float(c.beta) / target
     )

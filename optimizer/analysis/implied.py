@@ -30,7 +30,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
-from ..model.quality import reducible_loss, target_reducible_loss
+from ..model.quality import ln_reducible_loss, reducible_loss, target_reducible_loss
 from ..optimum.program import design_at, stand_ins
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
@@ -204,7 +204,7 @@ def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
 @compiled(structure=1)
 def _ln_loss(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, ""]:
     scenario = jax.tree.unflatten(tree, list(leaves))
-    return jnp.log(reducible_loss(scenario, design_at(scenario, x)))
+    return ln_reducible_loss(scenario, design_at(scenario, x))
 
 
 @compiled(structure=1)
@@ -216,7 +216,7 @@ def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " var
         design = design_at(scenario, x)
         cost = lifecycle_cost(scenario, design)
         amounts = jnp.stack([cost.pretraining + cost.rl, cost.total - cost.pretraining - cost.rl])
-        ln_loss = jnp.log(reducible_loss(scenario, design))
+        ln_loss = ln_reducible_loss(scenario, design)
         return jnp.append(ln_loss, amounts / jax.lax.stop_gradient(cost.total))
 
     return jax.jacfwd(parts)(x)

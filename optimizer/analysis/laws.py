@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, as_numbers, checks
-from ..assumptions.law import RepetitionLaw, law_names
+from ..assumptions.law import law_names
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.outputs import NARROW, units_of
@@ -27,10 +27,8 @@ _NO_MEAN = ("loss", "savings")
 
 def under_law(scenario: Scenario, law: str) -> Scenario:
     """The same question under another law; repeated data stays as it is."""
-    if isinstance(scenario.law, RepetitionLaw):
-        kept = {"unique_tokens": scenario.law.unique_tokens, "R_D": scenario.law.R_D}
-        return scenario.update({"law": {"name": law, "kind": "repetition", **kept}})
-    return scenario.update({"law": law})
+    kept = scenario.law.kept
+    return scenario.update({"law": {"name": law, "kind": scenario.law.kind, **kept} if kept else law})
 
 
 @checks(scenario=SCENARIO, weights=MAPPING, band=NUMBER, progress=PROGRESS)

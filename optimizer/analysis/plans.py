@@ -23,6 +23,7 @@ from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.limits import limit_excess
 from ..model.outputs import PHASES, units_of
+from ..model.quality import reducible_loss
 from ..model.roofline import can_serve
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
@@ -108,8 +109,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     }  # an end of the band may be unknown
     marked = np.array([[float(v) for v in plan] for plan in plans.values()])
     c = s.law.chinchilla
-    level = reducible_at(best)
-    least = (float(c.A) / level) ** (1 / float(c.alpha))
+    least = (float(c.A) / float(s.law.inner_of(reducible_at(best)))) ** (1 / float(c.alpha))
     low = max(marked[:, 0].min() / MARGIN, 1.02 * least)
     high = marked[:, 0].max() * MARGIN
     models = _models(low, high, float(best.design.n_params))
@@ -151,8 +151,7 @@ def needs_answer(best: Solution) -> None:
 
 def reducible_at(best: Solution) -> float:
     """The reducible loss at the optimum, RL's own part included (nat/token)."""
-    s, (n, d, r) = best.scenario, best.design
-    return float(s.law.reducible(n, d)) + float(s.rl.reducible(s.law, r))
+    return float(reducible_loss(best.scenario, best.design))
 
 
 def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +162,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
-    left = level - float(c.A) * sizes ** -float(c.alpha)
+    left = float(s.law.inner_of(level)) - float(c.A) * sizes ** -float(c.alpha)
     left = np.where(left > 0, left, np.nan)
     G, gamma = (float(v) for v in s.rl.return_term(s.law))
     middle, width = np.zeros_like(sizes), 12.0
@@ -172,7 +171,7 @@ def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
     for _ in range(5):
         logit = middle[:, None] + np.linspace(-width, width, SHARES)
         share = 1 / (1 + np.exp(-logit))
-        tokens = np.asarray(s.law.tokens_for(math.inf, left[:, None] * share))
+        tokens = np.asarray(s.law.tokens_for(math.inf, s.law.reducible_of(left[:, None] * share)))
         rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
         grown = np.broadcast_to(sizes[:, None], tokens.shape)
         cost = total_cost(s, Design(grown, tokens, rl))

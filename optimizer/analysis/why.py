@@ -246,8 +246,12 @@ def design_map(best: Solution) -> "pd.DataFrame":
         low = most / MARGIN
     sizes = np.geomspace(low, high, POINTS)
     level, cost = reducible_at(best), float(best.cost.total)
-    irreducible, from_rl = float(s.law.chinchilla.E), float(s.rl.reducible(s.law, best.design.rl_tokens))
+    irreducible, from_rl = float(s.law.chinchilla.E), float(s.rl.inner(s.law, best.design.rl_tokens))
     records: list[dict[str, Any]] = []
+
+    def by_law(n: np.ndarray, reducible: float) -> np.ndarray:
+        inner = s.law.inner_of(reducible) - from_rl
+        return np.asarray(s.law.tokens_for(n, s.law.reducible_of(inner) if inner > 0 else math.nan))
 
     def add(
         kind: str, line: str, n: np.ndarray, d: np.ndarray, loss: float = math.nan, costs: float = math.nan
@@ -258,7 +262,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         records.extend({**told, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
 
     for factor in LOSSES:
-        tokens = np.asarray(s.law.tokens_for(sizes, factor * level - from_rl))
+        tokens = by_law(sizes, factor * level)
         add(
             "equal loss",
             f"{irreducible + factor * level:.3f} nat/token",
@@ -284,8 +288,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
         within = np.append(sizes[sizes < most], min(most, high))
         add("fitted", "fitted", within, np.minimum((s.law.fitted_max_tokens_per_param or math.inf) * within, above))
     way = np.geomspace(ends[:, 0].min(), ends[:, 0].max(), POINTS)
-    spent = np.asarray(s.law.tokens_for(way, level - from_rl))
-    add("same loss", "same loss", way, spent, loss=best.loss)
+    add("same loss", "same loss", way, by_law(way, level), loss=best.loss)
     for name, design in plans.items():
         paid = cost if name == "optimum" else float(best.baseline.cost.total)
         add(

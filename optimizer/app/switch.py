@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..analysis.plans import monthly_tokens
-from ..assumptions.law import RepetitionLaw, law_kind
+from ..assumptions.law import law_kind
 from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -49,10 +49,8 @@ def start_of(
         case "law.name":
             if law_kind(choice) == "moe":
                 return _law(scenario, "moe", choice)
-            kept = {}
-            if scenario.law.kind == "repetition":
-                kept = {"kind": "repetition", "unique_tokens": scenario.law.unique_tokens, "R_D": scenario.law.R_D}
-            return {"law": {"name": choice, **kept}}
+            kept = scenario.law.kept
+            return {"law": {"name": choice, **({"kind": scenario.law.kind, **kept} if kept else {})}}
         case "money.train_chip.name" | "money.serve_chip.name" | "deployment.cache_tier.name":
             return {path.removesuffix(".name"): {"name": choice}}
         case "deployment.batch":
@@ -65,17 +63,23 @@ def start_of(
 
 def _law(scenario: Scenario, choice: str, experts: str = EXPERTS) -> dict[str, Any]:
     """Another kind with the same law where it is one of dense training, else with the kind's default."""
-    name = scenario.law.name if scenario.law.kind != "moe" else None
-    kept: dict[str, Any] = {}
-    if isinstance(scenario.law, RepetitionLaw) and scenario.limits.max_epochs is not None:
-        kept = {"limits.unique_tokens": float(scenario.law.unique_tokens)}  # what the epochs are counted in
+    law, kept = scenario.law, {}
+    if law.kept and scenario.limits.max_epochs is not None:
+        kept = {"limits.unique_tokens": float(law.kept["unique_tokens"])}  # what the epochs are counted in
     if choice == "moe":
         return {"law": {"name": experts}, **kept}
-    if choice == "chinchilla":
-        return {"law": {"name": name or DENSE}, **kept}
-    if scenario.law.kind == "moe":
-        return {"law": {"kind": "repetition", "name": DENSE, "unique_tokens": UNIQUE_TOKENS}}
-    return {"law.kind": choice, "law.unique_tokens": UNIQUE_TOKENS}
+    additive = getattr(law, "gamma", 1.0) == 1 and law_kind(law.name) != "coupled"
+    if law.kind == "moe" or (choice == "chinchilla" and not additive):
+        block: dict[str, Any] = {"name": DENSE}
+    else:
+        fields = {"name", *type(law.chinchilla).model_fields} - {"kind"}
+        plain = law.to_dict()
+        block = {k: v for k, v in plain.items() if k in fields} if isinstance(plain, dict) else {"name": plain}
+    if choice != "chinchilla":
+        block["gamma"] = float(getattr(law, "gamma", 1.0)) if law.kind != "moe" else 1.0
+    if choice == "repetition":
+        block["unique_tokens"] = UNIQUE_TOKENS
+    return {"law": {**block, "kind": choice}, **kept}
 
 
 def _goal(choice: str, best: Solution | None) -> dict[str, Any]:

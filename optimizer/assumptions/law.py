@@ -1,17 +1,18 @@
 """Scaling laws: the loss of a model from its parameters and its training tokens.
 
-Scaling laws: loss in nat per token as a function of active parameters N and training tokens D. All of them have the form
+The loss in nat per token is a function of active parameters N and training tokens D. All laws have the form
 
-    L(N, D) = E + A N^-alpha + B D'^-beta,        A, B, alpha, beta > 0,
+    L(N, D) = E + z^gamma,    z = A N^-alpha + B D'^-beta,        A, B, alpha, beta, gamma > 0,
 
-where D' is D, or the number of fresh tokens that repeated data is worth. Coefficients keep the letters of their papers, and the
-sourced sets are in `data/laws.csv`. Fits end at 16B parameters and 341 tokens per parameter; beyond is extrapolation.
+where D' is D, or the number of fresh tokens that repeated data is worth (`repetition`), and z is the inner sum. gamma is 1 except for the
+coupled law, and the inner sum takes the RL term where RL tokens are decided. A mixture of experts has this form too (`experts`).
+Coefficients keep the letters of their papers, and the sourced sets are in `data/laws.csv`. Fits end at 16B parameters and 341 tokens per
+parameter; beyond is extrapolation.
 
 References:
     Hoffmann et al. 2022, arXiv 2203.15556, approach 3.
     Besiroglu et al. 2024, arXiv 2404.10102 (replication with corrected fit).
-    Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6 (repeated data).
-    Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 (mixture of experts).
+    Busbridge et al. 2025, arXiv 2502.08606 (the power of the sum).
 
 """
 
@@ -23,10 +24,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .numbers import parse_number
-from .quantity import Citation, NamedAssumption, Numeric, Rule, edge, numpy_for, quantity, unknown_name
+from .quantity import Citation, NamedAssumption, Numeric, edge, numpy_for, quantity, unknown_name
 from .tables import rows
 
-__all__ = ["ChinchillaLaw", "Law", "MoELaw", "RepetitionLaw", "law_kind", "law_names"]
+__all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "law_kind", "law_names", "published"]
 
 
 def law_names(*uses: str) -> list[str]:
@@ -46,12 +47,13 @@ def _uses() -> dict[str, str]:
 
 @cache
 def law_kind(name: str) -> str | None:
-    """The kind of a law in data/laws.csv, chinchilla or moe; None for a name it does not have."""
+    """The kind of a law in data/laws.csv, chinchilla, coupled or moe; None for a name it does not have."""
     return next((r["law_kind"] for r in rows("laws") if r["law"] == name and r["use"] != "constant"), None)
 
 
 @cache
-def _parameters(name: str) -> dict[str, float]:
+def published(name: str) -> dict[str, float]:
+    """The numbers that data/laws.csv has under a name."""
     return {r["parameter"]: float(r["value"]) for r in rows("laws") if r["law"] == name}
 
 
@@ -70,7 +72,8 @@ class Law(NamedAssumption):
     """What every scaling law offers. N and D may be arrays; all methods are elementwise and differentiable."""
 
     tag: ClassVar[str] = "kind"
-    base_kind: ClassVar[str] = "chinchilla"
+    based_on: ClassVar[tuple[str, ...]] = ("chinchilla",)
+    """Kinds of named law whose numbers this kind takes"""
 
     fitted_max_params: float | None = edge("parameters", "largest model of the fit")
     fitted_max_tokens: float | None = edge("tokens", "longest run of the fit")
@@ -81,15 +84,21 @@ class Law(NamedAssumption):
         name = given["name"]
         if name not in law_names():
             raise unknown_name("scaling law", name, law_names())
-        if law_kind(name) != cls.base_kind:
+        if law_kind(name) not in cls.based_on:
+            kinds = " or ".join(map(repr, cls.based_on))
             raise ValueError(
-                f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {cls.base_kind!r}, or that kind"
+                f"names {name!r}, a law of kind {law_kind(name)!r}; take a law of kind {kinds}, or that kind"
             )
-        row = _parameters(name)
+        row = cls._row(name)
         if any(field in given and _read(given[field]) != value for field, value in row.items() if field not in _EDGES):
             # Other coefficients are another law: how far the runs of the published fit reach says nothing about it.
             return {field: value for field, value in row.items() if field not in _EDGES}
         return dict(row)
+
+    @classmethod
+    def _row(cls, name: str) -> dict[str, float]:
+        """The numbers that a name stands for."""
+        return published(name)
 
     @classmethod
     def _cited(cls, name: str, field: str) -> Citation | None:
@@ -97,12 +106,32 @@ class Law(NamedAssumption):
         return Citation(found["kind"], found["source"], found["as_of"]) if found else None
 
     def _name_implies_tag(self) -> bool:
-        return getattr(self, self.tag) == self.base_kind
+        return getattr(self, self.tag) == law_kind(self.name)
 
     @property
     def chinchilla(self) -> "ChinchillaLaw":
-        """The law for fresh data in the form E + A N^-alpha + B D^-beta."""
+        """E and the coefficients of the inner sum for fresh data, A N^-alpha + B D^-beta."""
         raise NotImplementedError
+
+    def general(self) -> "Law":
+        """The same law with its power written out, where it has the form of a coupled law with gamma = 1."""
+        return self
+
+    def inner_of(self, reducible: Numeric) -> Numeric:
+        """z of a reducible loss l: the inverse of `reducible_of`. l itself unless the law has a gamma."""
+        return reducible
+
+    def ln_inner_of(self, ln_reducible: Numeric) -> Numeric:
+        """ln z of ln l."""
+        return ln_reducible
+
+    def reducible_of(self, inner: Numeric) -> Numeric:
+        """l = z^gamma: the reducible loss of an inner sum (nat/token). z itself unless the law has a gamma."""
+        return inner
+
+    def ln_reducible_of(self, ln_inner: Numeric) -> Numeric:
+        """ln l of ln z."""
+        return ln_inner
 
     @property
     def total_over_active(self) -> Numeric:
@@ -116,7 +145,7 @@ class Law(NamedAssumption):
             moved: coefficient by coefficient, the value in each row.
 
         """
-        row = _parameters(self.name) if self.name else {}
+        row = self._row(self.name) if self.name else {}
         own: Any = False  # whether a row has coefficients that are not those of the published fit
         for field in row.keys() - {*_EDGES}:
             own = own | (np.asarray(moved.get(field, getattr(self, field))) != row[field])
@@ -134,9 +163,24 @@ class Law(NamedAssumption):
         return train_tokens
 
     @property
+    def kept(self) -> dict[str, Numeric]:
+        """What stays when the coefficients of another law are taken: how much data there is and what repetition is worth, by field."""
+        return {}
+
+    @property
     def repeats(self) -> bool:
         """Whether data is limited, so that a longer run repeats it."""
         return False
+
+    @property
+    def most_worth(self) -> str:
+        """What repeated data is worth at most, in words; "" for fresh data."""
+        return ""
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen for the law besides its coefficients, in words; "" where there is nothing to choose."""
+        return ""
 
     @property
     def ln_useful_tokens(self) -> Numeric:
@@ -162,7 +206,8 @@ class Law(NamedAssumption):
             reducible: l (nat/token).
 
         Returns:
-            (B / (l - A N^-alpha))^(1/beta), repetition undone; NaN where no amount of training brings N parameters to l.
+            (B / (z - A N^-alpha))^(1/beta), z being the inner sum of l, repetition undone; NaN where no amount of training brings N
+            parameters to l.
 
         >>> law = ChinchillaLaw.model_validate("besiroglu")
         >>> float(round(law.tokens_for(70e9, law.reducible(70e9, 1.4e12)) / 1e12, 6))
@@ -172,13 +217,13 @@ class Law(NamedAssumption):
         c = self.chinchilla
         xp = numpy_for(n_params, reducible, c.A, c.B, c.alpha, c.beta)
         with np.errstate(all="ignore"):
-            left = reducible - c.A * n_params**-c.alpha
+            left = self.inner_of(reducible) - c.A * n_params**-c.alpha
             ln_fresh = (xp.log(c.B) - xp.log(xp.where(left > 0, left, xp.nan))) / c.beta
             ln_tokens, over = self.ln_tokens_worth(ln_fresh)
             return xp.exp(xp.where(over < 0, ln_tokens, xp.nan))
 
     def ln_train_optimal(self, ln_reducible: Numeric) -> tuple[Numeric, Numeric]:
-        """(ln N, ln D) of least N D at a reducible loss, with fresh data: A N^-alpha = l beta / (alpha + beta), B D^-beta the rest.
+        """(ln N, ln D) of least N D at a reducible loss, with fresh data: A N^-alpha = z beta / (alpha + beta), B D^-beta the rest.
 
         Args:
             ln_reducible: ln l (l in nat/token).
@@ -188,22 +233,27 @@ class Law(NamedAssumption):
 
         """
         c = self.chinchilla
-        xp, total = numpy_for(ln_reducible, c.A, c.B, c.alpha, c.beta), c.alpha + c.beta
+        ln_inner = self.ln_inner_of(ln_reducible)
+        xp, total = numpy_for(ln_inner, c.A, c.B, c.alpha, c.beta), c.alpha + c.beta
         return (
-            (xp.log(c.A * total / c.beta) - ln_reducible) / c.alpha,
-            (xp.log(c.B * total / c.alpha) - ln_reducible) / c.beta,
+            (xp.log(c.A * total / c.beta) - ln_inner) / c.alpha,
+            (xp.log(c.B * total / c.alpha) - ln_inner) / c.beta,
         )
 
+    def inner(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
+        """z = A N^-alpha + B D'^-beta: the inner sum, as `reducible` without its power."""
+        c = self.chinchilla
+        return c.A * n_params**-c.alpha + c.B * self.effective_tokens(train_tokens) ** -c.beta
+
     def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-        """l = A N^-alpha + B D'^-beta: the loss above E that more parameters or tokens remove (nat/token).
+        """l = z^gamma: the loss above E that more parameters or tokens remove (nat/token).
 
         Args:
             n_params: active parameters N (count).
             train_tokens: pre-training tokens D (count); infinity is allowed.
 
         """
-        c = self.chinchilla
-        return c.A * n_params**-c.alpha + c.B * self.effective_tokens(train_tokens) ** -c.beta
+        return self.reducible_of(self.inner(n_params, train_tokens))
 
     def loss(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
         """L = E + l: cross-entropy on the law's own validation text (nat/token)."""
@@ -220,6 +270,9 @@ class Law(NamedAssumption):
         """
         c = self.chinchilla
         return (c.beta * c.B / (c.alpha * c.A) * n_params**c.alpha) ** (1 / c.beta)
+
+
+_COEFFICIENTS = ("E", "A", "B", "alpha", "beta")
 
 
 class ChinchillaLaw(Law):
@@ -241,141 +294,60 @@ class ChinchillaLaw(Law):
     def chinchilla(self) -> "ChinchillaLaw":
         return self
 
-
-_R_D = _parameters("repetition")["R_D"]
-
-
-_LN_UNUSED = -12 * math.log(10)
-"""ln of the share of what repeated data is worth that more repetition is not spent on."""
+    def general(self) -> Law:
+        return CoupledLaw.model_construct(**{k: getattr(self, k) for k in _COEFFICIENTS}, gamma=1.0)
 
 
-class RepetitionLaw(ChinchillaLaw):
-    """A Chinchilla law whose data repeats once D exceeds U unique tokens.
+_GAMMA = {"gt": 0, "le": 2, "source": "1 is the additive law; fits to twelve public sweeps give 0.17 to 0.77"}
 
-        D' = D for D <= U,        D' = U (1 + R_D (1 - exp(-(D/U - 1)/R_D))) above,
 
-    so D' stays below (1 + R_D) U = 16.4 U however long the run. Fitted on up to 44 epochs; loss rises again beyond, which
-    this form does not show.
+def power_of_sum(default: Any = ...) -> Any:
+    """Declares law.gamma; without a default it must be given, or come with the name of a coupled law."""
+    return quantity(
+        "1", "power gamma of the sum A N^-alpha + B D^-beta; 1 is the additive law", default=default, **_GAMMA
+    )
+
+
+class CoupledLaw(ChinchillaLaw):
+    """L(N, D) = E + (A N^-alpha + B D^-beta)^gamma.
+
+    gamma = 1 is `ChinchillaLaw`. Lines of equal loss are lines of equal z = A N^-alpha + B D^-beta, so that D0(N), D*/D0 and the identities
+    of the base problem keep their form; the elasticities of l are gamma times those of z. A fit with gamma < 1 has larger alpha and beta
+    than an additive fit to the same runs: its lines bend more, and a size off the best one costs more. A and B are in
+    (nat/token)^(1/gamma).
 
     References:
-        Muennighoff et al. 2023, arXiv 2305.16264, equation 5.
+        Busbridge et al. 2025, arXiv 2502.08606 (their law of supervised training).
+
+    >>> law = CoupledLaw(E=1.757, A=2305, B=9957, alpha=0.4244, beta=0.4305, gamma=0.774)
+    >>> round(law.loss(70e9, 1.4e12), 3)
+    1.965
 
     """
 
-    kind: Literal["repetition"] = "repetition"  # type: ignore[assignment]
-    unique_tokens: float = quantity("tokens", "unique training tokens U", gt=0, low=5e12, high=1e14)
-    R_D: float = quantity(
-        "1", "decay of the value of repeated tokens", gt=0, default=_R_D, low=10, high=20, source="arXiv 2305.16264"
-    )
+    based_on: ClassVar[tuple[str, ...]] = ("coupled", "chinchilla")
+    kind: Literal["coupled"] = "coupled"  # type: ignore[assignment]
+    gamma: float = power_of_sum()
+
+    @classmethod
+    def _row(cls, name: str) -> dict[str, float]:
+        return {"gamma": 1.0} | super()._row(name)
 
     @property
     def chinchilla(self) -> ChinchillaLaw:
-        fresh = {k: getattr(self, k) for k in ("name", "E", "A", "B", "alpha", "beta")}
-        return ChinchillaLaw.model_construct(**fresh)
+        return ChinchillaLaw.model_construct(**{k: getattr(self, k) for k in ("name", *_COEFFICIENTS)})
 
-    def changed(self) -> dict[str, float]:
-        decay = {"R_D": _R_D} if self.name and self.R_D != _R_D else {}
-        return super().changed() | decay
+    def general(self) -> Law:
+        return self
 
-    def effective_tokens(self, train_tokens: Numeric) -> Numeric:
-        xp = numpy_for(train_tokens, self.unique_tokens, self.R_D)
-        repeats = xp.maximum(train_tokens / self.unique_tokens - 1, 0)
-        repeated = -self.R_D * xp.expm1(-repeats / self.R_D)
-        return xp.where(repeats > 0, self.unique_tokens * (1 + repeated), train_tokens)
+    def inner_of(self, reducible: Numeric) -> Numeric:
+        return numpy_for(reducible, self.gamma).power(reducible, 1 / self.gamma)
 
-    @property
-    def repeats(self) -> bool:
-        return True
+    def ln_inner_of(self, ln_reducible: Numeric) -> Numeric:
+        return ln_reducible / self.gamma
 
-    @property
-    def ln_useful_tokens(self) -> Numeric:
-        xp = numpy_for(self.unique_tokens, self.R_D)
-        return xp.log(self.unique_tokens) + xp.log1p(-self.R_D * _LN_UNUSED)
+    def reducible_of(self, inner: Numeric) -> Numeric:
+        return inner**self.gamma
 
-    def ln_tokens_worth(self, ln_fresh: Numeric) -> tuple[Numeric, Numeric]:
-        xp = numpy_for(ln_fresh, self.unique_tokens, self.R_D)
-        ln_unique = xp.log(self.unique_tokens)
-        share = xp.expm1(xp.maximum(ln_fresh - ln_unique, 0.0)) / self.R_D
-        repeated = ln_unique + xp.log1p(-self.R_D * xp.log1p(-xp.minimum(share, 1 - 1e-12)))
-        return xp.where(share > 0, repeated, ln_fresh), ln_fresh - ln_unique - xp.log1p(self.R_D)
-
-
-_IN_EXPERTS = 2 / 3
-"""Share of the active parameters in experts: 8 of 12 width^2 a layer (Kaplan et al. 2020, arXiv 2001.08361, table 1)."""
-
-
-class MoELaw(Law):
-    """Mixture of experts with top-1 routing, at a fixed number of experts E; N counts active parameters.
-
-        L = a Ê^delta N^(alpha + gamma ln Ê) + b Ê^omega D^(beta + zeta ln Ê) + c,
-        1/Ê = 1 / (E - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max.
-
-    Fitted for 1 to 32 experts, up to 5B total parameters. For fixed E it is a Chinchilla law: `chinchilla`.
-
-    The law fixes the parameters that a token uses, not those of the whole model: that takes the share f of them that lies in experts,
-
-        total / active = 1 + f (E - 1),        f = 2/3, so (1 + 2 E) / 3: `total_over_active`.
-
-    f = 2/3 is a transformer whose feed-forward part, 8 of the 12 width^2 parameters of a layer, consists of experts, without embeddings.
-    Released mixtures of experts have 0.18 to 0.89, half of them 0.55 or more, with E the experts over those that a token uses
-    (data/models.csv). `deployment.sparsity` gives the ratio of a model of another shape.
-
-    References:
-        Ludziejewski et al. 2025, arXiv 2502.05172, equation 6 and table 2.
-
-    """
-
-    base_kind: ClassVar[str] = "moe"
-    kind: Literal["moe"] = "moe"
-    experts: float = quantity(
-        "experts",
-        "number of experts",
-        ge=1,
-        default=8.0,
-        low=1,
-        high=32,
-        source="arXiv 2502.05172, middle of the fitted range",
-    )
-    a: float = quantity("nat/token", "coefficient of the parameter term", gt=0)
-    alpha: float = quantity("1", "exponent of parameters", lt=0)
-    delta: float = quantity("1", "exponent of experts in the parameter term")
-    gamma: float = quantity("1", "change of the parameter exponent with ln experts")
-    b: float = quantity("nat/token", "coefficient of the token term", gt=0)
-    beta: float = quantity("1", "exponent of tokens", lt=0)
-    omega: float = quantity("1", "exponent of experts in the token term")
-    zeta: float = quantity("1", "change of the token exponent with ln experts")
-    c: float = quantity("nat/token", "irreducible loss", ge=0)
-    E_start: float = quantity("experts", "effective experts of a dense model", gt=1)
-    E_max: float = quantity("experts", "effective experts when experts are unlimited", gt=1)
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            lambda law: law.E_start < law.E_max,
-            lambda law: f"needs E_start < E_max, got {law.E_start:g} and {law.E_max:g}",
-        ),
-        Rule(
-            lambda law: (law.chinchilla.alpha > 0) & (law.chinchilla.beta > 0),
-            lambda law: (
-                f"with {law.experts:g} experts has exponents {-law.chinchilla.alpha:.3g} (parameters) and "
-                f"{-law.chinchilla.beta:.3g} (tokens); both must be negative, or more parameters would make the model worse. "
-                "Take fewer experts"
-            ),
-        ),
-    )
-
-    @property
-    def total_over_active(self) -> Numeric:
-        return 1 + _IN_EXPERTS * (self.experts - 1)
-
-    @property
-    def chinchilla(self) -> ChinchillaLaw:
-        start = 1 / (1 / self.E_start - 1 / self.E_max)
-        effective = 1 / (1 / (self.experts - 1 + start) + 1 / self.E_max)
-        ln_effective = numpy_for(effective).log(effective)
-        return ChinchillaLaw.model_construct(
-            E=self.c,
-            A=self.a * effective**self.delta,
-            B=self.b * effective**self.omega,
-            alpha=-(self.alpha + self.gamma * ln_effective),
-            beta=-(self.beta + self.zeta * ln_effective),
-        )
+    def ln_reducible_of(self, ln_inner: Numeric) -> Numeric:
+        return self.gamma * ln_inner

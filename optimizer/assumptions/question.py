@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Any
 
 from .goal import BudgetGoal, LossGoal
-from .law import MoELaw, RepetitionLaw
 from .numbers import amount, human, percent
 from .rl import CostShareRL, FixedFlopsRL, FixedTokensRL, NoRL, RatioRL
 from .scenario import Scenario
@@ -34,12 +33,7 @@ def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str
 def law_line(scenario: Scenario) -> str:
     """The law with its kind, and what was chosen for it."""
     law = scenario.law
-    parts: list[str] = [law.kind, law.changes]
-    if isinstance(law, MoELaw):
-        parts.append(f"{amount(law.experts)} experts")
-    if isinstance(law, RepetitionLaw):
-        parts.append(f"{human(law.unique_tokens)} unique tokens")
-    return f"{law.name or 'given by coefficients'} ({'; '.join(filter(None, parts))})"
+    return f"{law.name or 'given by coefficients'} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
 
 
 def goal_line(scenario: Scenario) -> str:

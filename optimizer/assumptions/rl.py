@@ -63,11 +63,11 @@ class _AnyRL(Assumption):
         raise NotImplementedError
 
     def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
-        """(G, gamma) of the term G R^-gamma of the loss, where R is decided."""
+        """(G, gamma) of the term G R^-gamma of the inner sum, where R is decided."""
         raise TypeError(f"rl.policy = {getattr(self, self.tag)!r} gives the loss no term of R; only 'optimised' does")
 
-    def reducible(self, law: Law, rl_tokens: Numeric) -> Numeric:
-        """What is still missing from the loss for want of RL (nat/token): 0, or G R^-gamma when R is optimised."""
+    def inner(self, law: Law, rl_tokens: Numeric) -> Numeric:
+        """What the RL tokens add to the inner sum of the law: 0, or G R^-gamma when R is optimised."""
         return 0.0
 
 
@@ -135,7 +135,7 @@ class CostShareRL(_AnyRL):
 
 
 class OptimisedRL(_AnyRL):
-    """R is decided with N and D; the loss gets the return term G R^-gamma.
+    """R is decided with N and D; the inner sum of the law gets the return term G R^-gamma.
 
     No constants are published: G and gamma are your assumption. Left out, gamma = beta of the law, and G = B (R/D)^beta at the
     lecture's point (200T, 133.3T), where D and R cost the same and the first-order condition between them then holds.
@@ -159,7 +159,7 @@ class OptimisedRL(_AnyRL):
         G = base.B * LECTURE_RL_SHARE**base.beta if self.G is None else self.G
         return G, base.beta if self.gamma is None else self.gamma
 
-    def reducible(self, law: Law, rl_tokens: Numeric) -> Numeric:
+    def inner(self, law: Law, rl_tokens: Numeric) -> Numeric:
         G, gamma = self.return_term(law)
         return G * rl_tokens**-gamma
 

@@ -14,12 +14,14 @@ from .arguments import MAPPING, TEXT, checks, instance_of
 from .bills import Money, Pretraining, Serving
 from .changes import changed, without_none
 from .deployment import Deployment
+from .experts import MoELaw
 from .goal import Goal, LossGoal
-from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind
+from .law import ChinchillaLaw, CoupledLaw, law_kind
 from .limits import Limits
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label
+from .repetition import RepetitionLaw
 from .rl import RL, NoRL
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
@@ -70,7 +72,9 @@ class Scenario(Assumption):
 
     name: str = label("short name")
     description: str = label("what the scenario stands for")
-    law: ChinchillaLaw | RepetitionLaw | MoELaw = Field("besiroglu", discriminator="kind", description="scaling law")  # type: ignore[assignment]
+    law: ChinchillaLaw | CoupledLaw | RepetitionLaw | MoELaw = Field(
+        "besiroglu", discriminator="kind", description="scaling law"
+    )  # type: ignore[assignment]
     goal: Goal = Field(description="what is asked")
     pretraining: Pretraining = Pretraining()
     rl: RL = NoRL()

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
-from .law import ChinchillaLaw, MoELaw, RepetitionLaw, law_names
+from .law import ChinchillaLaw, Law, law_kind, law_names
 from .limits import Limits
 from .paths import schema_paths
 from .quantity import Assumption, NamedAssumption, blocks_in
@@ -157,24 +157,27 @@ def _ref(block: type[Assumption], defs: dict[str, Schema]) -> Schema:
     if block.__name__ not in defs:
         defs[block.__name__] = {}
         made = _block(block, defs)
-        if issubclass(block, ChinchillaLaw | MoELaw) and not issubclass(block, RepetitionLaw):
+        if issubclass(block, Law) and (own := _names_of_kind(block)):
             # The kind follows from the name; without either the law is a Chinchilla law.
             made["required"] = [field for field in made.get("required", ()) if field != "kind"]
-            if block is MoELaw:
-                made["anyOf"] = [{"required": ["kind"]}, _has("name", {"minLength": 1})]
+            if block is not ChinchillaLaw:
+                made["anyOf"] = [{"required": ["kind"]}, _has("name", {"enum": own})]
         defs[block.__name__] = made
     return {"$ref": f"#/$defs/{block.__name__}"}
 
 
 def _names(block: type[NamedAssumption]) -> list[str]:
     """The names that a block may have."""
-    if issubclass(block, MoELaw):
-        return law_names("moe")
-    if issubclass(block, ChinchillaLaw):
-        return [name for name in law_names() if name not in law_names("moe")]
+    if issubclass(block, Law):
+        return [name for name in law_names() if law_kind(name) in block.based_on]
     if block is GrowthTraffic:
         return [r["key"] for r in rows("traffic") if r["tokens_per_day"] and r["counts"] == "input+output"]
     return [r["chip"] for r in rows("hardware")] if block is Accelerator else [r["tier"] for r in rows("storage_tiers")]
+
+
+def _names_of_kind(block: type[Law]) -> list[str]:
+    """The names that say by themselves that a law is of this kind."""
+    return [name for name in law_names() if law_kind(name) == block.model_fields["kind"].default]
 
 
 def _whole(block: type[NamedAssumption]) -> list[str]:

@@ -12,7 +12,6 @@ M counts all parameters, of which a token uses N; see `total`.
 
 import jax.numpy as jnp
 
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import SECONDS_PER_DAY
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
@@ -50,10 +49,7 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_train_tokens is not None:
         excess["limits.max_train_tokens"] = jnp.log(train_tokens / limits.max_train_tokens)
     if limits.max_epochs is not None:
-        unique = limits.unique_tokens
-        if unique is None and isinstance(scenario.law, RepetitionLaw):
-            unique = scenario.law.unique_tokens
-        assert unique is not None
+        unique = scenario.law.kept["unique_tokens"] if limits.unique_tokens is None else limits.unique_tokens
         excess["limits.max_epochs"] = jnp.log(train_tokens / (limits.max_epochs * unique))
     if limits.max_training_days is not None and limits.fleet_chips is not None:
         flops_per_day = (

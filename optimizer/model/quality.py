@@ -1,23 +1,35 @@
 """The quality of a design: the loss under the scenario's law and RL policy, and the loss that a goal requires.
 
-    L = E + l,    l = A N^-alpha + B D'^-beta + G R^-gamma,
+    L = E + l,    l = z^law.gamma,    z = A N^-alpha + B D'^-beta + G R^-rl.gamma,
 
-where the last term exists only when RL tokens are optimised. The reducible part l is what the optimiser works with: it keeps its
-digits where L is close to E.
+where the last term exists only when RL tokens are optimised, and law.gamma is 1 for all laws but coupled ones. The reducible part l is
+what the optimiser works with: it keeps its digits where L is close to E.
 """
+
+import jax.numpy as jnp
 
 from ..assumptions.goal import LossGoal
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design
 
-__all__ = ["loss", "reducible_loss", "target_reducible_loss"]
+__all__ = ["inner_sum", "ln_reducible_loss", "loss", "reducible_loss", "target_inner_sum", "target_reducible_loss"]
+
+
+def inner_sum(scenario: Scenario, design: Design) -> Numeric:
+    """z: the sum of what parameters, tokens and RL tokens leave to be removed; l is its power."""
+    law = scenario.law
+    return law.inner(design.n_params, design.train_tokens) + scenario.rl.inner(law, design.rl_tokens)
 
 
 def reducible_loss(scenario: Scenario, design: Design) -> Numeric:
     """l: the part of the loss that more parameters, tokens or RL tokens remove (nat/token)."""
-    law = scenario.law
-    return law.reducible(design.n_params, design.train_tokens) + scenario.rl.reducible(law, design.rl_tokens)
+    return scenario.law.reducible_of(inner_sum(scenario, design))
+
+
+def ln_reducible_loss(scenario: Scenario, design: Design) -> Numeric:
+    """ln l = law.gamma ln z: a sum of exponentials in logarithms, and exact where law.gamma is 1."""
+    return scenario.law.ln_reducible_of(jnp.log(inner_sum(scenario, design)))
 
 
 def loss(scenario: Scenario, design: Design) -> Numeric:
@@ -41,3 +53,8 @@ def target_reducible_loss(scenario: Scenario) -> Numeric:
     assert goal.like_tokens is not None
     rl_tokens = goal.like_params * 0.0 if goal.like_rl_tokens is None else goal.like_rl_tokens
     return reducible_loss(scenario, Design(goal.like_params, goal.like_tokens, rl_tokens))
+
+
+def target_inner_sum(scenario: Scenario) -> Numeric:
+    """z that a loss goal asks for; NaN where its target lies below E."""
+    return scenario.law.inner_of(target_reducible_loss(scenario))

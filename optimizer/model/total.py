@@ -7,7 +7,7 @@ training, the weights that a step reads and `limits.max_bytes` all take M from h
 """
 
 from ..assumptions.deployment import Deployment
-from ..assumptions.law import MoELaw
+from ..assumptions.experts import MoELaw
 from ..assumptions.numbers import human
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario

@@ -11,7 +11,7 @@ from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess
-from ..model.quality import loss, target_reducible_loss
+from ..model.quality import loss, target_inner_sum, target_reducible_loss
 from .equation import Reduced, reduced_optimum
 from .feasibility import SMALLEST_USEFUL
 
@@ -60,7 +60,7 @@ def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:
         case BudgetGoal(budget=budget):
             goal, asked = "budget", (budget - fixed_cost(scenario)) * at_params / k
         case LossGoal():
-            goal, asked = "loss", target_reducible_loss(scenario)
+            goal, asked = "loss", target_inner_sum(scenario)
     return reduced_optimum(goal, law.A, law.B, law.alpha, law.beta, asked, ratio)
 
 

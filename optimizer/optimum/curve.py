@@ -2,7 +2,7 @@
 
 | goal, policy       | v                                  | the rest of the design                                           |
 |--------------------|------------------------------------|------------------------------------------------------------------|
-| loss               | logit of the share of l left to D  | N and D from their shares, repetition inverted in closed form    |
+| loss               | logit of the share of z left to D  | N and D from their shares, repetition inverted in closed form    |
 | budget             | ln N                               | D from what N leaves of the budget, or the first limit on D      |
 | loss, R decided    | ln D                               | R buys as much loss per cost as D; N from the rest of the loss   |
 | budget, R decided  | ln D                               | R as above; N from the budget                                    |
@@ -23,7 +23,7 @@ from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import reducible_loss, target_reducible_loss
+from ..model.quality import inner_sum, ln_reducible_loss, target_inner_sum
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
 
@@ -85,9 +85,10 @@ def curve(scenario: Scenario) -> Curve:
         passed = [here.over, here.held]
         if not (isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided):
             passed += limit_excess(scenario, design).values()
-        minimise = reducible_loss if isinstance(scenario.goal, BudgetGoal) else moving_cost
+        by_loss = isinstance(scenario.goal, BudgetGoal)
+        value = ln_reducible_loss(scenario, design) if by_loss else jnp.log(moving_cost(scenario, design))
         excess = jnp.max(jnp.stack([jnp.asarray(e, float) for e in passed]))
-        return At(jnp.log(minimise(scenario, design)), excess, here.turn)
+        return At(value, excess, here.turn)
 
     return Curve(place, at)
 
@@ -95,11 +96,11 @@ def curve(scenario: Scenario) -> Curve:
 def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
     goal, law, decided = scenario.goal, scenario.law.chinchilla, scenario.rl.decided
     if isinstance(goal, LossGoal) and not decided:
-        ln_l = jnp.log(target_reducible_loss(scenario))
+        ln_z = jnp.log(target_inner_sum(scenario))
 
         def at_loss(v: Scalar) -> Place:
-            ln_n = (jnp.log(law.A) - ln_l + _softplus(v)) / law.alpha
-            ln_worth = (jnp.log(law.B) - ln_l + _softplus(-v)) / law.beta
+            ln_n = (jnp.log(law.A) - ln_z + _softplus(v)) / law.alpha
+            ln_worth = (jnp.log(law.B) - ln_z + _softplus(-v)) / law.beta
             ln_d, over = scenario.law.ln_tokens_worth(ln_worth)
             return _place(ln_n, ln_d, over=over)
 
@@ -132,8 +133,8 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         ln_r = paired(ln_d)
         match goal:
             case LossGoal():
-                target = target_reducible_loss(scenario)
-                spent = reducible_loss(scenario, Design(jnp.inf, jnp.exp(ln_d), jnp.exp(ln_r)))
+                target = target_inner_sum(scenario)
+                spent = inner_sum(scenario, Design(jnp.inf, jnp.exp(ln_d), jnp.exp(ln_r)))
                 ln_n = (jnp.log(law.A) - jnp.log(jnp.maximum(target - spent, target * 1e-15))) / law.alpha
                 over = jnp.log(spent / target)
             case BudgetGoal(budget=budget):
@@ -173,7 +174,7 @@ def design_at_point(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar
 
 
 def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
-    """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dl/dD / (dC/dD)."""
+    """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dz/dD / (dC/dD)."""
     assert scenario.rl.decided
     G, gamma = scenario.rl.return_term(scenario.law)
     _, slopes = jax.linearize(lambda d, r: moving_cost(scenario, Design(_TYPICAL_PARAMS, d, r)), 1.0, 1.0)
@@ -181,7 +182,7 @@ def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
     ln_price = jnp.log(gamma * G * by_tokens / by_rl)
 
     def ln_rl(ln_d: Scalar) -> Scalar:
-        _, by_ln_d = jax.jvp(lambda v: scenario.law.reducible(jnp.inf, jnp.exp(v)), (ln_d,), (1.0 + 0.0 * ln_d,))
+        _, by_ln_d = jax.jvp(lambda v: scenario.law.inner(jnp.inf, jnp.exp(v)), (ln_d,), (1.0 + 0.0 * ln_d,))
         return (ln_price - jnp.log(jnp.maximum(-by_ln_d, _TINY)) + ln_d) / (1 + gamma)
 
     return ln_rl
@@ -218,7 +219,7 @@ def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> 
 
     def rows(ln_n: Scalar, ln_d: Scalar) -> tuple[Scalar, Scalar]:
         design = design_at_point(scenario, ln_n, ln_d, ln_r)
-        return jnp.log(reducible_loss(scenario, design)), jnp.log(moving_cost(scenario, design))
+        return ln_reducible_loss(scenario, design), jnp.log(moving_cost(scenario, design))
 
     one, zero = 1.0 + 0.0 * ln_d, 0.0 * ln_d
     _, slopes = jax.linearize(rows, ln_n + zero, ln_d)

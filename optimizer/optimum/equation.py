@@ -1,7 +1,7 @@
 """What single equation decides the optimum when nothing but N and D is decided and no limit binds?
 
 Write the cost as N (k D + K) + constant, with r = K / (k D) the cost that scales with N alone over the cost that scales with N D.
-For a law l = A N^-alpha + B D^-beta all three goals come down to
+For a law whose loss rises with z = A N^-alpha + B D^-beta all three goals come down to
 
     u + p softplus(u) = q,        softplus(u) = ln(1 + e^u),
 
@@ -9,7 +9,7 @@ For a law l = A N^-alpha + B D^-beta all three goals come down to
 |--------|--------------------------|------------------------------|-----------------------------------------------------------------------|
 | params | ln(K/k) - ln D           | 1/beta                       | ln(K/k) - ln D0(N)                                                    |
 | budget | ln(K/k) - ln D           | (1 - alpha) / (alpha + beta) | ln(K/k) + (ln(alpha A) - alpha ln(C/k) - ln(beta B)) / (alpha + beta) |
-| loss   | ln(K/k) - ln D + ln(1-w) | 1/beta                       | ln(K/k) + ln(1-w) + (ln l - ln B + ln w)/beta                         |
+| loss   | ln(K/k) - ln D + ln(1-w) | 1/beta                       | ln(K/k) + ln(1-w) + (ln z - ln B + ln w)/beta                         |
 
 where w = alpha / (alpha + beta) is the share of l that a design without serving leaves to the data; with serving it leaves
 y = w / (1 + e^u). The left side is increasing and convex for p >= 0, so the root is one. (The tempting alternative, Newton steps on
@@ -128,7 +128,7 @@ def reduced_optimum(
         B: as A.
         alpha: exponent of N; below 1 where the goal is a budget.
         beta: exponent of D.
-        asked: the reducible loss l (nat/token), what is left of the budget over k (N D), or N.
+        asked: the inner sum z (l itself for additive laws), what is left of the budget over k (N D), or N.
         ratio: K/k (tokens), above 0.
 
     Returns:
@@ -149,9 +149,9 @@ def reduced_optimum(
 
 
 def _at_loss(
-    A: Numeric, B: Numeric, alpha: Numeric, beta: Numeric, reducible: Numeric, ratio: Numeric
+    A: Numeric, B: Numeric, alpha: Numeric, beta: Numeric, inner: Numeric, ratio: Numeric
 ) -> tuple[Numeric, Numeric]:
-    p, share, inverse = 1 / beta, alpha / (alpha + beta), 1 / reducible
+    p, share, inverse = 1 / beta, alpha / (alpha + beta), 1 / inner
     ln_term = jnp.log(B * inverse / share)
     _, s = _root(p, jnp.log((1 - share) * ratio) - p * ln_term)
     to_data = share * jnp.exp(-s)
@@ -178,16 +178,16 @@ def _at_params(
     return ln_n, ln_d0 + p * s
 
 
-def design_at_loss(law: ChinchillaLaw, ln_ratio: Numeric, ln_reducible: Numeric) -> tuple[Numeric, Numeric]:
-    """(ln N, ln D) of least cost at a reducible loss: row `loss` of the table above.
+def design_at_loss(law: ChinchillaLaw, ln_ratio: Numeric, ln_inner: Numeric) -> tuple[Numeric, Numeric]:
+    """(ln N, ln D) of least cost at an inner sum: row `loss` of the table above.
 
     Args:
         law: coefficients; data is fresh.
         ln_ratio: ln(K/k) of the cost N (k D + K).
-        ln_reducible: ln l (l in nat/token).
+        ln_inner: ln z of the loss.
 
     """
-    return _at_loss(law.A, law.B, law.alpha, law.beta, jnp.exp(ln_reducible), jnp.exp(ln_ratio))
+    return _at_loss(law.A, law.B, law.alpha, law.beta, jnp.exp(ln_inner), jnp.exp(ln_ratio))
 
 
 def design_at_budget(law: ChinchillaLaw, ln_ratio: Numeric, ln_c: Numeric) -> tuple[Numeric, Numeric]:

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
-from ..assumptions.law import RepetitionLaw
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
@@ -136,10 +135,10 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
     asked = f"target loss {human(E + target, 6)} nat/token"
     if goal.like_params is not None and goal.like_tokens is not None:
         asked += f" (as good as {human(goal.like_params)} parameters on {human(goal.like_tokens)} tokens)"
-    if isinstance(law, RepetitionLaw) and float(law.reducible(math.inf, math.inf)) >= target:
+    if law.repeats and float(law.reducible(math.inf, math.inf)) >= target:
         raise InfeasibleError(
-            f"{asked} needs more data than repetition can give: {human(law.unique_tokens)} unique tokens are never worth more than "
-            f"{1 + law.R_D:.3g} times as many, so the loss stays above {human(E + best, 6)}. Raise law.unique_tokens or the target."
+            f"{asked} needs more data than repetition can give: {law.most_worth}, so the loss stays above {human(E + best, 6)}. "
+            "Raise law.unique_tokens or the target."
         )
     raise InfeasibleError(
         f"{asked} cannot be reached within {' and '.join(_reasons(scenario, found))}: the best loss there is {human(E + best, 6)}, "

@@ -34,7 +34,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import loss, reducible_loss
+from ..model.quality import ln_reducible_loss, loss
 from ..model.roofline import can_serve, regimes
 
 __all__ = [
@@ -94,8 +94,8 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
     regimes = _ln_moving(scenario, by_regime)
     rows = [
         regimes.max(),
-        jnp.log(reducible_loss(scenario, design)),
-        jnp.log(scenario.law.reducible(design.n_params, design.train_tokens)),
+        ln_reducible_loss(scenario, design),
+        scenario.law.ln_reducible_of(jnp.log(scenario.law.inner(design.n_params, design.train_tokens))),
         x[0] + x[1],
         x[0],
         *limit_excess(scenario, design).values(),
@@ -135,10 +135,10 @@ def _evaluate(
 
 
 def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
-    """A goal and a total for its traffic: a cost depends neither on the goal nor on how a forecast is written down, so that scenarios
-    which differ in these alone share their programs.
+    """A goal, a total for its traffic and the general form of its law: no row depends on the goal, on how a forecast is written down, or
+    on whether a power of 1 is, so that scenarios which differ in these alone share their programs, and their answers to the last digit.
     """
-    return {"goal": BudgetGoal(budget=1.0), "traffic": scenario.traffic.total()}
+    return {"goal": BudgetGoal(budget=1.0), "traffic": scenario.traffic.total(), "law": scenario.law.general()}
 
 
 @compiled(structure=1)

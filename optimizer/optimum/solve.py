@@ -169,7 +169,7 @@ def _start(
     ln_ratio = at[1] + math.log(max(1 / share - 1, 1e-300))
     half = math.log(2) if optimised else 0.0  # leave half of what is scarce to RL
     if ln_loss is not None:
-        found = _design_at_loss(law, ln_ratio, ln_loss - half)
+        found = _design_at_loss(law, ln_ratio, float(scenario.law.ln_inner_of(ln_loss)) - half)
     else:
         found = _design_at_budget(law, ln_ratio, ln_budget - half - ln_k)
     params, tokens = (float(v) for v in found)
@@ -247,15 +247,11 @@ def _within_floats(ln_tokens: float) -> float:
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
-    """ln R that buys as much loss per cost as D does: gamma G R^-gamma / (cost of R) = -dl/dD / (dC/dD), in closed form."""
+    """ln R that buys as much loss per cost as D does, in closed form: what R buys falls as R^-gamma, and its cost rises as R."""
     assert scenario.rl.decided
-    G, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
-    values, gradients, _ = rows.at(x)
-    cost, level = rows.names.index(COST), rows.names.index(LOSS)
-    ln_price = math.log(gradients[cost][2]) + values[cost] - x[2]
-    ln_gained = math.log(-gradients[level][1]) + values[level]
-    ln_paid = math.log(gradients[cost][1]) + values[cost]
-    return (math.log(gamma * G) + ln_paid - ln_gained - ln_price) / (1 + gamma)
+    _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
+    gained, paid = rows.gradient(LOSS, x), rows.gradient(COST, x)
+    return x[2] - (math.log(gained[1] / gained[2]) - math.log(paid[1] / paid[2])) / (1 + gamma)
 
 
 def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float | None:

@@ -15,6 +15,7 @@ CASES = {
     "RL decided too": {"rl.policy": "optimised", "goal.like_rl_tokens": 1.3e14},
     "experts": {"law": {"name": "ludziejewski", "experts": 16}},
     "repetition": {"law": {"name": "besiroglu", "kind": "repetition", "unique_tokens": 5e13}},
+    "coupled": {"law": {"name": "besiroglu", "kind": "coupled", "gamma": 0.8}},
 }
 READ = {
     "n_params": lambda best: best.design.n_params,

@@ -8,7 +8,8 @@ from optimizer.analysis.why import design_map, every_law, reasoning, staircase
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import human, parse_number, times
 from optimizer.evidence.lecture import pinned, waterfall
-from optimizer.model.cost import design_of
+from optimizer.model.cost import Design, design_of
+from optimizer.model.quality import loss
 from optimizer.report import chart
 from optimizer.report.sentences import held, verdict
 
@@ -99,7 +100,7 @@ def test_lines_of_the_map_are_what_the_law_and_the_cost_say(name, changes):
             if s.rl.policy != "optimised"
             else best.design.rl_tokens
         )
-        own = float(s.law.loss(row["n_params"], row["train_tokens"])) + float(s.rl.reducible(s.law, r))
+        own = float(loss(s, Design(row["n_params"], row["train_tokens"], r)))
         assert own == pytest.approx(row["loss"], rel=1e-6)
     for row in found[found["kind"] == "equal cost"].iloc[::7].to_dict("records"):
         kept = best.design.rl_tokens if s.rl.policy == "optimised" else None

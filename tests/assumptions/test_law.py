@@ -3,7 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from optimizer.assumptions.law import ChinchillaLaw, MoELaw, RepetitionLaw, law_kind, law_names
+from optimizer.assumptions.experts import MoELaw
+from optimizer.assumptions.law import ChinchillaLaw, law_kind, law_names
+from optimizer.assumptions.repetition import RepetitionLaw
 
 BESIROGLU = ChinchillaLaw.model_validate("besiroglu")
 

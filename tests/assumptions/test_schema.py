@@ -55,6 +55,8 @@ TAKEN = {
     "law by name": changed(law="hoffmann"),
     "law by name in a block": changed(law={"name": "hoffmann", "beta": 0.3}),
     "law by coefficients": changed(law={"E": 1.8, "A": 480, "B": 2100, "alpha": 0.35, "beta": "0.37"}),
+    "coupled by coefficients": changed(law={"kind": "coupled", "E": 1.7, "A": 2300, "B": 9950, "alpha": 0.42, "beta": 0.43, "gamma": 0.77}),
+    "coupled repetition": changed(law={"kind": "repetition", "name": "besiroglu", "unique_tokens": "5T", "gamma": 0.8}),
     "experts by name": changed(law={"name": "ludziejewski", "experts": 4}),
     "repeated data": changed(law={"kind": "repetition", "name": "besiroglu", "unique_tokens": "5T"}, limits={"max_epochs": 4}),
     "chip by name": changed(money={"serve_chip": "H100 SXM"}),
@@ -105,6 +107,11 @@ REFUSED = {
     "unknown law in a block": changed(law={"name": "chinchila"}),
     "experts of another kind": changed(law={"kind": "chinchilla", "name": "ludziejewski"}),
     "a law without its coefficients": changed(law={"beta": 0.3}),
+    "a coupled law without its power": changed(
+        law={"kind": "coupled", "E": 1.7, "A": 2300, "B": 9950, "alpha": 0.42, "beta": 0.43}
+    ),
+    "a power without its kind": changed(law={"name": "besiroglu", "gamma": 0.8}),
+    "a power beyond its bound": changed(law={"name": "besiroglu", "kind": "coupled", "gamma": 2.5}),
     "repeated data without its amount": changed(law={"kind": "repetition", "name": "besiroglu"}),
     "unknown chip": changed(money={"serve_chip": "H100 SMX"}),
     "chip without a price": changed(money={"train_chip": "TPU7x Ironwood"}),

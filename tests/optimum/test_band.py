@@ -16,7 +16,7 @@ from optimizer.optimum.program import Point, Rows
 from optimizer.report.chart import cost_against_params
 from optimizer.report.sentences import verdict
 
-from ..conftest import plain_scenario
+from ..conftest import CHINCHILLA_POINTS, plain_scenario
 from .test_solve_roofline import EXPERTS, LATENCY, dense
 
 SPARSE = {**EXPERTS, **LATENCY}
@@ -37,6 +37,7 @@ SCENARIOS = {
     ),
     "repeated data, a cap on N": lambda: load("lecture-2026").update({**REPEATED, **budget(1e26)}),
     "repeated data, N held by its cap": lambda: load("lecture-2026").update({**REPEATED, **budget(3e27)}),
+    "a coupled law": lambda: load("lecture-2026").update({"law": CHINCHILLA_POINTS}),
     "experts at a speed": lambda: dense(**SPARSE),
     "experts at a speed, a small budget": lambda: dense(**SPARSE, **budget(1e7)),
     "experts at a speed, a large budget": lambda: dense(**SPARSE, **budget(3e9)),

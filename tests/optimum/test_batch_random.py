@@ -11,6 +11,7 @@ from optimizer import solve, solve_batch
 from optimizer.model.cost import Design, LifecycleCost
 from optimizer.optimum.solution import Band, Baseline
 
+from ..conftest import CHINCHILLA_POINTS
 from ..counts import cases, some
 from .test_batch import GOALS, POLICIES
 
@@ -35,15 +36,19 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
             columns["goal.budget"] = 10 ** rng.uniform(23, 28, count)
         case _:
             columns["goal.params"] = 10 ** rng.uniform(9, 12, count)
-    match (i + i // 6) % 3:
+    match (i + i // 6) % 4:
         case 0:
             columns["law"] = np.array(LAWS)[rng.integers(len(LAWS), size=count)]
         case 1:
             shared["law"] = {"kind": "moe", "name": "ludziejewski"}
             columns["law.experts"] = rng.uniform(1, 32, count)
+        case 2:
+            shared["law"] = dict(CHINCHILLA_POINTS)
+            columns["law.gamma"] = rng.uniform(0.5, 1.1, count)
         case _:
             shared["law"] = {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12}
             columns["law.unique_tokens"] = 10 ** rng.uniform(11.5, 14.5, count)
+            columns["law.gamma"] = rng.uniform(0.7, 1.0, count)
     if i % 3 == 1:
         columns["limits.max_train_tokens"] = 10 ** rng.uniform(12, 15, count)
     if i % 5 == 2:
