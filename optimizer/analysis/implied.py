@@ -204,7 +204,7 @@ def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
 @compiled(structure=1)
 def _ln_loss(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, ""]:
     scenario = jax.tree.unflatten(tree, list(leaves))
-    return ln_reducible_loss(scenario, design_at(scenario, x))
+    return jnp.asarray(ln_reducible_loss(scenario, design_at(scenario, x)))
 
 
 @compiled(structure=1)
