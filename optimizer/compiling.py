@@ -198,7 +198,7 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, made: Any) -> None:
-    """Keep a program; a folder that cannot be written keeps none."""
+    """Keep a program; does nothing where the folder cannot be written."""
     from jax.experimental import serialize_executable
 
     try:

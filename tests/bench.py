@@ -218,7 +218,7 @@ def batches() -> None:
 
 
 def derivatives() -> None:
-    """All elasticities of one scenario beside its solve, and beside central differences of re-solves."""
+    """All elasticities of one scenario against its solve, and against central differences of re-solves."""
     s = load("lecture-2026")
     leaves, tree = jax.tree.flatten(s)
     moved = [i for i, value in enumerate(leaves) if value]

@@ -1,4 +1,4 @@
-"""The house: imports point one way, the pure rooms need nothing that draws or prints, help needs no JAX."""
+"""Architecture: imports point one way, the pure rooms need nothing that draws or prints, help needs no JAX."""
 
 import ast
 import subprocess
@@ -77,11 +77,11 @@ def imports_within(path: Path) -> set[str]:
 
 LATE = {("optimizer.assumptions.quantity", "optimizer.assumptions.validation"),
         ("optimizer.assumptions.quantity", "optimizer.assumptions.schema")}  # fmt: skip
-"""What a block does by itself, as refuse bad fields, and what is written elsewhere for all blocks; imported when it is asked for."""
+"""Imports inside functions: what a block offers and another module implements for all blocks."""
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Modules that import each other in a circle; none where there is no circle."""
+    """Modules that import each other in a circle; an empty list where there is no circle."""
     for start in graph:
         ways = [[start]]
         seen = set[str]()

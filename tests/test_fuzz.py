@@ -63,7 +63,7 @@ def one(number: int) -> tuple[str, dict[str, Any], str]:
 
 
 def toml_of(value: Any) -> str:
-    """A value as TOML, or as something that is none."""
+    """A value as TOML, or as something invalid."""
     return "[]" if isinstance(value, tuple | list) else repr(value).replace("'", '"').replace(": ", " = ")
 
 

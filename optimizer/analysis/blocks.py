@@ -56,13 +56,13 @@ def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], 
         size: what one item adds to the count.
 
     """
-    tell = progress or (lambda _done, _total: None)
+    report = progress or (lambda _done, _total: None)
     done, total = 0, sum(map(size, items))
-    tell(done, total)
+    report(done, total)
     for item in items:
         yield item
         done += size(item)
-        tell(done, total)
+        report(done, total)
 
 
 def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | None = None) -> "pd.DataFrame":

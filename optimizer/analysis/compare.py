@@ -21,7 +21,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     """Outputs as rows, plans as columns, and each plan as a ratio to the reference.
 
     Args:
-        plans: name -> answer; answers that say why there is none have empty cells.
+        plans: name -> answer; plans without an optimum have empty cells.
         reference: the name that the others are divided by.
 
     Returns:

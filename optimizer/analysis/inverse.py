@@ -19,7 +19,7 @@ from .implied import ImpliedTraffic, design_of_size, implied_traffic, with_traff
 __all__ = ["SIZES", "inverse_columns", "inverse_table"]
 
 SIZES = (1e9, 3e9, 8e9, 30e9, 70e9, 400e9)
-"""Parameters of the inverse table where none are given: sizes that open models come in."""
+"""Parameters of the inverse table by default: common sizes of open models."""
 
 
 _SIZES = Check(

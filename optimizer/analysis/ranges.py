@@ -66,7 +66,7 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     the memory of a training run without limits.max_training_bytes_per_chip.
 
     Raises:
-        InputError: `over` names what no scenario has, or a range that is none; every problem at once.
+        InputError: `over` names what no scenario has, or an invalid range; all problems at once.
 
     """
     over = over or {}

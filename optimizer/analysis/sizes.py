@@ -37,7 +37,7 @@ def size_table(
         scenario: the question that all rows share.
         over: dotted paths, each with its values: numbers, human numbers ("200T", "38%"), names, blocks as plain data, or None to leave
             an optional field out. Every combination is solved; the last path varies fastest. `default_grid` when left out.
-        columns: names of the columns to keep besides those of the grid; all when left out.
+        columns: names of the columns to keep in addition to those of the grid; all when left out.
         band: tolerance of the near-optimal band, as a share of the optimal cost.
         progress: called with (combinations done, combinations in all).
 

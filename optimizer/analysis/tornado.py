@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["band_of", "tornado"]
 
 ACCURACY = 1e-9
-"""Relative accuracy of an optimum: a swing below it is none."""
+"""Relative accuracy of an optimum: smaller swings count as 0."""
 
 
 def band_of(best: Solution) -> dict[str, tuple[float, float]]:

@@ -106,7 +106,7 @@ def draws(
         without an answer keep their status, a sentence and NaN. `attrs["notes"]` says what was decided, `attrs["units"]` gives units.
 
     Raises:
-        InputError: a part, path or number is none; every problem at once.
+        InputError: a part, path or number is invalid; all problems at once.
 
     A law without a posterior keeps its point values. The law's error beyond the runs it was fitted on is not in its posterior.
 
@@ -256,8 +256,8 @@ def quantiles(
             values = np.quantile(good[name], shares) if len(good) else np.full(len(shares), np.nan)
             for level, value in zip(shares, values, strict=True):
                 key = {} if tokens is None else {"served_tokens": tokens}
-                told = {"output": name, "unit": units.get(name, ""), "quantile": level, "value": value}
-                records.append({**key, **told, "answered": len(good) / len(group)})
+                about = {"output": name, "unit": units.get(name, ""), "quantile": level, "value": value}
+                records.append({**key, **about, "answered": len(good) / len(group)})
     result = pd.DataFrame.from_records(records)
     result.attrs = {"units": {"quantile": "1", "answered": "1"}, "notes": frame.attrs.get("notes", ())}
     if "served_tokens" in frame:
@@ -283,7 +283,7 @@ def monte_carlo(
     """Quantiles of the optimum over what is not known: `quantiles` of `draws`, whose arguments these are.
 
     Returns:
-        As `quantiles`; besides, `optimum`, `band_low` and `band_high`: the scenario's own optimum and the range of designs of the same loss
+        As `quantiles`, and `optimum`, `band_low` and `band_high`: the scenario's own optimum and the range of designs of the same loss
         that cost at most 5 % more. Where the quantiles lie inside it, the uncertainty costs less than 5 %. With `served` they are those
         of each traffic.
 

@@ -172,7 +172,7 @@ def reasoning(best: Solution) -> list[Step]:
     ]
     balanced = d * parts["inference"] / parts["pre-training"]
     found += [
-        Step("D at equal cost", "pre-training as dear as inference", f"{human(balanced)} tokens"),
+        Step("D at equal cost", "pre-training costs as much as inference", f"{human(balanced)} tokens"),
         Step("heuristic over-training", f"{human(balanced)} / (20 x {human(n)})", times(balanced / (20 * n))),
         Step(
             "exact over-training",
@@ -188,12 +188,12 @@ def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataF
     """The optimum under each law of dense training, with its band and the middle 80 % of the ratio over the law's posterior.
 
     Args:
-        scenario: the question. Its own law comes first where it is none of the table's as published.
+        scenario: the question. Its own law comes first unless it is a published law of the table.
         progress: called with (laws done, laws in all).
 
     Returns:
         One row a law, index `law`: kind ("own", "law" for a credible one, "stress test" for a refit that no default takes), and the columns
-        of `ensemble`; besides, `posterior_overtraining_vs_rule_of_20_low` and `_high`, NaN for a law whose posterior is not published.
+        of `ensemble`, and `posterior_overtraining_vs_rule_of_20_low` and `_high`, NaN for a law whose posterior is not published.
 
     """
     import pandas as pd
@@ -257,9 +257,9 @@ def design_map(best: Solution) -> "pd.DataFrame":
         kind: str, line: str, n: np.ndarray, d: np.ndarray, loss: float = math.nan, costs: float = math.nan
     ) -> None:
         inside = np.isfinite(n * d) & (d >= 0.999 * below) & (d <= 1.001 * above)
-        told = {"kind": kind, "line": line, "loss": loss, "cost_total": costs}
+        about = {"kind": kind, "line": line, "loss": loss, "cost_total": costs}
         pairs = zip(n[inside], d[inside], strict=True)
-        records.extend({**told, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
+        records.extend({**about, "n_params": float(a), "train_tokens": float(b)} for a, b in pairs)
 
     for factor in LOSSES:
         tokens = by_law(sizes, factor * level)

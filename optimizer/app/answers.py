@@ -19,7 +19,7 @@ _KNOWN: set[Any] = set()
 
 
 def answer(scenario: Scenario) -> Solution:
-    """The optimum, or a Solution that says why there is none."""
+    """The optimum, or a Solution that says why it does not exist."""
     kind = jax.tree.structure(scenario)
     if kind not in _KNOWN:
         with waiting("Solving (the first answer of a kind takes some seconds) ...") as progress:

@@ -77,7 +77,7 @@ def rename(known: dict[str, Pin], old: str, new: str) -> dict[str, Pin]:
 
 
 def remove(known: dict[str, Pin], name: str) -> None:
-    """Take a pin away; nothing happens where there is none."""
+    """Remove a pin, if it exists."""
     known.pop(name, None)
 
 
@@ -102,7 +102,7 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
     """The pins in a file of `file_of`.
 
     Raises:
-        InputError: it is too large, no such file, or a scenario in it is none; one sentence for every problem.
+        InputError: it is too large, not a file of pins, or holds an invalid scenario; one sentence for every problem.
 
     """
     if len(content) > MOST_BYTES:

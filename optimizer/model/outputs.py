@@ -50,7 +50,7 @@ class Output(NamedTuple):
     column: str
     name: str
     symbol: str
-    """the paper's letter, or a word, for narrow headings; "" where there is none"""
+    """the paper's letter, or a word, for narrow headings; "" without one"""
     unit: str
     formula: str = ""
     kind: Kind = "number"
@@ -255,7 +255,7 @@ def with_unit(column: str, unit: str) -> str:
 
 
 def written(value: float, column: str, digits: int = 4, unit: str = "") -> str:
-    """A number of a column as people write it; "" where there is none. `unit` says what a number is that is no output.
+    """A number of a column as people write it; "" for NaN. `unit` is the unit of a number that is not an output.
 
     >>> written(1318.4, "overtraining_vs_law"), written(0.1745, "savings"), written(1.114e11, "n_params"), written(float("nan"), "loss")
     ('1,318x', '17.4 %', '111.4B', '')
@@ -273,7 +273,7 @@ def written(value: float, column: str, digits: int = 4, unit: str = "") -> str:
 
 
 def quantity_text(value: float, unit: str, column: str = "") -> str:
-    """A number with its unit, for labels and tooltips, to three digits; "n/a" where there is none.
+    """A number with its unit, for labels and tooltips, to three digits; "n/a" for NaN.
 
     >>> quantity_text(1.114e11, "parameters"), quantity_text(52.43, "1", "overtraining_vs_law"), quantity_text(0.25, "1")
     ('111B parameters', '52.4x', '0.25')

@@ -1,1 +1,1 @@
-"""Which design is best: scipy on the exact derivatives of the model, with a certificate."""
+"""Find and certify the best design: scipy on the exact derivatives of the model, with a certificate."""

@@ -1,4 +1,4 @@
-"""What is the optimum where only N and D are decided, no limit binds and no data repeats? One scalar root, pure JAX."""
+"""The optimum as one scalar root, in pure JAX, for problems that decide N and D only, without binding limits or repeated data."""
 
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ def optimum(scenario: Scenario) -> Optimum:
 
     """
     if scenario.rl.decided:
-        raise TypeError("rl.policy = 'optimised' decides R beside N and D; use solve")
+        raise TypeError("rl.policy = 'optimised' decides R as well as N and D; use solve")
     n, d, residual = unlimited(scenario)
     design = design_of(scenario, n, d)
     excess = [e > 1e-12 for e in limit_excess(scenario, design).values()]

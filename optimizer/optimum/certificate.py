@@ -1,4 +1,4 @@
-"""How far is a design from satisfying the Karush-Kuhn-Tucker conditions? Recomputed from the design alone, in logarithms."""
+"""The residual of the Karush-Kuhn-Tucker conditions at a design, recomputed from the design alone, in logarithms."""
 
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class Judged(NamedTuple):
     residual: Residual
     """recomputed from scratch"""
     excess: Scalar
-    """ln(quantity / bound) of every limit, in the order of `limit_excess`; -inf where there is none"""
+    """ln(quantity / bound) of every limit, in the order of `limit_excess`; -inf for limits that are not set"""
 
 
 def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Judged:

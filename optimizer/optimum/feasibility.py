@@ -1,4 +1,4 @@
-"""Which questions have no answer? Known impossibilities are recognised before the solver runs, each with its fix."""
+"""Recognise problems without a solution before the solver runs, each with a message that says what to change."""
 
 import math
 
@@ -51,7 +51,7 @@ class Room:
 
 
 def _largest_within(rows: Rows, path: str) -> float:
-    """The largest ln N that keeps a limit whose quantity rises with N but is no power of it; -inf where none does."""
+    """The largest ln N that keeps a limit whose quantity rises with N but is not a power of it; -inf where no size does."""
 
     def excess(ln_params: float) -> float:
         return rows.value(path, np.append(ln_params, np.zeros(rows.size - 1)))

@@ -1,4 +1,4 @@
-"""What is an answer? The optimal design with its cost, its band, its baseline and its certificate."""
+"""The result of `solve`: the optimal design with its cost, band, baseline and certificate."""
 
 import enum
 import math
@@ -176,11 +176,11 @@ class Solution:
     certificate: Certificate
     extrapolation: Extrapolation
     message: str = ""
-    """why there is no answer, when there is none"""
+    """why there is no optimum; "" where there is one"""
 
     @property
     def savings(self) -> float:
-        """1 - cost / baseline cost; negative where limits make the plan dearer than the unlimited Chinchilla plan; NaN
+        """1 - cost / baseline cost; negative where limits make the plan more expensive than the unlimited Chinchilla plan; NaN
         where that has no cost.
         """
         return 1 - float(self.cost.total) / float(self.baseline.cost.total)

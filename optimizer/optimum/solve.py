@@ -1,4 +1,4 @@
-"""Which design is best? One scenario, any goal, any limits -> a certified Solution.
+"""Solve one scenario, with any goal and any limits, and certify the solution.
 
     loss    minimise cost over N, D (and R)   subject to   l(N, D, R) <= l*
     budget  minimise l                        subject to   cost <= budget
@@ -332,7 +332,7 @@ def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
 
 
 def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> Solution:
-    """The solution of a question that has none: NaN, and the sentence that says why."""
+    """The Solution of a problem without an optimum: NaN, and the message that says why."""
     nan = math.nan
     design, cost = Design(nan, nan, nan), LifecycleCost(nan, nan, nan, nan)
     return Solution(

@@ -1,7 +1,8 @@
-"""What may a column of a sweep's input hold? Numbers, or text: names, and numbers as people write them.
+"""Read the columns of a sweep's input and check their types.
 
-Integers, floating point numbers and decimals become 64-bit floats, rounded once; text in a numeric column is read by `parse_number`, row by
-row; a null or NaN leaves the scenario's own value. Every other type is refused before anything is written.
+A column holds numbers or text. Integers, floating point numbers and decimals become 64-bit floats, rounded once; text in a numeric column
+is read by `parse_number`, row by row; a null or NaN stands for the scenario's own value. Other types are refused before anything is
+written.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def problem_of(field: pa.Field) -> str | None:
     if _is_number(kind):
         if field.name in number_paths(Scenario):
             return None
-        return f"has type {field.type}, but {field.name} is no number of a scenario: write text."
+        return f"has type {field.type}, but {field.name} is not a number in a scenario: write text."
     if pa.types.is_struct(kind):
         how = "Write each of its fields as a column of its own"
         if kind.num_fields:
@@ -34,14 +35,14 @@ def problem_of(field: pa.Field) -> str | None:
         how = "Write it as one of these"
     return (
         f"has type {field.type}; a column must hold numbers (integers, floating point, decimals) or text. {how}, "
-        f"or carry it along: --keep {field.name}."
+        f"or copy it to the output: --keep {field.name}."
     )
 
 
 def asked_frame(batch: pa.RecordBatch, keep: Sequence[str]) -> tuple[pd.DataFrame, dict[int, str]]:
-    """The question of every row, for `solve_batch`, and the rows whose text is no number with the sentence that says so.
+    """The frame for `solve_batch`, and an error message for each row in which a numeric column holds text that is not a number.
 
-    Built column by column: metadata that pandas has written could make a column the index, which asks nothing.
+    Built column by column, because metadata written by pandas could turn a column into the index, which `solve_batch` does not read.
     """
     columns: dict[str, object] = {}
     refused: dict[int, str] = {}
@@ -62,7 +63,7 @@ def asked_frame(batch: pa.RecordBatch, keep: Sequence[str]) -> tuple[pd.DataFram
 
 
 def _read(name: str, column: pa.Array, refused: dict[int, str]) -> np.ndarray:
-    """Numbers written as text; each text that occurs is read once."""
+    """Numbers written as text; each distinct text is parsed once."""
     encoded = column.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     numbers, problems = np.full(len(texts) + 1, np.nan), dict[int, str]()

@@ -19,7 +19,7 @@ RETRIES = 5
 CONNECT_SECONDS = 20
 
 Report = Callable[[Part, dict[str, int]], None]
-"""Called with every part that is done and its rows by status."""
+"""Called with each finished part and its number of rows by status."""
 
 
 def with_dask(job: Job, parts: Sequence[Part], scheduler: str, report: Report) -> None:
@@ -36,7 +36,7 @@ def with_dask(job: Job, parts: Sequence[Part], scheduler: str, report: Report) -
         client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            [f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler."]
+            [f"no Dask scheduler responds at {scheduler} ({error}); start one with: dask scheduler."]
         ) from None
     with client:
         threads = sum(client.nthreads().values())

@@ -50,7 +50,7 @@ class Sweep:
     scenario: Scenario
     rows: int
     numbers: range
-    """of the parts of this sweep or slice"""
+    """numbers of the parts of this sweep or slice"""
     statuses: dict[str, int]
     units: dict[str, str]
     missing: int = 0
@@ -63,7 +63,7 @@ class Sweep:
 
     @checks(columns=names("n_params"))
     def to_frame(self, columns: Names | None = None) -> SizeTable:
-        """All answers in memory, or the columns named; `attrs["units"]` gives the units."""
+        """All answers, or the named columns, as one frame; `attrs["units"]` gives the units."""
         parts = list(self.frames(columns))
         frame = SizeTable(pd.concat(parts, ignore_index=True) if parts else None)
         units = {name: unit for name, unit in self.units.items() if name in frame}
@@ -75,14 +75,14 @@ class Sweep:
         """The answers part by part, in the order of the input.
 
         Raises:
-            DataError: a part is no longer there, or a checksum in it is wrong.
+            DataError: a part is missing, or one of its checksums is wrong.
 
         """
         for path in self._parts():
             yield _read(path, None if columns is None else as_names(columns))
 
     def reasons(self) -> dict[str, str]:
-        """For each status without an answer, the sentence of its first row; at most one part a status is read."""
+        """The message of the first row of each status other than optimal; at most one part is read for each."""
         wanted = [status for status in self.statuses if status != "optimal"]
         found: dict[str, str] = {}
         for path in self._parts() if wanted else ():
@@ -164,7 +164,7 @@ def sweep_parquet(
 
     Raises:
         DataError: the input is missing, damaged or has wrong columns, or the folder cannot be written.
-        InputError: the folder holds another sweep, the engine cannot be reached, or there is no such slice.
+        InputError: the folder holds another sweep, the engine cannot be reached, or the slice does not exist.
 
     """
     if engine not in ENGINES:
@@ -188,14 +188,14 @@ def sweep_parquet(
 
 @contextlib.contextmanager
 def prepared(planned: Plan, numbers: range | None = None) -> Iterator[dict[int, dict[str, int]]]:
-    """The folder, locked; gives the parts that are already there with their counts, to be completed with those that are solved.
+    """Lock the folder and yield the counts of the parts that are complete; the caller adds those that it solves.
 
-    A whole sweep (`numbers` is None) has the folder alone. Slices share it, and each checks its own parts only. A part whose bytes are not
-    those that were written is left out, to be solved again.
+    A whole sweep (`numbers` is None) locks the folder exclusively. Slices share it, and each checks its own parts only. A part with changed
+    bytes is left out, to be solved again.
 
     Raises:
         DataError: the folder cannot be written, or its manifest is not the one that was written.
-        InputError: it holds another sweep or other files, its input was changed, or another process works in it.
+        InputError: it holds another sweep or other files, its input has changed, or another process uses it.
 
     """
     out = Path(planned.job.out)
@@ -217,10 +217,10 @@ def prepared(planned: Plan, numbers: range | None = None) -> Iterator[dict[int, 
                     [f"another process is sweeping into {out}; wait for it, or give --out another folder."]
                 )
             _same_sweep(planned, out)
-            # Where locks are missing, other slices may be writing: only a whole sweep, which must be started alone, tidies up then.
+            # Without locks, other slices may be writing; then only a whole sweep, which must be started alone, removes partial files.
             if alone or numbers is None:
                 _tidy(out)
-            if start and alone and _locked(lock, shared=True) is False:  # a whole sweep got in between
+            if start and alone and _locked(lock, shared=True) is False:  # a whole sweep took the lock in between
                 raise InputError(
                     [f"another process is sweeping into {out}; wait for it, or give --out another folder."]
                 )
@@ -238,23 +238,23 @@ def prepared(planned: Plan, numbers: range | None = None) -> Iterator[dict[int, 
 
 
 def _tidy(out: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove partial files of killed processes."""
     for partial in out.glob(f".*{PARTIAL}"):
         partial.unlink(missing_ok=True)
 
 
 def _done(planned: Plan, out: Path, parts: Sequence[Part]) -> dict[int, dict[str, int]]:
-    """Which of these parts are there and whole, with their counts.
+    """The parts that are complete, with their counts.
 
     Raises:
-        InputError: a row group is no longer the one that its part answers, or the folder holds parts of something else.
+        InputError: a row group has changed since it was solved, or the folder holds other Parquet files.
 
     """
     names = {part.name for part in planned.parts}
     there = {path.name for path in out.iterdir() if path.suffix == ".parquet" and not path.name.startswith((".", "_"))}
     if others := sorted(there - names):
         raise InputError(
-            [f"{out} holds {others[0]}, which is no part of this sweep but would be read with it; move it elsewhere."]
+            [f"{out} holds {others[0]}, which is not part of this sweep but would be read with it; move it elsewhere."]
         )
 
     def check(part: Part) -> tuple[Part, dict[str, int] | None, bool]:
@@ -270,14 +270,14 @@ def _done(planned: Plan, out: Path, parts: Sequence[Part]) -> dict[int, dict[str
         raise InputError(
             [
                 f"{changed[0].source}, row group {changed[0].row_group + 1}{more}, changed since {out / changed[0].name} answered it, so "
-                "the answers there are to other rows; give --out another folder, or put the old file back."
+                "the answers there belong to other rows; give --out another folder, or put the old file back."
             ]
         )
     return {part.number: counts for part, counts, _ in found if counts is not None}
 
 
 def _counted(planned: Plan, done: dict[int, dict[str, int]], progress: Progress | None) -> Report:
-    """A function to call with every part that is done: it adds the counts to `done` and reports progress in rows."""
+    """A function that adds the counts of a finished part to `done` and reports progress in rows."""
     total = sum(part.rows for part in planned.parts)
     sofar = sum(part.rows for part in planned.parts if part.number in done)
     if progress:
@@ -294,7 +294,7 @@ def _counted(planned: Plan, done: dict[int, dict[str, int]], progress: Progress 
 
 
 def _finished(scenario: Scenario, planned: Plan, numbers: range, done: dict[int, dict[str, int]]) -> Sweep:
-    """The result of a sweep or slice whose parts are all there; writes the summary if all parts of the whole are."""
+    """The result of a finished sweep or slice; writes the summary if no part of the whole sweep is missing."""
     out, names = Path(planned.job.out), {part.name for part in planned.parts}
     missing, every = len(names - {path.name for path in out.glob("part-*.parquet")}), done
     if not missing:
@@ -327,7 +327,7 @@ def _read(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
         )
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            [f"{path} cannot be read ({first_line(error)}); the same sweep, started again, makes this part again."]
+            [f"{path} cannot be read ({first_line(error)}); start the same sweep again to solve this part again."]
         ) from None
 
 
@@ -344,13 +344,11 @@ def _same_sweep(planned: Plan, out: Path) -> None:
     except FileNotFoundError:
         others = sorted(p.name for p in out.iterdir() if p.name not in (LOCK, START) and not p.name.endswith(PARTIAL))
         if others:
-            raise InputError(
-                [f"{out} holds {others[0]} but no sweep; give --out an empty folder, or one that is not there yet."]
-            ) from None
+            raise InputError([f"{out} holds {others[0]} but no sweep; give --out an empty or new folder."]) from None
         write_atomically(out / MANIFEST, (json.dumps(planned.manifest, indent=2, ensure_ascii=False) + "\n").encode())
         return
     except (OSError, ValueError) as error:
-        raise DataError([f"{out / MANIFEST} cannot be read ({error}); start anew in another folder."]) from None
+        raise DataError([f"{out / MANIFEST} cannot be read ({error}); start again in another folder."]) from None
     now = json.loads(json.dumps(planned.manifest))
     then = then if isinstance(then, dict) else {}
     differs = [key for key, value in now.items() if then.get(key) != value and key not in ("date", "digest")]
@@ -358,8 +356,8 @@ def _same_sweep(planned: Plan, out: Path) -> None:
         if differs:
             raise DataError(
                 [
-                    f"{out / MANIFEST} was changed since it was written ({', '.join(differs)}), so it no longer says what is answered "
-                    "there; put it back, or start anew in another folder."
+                    f"{out / MANIFEST} was changed since it was written ({', '.join(differs)}), so it no longer describes the answers "
+                    "there; put it back, or start again in another folder."
                 ]
             )
         return

@@ -1,6 +1,6 @@
-"""What is one part of a sweep? The rows of one row group of a Parquet file, solved SLICE at a time into a file of its own.
+"""Solve one part of a sweep: the rows of one row group of a Parquet file, SLICE at a time, written to one file.
 
-Every engine calls `solve_part`, in this process or in another: the same rows give the same bytes.
+Every engine calls `solve_part`, in this process or in another; the same rows give the same bytes.
 """
 
 import json
@@ -28,19 +28,19 @@ SLICE = 1 << 17
 
 
 class Part(NamedTuple):
-    """One row group of the input and the file that answers it."""
+    """One row group of the input and the file of its answers."""
 
     number: int
     source: str
     row_group: int
     rows: int
     ranges: tuple[tuple[int, int], ...]
-    """where its bytes lie in the file: first byte and length"""
+    """of its bytes in the file: first byte and length"""
     name: str
 
 
 class Job(NamedTuple):
-    """What every part shares, as plain data that travels to other processes."""
+    """What all parts share, as plain data that can be sent to other processes."""
 
     scenario: str
     """as JSON"""
@@ -53,7 +53,7 @@ class Job(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a part says about itself."""
+    """The record in the footer of a part."""
 
     digest: str
     part: int
@@ -68,10 +68,10 @@ def part_name(number: int) -> str:
 
 
 def solve_part(job: Job, part: Part) -> dict[str, int]:
-    """Answer one row group and write its file; the number of rows by status. The same bytes whoever calls it, on the same kind of machine.
+    """Solve one row group, write its file and return the number of rows by status. The bytes depend on the rows and the kind of machine.
 
     Raises:
-        DataError: the row group cannot be read or changed meanwhile, the file cannot be written, or this process has another version.
+        DataError: the row group cannot be read or has changed, the file cannot be written, or this process has another version.
 
     """
     if job.made_by != compact(made_by(), sort_keys=True):
@@ -92,7 +92,7 @@ def solve_part(job: Job, part: Part) -> dict[str, int]:
             for found in answered["status"].value_counts().to_pylist():
                 counts[found["values"]] = counts.get(found["values"], 0) + found["counts"]
             if writer is None:
-                # A dictionary of numbers that hardly ever repeat costs half of the writing and saves nothing.
+                # Numbers hardly ever repeat: a dictionary of them takes half of the writing time and saves nothing.
                 text = [field.name for field in answered.schema if not _is_number(field)]
                 writer = pq.ParquetWriter(sealed, answered.schema, use_dictionary=text, write_page_checksum=True)  # pyright: ignore[reportArgumentType]
             writer.write_table(answered)
@@ -174,7 +174,7 @@ def _solved(scenario: Scenario, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refused(answers: pd.DataFrame, refused: dict[int, str]) -> pd.DataFrame:
-    """The answers without those to rows whose text is no number."""
+    """The answers, with an error message in rows whose text is not a number."""
     sentences = pd.Series(refused)
     texts = {name: answers[name].astype(object) for name in ("status", "message", "active_limits")}
     already = texts["message"].loc[sentences.index].where(texts["status"].loc[sentences.index] == "bad_input", "")
@@ -189,10 +189,10 @@ def _refused(answers: pd.DataFrame, refused: dict[int, str]) -> pd.DataFrame:
 
 
 def _batches(part: Part) -> Iterator[pa.RecordBatch]:
-    """The rows of a row group, SLICE at a time; one empty batch where it has none.
+    """The rows of a row group, SLICE at a time; one empty batch for a group without rows.
 
     Raises:
-        DataError: the file is damaged or no longer there.
+        DataError: the file is damaged or missing.
 
     """
     try:
@@ -221,14 +221,14 @@ def _state(part: Part) -> tuple[int, int]:
 def _unreadable(part: Part, error: Exception) -> DataError:
     return DataError(
         [
-            f"{part.source}, row group {part.row_group + 1}, cannot be read ({first_line(error)}); the parts before it are whole. "
-            "Replace the file and start anew in another folder."
+            f"{part.source}, row group {part.row_group + 1}, cannot be read ({first_line(error)}); earlier parts are complete. "
+            "Replace the file and start again in another folder."
         ]
     )
 
 
 def _changed(part: Part) -> DataError:
-    return DataError([f"{part.source} changed while it was read; start anew in another folder."])
+    return DataError([f"{part.source} changed while it was read; start again in another folder."])
 
 
 def first_line(error: Exception) -> str:
@@ -236,7 +236,7 @@ def first_line(error: Exception) -> str:
 
 
 def held_record(path: Path, job: Job, part: Part) -> Record | None:
-    """The record of a part that is there, byte by byte as it was written, and of this question; None otherwise."""
+    """The record of a part whose file is unchanged and answers this question; None for any other file."""
     try:
         if not is_sealed(path):
             return None

@@ -1,4 +1,4 @@
-"""What is to be done in a sweep? The input's row groups, one part each, once every column is known to be right; nothing is written."""
+"""Plan a sweep: check the input and list its parts, one for each row group. Nothing is written."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ __all__ = ["Plan", "plan"]
 
 
 class Plan(NamedTuple):
-    """A sweep that can begin."""
+    """A checked sweep: what all parts share, the parts, and the manifest."""
 
     job: Job
     parts: list[Part]
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
 
 
 def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) -> Plan:
-    """The parts of a sweep, once its input is known to be readable and its columns to be right. Nothing is written."""
+    """Check that the input can be read and that its columns are right, and list the parts. Nothing is written."""
     for path in (source, out):
         _check_path(path)
     files = _files(source, out)
@@ -63,10 +63,10 @@ def plan(scenario: Scenario, source: Path, out: Path, keep: Sequence[str] = ()) 
 
 
 def _check_path(path: Path) -> None:
-    """Whether the system can look for something there.
+    """Check that a path can be opened or created.
 
     Raises:
-        DataError: it cannot, for the name or for permissions.
+        DataError: it cannot, because of its name or of permissions.
 
     """
     try:
@@ -109,7 +109,7 @@ def _footer_hash(path: Path) -> str:
 
 
 def _ranges(group: pq.RowGroupMetaData) -> tuple[tuple[int, int], ...]:
-    """Where the bytes of a row group lie in its file, as first byte and length; neighbours are joined."""
+    """The ranges of bytes of a row group in its file, as first byte and length; adjacent ranges are joined."""
     found: list[list[int]] = []
     for i in range(group.num_columns):
         column = group.column(i)
@@ -134,7 +134,8 @@ def _check_columns(
     known = dict.fromkeys(".".join(path.split(".")[:i]) for path in paths for i in range(1, path.count(".") + 2))
     first = files[0]
     problems = [
-        f"{first}: column {name} is not a dotted path of a scenario{near_miss(name, known)} Rename it, or carry it along: --keep {name}."
+        f"{first}: column {name} is not a dotted path of a scenario{near_miss(name, known)} Rename it, or copy it to the output: "
+        f"--keep {name}."
         for name in names
         if name not in known and name not in keep
     ]
@@ -150,9 +151,11 @@ def _check_columns(
         if field.name in known and field.name not in keep and (problem := problem_of(field))
     ]
     answers = [name for name in solve_batch(scenario, pd.DataFrame()) if name in names]
-    problems += [f"{first}: column {name} has the name of an answer; rename it." for name in answers]
+    problems += [f"{first}: column {name} has the name of an output; rename it." for name in answers]
     for path in files[1:]:
         if not footers[path].schema.to_arrow_schema().equals(schema):
-            problems.append(f"{path} has other columns or types than {first}; write both alike, or sweep them apart.")
+            problems.append(
+                f"{path} has other columns or types than {first}; write all files with the same columns, or sweep them separately."
+            )
     if problems:
         raise DataError(problems)

@@ -1,7 +1,7 @@
-"""Is a Parquet file, byte by byte, the one that was written? Its footer carries the SHA-256 of all its other bytes.
+"""Parquet files that carry a SHA-256 of all their bytes, so that any changed byte is detected.
 
-Checksums of pages, which Parquet has, cover the data alone; a footer with a changed byte can still be read and say something else. So the
-footer holds a hash of the file in which the place of that hash is filled with zeros.
+The page checksums of Parquet cover the data only; a footer with a changed byte can still be read, with another meaning. The hash is stored
+in the footer and computed with zeros in its place.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _HASH = re.compile(re.escape(SEAL.encode()) + rb"..([0-9a-f]{64})", re.DOTALL)
 
 
 class SealedFile(io.RawIOBase):
-    """A file to write Parquet into: hashed on its way to `file`, the footer kept back until the hash is known.
+    """A writable file for Parquet: bytes are hashed and passed on to `file`, and the footer is held until the hash is known.
 
     The writer must be given the metadata {SEAL: BLANK}; `footer()` is called before it is closed and `seal()` after.
     """
@@ -49,7 +49,7 @@ class SealedFile(io.RawIOBase):
         return len(plain)
 
     def footer(self) -> None:
-        """What is written from here on is kept back."""
+        """Hold everything written from here on."""
         self._tail = bytearray()
 
     def seal(self) -> None:
@@ -98,7 +98,7 @@ def sha256_of(path: Path, ranges: Iterable[tuple[int, int]]) -> str:
 
 
 def _sha256(file: BinaryIO, ranges: Iterable[tuple[int, int]], end: bytes | bytearray = b"") -> str:
-    """Of ranges of a file, followed by `end`."""
+    """SHA-256 of ranges of a file, followed by `end`."""
     found = hashlib.sha256()
     for begin, left in ranges:
         file.seek(begin)

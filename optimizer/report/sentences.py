@@ -84,7 +84,7 @@ def saving(best: Solution) -> str:
 
 
 def held(stairs: "pd.DataFrame") -> str:
-    """One sentence on a `staircase` whose end is held by limits, which then say nothing about what the bills add; "" where none is."""
+    """One sentence on a `staircase` whose last step is held by a limit, so that it does not show what each bill adds; "" otherwise."""
     rows = [row for row in stairs.to_dict("records") if row["status"] == Status.OPTIMAL.name.lower()]
     if not rows or not rows[-1]["held_by"]:
         return ""

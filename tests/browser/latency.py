@@ -1,4 +1,4 @@
-"""How long from an input to the new answer and the redrawn chart? In a real browser, beside the least app that has a slider and a chart.
+"""The time from an input to the new answer and the redrawn chart, in a real browser, compared with a minimal app of a slider and a chart.
 
 `python -m tests.browser.latency`. An observer in the page notes the first change of the metric's text and of the chart; both apps run in this
 run, in turns, so that the ratio belongs to the app and the milliseconds to the machine. The slider goes eight notches there and back, so
@@ -29,7 +29,7 @@ st.altair_chart(alt.Chart(frame).mark_line().encode(x="x", y=alt.Y("y", scale=al
 """
 
 MOST = 36
-"""Presses, three more to warm up, that a slider has notches for: each asks for an answer that nobody asked for before."""
+"""Presses, three more to warm up, that a slider has notches for: each asks for an answer that is not cached."""
 
 WATCH = """key => {
   const text = () => [...document.querySelectorAll('[data-testid=stMetricValue]')].map(m => m.textContent).join();

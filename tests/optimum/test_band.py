@@ -48,7 +48,7 @@ SCENARIOS = {
 
 
 def tokens_at(scenario, level: float, sizes: np.ndarray) -> np.ndarray:
-    """D at which each size has a reducible loss, by bisection of the law alone; NaN where none does."""
+    """D at which each size has a reducible loss, by bisection of the law alone; NaN where no D does."""
     low, high = np.full(sizes.shape, 10.0), np.full(sizes.shape, 60.0)
     reached = np.asarray(scenario.law.reducible(sizes, np.exp(high))) < level
     for _ in range(60):

@@ -357,7 +357,7 @@ def test_detail_is_what_solve_says(lecture):
 
 
 def test_how_far_a_fit_reaches_is_known_in_a_batch_too(lecture):
-    """Published coefficients, by name or by number, have the range of their fit; others have none."""
+    """Published coefficients, by name or by number, have the range of their fit; others have no range."""
     law = lecture.law
     by_number = pd.DataFrame({"law.beta": [0.3, law.beta], "law.E": [law.E, law.E]})
     by_name = pd.DataFrame({"law": ["hoffmann", "besiroglu"]})
@@ -381,7 +381,7 @@ def test_how_far_a_fit_reaches_is_known_in_a_batch_too(lecture):
     "changes", some([{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}], [1])
 )
 def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
-    """The same answers as `solve`, none of the rows through it."""
+    """The same answers as `solve`, without calling it for any row."""
     s = lecture.update(
         {
             "money.unit": "usd",

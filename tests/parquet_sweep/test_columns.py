@@ -111,7 +111,7 @@ def test_every_other_type_is_refused_in_one_sentence_a_column(tmp_path, lecture)
     for name, problem in zip(OTHERS, problems, strict=True):
         assert problem.startswith(f"{tmp_path / 'in.parquet'}: column {name} has type {written.field(name).type}"), name
     assert "such as law.beta" in problems[list(OTHERS).index("law")]
-    assert problems[-1].endswith("but goal.kind is no number of a scenario: write text.")
+    assert problems[-1].endswith("but goal.kind is not a number in a scenario: write text.")
     assert not (tmp_path / "out").exists()
     found = sweep_parquet(lecture, tmp_path / "in.parquet", tmp_path / "out", keep=list(OTHERS))
     assert (

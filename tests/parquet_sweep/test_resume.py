@@ -140,7 +140,7 @@ def test_a_changed_byte_is_found_by_who_reads_the_answers(source, out, lecture):
     part.write_bytes(data)
     with pytest.raises(OSError, match=r"(?i)crc|checksum"):
         pq.read_table(part, page_checksum_verification=True)
-    with pytest.raises(DataError, match=r"part-000001\.parquet cannot be read .* started again, makes this part again"):
+    with pytest.raises(DataError, match=r"part-000001\.parquet cannot be read .* start the same sweep again to solve"):
         found.to_frame()
 
 
@@ -164,7 +164,7 @@ def test_a_changed_manifest_is_refused(source, out, lecture):
 
 def test_a_file_that_would_be_read_with_the_answers_is_refused(source, out, lecture):
     shutil.copy(out / "part-000000.parquet", out / "part-000003.parquet")
-    with pytest.raises(InputError, match=r"holds part-000003\.parquet, which is no part of this sweep"):
+    with pytest.raises(InputError, match=r"holds part-000003\.parquet, which is not part of this sweep"):
         sweep_parquet(lecture, source, out)
 
 

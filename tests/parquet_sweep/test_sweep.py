@@ -344,7 +344,8 @@ def bad_inputs(folder: Path) -> dict[str, tuple[Path, str]]:
     draws(0).to_parquet(add("norows", "has no rows"), index=False)
     draws(3).rename(columns={"law": "lwa"}).to_parquet(
         add(
-            "columns", "column lwa is not a dotted path of a scenario, did you mean 'law'? Rename it, or carry it along"
+            "columns",
+            "column lwa is not a dotted path of a scenario, did you mean 'law'? Rename it, or copy it to the output",
         ),
         index=False,
     )
@@ -372,7 +373,7 @@ def test_damage_inside_a_file_stops_at_that_row_group(tmp_path, lecture):
     at = pq.read_metadata(path).row_group(2).column(0).data_page_offset + 2000
     data[at : at + 64] = bytes(64)
     path.write_bytes(bytes(data))
-    with pytest.raises(DataError, match=r"row group 3, cannot be read .* the parts before it are whole"):
+    with pytest.raises(DataError, match=r"row group 3, cannot be read .* earlier parts are complete"):
         sweep_parquet(lecture, path, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         ".lock",

@@ -44,7 +44,7 @@ def printed(text) -> str:
 
 
 def table_of(scenario):
-    """A table of one row whose numbers nobody solved."""
+    """A table of one row with invented numbers."""
     row = {"status": "optimal", "n_params": 1e11, "train_tokens": 1e14, "message": ""}
     units = {"n_params": "parameters", "train_tokens": "tokens"}
     return over_grid(scenario, {}, {"kind": "sizes", "over": {}, "band": 0.05}, lambda _: ([dict(row)], units), None)

@@ -72,7 +72,7 @@ def page() -> None:
 
 
 def _answers(known: dict[str, Pin]) -> dict[str, Solution]:
-    """The answer to every pin; each answer is cached, so that an interruption loses none."""
+    """The answer to every pin; each answer is cached, so an interruption loses only the one in progress."""
     bar = st.progress(0.0, "Solving ...")
     found = {}
     for done, (name, pinned) in enumerate(known.items()):

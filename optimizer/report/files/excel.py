@@ -1,4 +1,4 @@
-"""What does the Excel file hold? The table with frozen names and units, and a second sheet with the scenario and its sources."""
+"""Write a table as an Excel workbook: one sheet with the table, one with the scenario and its sources."""
 
 import datetime
 import io
@@ -63,7 +63,7 @@ class _Book:
 
 
 def workbook(frame: pd.DataFrame, record: dict[str, Any]) -> bytes:
-    """The bytes of the file. Numbers are stored with 16 digits and shown short."""
+    """The bytes of the workbook. Numbers are stored with 16 digits and displayed with fewer."""
     made = _Book(record["date"], record["title"], caption(record))
     _table(made, frame, record)
     _scenario(made, record)
@@ -94,7 +94,7 @@ def _table(made: _Book, frame: pd.DataFrame, record: dict[str, Any]) -> None:
 
 
 def _shown(unit: str, cells: list[Any]) -> str:
-    """The number format of a column, the same for all of its numbers that differ little in size."""
+    """The number format of a column, chosen by its unit and the range of its numbers."""
     if unit in ("tokens", "parameters") and any(isinstance(v, (int, float)) and v < 0 for v in cells):
         return "0.000E+00"  # a format has no room for billions of both signs
     known = [abs(v) for v in cells if isinstance(v, (int, float)) and math.isfinite(v) and v]
@@ -144,7 +144,7 @@ def _scenario(made: _Book, record: dict[str, Any]) -> None:
 
 
 def _block(made: _Book, sheet: Worksheet, row: int, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
-    """A heading and rows below it; the row after them."""
+    """Write a header and rows; return the next free row."""
     for column, name in enumerate(header):
         made.write(sheet, row, column, name, bold=True, bottom=1)
     for i, cells in enumerate(rows, start=row + 1):
@@ -156,14 +156,14 @@ def _block(made: _Book, sheet: Worksheet, row: int, header: tuple[str, ...], row
 
 
 def _plainly(value: Any) -> dict[str, str]:
-    """A number of its own: every digit where it is short, groups of three where it is long."""
+    """The number format of a single number: thousands separators for large integers, Excel's general format for others."""
     return (
         {"num_format": "#,##0"} if isinstance(value, float) and 1e4 <= abs(value) < 1e15 and value == int(value) else {}
     )
 
 
 def _choices(plain: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Every choice that is text (laws, kinds, policies, chips) with its dotted path."""
+    """The dotted path and value of every text choice: laws, kinds, policies, chips."""
     found: list[tuple[str, str]] = []
     for name, value in plain.items():
         if f"{prefix}{name}" in ("name", "description", "sources"):
