@@ -1,4 +1,4 @@
-"""How long do answers take? `make bench` measures; nothing asserts on it.
+"""Benchmark of the time that answers take, run by `make bench`; no test asserts on it.
 
 Everything that is compared runs in turns in one process on the same scenarios; the median of the rounds is printed, and the best, which
 other work on the machine disturbs least. Ratios are the claim: seconds belong to the machine. docs/benchmarks.md keeps one run with what the

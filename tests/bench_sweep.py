@@ -1,4 +1,4 @@
-"""How fast is a sweep, and how much memory does it take? `make bench` measures; nothing asserts on it.
+"""Benchmark of the speed and the memory of a sweep, run by `make bench`; no test asserts on it.
 
 Every run is a process of its own, so that its peak memory is its own. Rates and processor time are given as ratios to `solve_batch` on a
 frame in memory, in the same slices and measured in the same run, and memory as a ratio of 2,000,000 rows to 200,000.

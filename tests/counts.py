@@ -1,4 +1,4 @@
-"""How much does a test run try? A part of it in `make test`; everything with OVERTRAIN_THOROUGH=1, as continuous integration sets it."""
+"""Number of cases of a test run: a part in `make test`, all with OVERTRAIN_THOROUGH=1, which continuous integration sets."""
 
 import os
 from collections.abc import Iterable

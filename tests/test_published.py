@@ -133,7 +133,7 @@ def test_traffic_that_rationalises_llama_3(name, n, d, implied):
 
 
 def test_no_traffic_rationalises_llama_3_405b_under_hoffmann():
-    # T / D = -0.7: without any traffic the law already wants more than 15.6T tokens for 405B parameters.
+    # T / D = -0.7: without any traffic the law already asks for more than 15.6T tokens for 405B parameters.
     fit = law("hoffmann")
     by_n = jax.grad(lambda n: jax.numpy.log(fit.reducible(jax.numpy.exp(n), 15.6e12)))(math.log(405e9))
     by_d = jax.grad(lambda d: jax.numpy.log(fit.reducible(405e9, jax.numpy.exp(d))))(math.log(15.6e12))

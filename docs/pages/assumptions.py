@@ -61,7 +61,7 @@ A table `[sources]` maps dotted paths to where your own numbers come from; `over
 What a file leaves out has its default, also where a change names one field of a block: `--set money.serve_chip.usd_per_chip_hour=3` keeps
 the default chip and replaces its price. `schema_version = 1` at the top of a file, `"schema_version": 1` in a file of pins and `v=1` in a
 link of the app say which form of a scenario they are written in. Without it they are of the form before, which is still read; a newer one
-than this version of Overtrain knows is refused.
+than this version of Overtrain can read is refused.
 """
 
 

@@ -55,6 +55,8 @@ PAUSE = 0.08
 LARGEST = 2.0**53
 MOST_WRITTEN = 10_000
 """Most numbers of a table that are written one by one."""
+SHORT, LETTER, CELL = 24, 8, 24
+"""Letters of a text that is never cut; pixels of a letter, and of the space around a text."""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """For screen readers: read aloud, not shown."""
 _LOOK = """<style>
@@ -254,8 +256,9 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
         content[name] = values / 10.0**power if power else values
         headers[name] = as_text(_header(name, units.get(name, "1"), power))
     shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
+    widths = {headers[name]: _narrow(values, headers[name]) for name, values in content.items() if name not in numbers}
     if len(shown) * len(numbers) > MOST_WRITTEN:
-        formats = {
+        formats = widths | {
             headers[name]: st.column_config.NumberColumn(format=_format(content[name], name)) for name in numbers
         }
         st.dataframe(shown, hide_index=True, alt=alt_text, placeholder="", column_config=formats)
@@ -270,7 +273,13 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
             for output in dict.fromkeys(outputs):
                 rows = [i for i, other in enumerate(outputs) if other == output]
                 style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
-    st.dataframe(style, hide_index=True, alt=alt_text, placeholder="")
+    st.dataframe(style, hide_index=True, alt=alt_text, placeholder="", column_config=widths)
+
+
+def _narrow(texts: np.ndarray, header: str) -> Any:
+    """A column of short texts at its full width; the browser, which sees the first rows only, would cut later ones."""
+    longest = max(len(header), *map(len, map(str, texts)), 0)
+    return st.column_config.Column(width=LETTER * longest + CELL if longest <= SHORT else None)
 
 
 def _power(values: Iterable[float]) -> int:
@@ -306,7 +315,7 @@ def _format(values: np.ndarray, name: str) -> str:
     """A format of the browser's, for tables too long to write every number."""
     output = output_of(name)
     if output and output.kind != "number":
-        return {"ratio": "%.1fx", "share": "percent", "count": "localized"}[output.kind]
+        return {"ratio": "%.1fx", "share": "percent", "count": "localized", "whole": "localized"}[output.kind]
     return "compact" if float(np.nanmax(np.abs(values), initial=0.0)) >= 1e3 else "%.4g"
 
 

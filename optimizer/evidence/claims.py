@@ -199,9 +199,9 @@ def _fast_mode(own: Placement, _real: Placement) -> Shown:
     full, balanced = (
         operating_point(own, b)["tokens_per_second_per_user"] for b in (None, key_figures(own)["balance batch"][0])
     )
-    slow, fast = (human(fast_mode(own, usual)[1], 3) for usual in (full, balanced))
+    from_full, from_balance = (human(fast_mode(own, usual)[1], 3) for usual in (full, balanced))
     return (
-        f"{slow}x for 2.5x from {human(full, 3)} tokens/s, memory full; {fast}x from {human(balanced, 3)}, the balance batch",
+        f"{from_full}x for 2.5x from {human(full, 3)} tokens/s, memory full; {from_balance}x from {human(balanced, 3)}, the balance batch",
         f"{slow}x for 2.5x from 50 tokens/s at 100 us per layer, {tuned}x at 50 us: 8 B200 at fp4, no speculation",
         f"measured {human(measured[125.0] / measured[50.0], 2)}x for 2.5x (DeepSeek-R1, B200); list multipliers "
         f"{human(float(prices.min()), 2)} to {human(float(prices.max()), 2)}x",

@@ -23,8 +23,8 @@ def test_every_credible_law_with_its_band(lecture):
 def test_the_lecture_against_two_laws_as_published(lecture):
     # The four optima to the digits of the table in the README.
     frame = ensemble(lecture)
-    told = [f"{frame.loc[law, 'n_params'] / 1e9:.1f}B" for law in ("besiroglu", "muennighoff", "de-vries", "hoffmann")]
-    assert told == ["111.4B", "110.6B", "95.6B", "95.1B"]
+    sizes = [f"{frame.loc[law, 'n_params'] / 1e9:.1f}B" for law in ("besiroglu", "muennighoff", "de-vries", "hoffmann")]
+    assert sizes == ["111.4B", "110.6B", "95.6B", "95.1B"]
 
 
 def test_two_readings_of_one_fit_may_count_once(lecture):
@@ -43,8 +43,8 @@ def test_a_law_without_an_answer_has_no_part_in_the_mean(lecture):
     assert np.isnan(frame.loc["besiroglu", "n_params"])
     solved = frame.loc[["hoffmann", "de-vries"], "n_params"]
     assert frame.loc["geometric mean", "n_params"] == pytest.approx(math.sqrt(solved.prod()))
-    nobody = ensemble(lecture.update({"goal": {"kind": "loss", "loss": 1.0}}))
-    assert (nobody["kind"] == "law").all()
+    unreachable = ensemble(lecture.update({"goal": {"kind": "loss", "loss": 1.0}}))
+    assert (unreachable["kind"] == "law").all()
 
 
 def test_repeated_data_stays_repeated():

@@ -50,7 +50,7 @@ def test_a_group_is_one_input():
 
 
 def test_points_without_an_answer_leave_the_indices_of_the_rest():
-    # Only x0 < 3/4 has answers, so Var(x0) = (3/4)^2 / 12 beside Var(x1) = 1/12.
+    # Only x0 < 3/4 has answers, so Var(x0) = (3/4)^2 / 12 and Var(x1) = 1/12.
     def partial(cube: np.ndarray) -> np.ndarray:
         return np.where(cube[:, :1] < 0.75, cube.sum(axis=1, keepdims=True), np.nan)
 

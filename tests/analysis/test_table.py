@@ -262,7 +262,7 @@ def test_no_number_is_broken_however_narrow_the_terminal(lecture, width):
     shown = ["n_params", "band_n_params_low", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "loss",
              "cost_total", "savings"]  # fmt: skip
     for _, row in table.iterrows():
-        for name in shown:  # beside the axes that it belongs to, in whichever block
+        for name in shown:  # next to its axes, in whichever block
             axes = [human(row["traffic.output_tokens"]), row["law"]]
             assert any(w[:2] == axes and written(row[name], name) in " ".join(w[2:]) for w in words), name
     for unit in ("parameters", "tokens", "nat/token", "FLOP"):

@@ -105,7 +105,7 @@ def test_a_question_without_an_answer_keeps_the_last_one(page):
 
 def test_a_page_that_waits_to_be_asked_has_its_link_already():
     at = opened("sensitivity", preset="data-limited-lab")
-    at.session_state["question"].change({"pretraining.mfu": 0.3125})  # nobody has asked this before
+    at.session_state["question"].change({"pretraining.mfu": 0.3125})  # not cached
     run(at)
     assert [b for b in at.button if b.label == "Calculate"]
     assert at.query_params["pretraining.mfu"] in ("0.3125", ["0.3125"])

@@ -50,7 +50,7 @@ def test_a_single_sequence_costs_the_weights_and_the_layers():
     expected = 8e9 * 1.0 / (3.35e12 * 0.915) + float(layers(s.deployment, 8e9)) * 1e-4
     assert float(step_time(r, 1.0).total) == pytest.approx(
         expected, rel=1e-4
-    )  # one token of cache is read beside 8e9 weights
+    )  # one token of cache is read with 8e9 weights
 
 
 @pytest.mark.parametrize("changes", [{}, EXPERTS])

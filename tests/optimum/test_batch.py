@@ -253,7 +253,7 @@ def test_a_search_is_a_loop_of_solve(lecture, name, monkeypatch):
 
 
 def test_a_search_finds_the_best_of_a_cost_with_steps_and_kinks(lecture, monkeypatch):
-    # Serving gets dearer by half above 20B and falls in steps of a sawtooth: neither convex nor smooth.
+    # Serving gets more expensive by half above 20B and falls in steps of a sawtooth: neither convex nor smooth.
     plain = curve.lifecycle_cost
 
     def stepped(scenario, design):

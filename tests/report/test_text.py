@@ -57,5 +57,5 @@ def test_a_chinchilla_plan_that_cannot_be_served_is_told_and_has_no_price():
 def test_what_the_optimum_saves(lecture):
     best = solve(lecture)
     assert saving(best).endswith(f"tokens saves {percent(best.savings)} of the Chinchilla plan's cost.")
-    dearer = solve(lecture.update({"limits.max_params": "70B"}))
-    assert f" adds {percent(-dearer.savings)} of the" in saving(dearer)
+    larger = solve(lecture.update({"limits.max_params": "70B"}))
+    assert f" adds {percent(-larger.savings)} of the" in saving(larger)

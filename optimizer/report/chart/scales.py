@@ -22,6 +22,7 @@ _LABELS = {
     "ratio": "format(datum.value, ',~r') + 'x'",
     "share": "format(100 * datum.value, '~g') + ' %'",
     "count": "format(datum.value, ',~r')",
+    "whole": "format(datum.value, ',.0f')",
 }
 """Vega expressions that write a tick, by the kind of output."""
 
