@@ -9,7 +9,7 @@ run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what i
 	$(BIN)/overtrain solve lecture-2026
 
 test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Every test runs with shapes and types checked, 64-bit floats, no silent broadcasting, and warnings as errors.
+"""Every test runs with the shapes of arrays checked, 64-bit floats, no silent broadcasting, and warnings as errors.
 
 What is compiled is kept in `build/`, for the next run and for the processes that tests start. Tests run side by side, each file in one
 process.
@@ -19,7 +19,22 @@ from jaxtyping import install_import_hook  # noqa: E402
 
 from . import typechecker  # noqa: E402, F401  the hook looks it up by its dotted name
 
-install_import_hook("optimizer", "tests.typechecker.check")
+# The modules that compute with arrays. The others are left to pyright: their functions within functions would be checked anew with every
+# call, which takes two fifths of a run.
+install_import_hook(
+    [
+        "optimizer.analysis",
+        "optimizer.assumptions.posterior",
+        "optimizer.assumptions.traffic",
+        "optimizer.evidence",
+        "optimizer.model",
+        *(
+            f"optimizer.optimum.{name}"
+            for name in ("base", "batch", "certificate", "curve", "equation", "search", "totals")
+        ),
+    ],
+    "tests.typechecker.check",
+)
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
@@ -45,6 +60,27 @@ CHINCHILLA_POINTS = {
 """Coupled fit to the 240 points of Hoffmann et al. 2022 that Besiroglu et al. 2024 digitised."""
 LONG_RUNS = {"kind": "coupled", "E": 1.241, "A": 8.47e10, "B": 1.083e10, "alpha": 1.142, "beta": 0.859, "gamma": 0.171}
 """Coupled fit to the 47 runs of Sardana et al. 2024."""
+
+
+LONGEST = (
+    "browser/",
+    "test_wheel",
+    "test_sweep",
+    "test_batch",
+    "test_properties",
+    "test_fuzz",
+    "test_same_scenario",
+    "test_pages",
+    "test_switch",
+)
+"""Files that start first, so that no process ends a run alone with one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """Every argument of every command with what is no argument: a sentence and a status, never a traceback, however the work would go."""
 
+import importlib
+import pkgutil
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import optimizer
 from optimizer.cli import main
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.optimum.solve import no_answer
@@ -52,6 +56,9 @@ def quick(monkeypatch, tmp_path):
             raise error
         return no_answer(scenario, band, error)
 
+    for module in pkgutil.walk_packages(optimizer.__path__, "optimizer."):
+        if not module.name.startswith(("optimizer.app", "optimizer.cli.__main__")):
+            importlib.import_module(module.name)  # one that is first imported now would keep what is put in place below
     for name in ("optimum.solve.solve", "analysis.sizes.solve", "analysis.inverse.solve", "analysis.inverse.design_of_size",
                  "analysis.elasticities.elasticities", "evidence.claims.claims"):  # fmt: skip
         monkeypatch.setattr(f"optimizer.{name}", infeasible)
