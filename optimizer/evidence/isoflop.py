@@ -1,0 +1,87 @@
+"""IsoFLOP profiles (approach 2): the best size at each of several budgets, and the power law through them.
+
+At one budget C the loss is a parabola in ln N; its lowest point is the best size N*, with D* = C / (6 N*). Over budgets,
+
+    N* = G C^a,        D* = C^(1 - a) / (6 G).
+
+It assumes no form of L(N, D), and gives no irreducible loss. An additive or coupled law has D* ~ C^(alpha / (alpha + beta)); where the two
+estimates of that exponent differ by more than their errors, no law of these forms describes the sweep.
+
+References:
+    Hoffmann et al. 2022, arXiv 2203.15556, section 3.2.
+
+"""
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Profiles", "profiles_of"]
+
+FEWEST_SIZES, FEWEST_BUDGETS = 4, 3
+"""Sizes at one budget, and budgets."""
+APART, WIDEST = 0.08, 0.25
+"""Gap in ln C between two budgets, and the most that the runs of one may spread."""
+
+
+class Profiles(NamedTuple):
+    """The lowest point of each profile, and the power law through them."""
+
+    frame: "pd.DataFrame"
+    """one row a budget: flops, runs, n_params, train_tokens, loss"""
+    size_exponent: float
+    """a"""
+    tokens_exponent: float
+    """1 - a"""
+    standard_error: float
+    """of either exponent, from the scatter of the profiles"""
+    ln_size: float
+    """ln G"""
+
+    def design(self, flops: float) -> tuple[float, float]:
+        """(N, D) of the power law at a budget C (FLOP)."""
+        n_params = math.exp(self.ln_size + self.size_exponent * math.log(flops))
+        return n_params, flops / (6 * n_params)
+
+
+def profiles_of(frame: "pd.DataFrame") -> Profiles | None:
+    """The profiles in a table of runs; None where it has fewer than three budgets with four sizes around a lowest point.
+
+    Args:
+        frame: n_params, train_tokens, loss; runs whose 6 N D agree within a few per cent are one budget.
+
+    """
+    import pandas as pd
+
+    n = np.log(frame["n_params"].to_numpy())
+    c = np.log(6.0) + n + np.log(frame["train_tokens"].to_numpy())
+    loss = frame["loss"].to_numpy()
+    order = np.argsort(c, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(c[order]) > APART) + 1)
+    records = []
+    for group in groups:
+        if len({*np.round(n[group], 3)}) < FEWEST_SIZES or np.ptp(c[group]) > WIDEST:
+            continue
+        middle = n[group].mean()
+        bend, slope, level = np.polyfit(n[group] - middle, loss[group], 2)
+        lowest = middle - slope / (2 * bend) if bend > 0 else math.inf
+        if not n[group].min() < lowest < n[group].max():
+            continue  # the profile has no lowest point among its sizes
+        flops, size = math.exp(c[group].mean()), math.exp(lowest)
+        least = level - slope * slope / (4 * bend)
+        records.append(
+            {"flops": flops, "runs": len(group), "n_params": size, "train_tokens": flops / (6 * size), "loss": least}
+        )
+    if len(records) < FEWEST_BUDGETS:
+        return None
+    found = pd.DataFrame(records)
+    found.attrs["units"] = {"flops": "FLOP", "n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token"}
+    x, y = np.log(found["flops"].to_numpy()), np.log(found["n_params"].to_numpy())
+    exponent, ln_size = np.polyfit(x, y, 1)
+    scatter = y - exponent * x - ln_size
+    error = math.sqrt(float(scatter @ scatter) / max(len(x) - 2, 1) / float(((x - x.mean()) ** 2).sum()))
+    return Profiles(found, float(exponent), 1 - float(exponent), error, float(ln_size))
