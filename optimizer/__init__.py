@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .assumptions.problems import DataError, InputError
     from .assumptions.scenario import Scenario
     from .assumptions.tables import table
+    from .evidence.fit import fit
+    from .evidence.fitted import Fit
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
     from .optimum.solve import InfeasibleError, Solution, Status, solve
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataError",
     "Design",
+    "Fit",
     "ImpliedTraffic",
     "InfeasibleError",
     "InputError",
@@ -53,6 +56,7 @@ __all__ = [
     "elasticities",
     "ensemble",
     "export",
+    "fit",
     "frontier",
     "implied_traffic",
     "inverse_table",
@@ -81,6 +85,8 @@ _HOMES = {
     "assumptions.problems": ("DataError", "InputError"),
     "assumptions.scenario": ("Scenario",),
     "assumptions.tables": ("table",),
+    "evidence.fit": ("fit",),
+    "evidence.fitted": ("Fit",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
     "optimum.batch": ("solve_batch",),
     "analysis.laws": ("ensemble",),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
+from ..assumptions.law_file import is_law_file, law_block
 from ..assumptions.numbers import human, parse_number, times
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
@@ -221,11 +222,18 @@ def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
     grid = {}
     for path, values in over.items():
         found = as_values(values, MOST_ROWS + 1)
-        grid[str(path)] = [v.item() if isinstance(v, np.generic) else v for v in found]
+        grid[str(path)] = [_plain(v) for v in found]
     empty = [path for path, values in grid.items() if not values]
     if empty:
         raise InputError([f"{path} has no values to go over; give at least one." for path in empty])
     return grid
+
+
+def _plain(value: Any) -> Any:
+    """A value of an axis as plain data that the record of a table can keep: what a file of a law says, not its path."""
+    if is_law_file(value):
+        return law_block(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _changes(grid: Mapping[str, Sequence[Any]], at: Sequence[int]) -> dict[str, Any]:
@@ -288,6 +296,8 @@ def column_of(values: Sequence[Any], kind: str) -> pd.Series:
 def _shown(value: object) -> object:
     """A value of an axis as a cell: text, or NaN where a field is left out."""
     if isinstance(value, Mapping):
+        if value.get("label"):
+            return str(value["label"])
         return ", ".join(f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}" for k, v in value.items())
     return float("nan") if value is None else value
 

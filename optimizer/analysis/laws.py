@@ -8,6 +8,7 @@ import numpy as np
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, as_numbers, checks
 from ..assumptions.law import law_names
+from ..assumptions.law_file import is_law_file
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.outputs import NARROW, units_of
@@ -43,8 +44,8 @@ def ensemble(
 
     Args:
         scenario: the question; its own law is replaced.
-        weights: law -> weight in the mean; only the laws it names are asked. Left out: every credible law of dense training, alike. Two
-            readings of one fit may count as one: {"besiroglu": 1, "hoffmann": 0.5, "de-vries": 0.5, "muennighoff": 1}.
+        weights: law, or file of a law -> weight in the mean; only the laws it names are asked. Left out: every credible law of dense
+            training, alike. Two readings of one fit may count as one: {"besiroglu": 1, "hoffmann": 0.5, "de-vries": 0.5, "muennighoff": 1}.
         band: tolerance of the near-optimal band.
         progress: called with (laws done, laws in all).
 
@@ -71,12 +72,18 @@ def ensemble(
     if weights is not None:
         heavy = as_numbers([*weights.values()], "weights", "1")
         given = dict(zip(weights, heavy, strict=True))
-    problems = [f"law {law!r} is unknown{near_miss(law, law_names())}" for law in given if law not in law_names()]
+    problems = [
+        f"law {law!r} is unknown{near_miss(law, law_names())} A file of a law ends in .toml."
+        for law in given
+        if law not in law_names() and not is_law_file(law)
+    ]
     if not given or any(not w >= 0 for w in given.values()) or not sum(given.values()) > 0:
         problems.append(f"weights must be 0 or more and not all 0, got {given}.")
     if problems:
         raise InputError(problems)
-    frame = optima({law: under_law(scenario, law) for law in given}, band=band, progress=progress)
+    asked = [under_law(scenario, law) for law in given]
+    titles = [s.law.title if is_law_file(law) else law for law, s in zip(given, asked, strict=True)]
+    frame = optima(dict(zip(titles, asked, strict=True)), band=band, progress=progress)
     total = sum(given.values())
     frame.insert(1, "weight", [weight / total for weight in given.values()])
     units = frame.attrs["units"] | units_of(["weight"], "")

@@ -23,7 +23,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc, sobol_indices
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SEED, WHOLE, Names, checks, names
-from ..assumptions.posterior import COEFFICIENTS, posterior_of
+from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.outputs import SENSITIVE
@@ -70,9 +70,10 @@ def factors(scenario: Scenario, over: Over | None = None) -> tuple[list[Factor],
     question, and an amount of 0 is not part of it: they move only where `over` names them.
     """
     over = over or {}
-    coefficients = {f"law.{name.removeprefix('ln ')}" for name in COEFFICIENTS}
     named = [path for path, span in over.items() if span is not None]
     posterior, note = posterior_of(scenario.law)
+    fields = posterior.fields if posterior else ("E", "A", "B", "alpha", "beta")
+    coefficients = {f"law.{name}" for name in fields}
     found, notes, off = [], [], []
     if left_alone("law", over):
         notes.append("the law is left alone.")
@@ -82,7 +83,7 @@ def factors(scenario: Scenario, over: Over | None = None) -> tuple[list[Factor],
         notes.append(note)
         if posterior is not None:
             columns = posterior.coefficients
-            found.append(Factor("law", len(COEFFICIENTS), lambda cube: columns(ndtri(cube))))
+            found.append(Factor("law", len(fields), lambda cube: columns(ndtri(cube))))
     for r in ranges(scenario, over):
         if r.path not in named:
             if r.path.split(".")[0] in ("goal", "limits") or r.path in coefficients:

@@ -2,7 +2,7 @@
 
 Three parts, drawn independently of each other:
 
-    law       (ln A, ln B, ln E, alpha, beta) jointly from the posterior of the fit
+    law       its coefficients, jointly from the posterior of the fit
     traffic   level exp(s z) times the forecast, growth (1 + g) exp(s_g z'), z and z' standard normal
     prices    prices and efficiencies over their ranges
 
@@ -33,7 +33,7 @@ from ..assumptions.arguments import (
     needs_columns,
     numbers,
 )
-from ..assumptions.posterior import COEFFICIENTS, posterior_of
+from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -57,6 +57,8 @@ NORMAL_90 = 1.2815515655446004
 """Standard normal quantile of 90 %: 80 % of draws lie within it on either side."""
 
 _UNCERTAIN = ("efficiency", "mfu", "load_factor")
+_WIDTH = 5
+"""Numbers that the law takes of each draw where it has no posterior, so that other parts are drawn alike."""
 
 
 _GIVEN = {
@@ -121,9 +123,9 @@ def draws(
     named = [path for path, span in over.items() if span is not None]
 
     posterior, note = posterior_of(scenario.law)
-    normal = rng.standard_normal((n, len(COEFFICIENTS)))
+    normal = rng.standard_normal((n, len(posterior.names) if posterior else _WIDTH))
     if "law" in parts and posterior is not None:
-        _check_coefficients(named)
+        _check_coefficients(named, posterior.fields)
     if "law" in parts:
         notes.append(note)
         if posterior is not None:
@@ -175,14 +177,14 @@ def draws(
     return result
 
 
-def _check_coefficients(named: Sequence[str]) -> None:
+def _check_coefficients(named: Sequence[str], fields: Sequence[str]) -> None:
     """Coefficients of a law travel as a set: one that is drawn on its own, the others from their posterior, makes a law that fits nothing.
 
     Raises:
         InputError: `over` names some of the coefficients that the posterior draws.
 
     """
-    drawn = {f"law.{name.removeprefix('ln ')}" for name in COEFFICIENTS}
+    drawn = {f"law.{name}" for name in fields}
     own = sorted(drawn.intersection(named))
     if own and len(own) < len(drawn):
         raise InputError(

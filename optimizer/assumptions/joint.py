@@ -67,7 +67,10 @@ class Joint(NamedTuple):
 
     def is_around(self, coefficients: Mapping[str, float]) -> bool:
         """Whether these are the coefficients in its middle, to rounding."""
-        middle = {f: float(v[0]) for f, v in zip(self.fields, self.coefficients(np.zeros((1, len(self.names)))).values(), strict=True)}
+        middle = {
+            f: float(v[0])
+            for f, v in zip(self.fields, self.coefficients(np.zeros((1, len(self.names)))).values(), strict=True)
+        }
         return all(math.isclose(coefficients[f], value, rel_tol=1e-6, abs_tol=1e-9) for f, value in middle.items())
 
 
@@ -95,12 +98,12 @@ def joint_of(point: Mapping[str, float], draws: "pd.DataFrame") -> dict[str, Any
     }
 
 
-def read_joint(given: Any, fields: Sequence[str]) -> Joint:
+def read_joint(given: Any, fields: Sequence[str] = ()) -> Joint:
     """The distribution that plain data describes.
 
     Args:
         given: what stands in a scenario.
-        fields: the coefficients that the law has; the distribution must have all of them.
+        fields: the coefficients that the law has, of which the distribution must have all; it is not checked when left out.
 
     Raises:
         ValueError: it describes none; the sentence follows the path of the block.
@@ -109,10 +112,12 @@ def read_joint(given: Any, fields: Sequence[str]) -> Joint:
     how = "take it from a file that overtrain fit --out has written, or leave it out"
     if not isinstance(given, Mapping) or set(given) != {"coefficients", "mean", "covariance"}:
         raise ValueError(f"must have coefficients, mean and covariance, got {shown(given)}; {how}")
-    names, size = given["coefficients"], len(fields)
+    names = given["coefficients"]
     plain = [n.removeprefix("ln ") for n in names] if isinstance(names, list) and all(n in NAMES for n in names) else []
-    if sorted(plain) != sorted(fields):
-        raise ValueError(f"must name {', '.join(fields)} or their logarithms as coefficients, got {shown(names)}; {how}")
+    if not plain or (fields and sorted(plain) != sorted(fields)):
+        wanted = ", ".join(fields or ("E", "A", "B", "alpha", "beta"))
+        raise ValueError(f"must name {wanted} or their logarithms as coefficients, got {shown(names)}; {how}")
+    size = len(plain)
     try:
         mean, covariance = np.array(given["mean"], float), np.array(given["covariance"], float)
     except (TypeError, ValueError):

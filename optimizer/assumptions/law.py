@@ -22,9 +22,12 @@ from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import field_validator
 
+from .joint import read_joint
 from .numbers import parse_number
 from .quantity import Citation, NamedAssumption, Numeric, edge, numpy_for, quantity, unknown_name
+from .quantity import label as text
 from .tables import rows
 
 __all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "law_kind", "law_names", "published"]
@@ -75,6 +78,7 @@ class Law(NamedAssumption):
     based_on: ClassVar[tuple[str, ...]] = ("chinchilla",)
     """Kinds of named law whose numbers this kind takes"""
 
+    label: str = text("name of a law of one's own, in headings")
     fitted_max_params: float | None = edge("parameters", "largest model of the fit")
     fitted_max_tokens: float | None = edge("tokens", "longest run of the fit")
     fitted_max_tokens_per_param: float | None = edge("tokens/parameter", "most tokens per parameter of the fit")
@@ -94,6 +98,14 @@ class Law(NamedAssumption):
             # Other coefficients are another law: how far the runs of the published fit reach says nothing about it.
             return {field: value for field, value in row.items() if field not in _EDGES}
         return dict(row)
+
+    @property
+    def title(self) -> str:
+        return self.label or super().title
+
+    def citation(self, field: str) -> Citation | None:
+        own = self.label and not self.name and self.quantity(field) is not None
+        return Citation("derived", f"fit of {self.label}", "") if own else super().citation(field)
 
     @classmethod
     def _row(cls, name: str) -> dict[str, float]:
@@ -289,6 +301,14 @@ class ChinchillaLaw(Law):
     B: float = quantity("nat/token", "coefficient of the token term", gt=0, low=200, high=4000)
     alpha: float = quantity("1", "exponent of parameters", gt=0, le=2, low=0.3, high=0.4)
     beta: float = quantity("1", "exponent of tokens", gt=0, le=2, low=0.26, high=0.42)
+    posterior: dict[str, Any] = text("joint normal distribution of the coefficients of a fit", default={})
+
+    @field_validator("posterior")
+    @classmethod
+    def _is_a_distribution(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given:
+            read_joint(given, [name for name in ("E", "A", "B", "alpha", "beta", "gamma") if name in cls.model_fields])
+        return given
 
     @property
     def chinchilla(self) -> "ChinchillaLaw":

@@ -22,7 +22,7 @@ import tomli_w
 from .problems import DataError, read_text
 from .toml import plain_toml
 
-__all__ = ["is_law_file", "law_block", "law_toml"]
+__all__ = ["is_law_file", "law_block", "law_found_in", "law_toml", "with_law_file"]
 
 MAX_BYTES = 1_000_000
 HOW = "write one with overtrain fit runs.csv --out law.toml"
@@ -49,8 +49,25 @@ def law_block(path: str | Path) -> dict[str, Any]:
     if not isinstance(block, dict):
         raise DataError([f"{path} has no [law] block of coefficients; {HOW}."])
     if is_law_file(block.get("name")):
-        raise DataError([f"{path} refers to another file of a law, {block['name']!r}; give its coefficients, or {HOW}."])
+        raise DataError(
+            [f"{path} refers to another file of a law, {block['name']!r}; give its coefficients, or {HOW}."]
+        )
     return block
+
+
+def with_law_file(given: dict[str, Any]) -> dict[str, Any]:
+    """A law block whose name is the path of a file, with what stands in that file; what is given besides replaces it."""
+    if not is_law_file(given.get("name")):
+        return given
+    own = {key: value for key, value in given.items() if key != "name"}
+    return law_block(given["name"]) | own
+
+
+def law_found_in(given: Any, folder: Path) -> Any:
+    """A law as it stands in a scenario file, with the path of its own file looked up in the folder of that one."""
+    if isinstance(given, dict) and is_law_file(given.get("name")):
+        return {**given, "name": str(folder / given["name"])}
+    return str(folder / str(given)) if is_law_file(given) else given
 
 
 def law_toml(block: Mapping[str, Any], fit: Mapping[str, Any]) -> str:

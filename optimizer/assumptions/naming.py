@@ -41,6 +41,8 @@ def title(scenario: Scenario, most: int = MOST, varied: Collection[str] = ()) ->
     moved = dict.fromkeys(varied)
     said = [path for path in changes if path.rpartition(".")[0] not in kinds or not _follows(scenario, path)]
     said = [path for path in said if not is_touched(path, moved)]
+    if "law.label" in said:  # the label stands for the coefficients of a law of one's own
+        said = ["law.label", *(path for path in said if not path.startswith("law."))]
     units = {path: declared.unit for path, declared, _ in scenario.quantities()}
     told = [_change(path, changes[path], before.get(path), units.get(path, "")) for path in said[:most]]
     more = [f"{len(said) - most} more"] if len(said) > most else []
@@ -77,4 +79,4 @@ def _change(path: str, value: Any, was: Any, unit: str) -> str:
         return f"{path} = {len(value)} {'row' if len(value) == 1 else 'rows'}"
     if isinstance(value, float):
         return f"{path} = {amount(value, unit, was if isinstance(was, float) else None)}"
-    return f"{path.removesuffix('.name')} = {value}"
+    return f"{path.removesuffix('.name').removesuffix('.label')} = {value}"

@@ -33,7 +33,8 @@ def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str
 def law_line(scenario: Scenario) -> str:
     """The law with its kind, and what was chosen for it."""
     law = scenario.law
-    return f"{law.name or 'given by coefficients'} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
+    name = law.label or law.name or "given by coefficients"
+    return f"{name} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
 
 
 def goal_line(scenario: Scenario) -> str:

@@ -17,6 +17,7 @@ from .deployment import Deployment
 from .experts import MoELaw
 from .goal import Goal, LossGoal
 from .law import ChinchillaLaw, CoupledLaw, law_kind
+from .law_file import law_found_in, with_law_file
 from .limits import Limits
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
@@ -100,6 +101,8 @@ class Scenario(Assumption):
     def _law_kind_follows_from_its_name(cls, given: Any) -> Any:
         if isinstance(given, str):
             given = {"name": given}
+        if isinstance(given, dict):
+            given = with_law_file(given)
         if isinstance(given, dict) and "kind" not in given:
             given = {**given, "kind": law_kind(str(given.get("name", ""))) or "chinchilla"}
         return given
@@ -220,7 +223,7 @@ class Scenario(Assumption):
             text: the file's content.
             changes: dotted paths to replace before anything is checked, so that they may supply what the text leaves out.
             where: what to call the text in an error.
-            folder: where a relative `traffic.file` is looked up; the working directory by default.
+            folder: where a relative `traffic.file` or file of a law is looked up; the working directory by default.
 
         """
         try:
@@ -230,6 +233,8 @@ class Scenario(Assumption):
         traffic = plain.get("traffic")
         if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
             traffic["file"] = str(folder / traffic["file"])
+        if folder is not None and "law" in plain:
+            plain["law"] = law_found_in(plain["law"], folder)
         return cls.from_dict(plain, changes)
 
     def to_toml(self) -> str:

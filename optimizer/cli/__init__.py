@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import app
+from .fit import fit
 from .presets import presets
 from .reproduce import reproduce
 from .roofline import roofline
@@ -26,7 +27,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, app):
+for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, app):
     main.command()(command)
 
 

@@ -4,8 +4,8 @@
     L = E + (A N^-alpha + B D^-beta)^gamma         coupled
 
 minimise the sum over runs of Huber(1e-3) of ln(predicted loss) - ln(loss), from 128 starts (`objective`). Intervals come from a bootstrap:
-runs are drawn again with replacement and the law is fitted to each draw. They hold the error of the runs, not that of the form: for that the
-law is fitted to the shorter runs and asked about the longest.
+runs are drawn again with replacement and the law is fitted to each draw. They hold the error of the runs, not that of the form: for that
+the law is fitted to the shorter runs and asked about the longest.
 
 References:
     Hoffmann et al. 2022, arXiv 2203.15556, approach 3. Besiroglu et al. 2024, arXiv 2404.10102 (sum instead of mean, 4000 bootstraps).
@@ -26,8 +26,9 @@ from ..assumptions.arguments import FLAG, MAPPING, PROGRESS, SEED, WHOLE, Check,
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from .fitted import FORMS, Fit, HeldOut, LawFit
+from .form import HIGH, LOW, Form, Work
 from .isoflop import profiles_of
-from .objective import LANES, Least, Points, minimised, padded_rows
+from .objective import LANES
 from .runs import Runs, read_runs
 
 if TYPE_CHECKING:
@@ -35,12 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-THETA = ("a", "b", "E", "alpha", "beta", "ln_gamma")
-LOW = {"a": -60.0, "b": -60.0, "E": 0.0, "alpha": 1e-3, "beta": 1e-3, "gamma": 0.05}
-HIGH = {"a": 60.0, "b": 60.0, "alpha": 2.0, "beta": 2.0, "gamma": 2.0}
-"""Bounds; those of exponents are those of a law in a scenario."""
-HIGHEST_E = 0.999
-"""of the least loss"""
 SPARE_RUNS = 2
 """Runs beyond the number of coefficients that a fit asks for."""
 THIN = 0.1
@@ -118,16 +113,16 @@ def fit(
     held = _checked(wanted, fixed or {}, bootstrap)
     table = read_runs(runs, where=where, columns=columns)
     _refuse_what_says_too_little(table, wanted, tied, held)
-    work = _Work(progress, len(wanted) * (3 * LANES + bootstrap) + LANES)
+    work = Work(progress, len(wanted) * (3 * LANES + bootstrap) + LANES)
 
-    flexible = _Question(table, "coupled", tied, held)
+    flexible = Form(table, "coupled", tied, held)
     off = _far_off(table, flexible.error(flexible.best(work)))
     if off:
         table = table.without(off)
         _refuse_what_says_too_little(table, wanted, tied, held)
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(table.frame), np.full(len(table.frame), 1 / len(table.frame)), bootstrap)
-    questions = {form: _Question(table, form, tied, held) for form in FORMS if form in wanted}
+    questions = {form: Form(table, form, tied, held) for form in FORMS if form in wanted}
     found = {form: question.fitted(draws, work) for form, question in questions.items()}
     held_out = _held_out(table, questions, work)
     work.finish()
@@ -137,129 +132,6 @@ def fit(
     return Fit(name, table, found, held_out, profiles_of(table.frame), _notes(table, found, off))
 
 
-class _Work:
-    """How far the work is."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._tell, self._total, self._done = progress or (lambda _done, _total: None), max(total, 1), 0
-        self._tell(0, self._total)
-
-    def add(self, count: int) -> None:
-        self._done = min(self._done + count, self._total - 1)
-        self._tell(self._done, self._total)
-
-    def finish(self) -> None:
-        self._tell(self._total, self._total)
-
-
-class _Question:
-    """One form for one table: its points, bounds and free directions."""
-
-    def __init__(self, runs: Runs, form: str, tied: bool, fixed: Mapping[str, float]) -> None:
-        frame = runs.frame
-        n, d = np.log(frame["n_params"].to_numpy()), np.log(frame["train_tokens"].to_numpy())
-        self.form, self.count, self.rows = form, len(frame), padded_rows(len(frame))
-        self.centre = float(n.mean()), float(d.mean())
-        self.loss = frame["loss"].to_numpy()
-        self.points = Points(*map(self._padded, (n - n.mean(), d - d.mean(), np.log(self.loss))))
-        self.fixed = {name: value for name, value in fixed.items() if form == "coupled" or name != "gamma"}
-        if form == "additive":
-            self.fixed["gamma"] = 1.0
-        if tied and (one := self.fixed.keys() & {"alpha", "beta"}):
-            self.fixed |= dict.fromkeys(("alpha", "beta"), self.fixed[min(one)])
-        self.free = np.eye(len(THETA))
-        for name in self.fixed:
-            self.free[:, self._place(name)] = 0.0
-        if tied and "alpha" not in self.fixed:
-            self.free[4, 3], self.free[4, 4] = 1.0, 0.0
-        self.tied = tied
-
-    @staticmethod
-    def _place(name: str) -> int:
-        return THETA.index("ln_gamma" if name == "gamma" else name)
-
-    def _padded(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, np.zeros((*values.shape[:-1], self.rows - values.shape[-1]))], axis=-1)
-
-    def _bounds(self, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low, high = ({**end} for end in (LOW, HIGH))
-        high["E"] = HIGHEST_E * float(self.loss[used].min())
-        ends = []
-        for end in (low, high):
-            end["ln_gamma"] = math.log(end["gamma"])
-            ends.append(np.array([end[name] for name in THETA]))
-        for name, value in self.fixed.items():
-            for end in ends:
-                end[self._place(name)] = math.log(value) if name == "gamma" else value
-        return ends[0], ends[1]
-
-    def starts(self, used: np.ndarray) -> np.ndarray:
-        """Spread over irreducible losses, exponents, powers, and shares of the reducible loss that N and D have at the middle run."""
-        rng = np.random.default_rng(1)
-        low, high = self._bounds(used)
-        middle = float(np.median(self.loss[used]))
-        theta = np.zeros((LANES, len(THETA)))
-        theta[:, 2] = rng.uniform(0.0, 0.95, LANES) * self.loss[used].min()
-        gamma = np.exp(rng.uniform(math.log(0.1), math.log(1.2), LANES)) if "gamma" not in self.fixed else self.fixed["gamma"]
-        gamma = np.broadcast_to(gamma, LANES)
-        exponents = rng.uniform(0.05, 0.8, (LANES, 2)) / gamma[:, None]
-        theta[:, 3:5] = exponents[:, :1] if self.tied else exponents
-        theta[:, 5] = np.log(gamma)
-        theta = np.clip(theta, low, high)
-        ln_z = np.log(np.maximum(middle - theta[:, 2], 0.01 * middle)) / gamma
-        share = rng.uniform(0.1, 0.9, LANES)
-        theta[:, 0], theta[:, 1] = ln_z + np.log(share), ln_z + np.log1p(-share)
-        return np.clip(theta, low, high)
-
-    def least(self, starts: np.ndarray, weights: np.ndarray, work: _Work) -> Least:
-        """The minima from these starts for these weights of the runs."""
-        used = weights.sum(axis=0) > 0
-        return minimised(self.points, starts, self._padded(weights), self.free, *self._bounds(used), work.add)
-
-    def best(self, work: _Work, used: np.ndarray | None = None) -> tuple[np.ndarray, float]:
-        """(theta, objective) of the least of all starts, of all runs or of those used."""
-        used = np.ones(self.count, bool) if used is None else used
-        found = self.least(self.starts(used), np.tile(used.astype(float), (LANES, 1)), work)
-        at = int(np.argmin(found.value))
-        return found.theta[at], float(found.value[at])
-
-    def coefficients(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """E, A, B, alpha, beta and, of the coupled form, gamma; for each row of theta."""
-        a, b, E, alpha, beta, ln_gamma = np.moveaxis(theta, -1, 0)
-        named = {"E": E, "A": np.exp(a + alpha * self.centre[0]), "B": np.exp(b + beta * self.centre[1]), "alpha": alpha, "beta": beta}
-        return named | ({"gamma": np.exp(ln_gamma)} if self.form == "coupled" else {})
-
-    def error(self, found: tuple[np.ndarray, float]) -> np.ndarray:
-        """ln(predicted loss) - ln(loss) of every run."""
-        a, b, E, alpha, beta, ln_gamma = found[0]
-        n, d, y = (values[: self.count] for values in self.points)
-        return np.log(E + np.exp(math.exp(ln_gamma) * np.logaddexp(a - alpha * n, b - beta * d))) - y
-
-    def fitted(self, draws: np.ndarray, work: _Work) -> LawFit:
-        """The fit to all runs, with its bootstrap."""
-        import pandas as pd
-
-        theta, value = self.best(work)
-        table = pd.DataFrame({name: [] for name in self.coefficients(theta)}, dtype=float)
-        unfinished = 0
-        if len(draws):
-            found = self.least(np.tile(theta, (len(draws), 1)), draws.astype(float), work)
-            table = pd.DataFrame(self.coefficients(found.theta))
-            unfinished = int((found.ended == 0).sum())
-        point = {name: float(v) for name, v in self.coefficients(theta).items()}
-        return LawFit(
-            self.form, point, table, value, float(np.abs(self.error((theta, value))).mean()), self._on_bounds(theta), tuple(self.fixed), self.tied, unfinished
-        )
-
-    def _on_bounds(self, theta: np.ndarray) -> tuple[str, ...]:
-        low, high = self._bounds(np.ones(self.count, bool))
-        return tuple(
-            name.removeprefix("ln_")
-            for i, name in enumerate(THETA)
-            if name.removeprefix("ln_") not in self.fixed and (theta[i] <= low[i] or theta[i] >= high[i])
-        )
-
-
 def _checked(forms: Sequence[str], fixed: Mapping[str, float | str], bootstrap: int) -> dict[str, float]:
     """The fixed coefficients as numbers.
 
@@ -267,15 +139,23 @@ def _checked(forms: Sequence[str], fixed: Mapping[str, float | str], bootstrap: 
         InputError: an option cannot be used.
 
     """
-    problems = [f"form {form!r} is unknown{near_miss(form, FORMS)} Forms: {', '.join(FORMS)}." for form in forms if form not in FORMS]
+    problems = [
+        f"form {form!r} is unknown{near_miss(form, FORMS)} Forms: {', '.join(FORMS)}."
+        for form in forms
+        if form not in FORMS
+    ]
     if not forms:
         problems.append(f"forms is empty; give at least one of {', '.join(FORMS)}.")
     if bootstrap < 0 or bootstrap == 1:
-        problems.append(f"bootstrap must be 0, or 2 fits or more, got {bootstrap}; 1000 gives intervals to a few per cent.")
+        problems.append(
+            f"bootstrap must be 0, or 2 fits or more, got {bootstrap}; 1000 gives intervals to a few per cent."
+        )
     found: dict[str, float] = {}
     for name, value in fixed.items():
         if name not in FIXED:
-            problems.append(f"fixed names {name!r}, which is none of the coefficients that can be fixed: {', '.join(FIXED)}.")
+            problems.append(
+                f"fixed names {name!r}, which is none of the coefficients that can be fixed: {', '.join(FIXED)}."
+            )
             continue
         try:
             found[name] = parse_number(value)
@@ -298,23 +178,30 @@ def _refuse_what_says_too_little(runs: Runs, forms: Sequence[str], tied: bool, f
 
     """
     frame, problems = runs.frame, []
-    held = len({*fixed} - {"gamma"}) + (tied and not {"alpha", "beta"} <= fixed.keys() and not fixed.keys() & {"alpha", "beta"})
+    held = len({*fixed} - {"gamma"}) + (
+        tied and not {"alpha", "beta"} <= fixed.keys() and not fixed.keys() & {"alpha", "beta"}
+    )
     unknown = {form: 5 + (form == "coupled" and "gamma" not in fixed) - held for form in forms}
     if tied and len(fixed.keys() & {"alpha", "beta"}) == 1:
         unknown = {form: count - 1 for form, count in unknown.items()}
     most = max(unknown.values())
     if len(frame) < most + SPARE_RUNS:
-        form = max(unknown, key=lambda form: unknown[form])
-        less = f", --form additive needs {unknown['additive'] + SPARE_RUNS}" if len(unknown) > 1 else ""
-        less += "" if tied else ", --tied (alpha = beta) needs one fewer"
-        left_out = f" {len(runs.excluded)} rows were left out, the first: row {runs.excluded['row'].iloc[0]}, {runs.excluded['reason'].iloc[0]}" if len(runs.excluded) else ""
+        form, out = max(unknown, key=lambda form: unknown[form]), runs.excluded
+        ways = [f"--form additive needs {unknown['additive'] + SPARE_RUNS}"] if len(unknown) > 1 else []
+        ways += [] if tied else ["--tied (alpha = beta) needs one fewer"]
+        first = (
+            f" Rows left out: {len(out)}, the first is row {out['row'].iloc[0]}: {out['reason'].iloc[0]}"
+            if len(out)
+            else ""
+        )
         problems.append(
-            f"{runs.name} has {len(frame)} usable runs, and the {form} law with {most} coefficients needs {most + SPARE_RUNS} or more{less}.{left_out}"
+            f"{runs.name} has {len(frame)} usable runs; the {form} law has {most} coefficients and needs {most + SPARE_RUNS} or "
+            f"more{''.join(f', {way}' for way in ways)}.{first}"
         )
     elif (line := _line(frame)) is not None:
         problems.append(
-            f"{runs.name} has runs along one line only, {line}: the effects of N and of D on the loss cannot be separated. Add runs of other "
-            "sizes and lengths, off that line."
+            f"{runs.name} has runs along one line only, {line}: the effects of N and of D on the loss cannot be separated. Add runs "
+            "of other sizes and lengths, off that line."
         )
     if problems:
         raise DataError(problems)
@@ -330,7 +217,10 @@ def _line(frame: "pd.DataFrame") -> str | None:
     across = axes[1] * np.sign(axes[1][np.argmax(np.abs(axes[1]))])
     lines: dict[str, tuple[float, float]] = {
         f"that of C = 6 N D = {human(6 * math.exp(both.mean(axis=0).sum()), 3)} FLOP": (math.sqrt(0.5), math.sqrt(0.5)),
-        f"that of {human(math.exp(both[:, 1].mean() - both[:, 0].mean()), 3)} tokens per parameter": (math.sqrt(0.5), -math.sqrt(0.5)),
+        f"that of {human(math.exp(both[:, 1].mean() - both[:, 0].mean()), 3)} tokens per parameter": (
+            math.sqrt(0.5),
+            -math.sqrt(0.5),
+        ),
         f"that of N = {human(math.exp(both[:, 0].mean()), 3)}": (1.0, 0.0),
         f"that of D = {human(math.exp(both[:, 1].mean()), 3)}": (0.0, 1.0),
     }
@@ -353,11 +243,13 @@ def _far_off(runs: Runs, error: np.ndarray) -> dict[int, str]:
         else:
             why = "its loss is on another text, or was measured on the training data."
         loss = float(runs.frame["loss"].iloc[i])
-        found[int(i)] = f"loss {human(loss)} is {ratio:.3g} times what the other runs lead to expect ({human(loss / ratio)}): {why}"
+        found[int(i)] = (
+            f"loss {human(loss)} is {ratio:.3g} times what the other runs lead to expect ({human(loss / ratio)}): {why}"
+        )
     return found
 
 
-def _held_out(runs: Runs, questions: Mapping[str, _Question], work: _Work) -> HeldOut | None:
+def _held_out(runs: Runs, questions: Mapping[str, Form], work: Work) -> HeldOut | None:
     """Each form, fitted to the shorter runs and asked about the longest; None where there are too few of either."""
     import pandas as pd
 
@@ -365,7 +257,7 @@ def _held_out(runs: Runs, questions: Mapping[str, _Question], work: _Work) -> He
     fewest = max(int((question.free != 0).any(axis=0).sum()) for question in questions.values()) + SPARE_RUNS
     for edge in (LONG_RUN, float(np.quantile(ratio, 1 - LONGEST_SHARE))):
         short = ratio <= edge * (1 + 1e-6)
-        thin = _line(runs.frame[short]) is not None if short.sum() > 1 else True
+        thin = _line(runs.frame.loc[short]) is not None if short.sum() > 1 else True
         if (~short).sum() >= FEWEST_HELD and short.sum() >= fewest and not thin:
             break
     else:
@@ -384,7 +276,9 @@ def _notes(runs: Runs, found: Mapping[str, LawFit], off: Mapping[int, str]) -> t
     for form, law in found.items():
         notes += [f"{form}: {_BOUND[name]}" for name in law.on_bounds if name in _BOUND]
         if law.unfinished:
-            notes.append(f"{form}: {law.unfinished} of {len(law.draws)} bootstraps did not end at a minimum within 600 steps.")
+            notes.append(
+                f"{form}: {law.unfinished} of {len(law.draws)} bootstraps did not end at a minimum within 600 steps."
+            )
     if len(off) > 0.1 * len(runs.frame):
         notes.append(f"{len(off)} runs lie far off the fit and were left out: look at them before the law is used.")
     return tuple(notes)
@@ -392,7 +286,12 @@ def _notes(runs: Runs, found: Mapping[str, LawFit], off: Mapping[int, str]) -> t
 
 _BOUND = {
     "E": "E lies on its bound, 0 or the least loss: the runs do not show where the loss levels off; longer or larger runs would.",
-    "alpha": f"alpha lies on its bound of {LOW['alpha']:g} to {HIGH['alpha']:g}: the runs do not determine the exponent of N; try --tied, or add sizes.",
-    "beta": f"beta lies on its bound of {LOW['beta']:g} to {HIGH['beta']:g}: the runs do not determine the exponent of D; try --tied, or add lengths.",
-    "gamma": f"gamma lies on its bound of {LOW['gamma']:g} to {HIGH['gamma']:g}: the runs do not determine the coupled law; take the additive one.",
+    **{
+        name: f"{name} lies on its bound of {LOW[name]:g} to {HIGH[name]:g}: the runs do not determine {what}."
+        for name, what in {
+            "alpha": "the exponent of N; add sizes, or try --tied",
+            "beta": "the exponent of D; add lengths, or try --tied",
+            "gamma": "the coupled law; take the additive one",
+        }.items()
+    },
 }

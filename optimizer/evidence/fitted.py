@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -112,19 +113,22 @@ class Fit:
 
     @property
     def reason(self) -> str:
-        """Why that form is recommended."""
+        """What the test on the longest runs says, and why that form is recommended."""
+        alone = len(self.forms) == 1
         if self.held_out is None:
-            only = "It is the form that was asked for" if len(self.forms) == 1 else "It has fewer coefficients"
-            return f"{only}: there are too few long runs to hold back, so how it predicts longer runs is not tested."
+            why = "It is the form that was asked for" if alone else "It has fewer coefficients"
+            return (
+                f"{why}; there are too few long runs to hold back, so how well it predicts longer runs is not tested."
+            )
         held = self.held_out
         said = "; ".join(
             f"{row['form']} {percent(row['bias'], 2)} on average, {percent(row['error'], 2)} in size"
             for row in held.frame.to_dict("records")
         )
-        which = "It came closest" if len(self.forms) > 1 else "It is the form that was asked for"
         return (
-            f"{which} when fitted to the {held.short} runs of at most {held.tokens_per_param:.3g} tokens per parameter and asked about the "
-            f"{held.long} longer ones. Predicted less measured loss: {said}. Below zero it promises too much of long runs."
+            f"{'The form was' if alone else 'Both forms were'} fitted to the {held.short} runs of at most {held.tokens_per_param:.3g} "
+            f"tokens per parameter and asked about the {held.long} longer ones{'' if alone else ', where this one came closer'}. "
+            f"Predicted over measured loss, less 1: {said}. Below zero a form promises too low a loss for long runs."
         )
 
     @property
@@ -133,7 +137,7 @@ class Fit:
         frame = self.runs.frame
         ratio = frame["train_tokens"] / frame["n_params"]
         ends = {"params": frame["n_params"], "tokens": frame["train_tokens"], "tokens_per_param": ratio}
-        return {f"fitted_max_{name}": float(values.max()) for name, values in ends.items()}
+        return {f"fitted_max_{name}": float(values.to_numpy().max()) for name, values in ends.items()}
 
     def law(self, form: str = "") -> dict[str, Any]:
         """The law as a block of a scenario, with range and posterior: `scenario.update({"law": found.law()})`.
@@ -150,7 +154,7 @@ class Fit:
         """The law as a file for `--set law=FILE`; the recommended form unless another is named."""
         law = self.forms[form or self.recommended]
         about = {
-            "runs": len(self.runs.frame), "excluded": len(self.runs.excluded), "source": self.runs.name,
+            "runs": len(self.runs.frame), "excluded": len(self.runs.excluded), "source": Path(self.runs.name).name,
             "counts": self.runs.counts, "loss_unit": self.runs.unit, "form": law.form, "tied": law.tied, "fixed": [*law.fixed],
             "bootstraps": len(law.draws), "objective": "sum of Huber(1e-3) of ln(predicted loss / loss)", "error": law.error,
             "test": self.reason,
@@ -166,7 +170,14 @@ class Fit:
             for name, value in law.coefficients.items():
                 low, high = law.interval(name)
                 rows.append(
-                    {"form": form, "coefficient": name, "value": value, "low": low, "high": high, "on_bound": name in law.on_bounds}
+                    {
+                        "form": form,
+                        "coefficient": name,
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                        "on_bound": name in law.on_bounds,
+                    }
                 )
         frame = pd.DataFrame(rows)
         frame.attrs["units"] = dict.fromkeys(("value", "low", "high"), "1")
@@ -194,13 +205,13 @@ class Fit:
             **forms,
             "label": self.label,
             "runs": len(self.runs.frame),
-            "excluded": [
-                {"row": int(r["row"]), "reason": r["reason"]} for r in self.runs.excluded.to_dict("records")
-            ],
+            "excluded": [{"row": int(r["row"]), "reason": r["reason"]} for r in self.runs.excluded.to_dict("records")],
             "counts": self.runs.counts,
             "loss_unit": self.runs.unit,
             "range": self.fitted_range,
-            "held_out": {"tokens_per_param": held.tokens_per_param, "short": held.short, "long": held.long} if held else None,
+            "held_out": {"tokens_per_param": held.tokens_per_param, "short": held.short, "long": held.long}
+            if held
+            else None,
             "isoflop": {
                 "tokens_exponent": profiles.tokens_exponent,
                 "standard_error": profiles.standard_error,
@@ -212,7 +223,9 @@ class Fit:
         }
 
     def residuals(self) -> "pd.DataFrame":
-        """One row a form and run: form, row, n_params, train_tokens, tokens_per_param, loss, predicted, residual (measured / predicted - 1)."""
+        """One row a form and run: form, row, n_params, train_tokens, tokens_per_param, loss, predicted, and residual, measured over
+        predicted loss less 1.
+        """
         import pandas as pd
 
         parts = []
@@ -224,7 +237,10 @@ class Fit:
             parts.append(part)
         frame = pd.concat(parts, ignore_index=True)
         units = {"n_params": "parameters", "train_tokens": "tokens", "tokens_per_param": "tokens/parameter"}
-        frame.attrs = {"units": units | {"loss": self.runs.unit, "predicted": self.runs.unit, "residual": "1"}, "label": self.label}
+        frame.attrs = {
+            "units": units | {"loss": self.runs.unit, "predicted": self.runs.unit, "residual": "1"},
+            "label": self.label,
+        }
         return frame
 
     def isoloss(self, form: str = "") -> "pd.DataFrame":
@@ -247,7 +263,9 @@ class Fit:
             with np.errstate(invalid="ignore", divide="ignore"):
                 d = (c["B"] / left) ** (1 / c["beta"])
             inside = (left > 0) & (d > runs["train_tokens"].min() / 2) & (d < runs["train_tokens"].max() * 2)
-            lines.append(pd.DataFrame({"kind": "line", "n_params": n[inside], "train_tokens": d[inside], "loss": level}))
+            lines.append(
+                pd.DataFrame({"kind": "line", "n_params": n[inside], "train_tokens": d[inside], "loss": level})
+            )
         points = runs[["n_params", "train_tokens", "loss"]].assign(kind="run")
         frame = pd.concat([*lines, points], ignore_index=True)
         units = {"n_params": "parameters", "train_tokens": "tokens", "loss": self.runs.unit}

@@ -4,8 +4,8 @@ With n and d the logarithms of N and D less their means, the prediction is
 
     ln L = ln(E + z^gamma),    ln z = logsumexp(a - alpha n, b - beta d),        theta = (a, b, E, alpha, beta, ln gamma),
 
-and the objective is the sum over runs of w Huber(ln L - ln loss), Huber of width 1e-3, divided by that width. The means are taken out because
-ln A and alpha of one fit have a correlation of 0.999, and a and alpha hardly any.
+and the objective is the sum over runs of w Huber(ln L - ln loss), Huber of width 1e-3, divided by that width. The means are taken
+out because ln A and alpha of one fit have a correlation of 0.999, and a and alpha hardly any.
 
 Each step solves (H + lambda M) step = -gradient, within the bounds. H is the Hessian of the quadratic part (runs that the fit misses by
 less than the width), M that of the quadratic that touches the Huber loss from above (weights 1 / max(|r|, width)); lambda falls by 5

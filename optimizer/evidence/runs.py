@@ -10,21 +10,21 @@ A table is a CSV file, or a DataFrame, with one finished run a row. Its columns 
 | FLOP | c, flops, compute, budget, ...: D = C / (6 N) where no column has D, N = C / (6 D) where none has N |
 | loss | val_loss, eval_loss, test_loss, loss, train_loss, ...; in bits per token or as perplexity it becomes nat per token |
 
-A name may end in its unit: params_m, "tokens (B)". Cells follow the grammar of `assumptions.numbers`. The first lines of a file may be comments
-that begin with #. Rows that cannot be used are kept apart, each with its reason.
+A name may end in its unit: params_m, "tokens (B)". Cells follow the grammar of `assumptions.numbers`. The first lines of a file may be
+comments that begin with #. Rows that cannot be used are kept apart, each with its reason.
 """
 
 import csv
 import io
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.numbers import human, parse_number
-from ..assumptions.problems import DataError, InputError, near_miss, read_text, shown
+from ..assumptions.problems import DataError, near_miss, read_text, shown
 from ..assumptions.tables import data_folder
+from .columns import LOSSES, NAT, UNITS, columns_of, listed, plain, quantity_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,33 +41,11 @@ FEWEST_PARAMS, FEWEST_TOKENS = 1e3, 1e4
 """Counts below these are numbers in another unit."""
 
 ALL, WITHOUT = "all parameters", "parameters without embeddings"
-NAT = "nat/token"
 
-_SAME = {
-    "n_params": "n params n_params num_params nparams parameters n_parameters num_parameters model_size size total_params "
-    "params_total n_params_total model_params param_count parameter_count model_parameters n_total total_parameters",
-    "no_embed": "n_params_no_embed non_embedding_params params_no_embed n_non_embedding n_no_embed params_non_embedding "
-    "non_embedding_parameters non_emb_params n_params_non_embedding params_without_embeddings matmul_params n_nonembed",
-    "train_tokens": "d tokens n_tokens num_tokens train_tokens training_tokens total_tokens tokens_seen n_train_tokens "
-    "token_count tokens_trained num_train_tokens pretrain_tokens pretraining_tokens tokens_total",
-    "tokens_per_param": "tokens_per_param tokens_per_parameter tpp token_multiplier d_over_n tokens_params",
-    "flops": "c flops flop compute train_flops training_flops total_flops n_flops training_compute train_compute budget "
-    "compute_budget flops_budget flop_budget",
-    "loss": "val_loss validation_loss eval_loss evaluation_loss test_loss valid_loss final_val_loss final_loss loss lm_loss cross_entropy "
-    "cross_entropy_loss ce_loss ce xent nll l train_loss training_loss final_train_loss loss_nats raw_loss",
-    "bits_per_token": "bits_per_token loss_bits bits loss_in_bits val_loss_bits bpt",
-    "bits_per_byte": "bits_per_byte bpb bits_per_char bpc val_bpb loss_bpb",
-    "perplexity": "perplexity ppl val_ppl eval_ppl test_ppl valid_ppl val_perplexity",
-}  # fmt: skip
-_NAMES = {name: quantity for quantity, names in _SAME.items() for name in names.split()}
-_LOSSES = ("loss", "bits_per_token", "perplexity", "bits_per_byte")
-_UNITS = {"n_params": "parameters", "train_tokens": "tokens", "flops": "FLOP", "loss": NAT}
-_POWERS = {3: "k thousand thousands", 6: "m million millions mm", 9: "b bn g billion billions", 12: "t tn trillion trillions"}
-_POWER = {name: power for power, names in _POWERS.items() for name in names.split()}
-_DATA_SETS = frozenset(
-    "dataset data_set train_set trainset training_set train_data training_data corpus data data_mix mixture mix domain condition "
-    "val_set eval_set validation_set tokenizer".split()
-)
+_DATA_SETS = {
+    *("dataset", "data_set", "train_set", "trainset", "training_set", "train_data", "training_data", "corpus", "data"),
+    *("data_mix", "mixture", "mix", "domain", "condition", "val_set", "eval_set", "validation_set", "tokenizer"),
+}
 """Columns that name what a model was trained or measured on: a law holds for one of each."""
 _CHECKPOINTS = ("step", "steps", "iteration", "iterations", "checkpoint")
 COLUMNS = ("n_params", "train_tokens", "loss")
@@ -127,11 +105,11 @@ def read_runs(
     """
     name, header, lines, first = _table(given)
     problems: list[str] = []
-    wanted = {_plain(str(key)): str(value) for key, value in (where or {}).items()}
-    places = {_plain(cell): i for i, cell in enumerate(header)}
+    wanted = {plain(str(key)): str(value) for key, value in (where or {}).items()}
+    places = {plain(cell): i for i, cell in enumerate(header)}
     for key in wanted.keys() - places.keys():
-        problems.append(f"{name} has no column {shown(key)} for where{near_miss(key, places)} It has {_listed(header)}.")
-    used = _columns(name, header, columns or {}, problems)
+        problems.append(f"{name} has no column {shown(key)} for where{near_miss(key, places)} It has {listed(header)}.")
+    used = columns_of(name, header, columns or {}, problems)
     if problems:
         raise DataError(problems)
 
@@ -140,16 +118,20 @@ def read_runs(
         cells = {str(line[places[key]]).strip() for _, line in numbered}
         numbered = [(row, line) for row, line in numbered if str(line[places[key]]).strip() == value]
         if not numbered:
-            raise DataError([f"{name} has no row with {key} = {value}{near_miss(value, cells)} It has {_listed(sorted(cells))}."])
+            raise DataError(
+                [f"{name} has no row with {key} = {value}{near_miss(value, cells)} It has {listed(sorted(cells))}."]
+            )
     mixed = {
         header[i]: values
         for key, i in places.items()
-        if key in _DATA_SETS and i not in used.values() and len(values := list(dict.fromkeys(str(line[i]).strip() for _, line in numbered))) > 1
+        if key in _DATA_SETS
+        and i not in used.values()
+        and len(values := list(dict.fromkeys(str(line[i]).strip() for _, line in numbered))) > 1
     }
     if mixed:
         raise DataError(
             [
-                f"{name} column {column} names {len(values)} data sets ({_listed(values)}), and a law holds for one; choose one, as in "
+                f"{name} column {column} names {len(values)} data sets ({listed(values)}), and a law holds for one; choose one, as in "
                 f"--where {column}={values[0]}, or where={{{column!r}: {values[0]!r}}}."
                 for column, values in mixed.items()
             ]
@@ -182,7 +164,7 @@ def _runs(
         )
     frame = pd.DataFrame(good, columns=["row", *COLUMNS]).astype(dict.fromkeys(COLUMNS, float))
     unit = "bit/byte" if "bits_per_byte" in used else NAT
-    frame.attrs["units"] = {**_UNITS, "loss": unit}
+    frame.attrs["units"] = {**UNITS, "loss": unit}
     excluded = pd.DataFrame(bad, columns=["row", *COLUMNS, "reason"]).sort_values("row").reset_index(drop=True)
     return Runs(name, frame, excluded, counts, unit, tuple(notes))
 
@@ -210,74 +192,14 @@ def _table(given: "pd.DataFrame | str | Path") -> tuple[str, list[str], list[lis
     try:
         found = list(csv.reader(io.StringIO(body, newline=""), delimiter=mark, strict=True))
     except csv.Error as error:
-        raise DataError([f"{path} is not a CSV file ({error}); write one run a row, with columns n_params, train_tokens, loss."]) from None
+        raise DataError(
+            [f"{path} is not a CSV file ({error}); write one run a row, with columns n_params, train_tokens, loss."]
+        ) from None
     if not found:
         raise DataError([f"{path} is empty; write one run a row, with columns n_params, train_tokens, loss."])
     header = [cell.strip().strip("\ufeff") for cell in found[0]]
     rows = [[*line, *[""] * (len(header) - len(line))] for line in found[1:]]
     return str(path), header, rows, comments + 2
-
-
-def _plain(heading: str) -> str:
-    """A heading in lower case with single underscores: "Tokens (B)" is tokens_b."""
-    return re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_")
-
-
-def _quantity(heading: str) -> tuple[str, int] | None:
-    """(quantity, power of ten) that a heading means; None for a column of another kind.
-
-    >>> _quantity("Tokens (B)"), _quantity("val_loss"), _quantity("n_params_no_embed"), _quantity("width")
-    (('train_tokens', 9), ('loss', 0), ('no_embed', 0), None)
-
-    """
-    plain = _plain(heading)
-    if plain in _NAMES:
-        return _NAMES[plain], 0
-    stem, _, unit = plain.rpartition("_")
-    for end in (stem, stem.removesuffix("_in")):
-        if unit in _POWER and _NAMES.get(end) in ("n_params", "no_embed", "train_tokens"):
-            return _NAMES[end], _POWER[unit]
-    return None
-
-
-def _columns(name: str, header: list[str], chosen: Mapping[str, str], problems: list[str]) -> dict[str, int]:
-    """The columns to read, by quantity; sentences about what is missing go to `problems`."""
-    twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
-    if twice:
-        problems.append(f"{name} has column {', '.join(twice)} more than once; keep one.")
-    found: dict[str, int] = {}
-    order = [*_NAMES]
-    named = [(order.index(p) if (p := _plain(cell)) in _NAMES else 0, i, q) for i, cell in enumerate(header) if (q := _quantity(cell))]
-    for _, i, (quantity, _) in sorted(named):
-        found.setdefault(quantity, i)
-    for quantity, column in chosen.items():
-        if quantity not in _UNITS:
-            problems.append(f"columns names {quantity!r}, which is no quantity of a run{near_miss(quantity, _UNITS)} Quantities: {', '.join(_UNITS)}.")
-        elif column not in header:
-            problems.append(f"{name} has no column {shown(column)} for {quantity}{near_miss(column, header)} It has {_listed(header)}.")
-        else:
-            found = {q: i for q, i in found.items() if q != quantity and not (quantity == "loss" and q in _LOSSES)}
-            found[quantity] = header.index(column)
-    kept = [q for q in _LOSSES if q in found][:1]
-    found = {q: i for q, i in found.items() if q not in _LOSSES or q in kept}
-    if not kept:
-        inside = [cell for cell in header if "loss" in _plain(cell)]
-        if len(inside) == 1:
-            found["loss"] = header.index(inside[0])
-        else:
-            which = f" It has {_listed(inside)}: choose one, as in --column loss={inside[0]}." if inside else f" It has {_listed(header)}."
-            problems.append(f"{name} has no column that is the loss; name one loss or val_loss, in nat per token.{which}")
-    if "n_params" in found:
-        found.pop("no_embed", None)
-    size = "n_params" in found or "no_embed" in found
-    length = "train_tokens" in found or "tokens_per_param" in found
-    if not size and not ("flops" in found and "train_tokens" in found):
-        problems.append(f"{name} has no column for the parameters of a model; name one n_params, params or N. It has {_listed(header)}.")
-    if not length and not ("flops" in found and size):
-        problems.append(
-            f"{name} has no column for the training tokens; name one train_tokens, tokens or D, or give flops with N. It has {_listed(header)}."
-        )
-    return found
 
 
 def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dict[str, float], list[str]]:
@@ -287,18 +209,22 @@ def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dic
     for quantity, i in used.items():
         column, cell = header[i], line[i]
         text = str(cell).strip()
-        kind = "loss" if quantity in _LOSSES else quantity
+        kind = "loss" if quantity in LOSSES else quantity
         if kind == "loss" and text.lower().lstrip("+-") in ("nan", "inf", "infinity", "none", ""):
             reasons.append(f"column {column} has no loss ({text or 'empty'}): the run diverged or did not finish.")
             continue
-        if quantity in ("flops", "tokens_per_param") and {"n_params", "train_tokens"} <= used.keys() and text.lower() in ("", "nan"):
+        if (
+            quantity in ("flops", "tokens_per_param")
+            and {"n_params", "train_tokens"} <= used.keys()
+            and text.lower() in ("", "nan")
+        ):
             continue
         try:
             value = parse_number(cell)
         except ValueError as error:
             reasons.append(f"column {column} {error}.")
             continue
-        power = (_quantity(column) or ("", 0))[1]
+        power = (quantity_of(column) or ("", 0))[1]
         value *= 10.0**power
         if not value > 0:
             reasons.append(f"column {column} must be above 0, got {human(value)}{_unit(quantity)}.")
@@ -318,7 +244,9 @@ def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dic
         cells["n_params"] = cells["flops"] / (FLOPS_PER_PARAM_TOKEN * cells["train_tokens"])
     if "train_tokens" not in cells:
         cells["train_tokens"] = (
-            cells["tokens_per_param"] * cells["n_params"] if "tokens_per_param" in cells else cells["flops"] / (FLOPS_PER_PARAM_TOKEN * cells["n_params"])
+            cells["tokens_per_param"] * cells["n_params"]
+            if "tokens_per_param" in cells
+            else cells["flops"] / (FLOPS_PER_PARAM_TOKEN * cells["n_params"])
         )
     for quantity, least, what in (("n_params", FEWEST_PARAMS, "parameters"), ("train_tokens", FEWEST_TOKENS, "tokens")):
         if cells[quantity] < least:
@@ -329,7 +257,7 @@ def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dic
 
 
 def _unit(quantity: str) -> str:
-    unit = _UNITS.get("n_params" if quantity == "no_embed" else quantity, "")
+    unit = UNITS.get("n_params" if quantity == "no_embed" else quantity, "")
     return f" {unit}" if unit else ""
 
 
@@ -352,14 +280,18 @@ def _agreeing_with_flops(
     column: str, good: list[dict[str, Any]], bad: list[dict[str, Any]], notes: list[str]
 ) -> list[dict[str, Any]]:
     """The rows whose FLOP agree with 6 N D as well as those of the others do."""
-    ratios = {r["row"]: r["flops"] / (FLOPS_PER_PARAM_TOKEN * r["n_params"] * r["train_tokens"]) for r in good if r["flops"] == r["flops"]}
+    ratios = {
+        r["row"]: r["flops"] / (FLOPS_PER_PARAM_TOKEN * r["n_params"] * r["train_tokens"])
+        for r in good
+        if r["flops"] == r["flops"]
+    }
     if not ratios:
         return good
     middle = sorted(ratios.values())[len(ratios) // 2]
     if not 1 / NEAR_6ND <= middle <= NEAR_6ND:
         notes.append(
-            f"column {column} is {middle:.3g} times 6 N D in the middle of the rows: N or tokens may count something else; the fit uses N and "
-            "tokens as given."
+            f"column {column} is {middle:.3g} times 6 N D in the middle of the rows: N or tokens may count something else; the fit uses "
+            "N and tokens as given."
         )
     kept = []
     for record in good:
@@ -370,8 +302,3 @@ def _agreeing_with_flops(
         reason = f"column {column} is {ratio:.3g} times 6 N D, against {middle:.3g} in other rows: one of the three numbers is wrong."
         bad.append({**{c: record[c] for c in ("row", *COLUMNS)}, "reason": reason})
     return kept
-
-
-def _listed(names: Iterable[str], most: int = 12) -> str:
-    found = [*names]
-    return ", ".join(map(shown, found[:most])) + (", ..." if len(found) > most else "")

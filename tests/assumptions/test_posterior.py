@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from optimizer import load, table
-from optimizer.assumptions.posterior import COEFFICIENTS, posterior_named, posterior_of
+from optimizer.assumptions.posterior import posterior_named, posterior_of
+
+COEFFICIENTS = ("ln A", "ln B", "ln E", "alpha", "beta")
 
 
 def printed() -> tuple[np.ndarray, np.ndarray]:
