@@ -9,15 +9,18 @@ Links and uploads are not trusted: their size is limited, and neither may name a
 
 import base64
 import binascii
+import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..assumptions.differences import differences
+from ..assumptions.law_file import is_law_file
 from ..assumptions.library import MAX_TOML_BYTES, load, presets
 from ..assumptions.paths import schema_paths
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.record import compact
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml
 from ..assumptions.traffic_file import MAX_CSV_BYTES
@@ -34,7 +37,7 @@ __all__ = [
     "uploaded_scenario",
 ]
 
-PRESET, VERSION, TABLE = "preset", "v", "traffic.table"
+PRESET, VERSION, TABLE, POSTERIOR = "preset", "v", "traffic.table", "law.posterior"
 MOST_PARAMETERS = 200
 LONGEST_VALUE = 20_000
 _VERSION = f"{VERSION} (the schema_version of the link)"
@@ -42,6 +45,11 @@ _BARE = re.compile(r"\[\d+\]")
 _FILE = (
     "traffic.file names a file on the machine that the app runs on, which the app does not read; "
     "upload the CSV file on the Plan page, or write its rows as traffic.table."
+)
+
+_LAW_FILE = (
+    "law names a file on the machine that the app runs on, which the app does not read; "
+    "write the [law] block of that file into the scenario."
 )
 
 
@@ -57,8 +65,24 @@ def _text(path: str, value: Any) -> str:
         return ""
     if path == TABLE:
         lines = (f"{m['month']},{m['input_tokens_per_day']!r},{m['output_tokens_per_day']!r}" for m in value)
-        return base64.urlsafe_b64encode(zlib.compress("\n".join(lines).encode(), 9)).decode().rstrip("=")
+        return _packed("\n".join(lines))
+    if path == POSTERIOR:
+        return _packed(compact(value))
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def _packed(text: str) -> str:
+    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
+
+def _unpacked(packed: str) -> str:
+    """The text of a parameter that `_packed` made; raises ValueError, zlib.error or binascii.Error where it made none."""
+    content = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
+    unpack = zlib.decompressobj()
+    text = unpack.decompress(content, MAX_CSV_BYTES).decode()
+    if not unpack.eof:
+        raise ValueError("it is cut short or too long")
+    return text
 
 
 class Opened(NamedTuple):
@@ -172,17 +196,24 @@ def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
         except InputError as error:
             unread[TABLE] = error.problems[0]
             del changes[TABLE]
+    if changes.get(POSTERIOR):
+        try:
+            changes[POSTERIOR] = json.loads(_unpacked(changes[POSTERIOR]))
+        except (ValueError, RecursionError, zlib.error, binascii.Error):
+            unread[POSTERIOR] = (
+                "law.posterior in the link cannot be read; copy the link again, or load the file of the law."
+            )
+            del changes[POSTERIOR]
+    for path in ("law", "law.name"):
+        if is_law_file(changes.get(path)):
+            unread[path] = _LAW_FILE
+            del changes[path]
     return preset, changes, list(unread.values())
 
 
 def _table(text: str) -> list[dict[str, Any]]:
     try:
-        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        unpack = zlib.decompressobj()
-        lines = unpack.decompress(packed, MAX_CSV_BYTES).decode()
-        if not unpack.eof:
-            raise ValueError("it is cut short or too long")
-        cells = [line.split(",") for line in lines.split("\n")]
+        cells = [line.split(",") for line in _unpacked(text).split("\n")]
         return [
             {"month": month, "input_tokens_per_day": read, "output_tokens_per_day": written}
             for month, read, written in cells
@@ -207,9 +238,12 @@ def uploaded_scenario(content: bytes, name: str) -> Scenario:
     except UnicodeDecodeError as error:
         raise InputError([f"{name} is not UTF-8 text (byte {error.start}); is it a scenario TOML file?"]) from None
     try:
-        traffic = plain_toml(text).get("traffic")
+        plain = plain_toml(text)
     except ValueError:
-        traffic = None  # from_toml says what is wrong
+        plain = {}  # from_toml says what is wrong
+    traffic, law = plain.get("traffic"), plain.get("law")
     if isinstance(traffic, dict) and "file" in traffic:
         raise InputError([_FILE])
+    if is_law_file(law.get("name") if isinstance(law, dict) else law):
+        raise InputError([_LAW_FILE])
     return Scenario.from_toml(text, where=name)

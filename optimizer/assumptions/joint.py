@@ -22,7 +22,7 @@ from .problems import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Joint", "joint_of", "read_joint"]
+__all__ = ["NAMES", "Joint", "joint_of", "read_joint"]
 
 NAMES = ("ln A", "ln B", "ln E", "E", "alpha", "beta", "gamma", "ln gamma")
 _LEAST = {"E": 0.0, "alpha": 1e-3, "beta": 1e-3, "gamma": 1e-3}

@@ -307,7 +307,10 @@ class ChinchillaLaw(Law):
     @classmethod
     def _is_a_distribution(cls, given: dict[str, Any]) -> dict[str, Any]:
         if given:
-            read_joint(given, [name for name in ("E", "A", "B", "alpha", "beta", "gamma") if name in cls.model_fields])
+            power = cls.model_fields.get("gamma")
+            needed = power is not None and power.is_required()
+            also = ["gamma"] if needed or (power and "gamma" in str(given.get("coefficients"))) else []
+            read_joint(given, ["E", "A", "B", "alpha", "beta", *also])
         return given
 
     @property

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
+from .joint import NAMES
 from .law import ChinchillaLaw, Law, law_kind, law_names
 from .limits import Limits
 from .paths import schema_paths
@@ -111,6 +112,8 @@ def _field(block: type[Assumption], name: str, info: FieldInfo, defs: dict[str, 
         made = _blocks(inner, defs)
     elif typing.get_origin(info.annotation) is Literal:
         made = {"enum": choices}
+    elif name == "posterior":
+        made = _POSTERIOR
     elif typing.get_origin(info.annotation) is dict:
         made = {
             "type": "object",
@@ -122,6 +125,24 @@ def _field(block: type[Assumption], name: str, info: FieldInfo, defs: dict[str, 
         made = {"type": "string"} | ({"pattern": pattern} if pattern else {})
     plain = isinstance(info.default, str | int | float) and info.default != ""
     return made | about | ({"default": info.default} if plain else {})
+
+
+_LAW_FILE: Schema = {
+    "type": "string",
+    "pattern": r"\.toml$",
+    "description": "path of a file that overtrain fit --out wrote",
+}
+_NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
+_POSTERIOR: Schema = {
+    "type": "object",
+    "properties": {
+        "coefficients": {"type": "array", "items": {"enum": [*NAMES]}},
+        "mean": _NUMBERS,
+        "covariance": {"type": "array", "items": _NUMBERS},
+    },
+    "required": ["coefficients", "mean", "covariance"],
+    "additionalProperties": False,
+}
 
 
 def _number(info: FieldInfo, unit: str) -> Schema:
@@ -146,7 +167,7 @@ def _blocks(inner: tuple[type[Assumption], ...], defs: dict[str, Schema]) -> Sch
     """One block, or one of a union by its tag; a name alone where the name says everything."""
     found: list[Schema] = [_ref(block, defs) for block in dict.fromkeys(inner)]
     if ChinchillaLaw in inner:
-        return {"anyOf": [{"enum": law_names()}, *found]}
+        return {"anyOf": [{"enum": law_names()}, _LAW_FILE, *found]}
     if len(found) > 1:
         return {"oneOf": found}
     only = inner[0]

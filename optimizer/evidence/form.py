@@ -112,7 +112,7 @@ class Form:
 
     def coefficients(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """E, A, B, alpha, beta and, of the coupled form, gamma; for each row of theta."""
-        a, b, E, alpha, beta, ln_gamma = np.moveaxis(theta, -1, 0)
+        a, b, E, alpha, beta, ln_gamma = theta.T
         named = {
             "E": E,
             "A": np.exp(a + alpha * self.centre[0]),
@@ -133,13 +133,13 @@ class Form:
         import pandas as pd
 
         theta, value = self.best(work)
-        table = pd.DataFrame({name: [] for name in self.coefficients(theta)}, dtype=float)
+        point = {name: float(v[0]) for name, v in self.coefficients(theta[None]).items()}
+        table = pd.DataFrame({name: [] for name in point}, dtype=float)
         unfinished = 0
         if len(draws):
             found = self.least(np.tile(theta, (len(draws), 1)), draws.astype(float), work)
             table = pd.DataFrame(self.coefficients(found.theta))
             unfinished = int((found.ended == 0).sum())
-        point = {name: float(v) for name, v in self.coefficients(theta).items()}
         error = float(np.abs(self.error((theta, value))).mean())
         fixed = tuple(name for name in self.fixed if name in point)
         return LawFit(self.form, point, table, value, error, self._on_bounds(theta), fixed, self.tied, unfinished)

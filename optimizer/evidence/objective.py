@@ -128,7 +128,7 @@ def _descend(
     """`STEPS` steps of each lane: theta, damping, objective and largest projected slope."""
 
     def lane(theta: Array, damping: Array, weight: Array) -> tuple[Array, Array, Array, Array]:
-        def step(_: int, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        def step(_: Array, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             return _step(points, weight, free, low, high, *state[:3])
 
         value = _objective(_residuals(points, theta)[-1], weight)
