@@ -31,6 +31,7 @@ NO = {
     "flag": (5, "x", S, FRAME),
     "design": (5, "8B", (1, 2, 3), S),
     "slice": (5, "3/16", (1.5, 4), S),
+    "runs": (5, ["x"], S),
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
@@ -41,6 +42,10 @@ ASKED = {
     "elasticities": {"scenario": "scenario"},
     "ensemble": {"scenario": "scenario", "weights": "mapping", "band": "number", "progress": "progress"},
     "export": {"frame": "frame", "path": "path", "scenario": "scenario", "numbers": "text"},
+    "fit": {
+        "runs": "runs", "forms": "names", "tied": "flag", "fixed": "mapping", "bootstrap": "whole", "where": "mapping",
+        "columns": "mapping", "label": "text", "seed": "seed", "progress": "progress",
+    },
     "frontier": {"scenario": "scenario", "losses": "numbers", "progress": "progress"},
     "implied_traffic": {"scenario": "scenario", "n_params": "number", "train_tokens": "number"},
     "inverse_table": {
@@ -83,7 +88,7 @@ ASKED = {
 GOOD = {
     "scenario": S, "frame": FRAME, "names": ["n_params"], "numbers": ["20T"], "number": 0.5, "whole": 4, "seed": 0,
     "mapping": {}, "progress": lambda done, total: None, "path": "x", "text": "x", "flag": True,
-    "design": Design(1e9, 1e12, 0.0), "slice": (3, 16),
+    "design": Design(1e9, 1e12, 0.0), "slice": (3, 16), "runs": "x",
 }  # fmt: skip
 
 

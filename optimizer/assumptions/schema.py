@@ -2,7 +2,8 @@
 
 It is made from the declarations that validation reads: numbers may be text in the grammar of `numbers`, a name may stand for a whole
 block, and a law's kind follows from its name. What it accepts, `Scenario.from_dict` accepts, apart from what a schema cannot say: bounds of
-numbers that are written as text, `Assumption.rules` between numbers, months that follow each other, and whether `traffic.file` can be read.
+numbers that are written as text, `Assumption.rules` between numbers, months that follow each other, whether `traffic.file` or the file of a
+law can be read, and what a covariance is.
 """
 
 import sys

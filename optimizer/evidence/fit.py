@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.blocks import Progress
-from ..assumptions.arguments import FLAG, MAPPING, PROGRESS, SEED, WHOLE, Check, Names, as_names, checks, names
+from ..assumptions.arguments import FLAG, MAPPING, PROGRESS, SEED, TEXT, WHOLE, Check, Names, as_names, checks, names
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from .fitted import FORMS, Fit, HeldOut, LawFit
@@ -64,7 +64,7 @@ def _table(value: Any) -> Any:
 
 
 @checks(
-    runs=_GIVEN, forms=names("additive"), tied=FLAG, fixed=MAPPING, where=MAPPING, columns=MAPPING,
+    runs=_GIVEN, forms=names("additive"), tied=FLAG, fixed=MAPPING, where=MAPPING, columns=MAPPING, label=TEXT,
     bootstrap=WHOLE, seed=SEED, progress=PROGRESS,
 )  # fmt: skip
 def fit(
