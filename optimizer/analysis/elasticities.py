@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["elasticities"]
 
 
+_HELD = 1e-9
+"""ln of the distance from the end of what is useful at which it holds the optimum."""
+
+
 @checks(scenario=SCENARIO)
 def elasticities(scenario: Scenario) -> "pd.DataFrame":
     """d ln(output) / d ln(assumption) at the optimum, for every number of the scenario.
@@ -58,6 +62,8 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     rows = Rows(scenario)
     spent = not isinstance(scenario.goal, BudgetGoal) or best.certificate.multipliers["goal.budget"] > 0
     held = (*((LOSS,) if spent else ()), *best.certificate.active_limits)
+    if isinstance(scenario.goal, BudgetGoal):
+        held += tuple(name for name in rows.useful if rows.value(name, ln_design(scenario, best.design)) > -_HELD)
     active = tuple(rows.names.index(name) for name in held)
     asked = scenario.model_copy(update={"sources": {}, "traffic": scenario.traffic.total()})
     leaves, tree = jax.tree.flatten(asked)

@@ -109,7 +109,8 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     }  # an end of the band may be unknown
     marked = np.array([[float(v) for v in plan] for plan in plans.values()])
     c = s.law.chinchilla
-    least = (float(c.A) / float(s.law.inner_of(reducible_at(best)))) ** (1 / float(c.alpha))
+    ln_free = math.log(float(c.A) / float(s.law.inner_of(reducible_at(best)))) / float(c.alpha)
+    least = math.exp(float(s.law.ln_params_worth(ln_free)[0]))
     low = max(marked[:, 0].min() / MARGIN, 1.02 * least)
     high = marked[:, 0].max() * MARGIN
     models = _models(low, high, float(best.design.n_params))
@@ -156,13 +157,13 @@ def reducible_at(best: Solution) -> float:
 
 def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, R) of each size at the loss of the optimum."""
-    s, c, level = best.scenario, best.scenario.law.chinchilla, reducible_at(best)
+    s, level = best.scenario, reducible_at(best)
     if not s.rl.decided:
         tokens = np.asarray(s.law.tokens_for(sizes, level))
         rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
         return tokens, np.array(rl, float)
     # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
-    left = float(s.law.inner_of(level)) - float(c.A) * sizes ** -float(c.alpha)
+    left = float(s.law.inner_of(level)) - np.asarray(s.law.params_term(sizes))
     left = np.where(left > 0, left, np.nan)
     G, gamma = (float(v) for v in s.rl.return_term(s.law))
     middle, width = np.zeros_like(sizes), 12.0

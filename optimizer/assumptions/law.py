@@ -2,9 +2,10 @@
 
 The loss in nat per token is a function of active parameters N and training tokens D. All laws have the form
 
-    L(N, D) = E + z^gamma,    z = A N^-alpha + B D'^-beta,        A, B, alpha, beta, gamma > 0,
+    L(N, D) = E + z^gamma,    z = A N'^-alpha + B D'^-beta,        A, B, alpha, beta, gamma > 0,
 
-where D' is D, or the number of fresh tokens that repeated data is worth (`repetition`), and z is the inner sum. gamma is 1 except for the
+where D' is D, or the fresh tokens that repeated data is worth, N' is N, or what parameters beyond the data are worth (`repetition`), and z
+is the inner sum. gamma is 1 except for the
 coupled law, and the inner sum takes the RL term where RL tokens are decided. A mixture of experts has this form too (`experts`).
 Coefficients keep the letters of their papers, and the sourced sets are in `data/laws.csv`. Fits end at 16B parameters and 341 tokens per
 parameter; beyond is extrapolation.
@@ -174,6 +175,10 @@ class Law(NamedAssumption):
         """D': the fresh tokens that `train_tokens` are worth (tokens). D itself unless data repeats."""
         return train_tokens
 
+    def effective_params(self, n_params: Numeric) -> Numeric:
+        """N': the parameters that `n_params` are worth (count). N itself unless data repeats and is too little for so many."""
+        return n_params
+
     @property
     def kept(self) -> dict[str, Numeric]:
         """What stays when the coefficients of another law are taken: how much data there is and what repetition is worth, by field."""
@@ -198,9 +203,13 @@ class Law(NamedAssumption):
     def ln_useful_tokens(self) -> Numeric:
         """ln D from where more repetition adds less than 1e-12 of what the data is worth at most, (1 + R_D) U; infinite for fresh data.
 
-        A budget that a limit on N leaves nothing else to spend on is not spent beyond it: the next three digits of the loss would take a
-        third more tokens.
+        A budget is not spent beyond it: the next three digits of the loss would take a third more tokens.
         """
+        return math.inf
+
+    @property
+    def ln_useful_params(self) -> Numeric:
+        """ln N from where more parameters add less than 1e-12 of what they are worth at most; infinite where data is fresh."""
         return math.inf
 
     def ln_tokens_worth(self, ln_fresh: Numeric) -> tuple[Numeric, Numeric]:
@@ -210,6 +219,10 @@ class Law(NamedAssumption):
         """
         return ln_fresh, -math.inf + 0.0 * ln_fresh
 
+    def ln_params_worth(self, ln_free: Numeric) -> tuple[Numeric, Numeric]:
+        """(ln N, over): the parameters that are worth so many, inverse of `effective_params`; `over` as in `ln_tokens_worth`."""
+        return ln_free, -math.inf + 0.0 * ln_free
+
     def tokens_for(self, n_params: Numeric, reducible: Numeric) -> Numeric:
         """D at which N parameters have the reducible loss l: the inverse of `reducible` (tokens).
 
@@ -218,7 +231,7 @@ class Law(NamedAssumption):
             reducible: l (nat/token).
 
         Returns:
-            (B / (z - A N^-alpha))^(1/beta), z being the inner sum of l, repetition undone; NaN where no amount of training brings N
+            (B / (z - A N'^-alpha))^(1/beta), z being the inner sum of l, repetition undone; NaN where no amount of training brings N
             parameters to l.
 
         >>> law = ChinchillaLaw.model_validate("besiroglu")
@@ -229,7 +242,7 @@ class Law(NamedAssumption):
         c = self.chinchilla
         xp = numpy_for(n_params, reducible, c.A, c.B, c.alpha, c.beta)
         with np.errstate(all="ignore"):
-            left = self.inner_of(reducible) - c.A * n_params**-c.alpha
+            left = self.inner_of(reducible) - self.params_term(n_params)
             ln_fresh = (xp.log(c.B) - xp.log(xp.where(left > 0, left, xp.nan))) / c.beta
             ln_tokens, over = self.ln_tokens_worth(ln_fresh)
             return xp.exp(xp.where(over < 0, ln_tokens, xp.nan))
@@ -253,9 +266,18 @@ class Law(NamedAssumption):
         )
 
     def inner(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-        """z = A N^-alpha + B D'^-beta: the inner sum, as `reducible` without its power."""
+        """z = A N'^-alpha + B D'^-beta: the inner sum, as `reducible` without its power."""
+        return self.params_term(n_params) + self.tokens_term(train_tokens)
+
+    def params_term(self, n_params: Numeric) -> Numeric:
+        """A N'^-alpha: what more parameters remove from the inner sum."""
         c = self.chinchilla
-        return c.A * n_params**-c.alpha + c.B * self.effective_tokens(train_tokens) ** -c.beta
+        return c.A * self.effective_params(n_params) ** -c.alpha
+
+    def tokens_term(self, train_tokens: Numeric) -> Numeric:
+        """B D'^-beta: what more tokens remove from the inner sum."""
+        c = self.chinchilla
+        return c.B * self.effective_tokens(train_tokens) ** -c.beta
 
     def reducible(self, n_params: Numeric, train_tokens: Numeric) -> Numeric:
         """l = z^gamma: the loss above E that more parameters or tokens remove (nat/token).

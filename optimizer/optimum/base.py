@@ -82,8 +82,11 @@ def optimum(scenario: Scenario) -> Optimum:
     n, d, residual = unlimited(scenario)
     design = design_of(scenario, n, d)
     excess = [e > 1e-12 for e in limit_excess(scenario, design).values()]
-    repeats = scenario.law.effective_tokens(d) < d * (1 - 1e-15)
-    in_class = ~jnp.any(jnp.stack([jnp.asarray(e) for e in (repeats, *excess)]), axis=0)
+    law = scenario.law
+    repeats = [
+        worth < amount * (1 - 1e-15) for worth, amount in ((law.effective_params(n), n), (law.effective_tokens(d), d))
+    ]
+    in_class = ~jnp.any(jnp.stack([jnp.asarray(e) for e in (*repeats, *excess)]), axis=0)
     useful = (n >= SMALLEST_USEFUL) & (d >= SMALLEST_USEFUL)
     return Optimum(
         design=design,

@@ -10,7 +10,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, fixed_cost
 from ..model.limits import limit_names
 from ..model.quality import target_reducible_loss
-from .program import design_at, rows_and_cost
+from .program import USEFUL, design_at, rows_and_cost
 
 __all__ = ["Judged", "Residual", "judge"]
 
@@ -56,9 +56,10 @@ def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Judge
         return values, (values, cost)
 
     gradients, (values, cost) = jax.jacfwd(rows, has_aux=True)(x)
-    limited = slice(_LIMITS, _LIMITS + len(limit_names(scenario)))  # what follows are regimes of the cost
-    residual = _residual(scenario, ln_n, values, gradients, limited)
-    excess = values[limited] if limit_names(scenario) else jnp.full(1, -jnp.inf)
+    last = _LIMITS + len(limit_names(scenario))
+    bounded = last + (len(USEFUL) if scenario.law.repeats and isinstance(scenario.goal, BudgetGoal) else 0)
+    residual = _residual(scenario, ln_n, values, gradients, slice(_LIMITS, bounded))
+    excess = values[_LIMITS:last] if limit_names(scenario) else jnp.full(1, -jnp.inf)
     return Judged(design_at(scenario, x), cost, residual, excess)
 
 

@@ -23,7 +23,7 @@ from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import inner_sum, ln_reducible_loss, target_inner_sum
+from ..model.quality import ln_reducible_loss, target_inner_sum
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
 
@@ -99,10 +99,9 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         ln_z = jnp.log(target_inner_sum(scenario))
 
         def at_loss(v: Scalar) -> Place:
-            ln_n = (jnp.log(law.A) - ln_z + _softplus(v)) / law.alpha
-            ln_worth = (jnp.log(law.B) - ln_z + _softplus(-v)) / law.beta
-            ln_d, over = scenario.law.ln_tokens_worth(ln_worth)
-            return _place(ln_n, ln_d, over=over)
+            ln_n, over_n = scenario.law.ln_params_worth((jnp.log(law.A) - ln_z + _softplus(v)) / law.alpha)
+            ln_d, over_d = scenario.law.ln_tokens_worth((jnp.log(law.B) - ln_z + _softplus(-v)) / law.beta)
+            return _place(ln_n, ln_d, over=jnp.maximum(over_n, over_d))
 
         return at_loss
 
@@ -134,15 +133,17 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         match goal:
             case LossGoal():
                 target = target_inner_sum(scenario)
-                spent = inner_sum(scenario, Design(jnp.inf, jnp.exp(ln_d), jnp.exp(ln_r)))
-                ln_n = (jnp.log(law.A) - jnp.log(jnp.maximum(target - spent, target * 1e-15))) / law.alpha
-                over = jnp.log(spent / target)
+                spent = scenario.law.tokens_term(jnp.exp(ln_d)) + scenario.rl.inner(scenario.law, jnp.exp(ln_r))
+                left = jnp.log(jnp.maximum(target - spent, target * 1e-15))
+                ln_n, over_n = scenario.law.ln_params_worth((jnp.log(law.A) - left) / law.alpha)
+                over = jnp.maximum(jnp.log(spent / target), over_n)
             case BudgetGoal(budget=budget):
                 ln_left, ln_n = jnp.log(budget - fixed_cost(scenario)), jnp.log(_TYPICAL_PARAMS) + 0.0 * v
                 for _ in range(2):  # one is exact for a cost linear in N
                     ln_n = ln_n + ln_left - jnp.log(moving_cost(scenario, design_at_point(scenario, ln_n, ln_d, ln_r)))
             case ParamsGoal(params=params):
                 ln_n = jnp.log(params) + 0.0 * v
+                over = ln_n - scenario.law.ln_useful_params
         return _place(ln_n, ln_d, ln_r, over=over)
 
     return along_tokens
@@ -182,7 +183,7 @@ def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
     ln_price = jnp.log(gamma * G * by_tokens / by_rl)
 
     def ln_rl(ln_d: Scalar) -> Scalar:
-        _, by_ln_d = jax.jvp(lambda v: scenario.law.inner(jnp.inf, jnp.exp(v)), (ln_d,), (1.0 + 0.0 * ln_d,))
+        _, by_ln_d = jax.jvp(lambda v: scenario.law.tokens_term(jnp.exp(v)), (ln_d,), (1.0 + 0.0 * ln_d,))
         return (ln_price - jnp.log(jnp.maximum(-by_ln_d, _TINY)) + ln_d) / (1 + gamma)
 
     return ln_rl

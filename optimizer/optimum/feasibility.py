@@ -89,7 +89,7 @@ def check(scenario: Scenario, rows: Rows) -> Room:
         case BudgetGoal() as goal:
             _check_budget(scenario, rows, goal, found)
         case ParamsGoal() as goal:
-            _check_params(goal, found)
+            _check_params(scenario, goal, found)
     return found
 
 
@@ -211,8 +211,13 @@ def _check_budget(scenario: Scenario, rows: Rows, goal: BudgetGoal, found: Room)
         )
 
 
-def _check_params(goal: ParamsGoal, found: Room) -> None:
-    ln_params = math.log(goal.params)
+def _check_params(scenario: Scenario, goal: ParamsGoal, found: Room) -> None:
+    ln_params, useful = math.log(goal.params), float(scenario.law.ln_useful_params)
+    if ln_params > useful:
+        raise InfeasibleError(
+            f"goal.params = {human(goal.params)} is not the best size for any quality: {scenario.law.most_worth}, and "
+            f"{human(math.exp(useful))} reach all of it. Raise law.unique_tokens, or plan a smaller model."
+        )
     if found.least_params - _ROUNDING <= ln_params <= found.most_params + _ROUNDING:
         return
     above = ln_params > found.most_params

@@ -18,7 +18,7 @@ References:
 
 import math
 import warnings
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -52,9 +52,16 @@ __all__ = [
 ]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
+USEFUL = ("useful params", "useful tokens")
+"""Sizes and runs that are worth their money: rows of laws whose data repeats, bounded by 0"""
 _FIXED = (COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS)
 _ACTIVE = 1e-8
 _SOLVED = 1e-10
+_STEEP = 1e-3
+_OPTIONS: dict[str, dict[str, float]] = {
+    "SLSQP": {"ftol": 1e-14, "maxiter": 200},
+    "trust-constr": {"gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12, "maxiter": 1000},
+}
 _NEWTON_STEPS = 25
 _LONGEST_STEP = 2.0
 _LAST_STEP = 1e-10  # Newton steps square the error, so what is left after one this short is rounding
@@ -100,6 +107,8 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
         x[0],
         *limit_excess(scenario, design).values(),
     ]
+    if scenario.law.repeats:
+        rows += [x[0] - scenario.law.ln_useful_params, x[1] - scenario.law.ln_useful_tokens]
     several = regimes[:0] if len(regimes) == 1 else regimes
     cost = LifecycleCost(*(jnp.max(phase) for phase in by_regime))  # a slower step makes no phase cheaper
     return jnp.concatenate([jnp.stack([jnp.asarray(r, float) for r in rows]), several]), cost
@@ -163,7 +172,7 @@ class Figures(NamedTuple):
 
 
 class Rows:
-    """The rows of one scenario: ln cost, ln reducible loss (with and without the RL term), ln N D, ln N and every limit.
+    """The rows of one scenario: ln cost, ln reducible loss (with and without the RL term), ln N D, ln N, every limit, and `USEFUL`.
 
     `names` gives their order; limits carry their dotted path and are bounded by 0.
     """
@@ -173,7 +182,8 @@ class Rows:
         pieces = regimes(scenario)
         self.regimes = [f"{COST} in regime {i + 1}" for i in range(pieces)] if pieces > 1 else []
         """rows of which the cost is the largest; none where the cost is smooth"""
-        self.names = [*_FIXED, *self.limits, *self.regimes]
+        self.useful = USEFUL if scenario.law.repeats else ()
+        self.names = [*_FIXED, *self.limits, *self.useful, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))
         leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
         self._leaves = np.array(leaves, float)
@@ -216,6 +226,7 @@ class Rows:
         *,
         free: Sequence[int] | None = None,
         limits: bool = True,
+        useful: bool = False,
         close: bool = False,
     ) -> Point:
         """The point that minimises the weighted rows of `objective` below `bounds`.
@@ -226,6 +237,7 @@ class Rows:
             start: where to begin; the answer does not depend on it.
             free: indices of the variables that move; all by default.
             limits: whether the scenario's limits are bounds too.
+            useful: whether repetition is bounded where more of it adds nothing.
             close: the start is a good guess, so Newton steps alone are tried before scipy searches.
 
         Returns:
@@ -233,7 +245,8 @@ class Rows:
 
         """
         index = np.arange(len(start)) if free is None else np.array(free)
-        upper = {**bounds, **dict.fromkeys(self.limits, 0.0)} if limits else dict(bounds)
+        zero = (*(self.limits if limits else ()), *(self.useful if useful else ()))
+        upper = {**bounds, **dict.fromkeys(zero, 0.0)}
         if not all(np.isfinite(part).all() for part in (start, *self.at(np.array(start, float)))):
             raise OutOfRangeError(f"ln N, ln D start at {np.array2string(np.asarray(start), precision=4)}")
         if self.regimes and COST in upper:
@@ -241,23 +254,17 @@ class Rows:
         program = _Program(self, objective, upper, np.array(start, float), index)
         best: Point | None = None
         expected, none = tuple(bounds), ()
-        searches = [(program.slsqp, (none, expected)), (program.trust_constr, (none, expected))]
-        for search, holding in [(lambda: program.start, (expected,)), *searches] if close else searches:
-            found = search()
-            for point in (program.certify(x) for x in _candidates(program, found, holding)):
+        rounds = [("start", (expected,))] if close else []
+        for method, holding in [*rounds, *((method, (none, expected)) for method in _OPTIONS)]:
+            found = program.start if method == "start" else program.search(method)
+            for rows in (*holding, None):  # Newton steps with different guesses of the rows that hold it, and as it is
+                point = program.certify(found if rows is None else program.newton(found, rows))
                 if best is None or not best.kkt_residual <= point.kkt_residual:
                     best = point
                 if best.kkt_residual < _SOLVED:
                     return best
         assert best is not None
         return best
-
-
-def _candidates(program: "_Program", found: np.ndarray, holding: Collection[tuple[str, ...]]) -> Iterator[np.ndarray]:
-    """`found` after Newton steps with different guesses of the rows that hold it, and as it is."""
-    for expected in holding:
-        yield program.newton(found, expected)
-    yield found
 
 
 class _Program:
@@ -312,39 +319,31 @@ class _Program:
             hessians = np.pad(hessians, ((0, 0), (0, 1), (0, 1)))
         return values, gradients, hessians
 
-    def slsqp(self) -> np.ndarray:
-        constraint = {
-            "type": "ineq",
-            "fun": lambda x: -self.excess(x)[0],
-            "jac": lambda x: -self.excess(x)[1],
-        }
-        with np.errstate(all="ignore"):
-            return minimize(
-                lambda x: self.objective(x)[:2],
-                self.start,
-                jac=True,
-                method="SLSQP",
-                constraints=[constraint],
-                options={"ftol": 1e-14, "maxiter": 200},
-            ).x
+    def scale(self, z: np.ndarray) -> float:
+        """What brings the objective's slope to 1 where it is tiny: a loss that is nearly all it can be has slopes of 1e-9."""
+        steepest = float(np.abs(self.objective(z)[1]).max())
+        return 1 / max(steepest, 1e-300) if steepest < _STEEP else 1.0
 
-    def trust_constr(self) -> np.ndarray:
+    def search(self, method: str) -> np.ndarray:
+        """Where a method of scipy ends."""
+        scale = self.scale(self.start)
         constraint = {
             "type": "ineq",
             "fun": lambda x: -self.excess(x)[0],
             "jac": lambda x: -self.excess(x)[1],
             "hess": lambda x, v: -np.tensordot(v, self.excess(x)[2], 1),
         }
+        curvature = {"hess": lambda x: scale * self.objective(x)[2]} if method == "trust-constr" else {}
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # parallel constraint gradients, which the KKT residual judges
             return minimize(
-                lambda x: self.objective(x)[:2],
+                lambda x: tuple(scale * part for part in self.objective(x)[:2]),
                 self.start,
                 jac=True,
-                hess=lambda x: self.objective(x)[2],
-                method="trust-constr",
+                method=method,
                 constraints=[constraint],
-                options={"gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12, "maxiter": 1000},
+                options=_OPTIONS[method],
+                **curvature,
             ).x
 
     def multipliers(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -366,11 +365,12 @@ class _Program:
             regimes = np.array([n in self.rows.regimes for n in self.names])
             wanted[np.where(regimes, excess, -np.inf).argmax()] |= regimes.any()
         multipliers = self.multipliers(z, wanted | (excess > -1e-5))
-        active = np.flatnonzero(wanted | (multipliers > _ACTIVE))[: len(z)]
+        scale = self.scale(z)
+        active = np.flatnonzero(wanted | (multipliers * scale > _ACTIVE))[: len(z)]
         size = len(z)
-        both = np.concatenate([z, multipliers[active]])
+        both = np.concatenate([z, multipliers[active] * scale])
         for _ in range(_NEWTON_STEPS):
-            _, slope, curvature = self.objective(both[:size])
+            slope, curvature = (scale * part for part in self.objective(both[:size])[1:])
             values, gradients, hessians = (part[active] for part in self.excess(both[:size]))
             matrix = np.zeros((len(both), len(both)))
             matrix[:size, :size] = curvature + np.tensordot(both[size:], hessians, 1)

@@ -27,12 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..assumptions.goal import ParamsGoal
+from ..assumptions.goal import BudgetGoal, ParamsGoal
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, LifecycleCost
+from ..model.cost import Design, LifecycleCost, lifecycle_cost
 from .base import has_answer
 from .certificate import judge
-from .curve import At, Scalar, curve, tokens_cut
+from .curve import At, Place, Scalar, curve, design_at_point, tokens_cut
 from .feasibility import SMALLEST_USEFUL
 
 __all__ = ["ROUNDS", "OnCurve", "optimum_on_curve"]
@@ -105,6 +105,8 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     if isinstance(scenario.goal, ParamsGoal) and not scenario.rl.decided:
         # A limit on D takes the place of the first-order condition.
         place = place._replace(ln_d=place.ln_d - jnp.maximum(tokens_cut(scenario, place.ln_n, place.ln_d).cut, 0.0))
+    if isinstance(scenario.goal, BudgetGoal) and scenario.law.repeats and not scenario.rl.decided:
+        place = _unspent(scenario, place)
     judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r)
     design = judged.design
     passed = place.over if isinstance(scenario.goal, ParamsGoal) else jnp.maximum(place.over, judged.excess.max())
@@ -113,6 +115,20 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     turned = ~low.outside & ~high.outside & (low.slope <= 0) & (high.slope >= 0) & (high.v - low.v < 1e-10)
     residual = lax.stop_gradient(judged.residual.total(jnp.where(turned, high.v - low.v, jnp.inf)))
     return OnCurve(design, judged.cost, residual, judged.excess, (passed < 1e-9) & large & has_answer(scenario))
+
+
+def _unspent(scenario: Scenario, place: Place) -> Place:
+    """All of N and D that is worth its money, where the budget pays for it and limits on N allow it; else the place that was found."""
+    ln_n, ln_d = scenario.law.ln_useful_params, scenario.law.ln_useful_tokens
+    cut, held = tokens_cut(scenario, ln_n, ln_d)
+    ln_d = ln_d - jnp.maximum(cut, 0.0)
+    paid = lifecycle_cost(scenario, design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)).total <= scenario.goal.budget
+    enough = paid & (held <= _TOLERANCE)
+    return place._replace(
+        ln_n=jnp.where(enough, ln_n, place.ln_n),
+        ln_d=jnp.where(enough, ln_d, place.ln_d),
+        over=jnp.where(enough, -jnp.inf, place.over),
+    )
 
 
 def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar], _Sample]:

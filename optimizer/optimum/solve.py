@@ -104,10 +104,6 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             ln_budget = rows.ln_moving(budget)
             start = _start(rows, scenario, limits, ln_budget=ln_budget)
             found = _best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
-            useful = float(scenario.law.ln_useful_tokens)
-            if found.x[1] > useful:  # any D from there on is as good, and this one the cheapest
-                x = np.array([found.x[0], useful, *found.x[2:]])
-                found = found._replace(x=x, multipliers={**found.multipliers, COST: 0.0})
         case ParamsGoal(params=params):
             found = _at_params(rows, scenario, math.log(params), limits)
     if not found.kkt_residual < KKT_TOLERANCE:
@@ -145,13 +141,14 @@ def _best_of(
     limits: Room,
 ) -> Point:
     """The program's solution: from one start where it is convex, the best of several sizes otherwise."""
-    found = [rows.minimise(objective, bounds, start)]
+    useful = LOSS in objective
+    found = [rows.minimise(objective, bounds, start, useful=useful)]
     if not is_convex(scenario):
         for shift in _STARTS:
             x = start.copy()
             x[0] = min(max(start[0] + shift, limits.least_params), limits.most_params)
             x[1] = start[1] - shift
-            found.append(rows.minimise(objective, bounds, x))
+            found.append(rows.minimise(objective, bounds, x, useful=useful))
     (row,) = objective
     solved = [p for p in found if p.kkt_residual < KKT_TOLERANCE]
     return min(solved, key=lambda p: rows.value(row, p.x), default=min(found, key=lambda p: p.kkt_residual))
@@ -172,10 +169,21 @@ def _start(
         found = _design_at_loss(law, ln_ratio, float(scenario.law.ln_inner_of(ln_loss)) - half)
     else:
         found = _design_at_budget(law, ln_ratio, ln_budget - half - ln_k)
-    params, tokens = (float(v) for v in found)
+    params, tokens = _repeated(scenario, *(float(v) for v in found))
     params = min(max(params, limits.least_params), limits.most_params)
     tokens = min(tokens, limits.tokens_at(params))
     return np.array([params, tokens, tokens] if optimised else [params, tokens])
+
+
+def _repeated(scenario: Scenario, ln_params: float, ln_tokens: float) -> tuple[float, float]:
+    """(ln N, ln D) that are worth so much, or all that is worth its money where nothing is."""
+    law = scenario.law
+    params, no_params = (float(v) for v in law.ln_params_worth(ln_params))
+    tokens, no_tokens = (float(v) for v in law.ln_tokens_worth(ln_tokens))
+    return (
+        float(law.ln_useful_params) if no_params >= 0 else params,
+        float(law.ln_useful_tokens) if no_tokens >= 0 else tokens,
+    )
 
 
 def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
@@ -311,6 +319,7 @@ def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float
     multipliers = {
         names.get(name, name): value / moving if name == COST else value if spends else value * moving
         for name, value in found.multipliers.items()
+        if name not in rows.useful
     }
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)
     certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario)

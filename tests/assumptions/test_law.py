@@ -59,6 +59,7 @@ def test_repetition_is_log_log_convex():
 def test_without_repetition_the_law_is_its_base():
     law, base = repeated(1e16), ChinchillaLaw.model_validate("muennighoff")
     assert float(law.loss(1e10, 1e13)) == float(base.loss(1e10, 1e13))
+    assert float(law.effective_params(1e10)) == 1e10
     assert law.chinchilla == base.model_copy(update={"fitted_max_params": None})
 
 
