@@ -130,8 +130,8 @@ class RepetitionLaw(CoupledLaw):
     def most_worth(self) -> str:
         tokens, params = self._tokens, self._params
         return (
-            f"{human(tokens.unit)} unique tokens are never worth more than {1 + tokens.decay:.3g} times as many, and parameters beyond the "
-            f"{human(params.unit)} that they support never more than {1 + params.decay:.3g} times those"
+            f"{human(float(tokens.unit))} unique tokens are never worth more than {1 + tokens.decay:.3g} times as many, and parameters beyond the "
+            f"{human(float(params.unit))} that they support never more than {1 + params.decay:.3g} times those"
         )
 
     @property

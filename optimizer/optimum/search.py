@@ -106,7 +106,7 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
         # A limit on D takes the place of the first-order condition.
         place = place._replace(ln_d=place.ln_d - jnp.maximum(tokens_cut(scenario, place.ln_n, place.ln_d).cut, 0.0))
     if isinstance(scenario.goal, BudgetGoal) and scenario.law.repeats and not scenario.rl.decided:
-        place = _unspent(scenario, place)
+        place = _unspent(scenario, place, scenario.goal.budget)
     judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r)
     design = judged.design
     passed = place.over if isinstance(scenario.goal, ParamsGoal) else jnp.maximum(place.over, judged.excess.max())
@@ -117,12 +117,12 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     return OnCurve(design, judged.cost, residual, judged.excess, (passed < 1e-9) & large & has_answer(scenario))
 
 
-def _unspent(scenario: Scenario, place: Place) -> Place:
+def _unspent(scenario: Scenario, place: Place, budget: Scalar) -> Place:
     """All of N and D that is worth its money, where the budget pays for it and limits on N allow it; else the place that was found."""
     ln_n, ln_d = scenario.law.ln_useful_params, scenario.law.ln_useful_tokens
     cut, held = tokens_cut(scenario, ln_n, ln_d)
     ln_d = ln_d - jnp.maximum(cut, 0.0)
-    paid = lifecycle_cost(scenario, design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)).total <= scenario.goal.budget
+    paid = lifecycle_cost(scenario, design_at_point(scenario, ln_n, ln_d, 0.0 * ln_d)).total <= budget
     enough = paid & (held <= _TOLERANCE)
     return place._replace(
         ln_n=jnp.where(enough, ln_n, place.ln_n),
