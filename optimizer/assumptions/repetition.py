@@ -128,10 +128,10 @@ class RepetitionLaw(CoupledLaw):
 
     @property
     def most_worth(self) -> str:
-        tokens, params = self._tokens, self._params
+        (unique, R_D), (size, R_N) = ([float(v) for v in part] for part in (self._tokens, self._params))
         return (
-            f"{human(float(tokens.unit))} unique tokens are never worth more than {1 + tokens.decay:.3g} times as many, and parameters beyond the "
-            f"{human(float(params.unit))} that they support never more than {1 + params.decay:.3g} times those"
+            f"{human(unique)} unique tokens are never worth more than {1 + R_D:.3g} times as many, and parameters beyond the {human(size)} "
+            f"that they support never more than {1 + R_N:.3g} times those"
         )
 
     @property
