@@ -5,7 +5,7 @@
 for tokens with u = U, the unique ones, and for parameters with u = U_N, the compute-optimal size for U tokens.
 
 References:
-    Muennighoff et al. 2023, arXiv 2305.16264, equations 5 to 7, and their code, github.com/huggingface/datablations.
+    Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6, and their code, github.com/huggingface/datablations.
 
 """
 
@@ -70,7 +70,7 @@ class RepetitionLaw(CoupledLaw):
     min(D, U) tokens and its code asks for D >= U; here U_N is that of U for every D, which leaves the loss convex in logarithms.
 
     References:
-        Muennighoff et al. 2023, arXiv 2305.16264, equations 5 to 7 and appendix A.
+        Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6.
 
     >>> law = RepetitionLaw(**{"name": "muennighoff", "unique_tokens": 25e9})
     >>> [round(float(law.loss(n, d)), 7) for n, d in ((6.34e9, 242e9), (8.67e9, 178e9))]  # 2.2256441 and 2.2269634 in their README
