@@ -144,8 +144,9 @@ def _checked(
     """A batch without the rows whose numbers lie out of bounds."""
     refused: dict[int, str] = {}
     good = np.ones(len(rows), bool)
+    kinds = _kinds(scenario, shared or {})
     for path, values in varied.items():
-        block, field = _declaration(path)
+        block, field = _declaration(path, kinds)
         inside = np.isfinite(values)
         for bound in block.model_fields[field].metadata:
             for kind, test in _TESTS.items():
@@ -191,8 +192,20 @@ def _row(scenario: Scenario, shared: Mapping[str, object], varied: Mapping[str, 
     return scenario.update({**shared, **{path: float(values[i]) for path, values in varied.items()}})
 
 
-def _declaration(path: str) -> tuple[type[Assumption], str]:
-    """The block and field that declare the number at a dotted path, in whichever kind has it."""
+def _kinds(scenario: Scenario, shared: Mapping[str, object]) -> Scenario:
+    """A scenario with the kinds that the rows share, or the scenario itself where these need numbers of the rows."""
+    try:
+        return scenario.update(dict(shared))
+    except InputError:
+        return scenario
+
+
+def _declaration(path: str, kinds: Scenario) -> tuple[type[Assumption], str]:
+    """The block and field that declare the number at a dotted path: of the kind that stands there, else of the first that has it."""
+    parent, _, field = path.rpartition(".")
+    block = getattr(kinds, parent, None)
+    if isinstance(block, Assumption) and block.quantity(field) is not None:
+        return type(block), field
     found = owner(Scenario, path)
     if found is None:
         raise InputError(

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, load, solve_batch
+from optimizer.optimum.rows import as_batches
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,29 @@ def test_rows_whose_numbers_do_not_go_together_have_the_sentence_of_a_single_one
     assert 0 < said.count("") < len(said)
     assert (answers["status"] == "bad_input").tolist() == [bool(sentence) for sentence in said]
     assert answers["message"].where(answers["status"] == "bad_input", "").tolist() == said
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "besiroglu",
+        {"name": "besiroglu", "kind": "coupled", "gamma": 0.8},
+        {"name": "besiroglu", "kind": "repetition", "unique_tokens": 1e13},
+        "ludziejewski",
+    ],
+    ids=["chinchilla", "coupled", "repetition", "experts"],
+)
+@pytest.mark.parametrize("shared", [False, True], ids=["in the scenario", "in a column"])
+def test_the_bounds_of_a_column_are_those_of_the_kind_that_stands_there(lecture, law, shared):
+    s = lecture.update({"law": law})
+    own = {path: [value, value] for path, _, value in s.quantities() if path.startswith("law.")}
+    frame = pd.DataFrame(own | ({"law": [law, law]} if shared and isinstance(law, str) else {}))
+    _, batches = as_batches(lecture if shared and isinstance(law, str) else s, frame)
+    assert [batch.refused for batch in batches] == [{}]
+    beyond = "law.gamma must lie in (0, 2], got -3." if "law.gamma" in own and law != "ludziejewski" else ""
+    _, (batch,) = as_batches(
+        s, pd.DataFrame({"law.beta": [5.0, 0.5], **({"law.gamma": [-3.0, -3.0]} if beyond else {})})
+    )
+    assert "law.beta must lie in" in batch.refused[0]
+    assert beyond in batch.refused.get(1, "")
+    assert ("law.beta" in batch.refused.get(1, "")) == (law == "ludziejewski")  # whose exponents are negative
