@@ -14,14 +14,13 @@ References:
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.optimize import brentq
 
 from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.goal import LossGoal
@@ -31,14 +30,12 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import ln_reducible_loss, reducible_loss, target_reducible_loss
+from ..optimum.pairing import design_of_loss, paired
 from ..optimum.program import design_at, stand_ins
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
 
 __all__ = ["ImpliedTraffic", "design_of_size", "implied_traffic", "with_traffic"]
-
-_LONGEST = math.log(1e40)
-"""ln of the most training tokens that are searched."""
 
 
 class ImpliedTraffic(NamedTuple):
@@ -137,27 +134,13 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
         InfeasibleError: no amount of training brings N parameters to that loss, or the scenario itself has no optimum.
 
     """
-    tree, leaves = _flat(scenario)
-    optimised = scenario.rl.decided
-    target = math.log(_target(scenario))
-
-    def miss(ln_tokens: float) -> float:
-        x = np.array([math.log(n_params), ln_tokens])
-        if optimised:
-            x = np.append(x, _paired_rl(scenario, tree, leaves, x))
-        return float(_ln_loss(tree, leaves, x)) - target
-
-    longest = _last_finite(miss)
-    if not miss(longest) < 0:
+    design = design_of_loss(scenario, np.array([float(n_params)]), _target(scenario))
+    if not np.isfinite(design.train_tokens[0]):
         raise InfeasibleError(
             f"{human(n_params)} parameters do not reach the loss asked for, however many tokens they are trained on; take a larger model "
             "or a higher loss."
         )
-    ln_tokens = _root(miss, 0.0, longest) if miss(0.0) > 0 else 0.0
-    x = np.array([math.log(n_params), ln_tokens])
-    if optimised:
-        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
-    return Design(*(float(v) for v in design_at(scenario, jnp.asarray(x))))
+    return Design(*(float(v[0]) for v in design))
 
 
 def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:
@@ -188,23 +171,9 @@ def _target(scenario: Scenario) -> float:
     return target
 
 
-def _last_finite(function: Callable[[float], float]) -> float:
-    """The largest ln D up to which a loss is a number."""
-    longest = _LONGEST
-    while longest > 1 and not math.isfinite(function(longest)):
-        longest -= 1.0
-    return longest
-
-
 def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
     leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
     return tree, np.array(leaves, float)
-
-
-@compiled(structure=1)
-def _ln_loss(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, ""]:
-    scenario = jax.tree.unflatten(tree, list(leaves))
-    return jnp.asarray(ln_reducible_loss(scenario, design_at(scenario, x)))
 
 
 @compiled(structure=1)
@@ -223,25 +192,12 @@ def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " var
 
 
 def _paired_rl(scenario: Scenario, tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
-    """ln R that buys as much loss per cost as D does; infinite where repeated data is exhausted and buys nothing.
-
-    Both bills are proportional to N, so traffic has no say in it. What R buys falls as R^-gamma and its bill rises as R, so the balance at
-    any R gives the R at which it is even.
-    """
-    assert scenario.rl.decided
+    """ln R in balance with D; infinite where repeated data is exhausted. Both bills are proportional to N, so traffic has no say in it."""
     _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
     ln_rl = float(x[1])
     for _ in range(2):  # the second step takes away the rounding of a long first one
         by_loss, by_training, _ = np.asarray(_slopes(tree, leaves, np.append(x[:2], ln_rl)))
-        if not np.isfinite([by_loss, by_training]).all():
-            return math.nan
-        if not by_loss[1] < 0:
-            return math.inf
-        with np.errstate(all="ignore"):
-            balance = np.log(by_loss[1] / by_loss[2]) - np.log(by_training[1] / by_training[2])
-        ln_rl -= float(balance) / (1 + gamma)
+        ln_rl = float(paired(ln_rl, (by_loss[1], by_training[1]), (by_loss[2], by_training[2]), gamma))
+        if not math.isfinite(ln_rl):
+            break
     return ln_rl
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-14, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]

@@ -25,6 +25,7 @@ from ..model.limits import limit_excess
 from ..model.outputs import PHASES, units_of
 from ..model.quality import reducible_loss
 from ..model.roofline import can_serve
+from ..optimum.pairing import design_of_loss
 from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
 
@@ -36,7 +37,6 @@ __all__ = [
     "cost_phases",
     "monthly_tokens",
     "needs_answer",
-    "of_equal_loss",
     "reducible_at",
     "total_cost",
 ]
@@ -46,7 +46,6 @@ MARGIN = 1.5
 """Factor by which the curve goes on beyond the designs to compare with."""
 
 NEAREST = 6
-SHARES = 65
 
 
 def total_cost(scenario: Scenario, design: Design) -> np.ndarray:
@@ -118,7 +117,7 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     # Always as many sizes, whatever the number of models: another shape would be compiled again.
     spare = [high] * (NEAREST - len(models))
     along = np.concatenate([np.geomspace(low, high, POINTS), marked[:, 0], [n for _, n in models], spare])
-    designs = np.concatenate([np.column_stack([along, *of_equal_loss(best, along)]), marked])
+    designs = np.concatenate([np.column_stack(design_of_loss(s, along, reducible_at(best))), marked])
     sizes, tokens, rl = designs.T
     design = Design(sizes, tokens, rl)
     cost, *over = _over_sizes(s, design)
@@ -153,34 +152,6 @@ def needs_answer(best: Solution) -> None:
 def reducible_at(best: Solution) -> float:
     """The reducible loss at the optimum, RL's own part included (nat/token)."""
     return float(reducible_loss(best.scenario, best.design))
-
-
-def of_equal_loss(best: Solution, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(D, R) of each size at the loss of the optimum."""
-    s, level = best.scenario, reducible_at(best)
-    if not s.rl.decided:
-        tokens = np.asarray(s.law.tokens_for(sizes, level))
-        rl = s.rl.rl_tokens(sizes, tokens, s.pretraining.flops_per_param_token)
-        return tokens, np.array(rl, float)
-    # R is decided too: the cheapest split of what is left between data and RL, by a grid over the logit of the share, closed in on twice.
-    left = float(s.law.inner_of(level)) - np.asarray(s.law.params_term(sizes))
-    left = np.where(left > 0, left, np.nan)
-    G, gamma = (float(v) for v in s.rl.return_term(s.law))
-    middle, width = np.zeros_like(sizes), 12.0
-    tokens = rl = np.zeros((len(sizes), SHARES))
-    pick = np.arange(len(sizes)), np.zeros(len(sizes), int)
-    for _ in range(5):
-        logit = middle[:, None] + np.linspace(-width, width, SHARES)
-        share = 1 / (1 + np.exp(-logit))
-        tokens = np.asarray(s.law.tokens_for(math.inf, s.law.reducible_of(left[:, None] * share)))
-        rl = (G / (left[:, None] * (1 - share))) ** (1 / gamma)
-        grown = np.broadcast_to(sizes[:, None], tokens.shape)
-        cost = total_cost(s, Design(grown, tokens, rl))
-        at = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
-        tokens[~np.isfinite(cost).any(axis=1)] = np.nan  # no size without a price has a cheapest pair
-        pick = pick[0], at
-        middle, width = logit[pick], 2 * width / (SHARES - 1)
-    return tokens[pick], rl[pick]
 
 
 def _models(low: float, high: float, near: float) -> list[tuple[str, float]]:
