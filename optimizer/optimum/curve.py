@@ -26,6 +26,7 @@ from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, target_inner_sum
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
+from .pairing import ln_rl_tokens
 
 __all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut"]
 
@@ -125,7 +126,8 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         return at_budget
 
     ln_middle = jnp.log(middle.train_tokens)
-    paired = _pairing(scenario) if decided else lambda ln_d: 0.0 * ln_d
+    n_params = goal.params if isinstance(goal, ParamsGoal) else _TYPICAL_PARAMS
+    paired = ln_rl_tokens(scenario, n_params) if decided else lambda ln_d: 0.0 * ln_d
 
     def along_tokens(v: Scalar) -> Place:
         ln_d, over = ln_middle + v, None
@@ -172,21 +174,6 @@ def _softplus(v: Scalar) -> Scalar:
 def design_at_point(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Design:
     rl_tokens = (jnp.exp(ln_r),) if scenario.rl.decided else ()
     return design_of(scenario, jnp.exp(ln_n), jnp.exp(ln_d), *rl_tokens)
-
-
-def _pairing(scenario: Scenario) -> Callable[[Scalar], Scalar]:
-    """ln R by ln D, where R buys as much loss per cost as D: gamma G R^(-gamma - 1) / (dC/dR) = -dz/dD / (dC/dD)."""
-    assert scenario.rl.decided
-    G, gamma = scenario.rl.return_term(scenario.law)
-    _, slopes = jax.linearize(lambda d, r: moving_cost(scenario, Design(_TYPICAL_PARAMS, d, r)), 1.0, 1.0)
-    by_tokens, by_rl = slopes(1.0, 0.0), slopes(0.0, 1.0)
-    ln_price = jnp.log(gamma * G * by_tokens / by_rl)
-
-    def ln_rl(ln_d: Scalar) -> Scalar:
-        _, by_ln_d = jax.jvp(lambda v: scenario.law.tokens_term(jnp.exp(v)), (ln_d,), (1.0 + 0.0 * ln_d,))
-        return (ln_price - jnp.log(jnp.maximum(-by_ln_d, _TINY)) + ln_d) / (1 + gamma)
-
-    return ln_rl
 
 
 class Cut(NamedTuple):

@@ -5,7 +5,7 @@
 The left side is proportional to R^gamma, the right side to 1/R, so the imbalance at any R gives the R at which both are equal.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,9 @@ from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from .program import stand_ins
 
-__all__ = ["design_of_loss", "paired"]
+__all__ = ["design_of_loss", "ln_rl_tokens", "paired"]
 
+_TINY = 1e-300
 _FARTHEST, _HALVINGS = 64.0, 70
 """ln D is searched so far above the D that would do without RL, to 64 / 2^70: rounding."""
 
@@ -45,6 +46,23 @@ def paired(ln_rl: Numeric, by_tokens: Slopes, by_rl: Slopes, gamma: Numeric) -> 
     with np.errstate(all="ignore"):
         balance = xp.log(by_tokens[0] / by_rl[0]) - xp.log(by_tokens[1] / by_rl[1])
         return xp.where(by_tokens[0] < 0, ln_rl - balance / (1 + gamma), np.inf)
+
+
+def ln_rl_tokens(scenario: Scenario, n_params: Numeric) -> Callable[[Numeric], Numeric]:
+    """ln R by ln D for a model of N parameters, in JAX.
+
+    N matters only where RL tokens are decoded by the roofline, which prices them by size. Finite where more data buys nothing.
+    """
+    law, rl = scenario.law, scenario.rl
+    gamma = rl.return_term(law)[1]
+    price = lifecycle_cost(scenario, Design(n_params, 1.0, 1.0))
+
+    def ln_rl(ln_tokens: Numeric) -> Numeric:
+        _, by_tokens = jax.jvp(lambda v: law.tokens_term(jnp.exp(v)), (ln_tokens,), (1.0 + 0.0 * ln_tokens,))
+        by_rl = -gamma * rl.inner(law, jnp.exp(ln_tokens))
+        return paired(ln_tokens, (jnp.minimum(by_tokens, -_TINY), price.pretraining), (by_rl, price.rl), gamma)
+
+    return ln_rl
 
 
 def design_of_loss(scenario: Scenario, n_params: np.ndarray, reducible: float) -> Design:
@@ -80,28 +98,17 @@ def _balanced(
     """(ln D, ln R) at which the balanced design of each size has the loss, by halving: the loss falls with D."""
     scenario = jax.tree.unflatten(tree, list(leaves))
     law, rl = scenario.law, scenario.rl
-    gamma = rl.return_term(law)[1]
-
-    def balanced(ln_n: Numeric, ln_d: Numeric) -> Numeric:
-        def slopes(ln_tokens: Numeric, ln_rl: Numeric) -> tuple[Numeric, Numeric]:
-            design = Design(jnp.exp(ln_n), jnp.exp(ln_tokens), jnp.exp(ln_rl))
-            cost = lifecycle_cost(scenario, design)
-            return law.tokens_term(design.train_tokens) + rl.inner(law, design.rl_tokens), cost.pretraining + cost.rl
-
-        one, zero = 1.0 + 0.0 * ln_d, 0.0 * ln_d
-        _, along = jax.linearize(slopes, ln_d, ln_d)
-        return paired(ln_d, along(one, zero), along(zero, one), gamma)
 
     def one_size(ln_n: Numeric, ln_least: Numeric) -> Numeric:
-        left = law.inner_of(reducible) - law.params_term(jnp.exp(ln_n))
+        left, ln_rl = law.inner_of(reducible) - law.params_term(jnp.exp(ln_n)), ln_rl_tokens(scenario, jnp.exp(ln_n))
 
         def halve(_: Numeric, ends: tuple[Numeric, Numeric]) -> tuple[Numeric, Numeric]:
             low, high = ends
             middle = (low + high) / 2
-            spent = law.tokens_term(jnp.exp(middle)) + rl.inner(law, jnp.exp(balanced(ln_n, middle)))
+            spent = law.tokens_term(jnp.exp(middle)) + rl.inner(law, jnp.exp(ln_rl(middle)))
             return jnp.where(spent > left, middle, low), jnp.where(spent > left, high, middle)
 
         ln_d = jax.lax.fori_loop(0, _HALVINGS, halve, (ln_least, ln_least + _FARTHEST))[1]
-        return jnp.stack([ln_d, balanced(ln_n, ln_d)])
+        return jnp.stack([ln_d, ln_rl(ln_d)])
 
     return jax.vmap(one_size, out_axes=1)(ln_params, ln_least)

@@ -30,6 +30,7 @@ from ..model.total import total_over_active
 from .band import near_optimal
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
+from .pairing import paired
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
 from .solution import (
     KKT_TOLERANCE,
@@ -255,11 +256,10 @@ def _within_floats(ln_tokens: float) -> float:
 
 
 def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
-    """ln R that buys as much loss per cost as D does, in closed form: what R buys falls as R^-gamma, and its cost rises as R."""
-    assert scenario.rl.decided
-    _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
-    gained, paid = rows.gradient(LOSS, x), rows.gradient(COST, x)
-    return x[2] - (math.log(gained[1] / gained[2]) - math.log(paid[1] / paid[2])) / (1 + gamma)
+    """ln R in balance with the D of x."""
+    (_, *by_loss), (_, *by_cost) = rows.gradient(LOSS, x), rows.gradient(COST, x)
+    (tokens, rl), gamma = zip(by_loss, by_cost, strict=True), float(scenario.rl.return_term(scenario.law)[1])
+    return float(paired(x[2], tokens, rl, gamma))
 
 
 def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float | None:
