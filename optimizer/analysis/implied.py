@@ -135,12 +135,13 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
 
     """
     design = design_of_loss(scenario, np.array([float(n_params)]), _target(scenario))
-    if not np.isfinite(design.train_tokens[0]):
+    n, d, r = (float(np.asarray(v)[0]) for v in design)
+    if not math.isfinite(d):
         raise InfeasibleError(
             f"{human(n_params)} parameters do not reach the loss asked for, however many tokens they are trained on; take a larger model "
             "or a higher loss."
         )
-    return Design(*(float(v[0]) for v in design))
+    return Design(n, d, r)
 
 
 def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:

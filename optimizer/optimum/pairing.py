@@ -99,7 +99,7 @@ def _balanced(
     scenario = jax.tree.unflatten(tree, list(leaves))
     law, rl = scenario.law, scenario.rl
 
-    def one_size(ln_n: Numeric, ln_least: Numeric) -> Numeric:
+    def one_size(ln_n: Numeric, ln_least: Numeric) -> Array:
         left, ln_rl = law.inner_of(reducible) - law.params_term(jnp.exp(ln_n)), ln_rl_tokens(scenario, jnp.exp(ln_n))
 
         def halve(_: Numeric, ends: tuple[Numeric, Numeric]) -> tuple[Numeric, Numeric]:
