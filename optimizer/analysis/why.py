@@ -250,8 +250,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     records: list[dict[str, Any]] = []
 
     def by_law(n: np.ndarray, reducible: float) -> np.ndarray:
-        inner = s.law.inner_of(reducible) - from_rl
-        return np.asarray(s.law.tokens_for(n, s.law.reducible_of(inner) if inner > 0 else math.nan))
+        return np.asarray(s.law.tokens_of_term(s.law.inner_of(reducible) - from_rl - s.law.params_term(n)))
 
     def add(
         kind: str, line: str, n: np.ndarray, d: np.ndarray, loss: float = math.nan, costs: float = math.nan

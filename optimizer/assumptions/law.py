@@ -230,19 +230,19 @@ class Law(NamedAssumption):
             n_params: active parameters N (count); infinity is allowed.
             reducible: l (nat/token).
 
-        Returns:
-            (B / (z - A N'^-alpha))^(1/beta), z being the inner sum of l, repetition undone; NaN where no amount of training brings N
-            parameters to l.
-
         >>> law = ChinchillaLaw.model_validate("besiroglu")
         >>> float(round(law.tokens_for(70e9, law.reducible(70e9, 1.4e12)) / 1e12, 6))
         1.4
 
         """
-        c = self.chinchilla
-        xp = numpy_for(n_params, reducible, c.A, c.B, c.alpha, c.beta)
         with np.errstate(all="ignore"):
-            left = self.inner_of(reducible) - self.params_term(n_params)
+            return self.tokens_of_term(self.inner_of(reducible) - self.params_term(n_params))
+
+    def tokens_of_term(self, left: Numeric) -> Numeric:
+        """(B / left)^(1/beta), repetition undone: the inverse of `tokens_term` (tokens); NaN where no amount of training gives it."""
+        c = self.chinchilla
+        xp = numpy_for(left, c.B, c.beta)
+        with np.errstate(all="ignore"):
             ln_fresh = (xp.log(c.B) - xp.log(xp.where(left > 0, left, xp.nan))) / c.beta
             ln_tokens, over = self.ln_tokens_worth(ln_fresh)
             return xp.exp(xp.where(over < 0, ln_tokens, xp.nan))

@@ -164,5 +164,8 @@ def test_traffic_comes_back_and_designs_of_equal_loss_have_it(policy):
         )
         assert float(loss(s, design)) == pytest.approx(best.loss, rel=1e-9)
         assert float(lifecycle_cost(s, design).total) >= float(best.cost.total) * (1 - 1e-9)
+    assert along["cost_vs_optimum"].min() == pytest.approx(
+        1, rel=1e-6
+    )  # the split between data and RL is the cheapest one
     other = design_of_size(s, 0.9 * n)
     assert float(loss(s, other)) == pytest.approx(best.loss, rel=1e-9)
