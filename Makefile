@@ -22,6 +22,7 @@ floors: .venv-floors/stamp  ## the oldest libraries that pyproject.toml allows; 
 bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_sweep
+	$(BIN)/python -m tests.bench_fit
 	$(BIN)/python -m tests.bench_processes
 	$(BIN)/python -m tests.bench_processes memory
 

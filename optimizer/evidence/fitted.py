@@ -254,18 +254,16 @@ class Fit:
 
         law, runs = self.forms[form or self.recommended], self.runs.frame
         c = law.coefficients
-        gamma = c.get("gamma", 1.0)
-        n = np.geomspace(runs["n_params"].min() / 1.3, runs["n_params"].max() * 1.3, ALONG)
+        share = 1 / (1 + np.exp(-np.linspace(-12, 12, 6 * ALONG)))  # of the N term in z = A N^-alpha + B D^-beta
         levels = np.quantile(law.loss(runs["n_params"], runs["train_tokens"]), np.linspace(0.03, 0.97, LEVELS))
         lines = []
         for level in levels:
-            left = (level - c["E"]) ** (1 / gamma) - c["A"] * n ** -c["alpha"]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                d = (c["B"] / left) ** (1 / c["beta"])
-            inside = (left > 0) & (d > runs["train_tokens"].min() / 2) & (d < runs["train_tokens"].max() * 2)
-            lines.append(
-                pd.DataFrame({"kind": "line", "n_params": n[inside], "train_tokens": d[inside], "loss": level})
-            )
+            z = (level - c["E"]) ** (1 / c.get("gamma", 1.0))
+            n, d = (c["A"] / (share * z)) ** (1 / c["alpha"]), (c["B"] / ((1 - share) * z)) ** (1 / c["beta"])
+            inside = (n > runs["n_params"].min() / 1.3) & (n < runs["n_params"].max() * 1.3)
+            inside &= (d > runs["train_tokens"].min() / 2) & (d < runs["train_tokens"].max() * 2)
+            kept = np.flatnonzero(inside)[:: max(1, int(inside.sum()) // ALONG)]
+            lines.append(pd.DataFrame({"kind": "line", "n_params": n[kept], "train_tokens": d[kept], "loss": level}))
         points = runs[["n_params", "train_tokens", "loss"]].assign(kind="run")
         frame = pd.concat([*lines, points], ignore_index=True)
         units = {"n_params": "parameters", "train_tokens": "tokens", "loss": self.runs.unit}

@@ -18,7 +18,9 @@ References:
 
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -101,15 +103,21 @@ def minimised(
     theta, damping = starts.copy(), np.ones(count)
     value, slope = np.full(count, np.inf), np.full(count, np.inf)
     going = np.arange(count)
-    for _ in range(0, MOST_STEPS, STEPS):
-        for lanes in np.split(going, range(LANES, len(going), LANES)):
-            filled = np.resize(lanes, LANES)
-            found = _descend(points, theta[filled], damping[filled], weights[filled], free, low, high)
-            theta[lanes], damping[lanes], value[lanes], slope[lanes] = (np.asarray(f)[: len(lanes)] for f in found)
-            report(int((slope[lanes] <= GRADIENT * weights[lanes].sum(axis=1)).sum()))
-        going = going[slope[going] > GRADIENT * weights[going].sum(axis=1)]
-        if not len(going):
-            break
+
+    def descended(lanes: np.ndarray) -> tuple[np.ndarray, ...]:
+        filled = np.resize(lanes, LANES)
+        found = _descend(points, theta[filled], damping[filled], weights[filled], free, low, high)
+        return tuple(np.asarray(f)[: len(lanes)] for f in found)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:  # one call of the program keeps one core busy
+        for _ in range(0, MOST_STEPS, STEPS):
+            blocks = np.split(going, range(LANES, len(going), LANES))
+            for lanes, found in zip(blocks, threads.map(descended, blocks), strict=True):
+                theta[lanes], damping[lanes], value[lanes], slope[lanes] = found
+                report(int((slope[lanes] <= GRADIENT * weights[lanes].sum(axis=1)).sum()))
+            going = going[slope[going] > GRADIENT * weights[going].sum(axis=1)]
+            if not len(going):
+                break
     ended = np.ones(count)
     ended[going] = 0.0
     return Least(theta, value, ended)

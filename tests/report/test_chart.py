@@ -12,6 +12,7 @@ from optimizer import (
     draws,
     elasticities,
     ensemble,
+    fit,
     frontier,
     load,
     monte_carlo,
@@ -27,6 +28,7 @@ from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.analysis.serving import batch_points
 from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
+from optimizer.evidence.runs import example_runs
 from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
 from optimizer.report.chart.rows import MOST_MARKS
@@ -38,7 +40,10 @@ SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretr
 @pytest.fixture(scope="module")
 def frames():
     s = load("lecture-2026")
+    own = fit(example_runs()["sardana"], bootstrap=0)
     return {
+        "residuals": own.residuals(),
+        "isoloss": own.isoloss(),
         "tornado": tornado(s),
         "size_table": size_table(
             s, {"law": ["besiroglu", "hoffmann"], "traffic.output_tokens": ["20T", "200T", "2000T"]}

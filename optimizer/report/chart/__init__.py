@@ -7,6 +7,7 @@
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_points(placement(...)))
     staircase(staircase(s))                  design_map(design_map(best))
     valleys(valleys({...}))                  bills(bills({...}))
+    residuals(fit(runs).residuals())         isoloss(fit(runs).isoloss())
 
 Notebooks, the app and picture files use these. `dark` chooses the colours of a dark page. Marks differ in fill, shape or position, not in
 colour alone.
@@ -15,6 +16,7 @@ colour alone.
 from .bars import elasticity_bars, sobol_bars, tornado
 from .compare import bills, valleys
 from .curves import fan, frontier, size_table
+from .fit import isoloss, residuals
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
 from .serving import latency_against_cost
@@ -31,9 +33,11 @@ __all__ = [
     "elasticity_bars",
     "fan",
     "frontier",
+    "isoloss",
     "latency_against_cost",
     "monthly_traffic",
     "regret_heat_map",
+    "residuals",
     "size_table",
     "sobol_bars",
     "staircase",
