@@ -18,7 +18,7 @@ HIGH = {"a": 60.0, "b": 60.0, "alpha": 2.0, "beta": 2.0, "gamma": 2.0}
 """Bounds; those of exponents are those of a law in a scenario."""
 CALIBRATION = 0.95
 """Factor on the distance of a bootstrap from the fit. The bootstrap of a fit by absolute errors is a little too wide at tens to hundreds of
-runs: on synthetic sweeps (tests/evidence/test_fit.py) its 80 % intervals held the truth 86 % of the time, and hold it 82 % with this
+runs: on synthetic sweeps (tests/evidence/test_fit.py) its 80 % intervals held the truth 84 % of the time, and hold it 81 % with this
 factor (calibration: Efron and Tibshirani 1993, chapter 18)."""
 HIGHEST_E = 0.999
 """of the least loss"""
