@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, Scenario, load
-from optimizer.app.link import scenario_of
 from optimizer.assumptions.paths import declaration
 from optimizer.assumptions.quantity import Assumption, blocks_in
 from optimizer.assumptions.toml import plain_toml
 from optimizer.assumptions.typed import axes_given, changes_given
 from optimizer.optimum.batch import solve_batch
 
+from .links import scenario_of
 from .test_bad_input import refused, run
 
 OUTPUT = "traffic.output_tokens"

@@ -152,7 +152,7 @@ def sobol(
     inputs, notes = factors(scenario, over)
     before = 0
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if progress and (done or not before):
             progress(before + done, before + total)
 
@@ -162,7 +162,7 @@ def sobol(
         columns: dict[str, np.ndarray] = {}
         for factor, begin in zip(inputs, starts, strict=False):
             columns |= factor.columns(cube[:, begin : begin + factor.width])
-        answers = solve_rows(scenario, pd.DataFrame(columns), tell if progress else None)[asked].to_numpy()
+        answers = solve_rows(scenario, pd.DataFrame(columns), report if progress else None)[asked].to_numpy()
         before += len(cube)
         return np.log(np.where(answers > 0, answers, np.nan))
 

@@ -37,7 +37,7 @@ from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
-from ..model.outputs import SENSITIVE
+from ..model.outputs import SENSITIVE, units_of
 from ..optimum.solution import Extrapolation
 from ..optimum.solve import solve
 from .blocks import Progress, checked_outputs, solve_rows
@@ -261,9 +261,7 @@ def quantiles(
                 about = {"output": name, "unit": units.get(name, ""), "quantile": level, "value": value}
                 records.append({**key, **about, "answered": len(good) / len(group)})
     result = pd.DataFrame.from_records(records)
-    result.attrs = {"units": {"quantile": "1", "answered": "1"}, "notes": frame.attrs.get("notes", ())}
-    if "served_tokens" in frame:
-        result.attrs["units"]["served_tokens"] = "tokens"
+    result.attrs = {"units": units_of(result, ""), "notes": frame.attrs.get("notes", ())}
     return result
 
 

@@ -33,7 +33,6 @@ __all__ = [
     "Opened",
     "opened",
     "parameters",
-    "scenario_of",
     "uploaded_scenario",
 ]
 
@@ -86,7 +85,7 @@ def _unpacked(packed: str) -> str:
 
 
 class Opened(NamedTuple):
-    """What a link opens: all of it, or as much as can be had."""
+    """The scenario of a link, without the parts that are refused."""
 
     preset: str
     scenario: Scenario
@@ -96,23 +95,6 @@ class Opened(NamedTuple):
     """what is wrong with them"""
     notice: tuple[str, ...]
     """what is wrong with the rest of the link, which is left out"""
-
-
-def scenario_of(given: Mapping[str, str]) -> tuple[str, Scenario]:
-    """(preset, scenario) that query parameters name.
-
-    Raises:
-        InputError: they name no scenario; one sentence for every problem.
-
-    """
-    preset, changes, problems = _read(given)
-    try:
-        scenario = load(preset, changes)
-    except InputError as error:
-        raise InputError([*problems, *error.problems]) from None
-    if problems:
-        raise InputError(problems)
-    return preset, scenario
 
 
 def opened(given: Mapping[str, str]) -> Opened:

@@ -1,8 +1,8 @@
 """Dotted changes, applied to a scenario as plain data.
 
-`changed(plain, {"law.beta": 0.3}, Scenario)` works before validation, so that a change may supply what a file leaves out. It knows the
-blocks only by their declarations: unions by their tag, alternatives by `either`, what is left out by its default. `load`, `update`, --set,
-links and the app all come here, so that a change means the same on every way.
+`changed(plain, {"law.beta": 0.3}, Scenario)` works before validation, so that a change may supply what a file leaves out. It reads
+the declarations of the blocks only: the tag of a union, alternatives by `either`, defaults of what is left out. `load`, `update`, --set,
+links and the app all use it, so a change has the same meaning in each.
 """
 
 import functools

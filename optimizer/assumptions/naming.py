@@ -1,7 +1,7 @@
 """The title of a scenario: its own name while nothing is changed, else the name with the changes.
 
-A scenario with the name of a preset is that preset, or it was changed; one that was made of another by `update` knows what it was made of.
-`title` says what was changed, and `described` gives no description of what the scenario no longer is.
+A scenario with the name of a preset is that preset or a changed one; `made_of` holds the scenario that `update` started from. `title` names
+the changes, and `described` is empty for a scenario that its description no longer fits.
 """
 
 from collections.abc import Collection
@@ -44,9 +44,9 @@ def title(scenario: Scenario, most: int = MOST, varied: Collection[str] = ()) ->
     if "law.label" in said:  # the label stands for the coefficients of a law of one's own
         said = ["law.label", *(path for path in said if not path.startswith("law."))]
     units = {path: declared.unit for path, declared, _ in scenario.quantities()}
-    told = [_change(path, changes[path], before.get(path), units.get(path, "")) for path in said[:most]]
+    named = [_change(path, changes[path], before.get(path), units.get(path, "")) for path in said[:most]]
     more = [f"{len(said) - most} more"] if len(said) > most else []
-    return f"{name}, changed: {', '.join(told + more)}" if said else name
+    return f"{name}, changed: {', '.join(named + more)}" if said else name
 
 
 def described(scenario: Scenario) -> str:
@@ -57,7 +57,7 @@ def described(scenario: Scenario) -> str:
 
 
 def _follows(scenario: Scenario, path: str) -> bool:
-    """Whether a field of a block of another kind or name is as that kind has it by itself."""
+    """Whether a field of a block of another kind or name has the default of that kind."""
     block: Any = scenario
     *parents, field = path.split(".")
     for parent in parents:

@@ -25,8 +25,6 @@ from fractions import Fraction
 from .problems import shown
 
 __all__ = [
-    "DAYS_PER_YEAR",
-    "MONTHS_PER_YEAR",
     "SECONDS_PER_DAY",
     "SECONDS_PER_HOUR",
     "amount",
@@ -38,8 +36,6 @@ __all__ = [
 
 SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
-DAYS_PER_YEAR = 365.2425
-MONTHS_PER_YEAR = 12
 
 LONGEST = 400
 """Characters of a number: the largest float written out has 309."""

@@ -92,6 +92,7 @@ _DECLARED = (
     Output("in_band_share", "share within the band", "in band", "1", kind="share"),
     Output("weight", "weight", "weight", "1", kind="share"),
     Output("probability", "probability", "probability", "1", kind="share"),
+    Output("served_tokens", "lifetime tokens served", "served T", "tokens"),
     Output("plan_tokens", "lifetime tokens of the plan", "planned T", "tokens"),
     Output("future_tokens", "lifetime tokens of the future", "future T", "tokens"),
     Output("best_cost", "least cost", "least cost", MONEY),

@@ -8,10 +8,10 @@ N active and M total parameters, B sequences, q = 1 + drafted tokens of which a 
 FLOP/s, bandwidth and memory of a chip, p bytes per weight, k KV bytes per token, S context, L layers, t_l fixed time per layer, t_s time
 per sequence for the host and for what the chips exchange, c USD per chip-hour.
 
-The maximum has a kink where the two times are equal, and one where another bound on B takes over; derivatives are one-sided there, as
-the optimum's certificate knows. Cost per token falls with B, so the best batch is the largest one allowed and the cost is the largest of
-the smooth `regimes`: which bound holds B, times which resource the step waits for. For dense models each is log-log convex in N, 1/B
-being a series in N with positive terms.
+The maximum has a kink where the two times are equal, and one where another bound on B takes over; derivatives are one-sided there, and
+the certificate of the optimum accounts for that. Cost per token falls with B, so the best batch is the largest one allowed and the cost
+is the largest of the smooth `regimes`: which bound holds B, times which resource the step waits for. For dense models each is log-log
+convex in N, 1/B being a series in N with positive terms.
 
 Left out: attention FLOPs, uneven experts, the draft model's own cost, time to first token under load.
 
@@ -40,7 +40,6 @@ __all__ = [
     "regimes",
     "serving_excess",
     "serving_limits",
-    "usd_per_decode_token",
     "usd_per_prefill_token",
 ]
 
@@ -170,11 +169,6 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "re
 def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
     """Stage-seconds per decoded token: the largest of the regimes."""
     return decode_seconds_by_regime(scenario, r).max(axis=0)
-
-
-def usd_per_decode_token(scenario: Scenario, r: Replica) -> Numeric:
-    """USD of one decoded token at the scenario's batch and load factor."""
-    return decode_seconds(scenario, r) * r.usd_per_second / scenario.serving.load_factor
 
 
 def prefill_seconds(r: Replica) -> Numeric:

@@ -1,12 +1,12 @@
-"""Which designs are nearly as good? The range of N, D and D / N over designs of the optimum's own loss that keep the limits and cost at
-most 1 + tolerance times as much.
+"""The near-optimal band: the range of N, D and D / N over designs of the optimum's own loss that keep the limits and cost at most
+1 + tolerance times as much.
 
     R follows from N and D    designs of equal loss are a curve, D = d(N) falling with N; an end is the first N on each side at which
                               the cost passes its bound or a limit is reached: one root for each side
     R is decided too          they are a surface; each end is a program of its own, solved from several starts; where no start gives a
                               point that satisfies the KKT conditions the ends in N are roots too, with the cheapest D and R at each N
 
-Every end is judged before it is shown: its loss, its cost and its limits, and the KKT residual of a program. An end that fails is NaN.
+The loss, cost and limits of every end are checked, and the KKT residual of a program. An end that fails is NaN.
 """
 
 import math

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.law import Law
 from ..assumptions.naming import described, title
-from ..assumptions.numbers import times
+from ..assumptions.numbers import percent, times
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
-from ..model.outputs import units_of
+from ..model.outputs import heading, units_of, written
 from ..model.total import warnings
 
 if TYPE_CHECKING:
@@ -123,6 +123,17 @@ class Certificate(NamedTuple):
     """d ln(objective) / d ln(bound), positive where relaxing the bound helps: by dotted path for a budget and for limits, and
     `reducible_loss` for l = L - E, where it is -d ln C* / d ln l = 1 / eN"""
 
+    @property
+    def sentence(self) -> str:
+        """Whether the optimum is certified as global, the residual, and the limits that hold it."""
+        proof = (
+            "certified global optimum"
+            if self.certified_global
+            else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
+        )
+        held = f"; held by {', '.join(self.active_limits)}" if self.active_limits else ""
+        return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
+
 
 class Extrapolation(NamedTuple):
     """How far the design lies outside the runs the law was fitted on: 1 is the edge, None where the fit's range is unknown."""
@@ -137,11 +148,6 @@ class Extrapolation(NamedTuple):
         edges = law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param
         found = zip((n_params, train_tokens, train_tokens / n_params), edges, strict=True)
         return cls(*(None if edge is None else value / edge for value, edge in found))
-
-    @property
-    def outside(self) -> bool:
-        """Whether any known edge is passed."""
-        return bool(self.beyond)
 
     @property
     def beyond(self) -> dict[str, float]:
@@ -256,36 +262,32 @@ class Solution:
 
     def _repr_html_(self) -> str:
         """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
-        from ..assumptions.numbers import human
-
-        heading = f"<b>{escape(title(self.scenario))}</b>: {escape(self.message or self.status.value)}"
+        top = f"<b>{escape(title(self.scenario))}</b>: {escape(self.message or self.status.value)}"
         if self.status is not Status.OPTIMAL:
-            return f"<p>{heading}</p>"
+            return f"<p>{top}</p>"
         about = described(self.scenario)
         note = f"<p>{escape(about)}</p>" if about else ""
         numbers = self.numbers()
         units = units_of(numbers, self.scenario.money.currency)
-        tolerance = f"{human(100 * self.band.tolerance)} %"
         lines = []
         for name, value in numbers.items():
             if name.startswith("band_") or math.isnan(value):
                 continue
-            low, high = (numbers.get(f"band_{name}_{end}", math.nan) for end in ("low", "high"))
-            ends = f"{human(low)} to {human(high)}" if f"band_{name}_low" in numbers else ""
-            cells = (("left", name), ("right", human(value)), ("left", units[name]), ("left", ends))
+            ends = [written(numbers[end], name) for end in (f"band_{name}_low", f"band_{name}_high") if end in numbers]
+            unit = units[name].removeprefix("1")
+            cells = (
+                ("left", heading(name)),
+                ("right", written(value, name)),
+                ("left", unit),
+                ("left", " to ".join(ends)),
+            )
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
-        certificate, head = (
-            self.certificate,
-            ("quantity", "optimum", "unit", f"same loss, at most {tolerance} more expensive"),
-        )
-        held = f", held by {', '.join(certificate.active_limits)}" if certificate.active_limits else ""
-        sure = "Certified global optimum" if certificate.certified_global else "Local optimum"
-        outside = f" {escape(self.extrapolation.sentence)}"
-        unknown = f" {self.band.unknown}" if self.band.unknown else ""
+        head = ("", "optimum", "unit", f"same loss, at most {percent(self.band.tolerance)} more expensive")
+        sure = " ".join(filter(None, (self.certificate.sentence, self.extrapolation.sentence, self.band.unknown)))
         return (
-            f"<p>{heading}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
+            f"<p>{top}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)
-            + f"</tbody></table><p>{sure}, KKT residual {certificate.kkt_residual:.0e}{escape(held)}.{outside}{unknown}</p>"
+            + f"</tbody></table><p>{escape(sure)}</p>"
         )
 
 

@@ -42,7 +42,7 @@ def unspent(best: Solution) -> str:
     return (
         f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
         + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
-        + " as it stands, nothing that the rest could buy lowers the loss."
+        + " no design within the limits and the budget has a lower loss."
     )
 
 
@@ -91,9 +91,9 @@ def held(stairs: "pd.DataFrame") -> str:
     last, ratio = rows[-1]["held_by"], times(rows[-1][RATIO])
     several = "set" if ", " in last else "sets"
     if all(row["held_by"] == last for row in rows):
-        return f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter, and not the bills: it holds every step."
+        return f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter: it holds the optimum in every step."
     first = next(row["step"] for i, row in enumerate(rows) if all(later["held_by"] for later in rows[i:]))
     return (
         f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter: from the step '{first}' on a limit holds the optimum, "
-        "and what the bills would add without it does not show."
+        "so these steps do not show what each cost adds without the limit."
     )

@@ -72,17 +72,6 @@ def _chinchilla(best: Solution) -> str:
     )
 
 
-def _certificate(best: Solution) -> str:
-    found = best.certificate
-    proof = (
-        "certified global optimum"
-        if found.certified_global
-        else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
-    )
-    limits = f"; held by {', '.join(found.active_limits)}" if found.active_limits else ""
-    return f"Certificate: {proof}, KKT residual {found.kkt_residual:.0e}{limits}."
-
-
 def _serving(best: Solution) -> str:
     if not best.scenario.serving.by_roofline:
         return ""
@@ -115,7 +104,7 @@ def _broken_limits(best: Solution) -> str:
 
 _LINES: tuple[Callable[[Solution], str | None], ...] = (
     _chinchilla,
-    _certificate,
+    lambda best: best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
     _serving,
     _assumed_return,

@@ -9,11 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from optimizer import InputError, Scenario, load, presets
-from optimizer.app.link import TABLE, opened, parameters, scenario_of, uploaded_scenario
+from optimizer.app.link import TABLE, opened, parameters, uploaded_scenario
 from optimizer.app.switch import start_of
 from optimizer.assumptions.differences import plain_values, same
 from optimizer.assumptions.version import SCHEMA_VERSION
 
+from ..links import scenario_of
 from .session import MONTHS, ROOT, SMALL, agrees, run
 from .session import opened as page
 

@@ -13,12 +13,13 @@ import jaxtyping
 import pytest
 
 from optimizer import InputError, Scenario, load, presets
-from optimizer.app.link import PRESET, VERSION, parameters, scenario_of
+from optimizer.app.link import PRESET, VERSION, parameters
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.assumptions.library import preset_text
 from optimizer.cli._common import scenario_with
 
 from ..counts import THOROUGH
+from ..links import scenario_of
 from .session import MONTHS
 
 OWN_CHIP = {"peak_flops": 1.2e15, "usd_per_chip_hour": 2.75, "hbm_bytes": 1.41e11, "hbm_bytes_per_second": 4.1e12}

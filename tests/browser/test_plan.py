@@ -12,9 +12,10 @@ from playwright.sync_api import Error, Page
 
 from optimizer import Scenario, load, solve
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
-from optimizer.app.link import TABLE, scenario_of
+from optimizer.app.link import TABLE
 
 from ..app.session import SMALL, expected
+from ..links import scenario_of
 from .running import metrics, settled
 
 CHART = "[data-testid=stVegaLiteChart] svg"

@@ -15,7 +15,7 @@ from optimizer.assumptions.tables import rows
 from optimizer.model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from optimizer.model.cost import Design, design_of, lifecycle_cost, lifecycle_cost_by_regime
 from optimizer.model.replica import balance_batch, layers, memory_batch, replica, step_time, width
-from optimizer.model.roofline import batch_size, serving_excess, usd_per_decode_token, usd_per_prefill_token
+from optimizer.model.roofline import batch_size, decode_seconds, serving_excess, usd_per_prefill_token
 from optimizer.model.training import training_bytes_per_chip
 
 N = 70e9
@@ -98,13 +98,18 @@ def test_the_batch_for_a_speed_meets_it_or_fills_the_memory(changes, speed):
         assert reached > speed
 
 
+def usd_per_token(scenario, r):
+    """Of one decoded token."""
+    return decode_seconds(scenario, r) * r.usd_per_second / scenario.serving.load_factor
+
+
 def test_speculation_trades_compute_for_steps():
     plain, guessed = served(), served(deployment__drafted_tokens=3, deployment__accepted_tokens=2.5)
     a, b = replica(plain, N), replica(guessed, N)
     one, two = step_time(a, 1.0), step_time(b, 1.0)
     assert float(two.compute) == pytest.approx(4 * float(one.compute))
     assert float(two.memory) == pytest.approx(float(one.memory))
-    assert float(usd_per_decode_token(guessed, b)) < float(usd_per_decode_token(plain, a))
+    assert float(usd_per_token(guessed, b)) < float(usd_per_token(plain, a))
 
 
 def test_pipelining_saves_memory_not_time():
@@ -287,7 +292,7 @@ def test_rollouts_are_decoded_where_the_model_is_served():
     design = design_of(s, N, 1e13)
     r = replica(s, N)
     trained = 4 * 0.25 * N * 1e13 * 2.29 / 3600 / (989e12 * 0.4)
-    expected = 1e13 * float(usd_per_decode_token(s, r)) + trained
+    expected = 1e13 * float(usd_per_token(s, r)) + trained
     assert float(lifecycle_cost(s, design).rl) == pytest.approx(expected, rel=1e-9)
 
 

@@ -20,7 +20,7 @@ def test_a_solution_has_everything(lecture):
     assert best.certificate.active_limits == ()
     assert best.savings == pytest.approx(1 - float(best.cost.total) / float(best.baseline.cost.total))
     assert best.band.tolerance == 0.05
-    assert best.extrapolation.outside
+    assert best.extrapolation.beyond
     assert best.extrapolation.n_params == pytest.approx(best.design.n_params / 16e9)
 
 

@@ -56,17 +56,7 @@ def _design(best: Solution) -> None:
         show.put(curve)
     with right:
         show.put(phases)
-    proof = (
-        "certified global optimum"
-        if best.certificate.certified_global
-        else "best of several starts, not certified as global"
-    )
-    held = f"; held by {', '.join(best.certificate.active_limits)}" if best.certificate.active_limits else ""
-    st.caption(
-        escaped(
-            f"Certificate: {proof}, KKT residual {best.certificate.kkt_residual:.0e}{held}. {unspent(best)}".strip()
-        )
-    )
+    st.caption(escaped(f"{best.certificate.sentence} {unspent(best)}".strip()))
 
 
 def _metric(

@@ -10,7 +10,7 @@ from optimizer.optimum.solution import Solution
 
 
 def _extrapolation(best: Solution) -> None:
-    message = st.warning if best.extrapolation.outside else st.info
+    message = st.warning if best.extrapolation.beyond else st.info
     message(escaped(best.extrapolation.sentence))
 
 

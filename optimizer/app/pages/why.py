@@ -113,7 +113,7 @@ def _map(best: Solution) -> None:
         "of equal cost."
     )
     show.chart(chart.design_map, found)
-    if best.extrapolation.outside:
+    if best.extrapolation.beyond:
         st.caption(escaped(best.extrapolation.sentence))
 
 
