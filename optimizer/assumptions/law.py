@@ -38,7 +38,8 @@ def law_names(*uses: str) -> list[str]:
     """Names of the laws in data/laws.csv, in table order.
 
     Args:
-        uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only).
+        uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only),
+            "fitted" (this project's fits to public runs, in both forms).
 
     """
     return [law for law, use in _uses().items() if not uses or use in uses]

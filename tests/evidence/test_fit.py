@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 from scipy.optimize import brentq, minimize
 
 from optimizer import DataError, InputError, fit, load, solve
+from optimizer.assumptions.law import published
+from optimizer.assumptions.posterior import posterior_named
 from optimizer.evidence.fitted import Fit
 from optimizer.evidence.form import CALIBRATION, Form, Work
 from optimizer.evidence.runs import example_runs
@@ -42,7 +45,7 @@ def sardana() -> Fit:
 
 @pytest.fixture(scope="module")
 def rpj() -> Fit:
-    return fit(example_runs()["gadre"], where={"train_set": "rpj"}, bootstrap=0)
+    return fit_of("gadre-rpj")
 
 
 def test_sardanas_47_runs(sardana):
@@ -75,9 +78,30 @@ SETS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "where"), some(SETS, [0, 1, 2, 3]))
-def test_the_additive_form_promises_too_low_a_loss_for_long_runs(name, where):
-    held = fit(example_runs()[name], where=where, bootstrap=0).held_out
+NAMED = dict(zip(("sardana-runs", "gadre-c4", "gadre-rpj", "gadre-rw", "gemstones"), SETS, strict=True))
+"""The sets by their name in data/laws.csv."""
+
+
+@cache
+def fit_of(law: str) -> Fit:
+    name, where = NAMED[law]
+    return fit(example_runs()[name], where=where, bootstrap=0)
+
+
+@pytest.mark.parametrize("law", some(NAMED, [0, 1, 2, 3]))
+def test_the_fitted_laws_in_the_data_are_what_fit_makes_of_the_runs(law):
+    for form, fitted in fit_of(law).forms.items():
+        kept = published(f"{law}-{form}")
+        assert {c: kept[c] for c in fitted.coefficients if c in kept} == pytest.approx(
+            {c: v for c, v in fitted.coefficients.items() if c in kept}, rel=1e-3
+        )
+        assert {"E", "A", "B", "alpha", "beta"} <= kept.keys()
+        assert posterior_named(f"{law}-{form}") is not None
+
+
+@pytest.mark.parametrize("law", some(NAMED, [0, 1, 2, 3]))
+def test_the_additive_form_promises_too_low_a_loss_for_long_runs(law):
+    held = fit_of(law).held_out
     assert held.tokens_per_param == 100
     bias = held.frame.set_index("form")["bias"]
     assert bias["additive"] < 0 < bias["coupled"]
