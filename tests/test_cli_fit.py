@@ -13,6 +13,8 @@ from optimizer.assumptions.posterior import posterior_of
 from optimizer.cli import main
 from optimizer.evidence.fitted import INTERVAL
 
+from .links import scenario_of
+
 
 def overtrain(*arguments: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(main, [*arguments])
@@ -197,7 +199,7 @@ def test_posteriors_that_are_none_are_refused(posterior, sentence, lecture):
 
 
 def test_a_link_carries_coefficients_and_covariance(law_file):
-    from optimizer.app.link import opened, parameters, scenario_of, uploaded_scenario
+    from optimizer.app.link import opened, parameters, uploaded_scenario
 
     s = load("lecture-2026", {"law": law_file})
     given = parameters("lecture-2026", s)

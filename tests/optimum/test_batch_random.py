@@ -58,7 +58,7 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
     return shared, pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize(("goal", "policy", "i"), some(KINDS, [1, 2, 6, 9, 12, 16]))
+@pytest.mark.parametrize(("goal", "policy", "i"), some(KINDS, [1, 6, 12, 16]))
 def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, monkeypatch):
     """Up to 112 rows of each of 18 kinds; `solve` is stripped of its band and baseline, which are programs of their own."""
     shared, frame = scattered(goal, policy, i, cases(24, 112))

@@ -34,7 +34,7 @@ def asked(s: Scenario, goal: str, policy: str, law: object) -> Scenario:
     return s.update({"law": law, "goal": wanted, "rl": POLICIES[policy], **limits})
 
 
-@pytest.mark.parametrize(("goal", "policy"), some(itertools.product(GOALS, POLICIES), [0, 2, 5, 7, 11, 13, 14]))
+@pytest.mark.parametrize(("goal", "policy"), some(itertools.product(GOALS, POLICIES), [0, 13]))
 def test_gamma_of_one_is_the_additive_law_bit_by_bit(lecture, goal, policy):
     coupled = {"name": "besiroglu", "kind": "coupled", "gamma": 1.0}
     plain, power = (asked(lecture, goal, policy, law) for law in ("besiroglu", coupled))

@@ -13,6 +13,7 @@ import optimizer
 from optimizer import (
     draws,
     ensemble,
+    fit,
     frontier,
     inverse_table,
     monte_carlo,
@@ -24,6 +25,7 @@ from optimizer import (
 )
 from optimizer.analysis import blocks
 from optimizer.analysis.why import every_law
+from optimizer.evidence.runs import example_runs
 from optimizer.report.terminal import progress
 
 OVER = {"law": None, "rl": None, "serving": None, "pretraining": None, "money": None}
@@ -38,6 +40,7 @@ WORK = {
     "draws": lambda s, _, heard: draws(s, 40, progress=heard),
     "ensemble": lambda s, _, heard: ensemble(s, progress=heard),
     "every_law": lambda s, _, heard: every_law(s, heard),
+    "fit": lambda s, _, heard: fit(example_runs()["sardana"], bootstrap=16, progress=heard),
     "frontier": lambda s, _, heard: frontier(s, [1.8, 1.9], progress=heard),
     "inverse_table": lambda s, _, heard: inverse_table(s, ["8B"], {"law": ["besiroglu", "hoffmann"]}, progress=heard),
     "monte_carlo": lambda s, _, heard: monte_carlo(s, 40, progress=heard),
