@@ -33,6 +33,7 @@ __all__ = [
     "Opened",
     "opened",
     "parameters",
+    "refuse_files",
     "uploaded_scenario",
 ]
 
@@ -223,9 +224,19 @@ def uploaded_scenario(content: bytes, name: str) -> Scenario:
         plain = plain_toml(text)
     except ValueError:
         plain = {}  # from_toml says what is wrong
+    refuse_files(plain)
+    return Scenario.from_toml(text, where=name)
+
+
+def refuse_files(plain: Mapping[str, Any]) -> None:
+    """Refuse a scenario from elsewhere that names a file on this machine.
+
+    Raises:
+        InputError: traffic.file is given, or the law is a file.
+
+    """
     traffic, law = plain.get("traffic"), plain.get("law")
     if isinstance(traffic, dict) and "file" in traffic:
         raise InputError([_FILE])
     if is_law_file(law.get("name") if isinstance(law, dict) else law):
         raise InputError([_LAW_FILE])
-    return Scenario.from_toml(text, where=name)

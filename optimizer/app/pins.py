@@ -12,6 +12,7 @@ from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.scenario import Scenario
 from ..assumptions.version import SCHEMA_VERSION, version_problem
 from .controls import escaped
+from .link import refuse_files
 from .state import Question, question
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
         raise InputError([f"preset {preset[:60]!r} does not exist{near_miss(preset[:60], presets())}"])
     if not isinstance(plain, dict):
         raise InputError(["scenario is missing or no block of assumptions."])
-    if isinstance(plain.get("traffic"), dict) and "file" in plain["traffic"]:
-        raise InputError(["traffic.file names a file, which the app does not read; write its rows as traffic.table."])
+    refuse_files(plain)
     pin(found, str(entry.get("name", "")), Pin(preset, Scenario.from_dict(plain)))
 
 

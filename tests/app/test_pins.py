@@ -59,6 +59,8 @@ def test_the_file_holds_every_preset_whole():
         (b'{"pins": [{"name": "a"}]}', "pin 1: scenario is missing"),
         (b'{"pins": [{"name": "a", "preset": "x", "scenario": {}}]}', "preset 'x' does not exist"),
         (b'{"pins": [{"name": "a", "scenario": {"traffic": {"file": "/etc/passwd"}}}]}', "does not read"),
+        (b'{"pins": [{"name": "a", "scenario": {"law": "/etc/law.toml"}}]}', "law names a file on the machine"),
+        (b'{"pins": [{"name": "a", "scenario": {"law": {"name": "law.toml"}}}]}', "law names a file on the machine"),
         (b'{"pins": [{"name": "a", "scenario": {"nonsense": 1}}]}', "nonsense"),
         (b'{"schema_version": 2, "pins": []}', "schema_version is 2, .* Update Overtrain"),
     ],
