@@ -42,7 +42,7 @@ def test_the_posterior_interval_of_the_lecture_is_kept(posterior):
 
 
 def test_the_spread_is_that_of_the_elasticities_to_first_order(posterior, lecture):
-    frame = table("law_posterior").query("statistic == 'covariance'")
+    frame = table("law_posterior").query("law == 'besiroglu' and statistic == 'covariance'")
     names = ["ln A", "ln B", "ln E", "alpha", "beta"]
     covariance = np.zeros((5, 5))
     for r in frame.to_dict("records"):

@@ -9,7 +9,7 @@ COEFFICIENTS = ("ln A", "ln B", "ln E", "alpha", "beta")
 
 def printed() -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance as the data file prints them."""
-    frame = table("law_posterior")
+    frame = table("law_posterior").query("law == 'besiroglu'")
     mean = frame[frame["statistic"] == "mean"].set_index("row")["value"].loc[list(COEFFICIENTS)].to_numpy()
     covariance = np.zeros((5, 5))
     for r in frame[frame["statistic"] == "covariance"].to_dict("records"):
