@@ -31,9 +31,10 @@ from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import ln_reducible_loss, reducible_loss, target_reducible_loss
 from ..optimum.pairing import design_of_loss, paired
-from ..optimum.program import design_at, stand_ins
+from ..optimum.program import design_at
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
+from ..optimum.structure import flattened
 
 __all__ = ["ImpliedTraffic", "design_of_size", "implied_traffic", "with_traffic"]
 
@@ -101,7 +102,7 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
                 "traffic.output_tokens = 1T."
             ]
         )
-    tree, leaves = _flat(scenario)
+    tree, leaves = flattened(scenario)
     x = np.log([size, tokens])
     if scenario.rl.decided:
         x = np.append(x, _paired_rl(scenario, tree, leaves, x))
@@ -170,11 +171,6 @@ def _target(scenario: Scenario) -> float:
             f"{human(float(scenario.law.chinchilla.E), 6)} nat/token; no training reaches it. Raise goal.loss."
         )
     return target
-
-
-def _flat(scenario: Scenario) -> tuple[Hashable, np.ndarray]:
-    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
-    return tree, np.array(leaves, float)
 
 
 @compiled(structure=1)

@@ -19,8 +19,8 @@ from ..compiling import compiled
 from ..model.outputs import POINT
 from ..model.replica import longest_context, replica, step_time
 from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
-from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
+from ..optimum.structure import flattened
 
 __all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of"]
 
@@ -178,8 +178,7 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
         memory_share (of what the chips may fill), waits_for.
 
     """
-    leaves, tree = jax.tree.flatten(s.scenario.model_copy(update=stand_ins(s.scenario)))
-    found = _point(tree, np.array(leaves, float), s.n_params, nan if batch is None else batch)
+    found = _point(*flattened(s.scenario), s.n_params, nan if batch is None else batch)
     *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
     parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
     return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}

@@ -26,8 +26,8 @@ from ..model.outputs import PHASES, units_of
 from ..model.quality import reducible_loss
 from ..model.roofline import can_serve
 from ..optimum.pairing import design_of_loss
-from ..optimum.program import stand_ins
 from ..optimum.solution import Solution, Status
+from ..optimum.structure import flattened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,7 @@ def total_cost(scenario: Scenario, design: Design) -> np.ndarray:
 
 def _over_sizes(scenario: Scenario, design: Design) -> np.ndarray:
     """The cost of designs, and below it how far they pass each limit; one column a design."""
-    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
-    return np.asarray(_cost_and_excess(tree, np.array(leaves, float), *np.broadcast_arrays(*design)))
+    return np.asarray(_cost_and_excess(*flattened(scenario), *np.broadcast_arrays(*design)))
 
 
 @compiled(structure=1)

@@ -22,8 +22,8 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.outputs import units_of
-from ..optimum.program import stand_ins
 from ..optimum.solve import solve
+from ..optimum.structure import general
 from .blocks import Progress, solve_rows
 from .ranges import total_traffic, traffic_of
 
@@ -98,7 +98,7 @@ def regret(
     answers = solve_rows(question, pd.DataFrame(columns), progress)
     count = len(planned)
     designs = answers[["n_params", "train_tokens", "rl_tokens"]].to_numpy()[:count]
-    asked = question.model_copy(update=stand_ins(question))
+    asked = general(question)
     leaves, tree = jax.tree.flatten(asked)
     paths = [path for path, _, _ in asked.quantities()]
     stacked = np.repeat(np.array(leaves, float)[:, None], len(arrive), axis=1)

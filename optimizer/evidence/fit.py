@@ -26,7 +26,7 @@ from ..assumptions.arguments import FLAG, MAPPING, PROGRESS, SEED, TEXT, WHOLE, 
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from .fitted import FORMS, Fit, HeldOut, LawFit
-from .form import HIGH, LOW, Form, Work
+from .form import HIGH, LOW, Form, Work, unknowns
 from .isoflop import profiles_of
 from .objective import LANES
 from .runs import Runs, read_runs
@@ -178,12 +178,7 @@ def _refuse_what_says_too_little(runs: Runs, forms: Sequence[str], tied: bool, f
 
     """
     frame, problems = runs.frame, []
-    held = len({*fixed} - {"gamma"}) + (
-        tied and not {"alpha", "beta"} <= fixed.keys() and not fixed.keys() & {"alpha", "beta"}
-    )
-    unknown = {form: 5 + (form == "coupled" and "gamma" not in fixed) - held for form in forms}
-    if tied and len(fixed.keys() & {"alpha", "beta"}) == 1:
-        unknown = {form: count - 1 for form, count in unknown.items()}
+    unknown = {form: unknowns(form, tied, fixed) for form in forms}
     most = max(unknown.values())
     if len(frame) < most + SPARE_RUNS:
         form, out = max(unknown, key=lambda form: unknown[form]), runs.excluded
@@ -254,7 +249,7 @@ def _held_out(runs: Runs, questions: Mapping[str, Form], work: Work) -> HeldOut 
     import pandas as pd
 
     ratio = (runs.frame["train_tokens"] / runs.frame["n_params"]).to_numpy()
-    fewest = max(int((question.free != 0).any(axis=0).sum()) for question in questions.values()) + SPARE_RUNS
+    fewest = max(unknowns(form, q.tied, q.fixed) for form, q in questions.items()) + SPARE_RUNS
     for edge in (LONG_RUN, float(np.quantile(ratio, 1 - LONGEST_SHARE))):
         short = ratio <= edge * (1 + 1e-6)
         thin = _line(runs.frame.loc[short]) is not None if short.sum() > 1 else True

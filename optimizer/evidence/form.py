@@ -10,7 +10,7 @@ from .fitted import LawFit
 from .objective import LANES, Least, Points, minimised, padded_rows
 from .runs import Runs
 
-__all__ = ["HIGH", "LOW", "Form", "Work"]
+__all__ = ["HIGH", "LOW", "Form", "Work", "unknowns"]
 
 THETA = ("a", "b", "E", "alpha", "beta", "ln_gamma")
 LOW = {"a": -60.0, "b": -60.0, "E": 0.0, "alpha": 1e-3, "beta": 1e-3, "gamma": 0.05}
@@ -28,15 +28,37 @@ class Work:
     """How far the work is."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
-        self._tell, self._total, self._done = progress or (lambda _done, _total: None), max(total, 1), 0
-        self._tell(0, self._total)
+        self._report, self._total, self._done = progress or (lambda _done, _total: None), max(total, 1), 0
+        self._report(0, self._total)
 
     def add(self, count: int) -> None:
         self._done = min(self._done + count, self._total - 1)
-        self._tell(self._done, self._total)
+        self._report(self._done, self._total)
 
     def finish(self) -> None:
-        self._tell(self._total, self._total)
+        self._report(self._total, self._total)
+
+
+def fixed_and_free(form: str, tied: bool, fixed: Mapping[str, float]) -> tuple[dict[str, float], np.ndarray]:
+    """The coefficients of a form that keep a value, and the directions in which theta may move, as columns of which those held are 0."""
+    held = {**fixed, "gamma": 1.0} if form == "additive" else {**fixed}
+    if tied and (one := held.keys() & {"alpha", "beta"}):
+        held |= dict.fromkeys(("alpha", "beta"), held[min(one)])
+    free = np.eye(len(THETA))
+    for name in held:
+        free[:, _place(name)] = 0.0
+    if tied and "alpha" not in held:
+        free[4, 3], free[4, 4] = 1.0, 0.0
+    return held, free
+
+
+def unknowns(form: str, tied: bool, fixed: Mapping[str, float]) -> int:
+    """The coefficients that a fit of this form has to find."""
+    return int(fixed_and_free(form, tied, fixed)[1].any(axis=0).sum())
+
+
+def _place(name: str) -> int:
+    return THETA.index("ln_gamma" if name == "gamma" else name)
 
 
 class Form:
@@ -49,21 +71,8 @@ class Form:
         self.centre = float(n.mean()), float(d.mean())
         self.loss = frame["loss"].to_numpy()
         self.points = Points(*map(self._padded, (n - n.mean(), d - d.mean(), np.log(self.loss))))
-        self.fixed = {name: value for name, value in fixed.items() if form == "coupled" or name != "gamma"}
-        if form == "additive":
-            self.fixed["gamma"] = 1.0
-        if tied and (one := self.fixed.keys() & {"alpha", "beta"}):
-            self.fixed |= dict.fromkeys(("alpha", "beta"), self.fixed[min(one)])
-        self.free = np.eye(len(THETA))
-        for name in self.fixed:
-            self.free[:, self._place(name)] = 0.0
-        if tied and "alpha" not in self.fixed:
-            self.free[4, 3], self.free[4, 4] = 1.0, 0.0
+        self.fixed, self.free = fixed_and_free(form, tied, fixed)
         self.tied = tied
-
-    @staticmethod
-    def _place(name: str) -> int:
-        return THETA.index("ln_gamma" if name == "gamma" else name)
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
         return np.concatenate([values, np.zeros((*values.shape[:-1], self.rows - values.shape[-1]))], axis=-1)
@@ -77,7 +86,7 @@ class Form:
             ends.append(np.array([end[name] for name in THETA]))
         for name, value in self.fixed.items():
             for end in ends:
-                end[self._place(name)] = math.log(value) if name == "gamma" else value
+                end[_place(name)] = math.log(value) if name == "gamma" else value
         return ends[0], ends[1]
 
     def starts(self, used: np.ndarray) -> np.ndarray:

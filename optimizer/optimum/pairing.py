@@ -16,7 +16,7 @@ from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
-from .program import stand_ins
+from .structure import flattened
 
 __all__ = ["design_of_loss", "ln_rl_tokens", "paired"]
 
@@ -81,9 +81,8 @@ def design_of_loss(scenario: Scenario, n_params: np.ndarray, reducible: float) -
         tokens = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
         rl_tokens = scenario.rl.rl_tokens(n_params, tokens, scenario.pretraining.flops_per_param_token)
         return Design(n_params, tokens, np.array(rl_tokens, float))
-    leaves, tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
     least = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
-    ln_tokens, ln_rl = np.asarray(_balanced(tree, np.array(leaves, float), np.log(n_params), np.log(least), reducible))
+    ln_tokens, ln_rl = np.asarray(_balanced(*flattened(scenario), np.log(n_params), np.log(least), reducible))
     return Design(n_params, np.exp(ln_tokens), np.exp(ln_rl))
 
 

@@ -27,8 +27,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize, nnls
 
-from ..assumptions.goal import BudgetGoal
-from ..assumptions.quantity import Assumption
 from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
@@ -36,6 +34,7 @@ from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, loss
 from ..model.roofline import can_serve, regimes
+from .structure import flattened
 
 __all__ = [
     "COST",
@@ -48,7 +47,6 @@ __all__ = [
     "ln_design",
     "row_values",
     "rows_and_cost",
-    "stand_ins",
 ]
 
 COST, LOSS, LAW_LOSS, PRETRAINING, PARAMS = "cost", "loss", "law loss", "pretraining", "params"
@@ -143,13 +141,6 @@ def _evaluate(
     return jnp.concatenate([found[:, None], slope, bends.reshape(bends.shape[0], -1)], axis=1)
 
 
-def stand_ins(scenario: Scenario) -> dict[str, Assumption]:
-    """A goal, a total for its traffic and the general form of its law: no row depends on the goal, on how a forecast is written down, or
-    on whether a power of 1 is, so that scenarios which differ in these alone share their programs, and their answers to the last digit.
-    """
-    return {"goal": BudgetGoal(budget=1.0), "traffic": scenario.traffic.total(), "law": scenario.law.general()}
-
-
 @compiled(structure=1)
 def _figures(tree: Hashable, leaves: Float[Array, " leaf"], design: Float[Array, " 3"]) -> Float[Array, " figure"]:
     scenario, at = jax.tree.unflatten(tree, list(leaves)), Design(design[0], design[1], design[2])
@@ -185,8 +176,7 @@ class Rows:
         self.useful = USEFUL if scenario.law.repeats else ()
         self.names = [*_FIXED, *self.limits, *self.useful, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))
-        leaves, self._tree = jax.tree.flatten(scenario.model_copy(update=stand_ins(scenario)))
-        self._leaves = np.array(leaves, float)
+        self._tree, self._leaves = flattened(scenario)
         self.size = 3 if scenario.rl.decided else 2
         """how many decisions there are: ln N, ln D and, when it is decided, ln R"""
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
