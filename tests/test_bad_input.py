@@ -194,7 +194,7 @@ def test_output_that_nobody_takes(shell, status):
     assert "Traceback" not in done.stderr
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     code, _, err = run(
         "solve",
         "--set",
@@ -246,7 +246,7 @@ FILES = {
     "a row that is none": (TABLE + "table = [3]", ["traffic.table[1] must be a block of fields"]),
     "a missing traffic file": (
         TABLE + 'file = "nowhere.csv"\n',
-        ["nowhere.csv does not exist; give the path of a traffic CSV file"],
+        ["nowhere.csv does not exist; give the path of a traffic file (CSV, TSV or Excel)"],
     ),
 }
 
@@ -264,14 +264,14 @@ TRAFFIC = {
         CSV_HEADER + "2026-01,many,1\n2026-02,1,-\n",
         ["row 2 column input_tokens_per_day must be a number, got 'many'", "row 3 column output_tokens_per_day"],
     ),
-    "no header": ("2026-01,1,1\n", ["has no column month, input_tokens_per_day, output_tokens_per_day"]),
-    "a missing column": ("month,input_tokens_per_day\n2026-01,1\n", ["has no column output_tokens_per_day"]),
+    "no header": ("2026-01,1,1\n", ["has no column month or date, input_tokens, output_tokens"]),
+    "a missing column": ("month,input_tokens_per_day\n2026-01,1\n", ["has no column output_tokens;"]),
     "no rows": (CSV_HEADER, ["has a header but no rows"]),
     "nothing": ("", ["has no column month"]),
     "a month that is none": (CSV_HEADER + "January,1,1\n", ["column month must look like 2026-05, got 'January'"]),
     "negative tokens": (
         CSV_HEADER + "2026-01,-1,1\n",
-        ["traffic.table[1].input_tokens_per_day must lie in [0, inf) tokens/day"],
+        ["row 2 column input_tokens_per_day must lie in [0, inf) tokens/day, got -1"],
     ),
     "a short row": (CSV_HEADER + "2026-01,1\n", ["row 2 column output_tokens_per_day must be a number, got ''"]),
     "an open quote": (CSV_HEADER + '2026-01,"1,1\n', ["is not a CSV file"]),
@@ -281,7 +281,7 @@ TRAFFIC = {
     ),
     "a column twice": (
         "month,input_tokens_per_day,input_tokens_per_day,output_tokens_per_day\n2026-01,1,2,3\n",
-        ["has column input_tokens_per_day more than once"],
+        ["has two columns of one meaning, 'input_tokens_per_day' and 'input_tokens_per_day'; keep one"],
     ),
     "241 months": (
         CSV_HEADER + "".join(f"{2026 + i // 12}-{i % 12 + 1:02d},1,1\n" for i in range(241)),

@@ -70,7 +70,7 @@ def test_a_request_that_cannot_be_met_is_refused_before_work(case, tmp_path, mon
 
 
 @pytest.mark.usefixtures("idle")
-def test_a_missing_writer_is_told_before_work(tmp_path, monkeypatch):
+def test_a_missing_writer_is_reported_before_work(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     refused(
         ["table", "--out", str(tmp_path / "t.xlsx")], "an Excel file needs xlsxwriter; install it with: pip install"
@@ -81,7 +81,7 @@ def test_a_missing_writer_is_told_before_work(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("idle")
-def test_a_read_only_folder_is_told_before_work(tmp_path, monkeypatch):
+def test_a_read_only_folder_is_reported_before_work(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path)  # root may write everywhere
     refused(["table", "--out", str(tmp_path / "t.csv")], f"cannot be written (the folder {tmp_path} is read-only)")
     monkeypatch.setattr(exporting, "encoded", lambda *_, **__: pytest.fail("work began"))

@@ -33,7 +33,7 @@ def test_json_is_what_the_library_says(name):
     assert Scenario.from_dict(plain["scenario"]) == s
 
 
-def test_limits_and_ends_without_answers_are_told():
+def test_limits_and_ends_without_answers_are_reported():
     out = run("on-device", "--output", "n_params").stdout
     assert "limits.max_bytes *" in out
     assert "Held by limits.max_bytes" in out

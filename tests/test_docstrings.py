@@ -50,7 +50,7 @@ def miscased(text: str, arguments: set[str]) -> bool:
         ("A law with a name", set(), False),
     ],
 )
-def test_the_check_tells_symbols_apart(text, arguments, wrong):
+def test_the_check_distinguishes_symbols(text, arguments, wrong):
     assert miscased(text, arguments) == wrong
 
 

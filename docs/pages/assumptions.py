@@ -46,8 +46,8 @@ block with a `name` and the values that differ:
     [money]
     serve_chip = { name = "H100 SXM", precision = "fp8", usd_per_chip_hour = 2.0 }
 
-A monthly forecast is a list of consecutive months, or `file`, a CSV file with the same three columns
-(or `date`, `input_tokens`, `output_tokens` by day, or requests times tokens per request; commas, semicolons or tabs):
+A monthly forecast is a list of consecutive months, or `file`, a [CSV, TSV or Excel file](traffic.md) with months or days
+of tokens or of requests times tokens per request:
 
     [traffic]
     kind = "table"

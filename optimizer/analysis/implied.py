@@ -30,7 +30,7 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.quality import ln_reducible_loss, reducible_loss, target_reducible_loss
-from ..optimum.pairing import design_of_loss, paired
+from ..optimum.pairing import design_of_loss, ln_rl_tokens
 from ..optimum.program import design_at
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
@@ -103,22 +103,20 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
             ]
         )
     tree, leaves = flattened(scenario)
-    x = np.log([size, tokens])
-    if scenario.rl.decided:
-        x = np.append(x, _paired_rl(scenario, tree, leaves, x))
-    by_loss, by_training, by_serving = np.asarray(_slopes(tree, leaves, x))
+    (by_loss, by_training, by_serving), rl_tokens = (
+        np.asarray(v) for v in _slopes(tree, leaves, np.log([size, tokens]))
+    )
     with np.errstate(all="ignore"):
         ratio = by_loss[0] / by_loss[1] if by_loss[1] else math.inf
         asked = ratio * by_training[1] - by_training[0]
         gained = by_serving[0] - ratio * by_serving[1]
         scale = float(asked / gained) if gained > 0 else math.nan
-    design = design_at(scenario, jnp.asarray(x))
     return ImpliedTraffic(
         input_tokens=scale * demand[0] + 0.0,
         output_tokens=scale * demand[2] + 0.0,
         scale=scale,
         per_train_token=scale * (demand[0] + demand[2]) / tokens,
-        rl_tokens=float(design.rl_tokens) if math.isfinite(x[-1]) else math.nan,
+        rl_tokens=float(rl_tokens),
     )
 
 
@@ -174,9 +172,17 @@ def _target(scenario: Scenario) -> float:
 
 
 @compiled(structure=1)
-def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]) -> Float[Array, "3 variable"]:
-    """Derivatives by ln N, ln D (and ln R) of ln l, and of both parts of the cost in units of their sum."""
+def _slopes(
+    tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, "2"]
+) -> tuple[Float[Array, "3 variable"], Float[Array, ""]]:
+    """Derivatives by ln N, ln D (and ln R) of ln l and of both parts of the cost in units of their sum; and R (count).
+
+    Where R is decided it is in balance with D: both bills are proportional to N, so traffic has no say in it. NaN where more data buys
+    nothing, as then nothing balances R.
+    """
     scenario = jax.tree.unflatten(tree, list(leaves))
+    if scenario.rl.decided:
+        x = jnp.append(x, ln_rl_tokens(scenario, jnp.exp(x[0]))(x[1]))
 
     def parts(x: Float[Array, " variable"]) -> Float[Array, " part"]:
         design = design_at(scenario, x)
@@ -185,16 +191,6 @@ def _slopes(tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " var
         ln_loss = ln_reducible_loss(scenario, design)
         return jnp.append(ln_loss, amounts / jax.lax.stop_gradient(cost.total))
 
-    return jax.jacfwd(parts)(x)
-
-
-def _paired_rl(scenario: Scenario, tree: Hashable, leaves: np.ndarray, x: np.ndarray) -> float:
-    """ln R in balance with D; infinite where repeated data is exhausted. Both bills are proportional to N, so traffic has no say in it."""
-    _, gamma = (float(v) for v in scenario.rl.return_term(scenario.law))
-    ln_rl = float(x[1])
-    for _ in range(2):  # the second step takes away the rounding of a long first one
-        by_loss, by_training, _ = np.asarray(_slopes(tree, leaves, np.append(x[:2], ln_rl)))
-        ln_rl = float(paired(ln_rl, (by_loss[1], by_training[1]), (by_loss[2], by_training[2]), gamma))
-        if not math.isfinite(ln_rl):
-            break
-    return ln_rl
+    slopes = jax.jacfwd(parts)(x)
+    balanced = (slopes[0, 1] < 0) | (not scenario.rl.decided)
+    return slopes, jnp.where(balanced, design_at(scenario, x).rl_tokens, jnp.nan)

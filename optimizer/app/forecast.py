@@ -1,6 +1,7 @@
 """The traffic forecast as a table that can be edited, uploaded and downloaded."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +9,17 @@ import streamlit as st
 
 from ..analysis.plans import monthly_tokens
 from ..assumptions.months import month_after, month_of
+from ..assumptions.naming import title
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
-from ..assumptions.traffic_file import MAX_CSV_BYTES, read_traffic
+from ..assumptions.traffic_file import MAX_BYTES, TEMPLATE, TrafficFile, read_traffic
 from .link import TABLE
 from .state import Question
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "csv_of", "editor", "rows_of_csv", "upload"]
+__all__ = ["COLUMNS", "csv_of", "editor", "read_upload", "upload"]
 
 COLUMNS = ("month", "input_tokens_per_day", "output_tokens_per_day")
 _DIGITS = 5
@@ -30,37 +32,48 @@ def csv_of(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rows_of_csv(content: bytes, name: str) -> list[dict[str, Any]]:
-    """The rows of an uploaded traffic CSV file.
+def read_upload(content: bytes, name: str, options: Mapping[str, object] | None = None) -> TrafficFile:
+    """What an uploaded traffic file says; `options` as in `traffic_file`.
 
     Raises:
         InputError: it is too large or is no traffic table; every bad cell is named.
 
     """
-    if len(content) > MAX_CSV_BYTES:
-        raise InputError([f"{name} has more than {MAX_CSV_BYTES:,} bytes, the most a traffic CSV file may have."])
+    if len(content) > MAX_BYTES:
+        raise InputError([f"{name} has more than {MAX_BYTES:,} bytes, the most a traffic file may have."])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "traffic.csv"
         path.write_bytes(content)
         try:
-            return read_traffic(path)
+            return read_traffic({"path": path, **(options or {})})
         except InputError as error:
             raise InputError([p.replace(str(path), name) for p in error.problems]) from None
 
 
 def upload(asked: Question) -> None:
-    """A CSV file as the forecast."""
+    """A CSV, TSV or Excel file as the forecast, what it was read as, and a template to begin with."""
     file = st.file_uploader(
-        "Forecast from a CSV file", type=["csv", "tsv", "txt"], key="traffic_csv", max_upload_size=1,
-        help=f"columns {', '.join(COLUMNS)}, one row per month; or date, input_tokens, output_tokens, one row per day",
+        "Forecast from a file", type=["csv", "tsv", "txt", "xlsx"], key="traffic_csv", max_upload_size=1,
+        help="one row a month or a day, with input and output tokens; or requests and tokens per request; or a provider's usage export",
     )  # fmt: skip
-    if file is None or st.session_state.get("traffic_csv_read") == file.file_id:
+    st.download_button("Template", TEMPLATE, "traffic-template.csv", "text/csv", on_click="ignore")
+    left, right = st.columns(2)
+    amounts = left.selectbox(
+        "Amounts of a month are", ["as the file says", "per day", "per month"], key="traffic_amounts"
+    )
+    cached = right.selectbox("Cached tokens are", ["as the file says", "inside", "outside"], key="traffic_cached",
+                             help="OpenAI and Gemini count cached tokens inside the input, Anthropic and Bedrock do not")  # fmt: skip
+    options = {"amounts": amounts, "cached": cached}
+    options = {name: value for name, value in options.items() if value != "as the file says"}
+    if file is None or st.session_state.get("traffic_csv_read") == (file.file_id, options):
         return
-    st.session_state["traffic_csv_read"] = file.file_id
+    st.session_state["traffic_csv_read"] = (file.file_id, options)
     try:
-        asked.change({"traffic.kind": "table", TABLE: rows_of_csv(file.getvalue(), file.name)})
+        found = read_upload(file.getvalue(), file.name, options)
+        cache = {} if found.cache_hit_share is None else {"traffic.cache_hit_share": found.cache_hit_share}
+        asked.change({"traffic.kind": "table", TABLE: found.rows, "traffic.read_as": found.understood, **cache})
     except InputError as error:
-        asked.notice = error.problems
+        asked.notice = (*error.problems, f"The scenario is still {title(asked.scenario)}.")
     st.rerun()
 
 

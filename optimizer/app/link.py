@@ -23,7 +23,7 @@ from ..assumptions.problems import InputError, near_miss
 from ..assumptions.record import compact
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml
-from ..assumptions.traffic_file import MAX_CSV_BYTES
+from ..assumptions.traffic_file import MAX_BYTES
 from ..assumptions.version import SCHEMA_VERSION, is_newer, version_problem
 
 __all__ = [
@@ -44,7 +44,7 @@ _VERSION = f"{VERSION} (the schema_version of the link)"
 _BARE = re.compile(r"\[\d+\]")
 _FILE = (
     "traffic.file names a file on the machine that the app runs on, which the app does not read; "
-    "upload the CSV file on the Plan page, or write its rows as traffic.table."
+    "upload the file on the Plan page, or write its rows as traffic.table."
 )
 
 _LAW_FILE = (
@@ -79,7 +79,7 @@ def _unpacked(packed: str) -> str:
     """The text of a parameter that `_packed` made; raises ValueError, zlib.error or binascii.Error where it made none."""
     content = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
     unpack = zlib.decompressobj()
-    text = unpack.decompress(content, MAX_CSV_BYTES).decode()
+    text = unpack.decompress(content, MAX_BYTES).decode()
     if not unpack.eof:
         raise ValueError("it is cut short or too long")
     return text

@@ -6,7 +6,7 @@ from .quantity import Assumption
 
 __all__ = ["differences", "plain_values", "same"]
 
-_BESIDE = ("sources", "description")
+_BESIDE = ("sources", "description", "traffic.read_as")
 """Text that says nothing about the problem."""
 
 

@@ -1,11 +1,12 @@
 """The errors that every room raises for bad input; each carries sentences that say what to do."""
 
+import codecs
 import difflib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["DataError", "InputError", "near_miss", "read_text", "shown"]
+__all__ = ["DataError", "InputError", "near_miss", "read_bytes", "read_text", "shown", "text_of"]
 
 
 _LONG_WORD = re.compile(r"(\S{300})\S{100,}")
@@ -53,23 +54,45 @@ def read_text(path: Path, max_bytes: int, what: str) -> str:
         DataError: there is no such file, it is a directory, too large, unreadable or not UTF-8 text.
 
     """
+    return text_of(path, read_bytes(path, max_bytes, what), what)
+
+
+def text_of(path: Path, content: bytes, what: str) -> str:
+    """Text of a file's bytes: UTF-8, or UTF-16 where a byte order mark says so.
+
+    Raises:
+        DataError: it is neither.
+
+    """
+    wide = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError([f"{path} is not UTF-8 text (byte {error.start}); save the {what} as UTF-8."]) from None
+
+
+def read_bytes(path: Path, max_bytes: int, what: str) -> bytes:
+    """The bytes of a file that a user named.
+
+    Raises:
+        DataError: there is no such file, it is a directory, too large or unreadable.
+
+    """
     try:
         if path.is_dir():
             raise DataError([f"{path} is a directory; give the path of a {what}."])
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise DataError(
-                [f"{path} has more than {max_bytes:,} bytes, the most a {what} may have; is it the file you meant?"]
-            )
-        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError([f"{path} does not exist; give the path of a {what}."]) from None
-    except UnicodeDecodeError as error:
-        raise DataError([f"{path} is not UTF-8 text (byte {error.start}); save the {what} as UTF-8."]) from None
     except OSError as error:
         raise DataError([f"{path} cannot be read ({error.strerror}); give the path of a {what}."]) from None
     except ValueError as error:
         raise (
             error if isinstance(error, DataError) else DataError([f"{str(path)!r} is not a path ({error})."])
         ) from None
+    if len(content) > max_bytes:
+        raise DataError(
+            [f"{path} has more than {max_bytes:,} bytes, the most a {what} may have; is it the file you meant?"]
+        )
+    return content

@@ -182,7 +182,7 @@ class Assumption(BaseModel):
             )
 
     tag: ClassVar[str] = ""
-    """Name of the field that tells the members of a union apart (`kind`, `policy`), if this block is one."""
+    """Name of the field that distinguishes the members of a union (`kind`, `policy`), if this block is one."""
 
     either: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields of which exactly one group is given; setting one replaces the other."""

@@ -91,7 +91,7 @@ def traffic_line(scenario: Scenario) -> str:
         if traffic.growth:
             parts.append(f"growth {percent(traffic.growth)} a month")
     elif isinstance(traffic, TableTraffic):
-        parts.append(f"a table of {len(traffic.table)} months from {traffic.table[0].month}")
+        parts.append(traffic.read_as or f"a table of {len(traffic.table)} months from {traffic.table[0].month}")
     taken = {"share": traffic.share, "probability of shipping": traffic.ship_probability}
     parts += [f"{name} {percent(value)}" for name, value in taken.items() if value != 1]
     return f"{expected}{': ' if parts else ''}{', '.join(parts)}"

@@ -231,8 +231,11 @@ class Scenario(Assumption):
         except ValueError as error:
             raise InputError([f"{where} is not valid TOML: {error}."]) from None
         traffic = plain.get("traffic")
-        if folder is not None and isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
-            traffic["file"] = str(folder / traffic["file"])
+        file = traffic.get("file") if isinstance(traffic, dict) else None
+        if folder is not None and isinstance(traffic, dict) and isinstance(file, str):
+            traffic["file"] = str(folder / file)
+        if folder is not None and isinstance(file, dict) and isinstance(file.get("path"), str):
+            file["path"] = str(folder / file["path"])
         if folder is not None and "law" in plain:
             plain["law"] = law_found_in(plain["law"], folder)
         return cls.from_dict(plain, changes)

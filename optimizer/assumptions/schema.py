@@ -51,12 +51,30 @@ def schema_of(block: type[Assumption]) -> Schema:
     return {"$schema": _DIALECT, **top, "$defs": {name: defs[name] for name in sorted(defs)}}
 
 
+_FILE: Schema = {
+    "description": "path of a CSV, TSV or Excel file, alone or with what the file leaves open",
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "properties": {
+                "path": {"type": "string", "minLength": 1},
+                "amounts": {"enum": ["per day", "per month"]},
+                "cached": {"enum": ["inside", "outside"]},
+                "decimal": {"enum": [",", "."]},
+                "input_share": {"type": "number", "minimum": 0, "maximum": 1},
+            },
+            "required": ["path"],
+            "additionalProperties": False,
+        },
+    ],
+}
+
+
 def _block(block: type[Assumption], defs: dict[str, Schema]) -> Schema:
     """The schema of one class of blocks, given field by field."""
     properties = {name: _field(block, name, info, defs) for name, info in block.model_fields.items()}
-    properties |= {
-        name: {"type": "string", "minLength": 1, "description": "path of a CSV file"} for name in block.also_reads
-    }
+    properties |= dict.fromkeys(block.also_reads, _FILE)
     chosen = {field for group in block.either for field in group}
     required = [n for n, info in block.model_fields.items() if info.is_required() and n not in chosen]
     conditions = [*_ALSO.get(block, ())]

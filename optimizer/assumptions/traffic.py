@@ -15,9 +15,9 @@ from jaxtyping import Float
 from pydantic import BeforeValidator, Field, model_validator
 
 from .months import MONTH, days_in_months, month_after, month_of
-from .quantity import Assumption, Citation, NamedAssumption, Numeric, quantity, unknown_name
+from .quantity import Assumption, Citation, NamedAssumption, Numeric, label, quantity, unknown_name
 from .tables import row, rows
-from .traffic_file import read_traffic
+from .traffic_file import read_traffic, summary
 
 __all__ = ["Demand", "GrowthTraffic", "Month", "TableTraffic", "TotalTraffic", "Traffic", "TrafficMonth"]
 
@@ -211,8 +211,8 @@ class TrafficMonth(Assumption):
 class TableTraffic(_AnyTraffic):
     """A forecast month by month: consecutive calendar months with input and output tokens per day.
 
-    Input may give `file`, the path of a CSV file, instead of `table` (`traffic_file` says which are read); it is read at once, so that a
-    scenario never depends on a file elsewhere.
+    Input may give `file`, the path of a CSV, TSV or Excel file, instead of `table` (`traffic_file` says which are read); it is read at
+    once, so that a scenario never depends on a file elsewhere. A file that has cached tokens gives `cache_hit_share` too.
     """
 
     also_reads: ClassVar[tuple[str, ...]] = ("file",)
@@ -222,13 +222,17 @@ class TableTraffic(_AnyTraffic):
     table: Annotated[
         tuple[TrafficMonth, ...], Field(min_length=1, max_length=MAX_MONTHS, description="months in order")
     ]
+    read_as: str = label("how the file that gave the table was read; empty once the table is changed")
 
     @model_validator(mode="before")
     @classmethod
     def _read_file(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("file") is not None and given.get("table") is None:
             given = dict(given)
-            given["table"] = read_traffic(given.pop("file"))
+            found = read_traffic(given.pop("file"))
+            given |= {"table": found.rows, "read_as": found.understood}
+            if found.cache_hit_share is not None:
+                given["cache_hit_share"] = found.cache_hit_share
         return given
 
     @model_validator(mode="after")
@@ -247,6 +251,9 @@ class TableTraffic(_AnyTraffic):
                 )
         if problems:
             raise ValueError("table: " + "; ".join(problems))
+        months = [(m.month, m.input_tokens_per_day, m.output_tokens_per_day) for m in self.table]
+        if self.read_as and not self.read_as.startswith(f"{summary(months)}, "):
+            object.__setattr__(self, "read_as", "")
         return self
 
     def days(self) -> Float[np.ndarray, " month"]:

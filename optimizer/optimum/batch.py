@@ -1,8 +1,8 @@
-"""Which designs are best, for very many scenarios at once?
+"""The optimum of very many scenarios at once: one row a scenario.
 
-`solve_batch(s, frame)` answers one scenario a row: the dotted columns of the frame replace the values of `s`. Rows that nothing but N
-and D is decided for come from the one scalar equation of `reduced`; where a limit binds, data repeats or RL tokens are decided the search
-of `search` answers; the few rows that neither covers go through `solve` one by one. All three give the same answers.
+`solve_batch(s, frame)` answers one scenario a row: the dotted columns of the frame replace the values of `s`. Where only
+N and D are decided the row is solved by the scalar equation of `equation`; where a limit binds, data repeats or RL tokens are decided, by
+the search of `search`; the few rows that neither covers are solved by `solve` one by one. All three give the same answers.
 
 Only the columns that change have a row axis, rows are taken in blocks that stay in the cache, and every core works on a block of its own.
 """

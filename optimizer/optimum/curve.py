@@ -1,4 +1,4 @@
-"""Which designs meet the goal? One curve of them, since the goal takes one decision away, with one coordinate v:
+"""The curve of designs that meet the goal. The goal takes one decision away; what is left has one coordinate v:
 
 | goal, policy       | v                                  | the rest of the design                                           |
 |--------------------|------------------------------------|------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-"""What single equation decides the optimum when nothing but N and D is decided and no limit binds?
+"""The one scalar equation of the optimum where only N and D are decided and no limit binds.
 
 Write the cost as N (k D + K) + constant, with r = K / (k D) the cost that scales with N alone over the cost that scales with N D.
 For a law whose loss rises with z = A N^-alpha + B D^-beta all three goals come down to

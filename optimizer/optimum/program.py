@@ -1,4 +1,4 @@
-"""How is a convex program in logarithms solved, and how is the answer certified?
+"""Solve a convex program in logarithms, and certify the answer.
 
 In x = (ln N, ln D) or, when RL tokens are decided too, (ln N, ln D, ln R), every quantity of interest is a log-sum-exp of affine
 functions: convex, so a point that satisfies the Karush-Kuhn-Tucker conditions is the global optimum. Each program here is

@@ -1,4 +1,4 @@
-"""Which scenarios does a table stand for? Rows grouped by what may not differ inside one computation, numbers as arrays."""
+"""The scenarios of a table: rows grouped by what may not differ inside one computation, numbers as arrays."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple

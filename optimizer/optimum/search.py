@@ -1,4 +1,4 @@
-"""Where on the curve of designs that meet the goal is the optimum? A search for any cost, whatever limits bind and whatever repeats.
+"""Search for the optimum on the curve of designs that meet the goal, for any cost, with limits and repeated data.
 
 A coarse scan of the coordinate v finds the best point; its neighbours are the bracket. Each round samples the midpoint and one guess, and
 keeps the ends between which the slope turns from falling to rising:

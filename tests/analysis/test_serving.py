@@ -177,7 +177,7 @@ def test_each_change_that_is_offered_is_enough_and_no_smaller_one_is(changes):
                 placement(params=70e9, changes={**base, path: beyond})
 
 
-def test_a_speed_that_more_chips_cannot_give_is_told_apart():
+def test_a_speed_that_more_chips_cannot_give_has_its_own_reason():
     base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.batch": "latency"}
     said = {}
     for speed in (100.0, 500.0):
@@ -190,7 +190,7 @@ def test_a_speed_that_more_chips_cannot_give_is_told_apart():
     placement(params=70e9, changes={**base, "deployment.target_tokens_per_second": 100.0, "deployment.chips": 12})
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     with pytest.raises(InputError) as error:
         placement("GPT-9", changes={"money.serve_chip": "H1000", "deployment.context_tokens": 0})
     assert len(error.value.problems) == 3

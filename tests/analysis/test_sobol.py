@@ -61,7 +61,7 @@ def test_points_without_an_answer_leave_the_indices_of_the_rest():
         variance_shares(lambda cube: np.where(cube[:, :1] < 0.2, 1.0, np.nan), [1, 1], 2**8)
 
 
-def test_what_cannot_be_asked_is_told_at_once():
+def test_what_cannot_be_asked_is_refused_at_once():
     with pytest.raises(InputError) as caught:
         variance_shares(ishigami, [3], 1000, confidence=1.5)
     assert len(caught.value.problems) == 3

@@ -131,7 +131,7 @@ def test_quantiles_are_those_of_the_answered_draws(lecture):
         quantiles(frame, levels=[50])
 
 
-def test_monte_carlo_tells_the_optimum_and_its_band(lecture):
+def test_monte_carlo_gives_the_optimum_and_its_band(lecture):
     frame = monte_carlo(lecture, 200, served=["200T"], outputs=["n_params", "overtraining_vs_law"], levels=[0.1, 0.9])
     best = solve(lecture)
     by = frame.set_index("output")

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from optimizer import InputError, load
 from optimizer.analysis.plans import monthly_tokens
-from optimizer.app.forecast import csv_of, rows_of_csv
+from optimizer.app.forecast import csv_of, read_upload
 from optimizer.app.link import TABLE
 from optimizer.assumptions.months import month_after
 
@@ -63,7 +63,7 @@ def _gone(preset: str) -> dict[str, None]:
         (None, "Row 3, input_tokens_per_day is empty; write tokens/day, 0 for no traffic"),
     ],
 )
-def test_a_bad_cell_is_told_and_the_answer_kept(cell, sentence):
+def test_a_bad_cell_is_reported_and_the_answer_kept(cell, sentence):
     at = opened(preset=SMALL)
     before = shown(at)
     edit(at, edited_rows={2: {"input_tokens_per_day": cell}})
@@ -85,9 +85,9 @@ def test_months_are_typed_as_people_write_them():
         "output_tokens_per_day": 5e12,
     }
     found = shown(at)
-    edit(at, edited_rows={0: {"month": "May-26", "input_tokens_per_day": "50%"}, 1: {"month": "\0"}})
+    edit(at, edited_rows={0: {"month": "5/26", "input_tokens_per_day": "50%"}, 1: {"month": "\0"}})
     told = at.error[0].value.replace("\\", "")
-    assert "Row 1, month must look like 2026-05, got 'May-26'" in told
+    assert "Row 1, month must look like 2026-05, got '5/26'" in told
     assert "Row 1, input_tokens_per_day must be a number in tokens/day, got '50%'" in told
     assert "Row 2, month must look like 2026-05" in told
     assert shown(at) == found
@@ -110,11 +110,11 @@ def test_edits_survive_a_visit_to_another_page():
 
 
 def test_a_forecast_goes_out_and_comes_in_as_csv():
-    assert rows_of_csv(csv_of(MONTHS).encode(), "my.csv") == MONTHS
+    assert read_upload(csv_of(MONTHS).encode(), "my.csv").rows == MONTHS
     with pytest.raises(InputError, match=r"^my.csv row 2 column month must look like"):
-        rows_of_csv(b"month,input_tokens_per_day,output_tokens_per_day\nMay,1,2\n", "my.csv")
+        read_upload(b"month,input_tokens_per_day,output_tokens_per_day\nMay,1,2\n", "my.csv")
     with pytest.raises(InputError, match="more than 1,000,000 bytes"):
-        rows_of_csv(b"0" * 1_000_001, "my.csv")
+        read_upload(b"0" * 1_000_001, "my.csv")
 
 
 def test_the_months_sum_to_the_forecast():

@@ -39,7 +39,7 @@ BAD_LINKS = {
 
 
 @pytest.mark.parametrize("what", BAD_LINKS)
-def test_a_bad_link_is_told_and_the_preset_shown(what):
+def test_a_bad_link_is_reported_and_the_preset_shown(what):
     link, sentence = BAD_LINKS[what]
     at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     for path, value in link.items():

@@ -65,12 +65,12 @@ def test_the_file_holds_every_preset_whole():
         (b'{"schema_version": 2, "pins": []}', "schema_version is 2, .* Update Overtrain"),
     ],
 )
-def test_a_bad_file_is_told(content, sentence):
+def test_a_bad_file_is_reported(content, sentence):
     with pytest.raises(InputError, match=sentence):
         pins_in(content, "pins.json")
 
 
-def test_two_pins_of_one_name_in_a_file_are_told():
+def test_two_pins_of_one_name_in_a_file_are_reported():
     twice = json.loads(file_of(pinned(SMALL)))
     twice["pins"] *= 2
     with pytest.raises(InputError, match=r"pin 2: .* is pinned already"):
@@ -116,7 +116,7 @@ def test_only_what_differs_is_a_cause():
     assert assumption_table(known).to_dict("records") == [{"assumption": "pretraining.mfu", "a": 0.4, "b": 0.5}]
 
 
-def test_what_a_named_row_gives_is_shown_beside_what_replaces_it():
+def test_the_value_of_a_named_row_is_shown_with_the_value_that_replaces_it():
     changed = {"name": "H100 SXM", "precision": "fp8", "usd_per_chip_hour": 1.5}
     changes = {"law.alpha": 0.35, "money.serve_chip": changed}
     known = {"a": Pin(LECTURE, load(LECTURE)), "b": Pin(LECTURE, load(LECTURE, changes))}

@@ -33,7 +33,7 @@ class Outer(Assumption):
     many: tuple[Inner, ...] = ()
 
 
-def test_floats_are_leaves_text_is_static_and_labels_stay_beside():
+def test_floats_are_leaves_text_is_static_and_labels_are_neither():
     outer = Outer(inner=Inner(x=0.25, y=3, name="it"), many=(Inner(), Inner(y=1.0)))
     leaves, tree = jax.tree.flatten(outer)
     assert leaves == [0.25, 3.0, 0.5, 0.5, 1.0]

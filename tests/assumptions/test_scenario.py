@@ -96,7 +96,7 @@ def test_sources_of_table_numbers_are_the_tables():
 
 
 @pytest.mark.parametrize("path", ["pretraining.", "rl.", "goal.", ".", "", "money.serve_chip.", "law..E"])
-def test_a_path_with_an_empty_part_is_told(lecture, path):
+def test_a_path_with_an_empty_part_is_refused(lecture, path):
     with pytest.raises(InputError, match="is not a field"):
         lecture.update({path: 1})
 
@@ -107,7 +107,7 @@ def test_a_path_with_an_empty_part_is_told(lecture, path):
     ("law.beta", 0.3, {"name": "besiroglu"}),
     ("rl.efficiency", 0.5, {"policy": "none", "trained_share": 0.25}),
 ])  # fmt: skip
-def test_a_block_that_is_left_out_keeps_its_default_beside_a_change(path, value, kept):
+def test_a_block_that_is_left_out_keeps_its_default_next_to_a_change(path, value, kept):
     part = {
         "goal": {"kind": "params"},
         "traffic": {"kind": "total", "output_tokens": "1T"},

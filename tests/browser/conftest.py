@@ -25,7 +25,7 @@ BENIGN = (
 QUICK = (
     "test_the_first_paint_is_the_published_answer",
     "test_an_input_moves_the_answer_the_chart_and_the_link",
-    "test_a_broken_link_is_told_and_a_preset_shown",
+    "test_a_broken_link_is_reported_and_a_preset_shown",
     "test_a_forecast_comes_in_as_csv_and_goes_out_the_same",
     "test_a_phone_shows_the_answer_first_and_reaches_the_controls",
     "test_charts_are_dark_on_a_dark_page",

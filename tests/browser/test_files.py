@@ -70,7 +70,7 @@ def test_undo_and_reset_lead_back_in_the_address_too(visit):
     assert same(linked(page), load(LECTURE))
 
 
-def test_a_scenario_comes_in_as_a_file_and_a_hostile_one_is_told(visit):
+def test_a_scenario_file_is_read_and_a_hostile_one_is_refused(visit):
     page = visit()
     shows(page, expected(load(LECTURE)))
     unfolded(page, "file")

@@ -125,7 +125,7 @@ def test_a_table_edited_by_hand_travels_in_the_link(visit):
     ("traffic.output_tokens=many", "traffic.output_tokens must be a number"),
     ("no.such.path=1", "no.such.path is not a field of a scenario"),
 ])  # fmt: skip
-def test_a_broken_link_is_told_and_a_preset_shown(visit, query, sentence):
+def test_a_broken_link_is_reported_and_a_preset_shown(visit, query, sentence):
     page = visit(f"/?{query}")
     page.get_by_text(sentence).wait_for()
     shows(page, expected(load("lecture-2026")))

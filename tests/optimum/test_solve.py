@@ -205,7 +205,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)
-def test_impossibilities_are_told_with_their_fix(lecture, case):
+def test_impossibilities_are_reported_with_their_fix(lecture, case):
     changes, sentence = IMPOSSIBLE[case]
     s = lecture.update(changes)
     with pytest.raises(InfeasibleError) as caught:

@@ -29,7 +29,7 @@ def test_nothing_is_said_where_all_is_spent_or_there_is_no_budget(changes):
 UNSERVED = {"serving.method": "roofline", "money.unit": "usd"}
 
 
-def test_a_chinchilla_plan_that_cannot_be_served_is_told_and_has_no_price():
+def test_a_chinchilla_plan_that_cannot_be_served_is_reported_without_a_cost():
     """435B parameters of 2 bytes, 870 GB, in 90 % of 8 x 80 GB: 576 GB."""
     best, said = solve(load("lecture-2026", UNSERVED)), io.StringIO()
     Console(file=said, width=400).print(solution_text(best))
