@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimizer import table
+from optimizer import InputError, load, table
+from optimizer.analysis.placement import placement
+from optimizer.analysis.serving import key_figures
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.tables import rows, table_names
 
@@ -102,10 +104,8 @@ def test_chips_of_prices_are_chips():
     known = {r["chip"] for r in rows("hardware")}
     # Offers for chips whose figures are not on record stay, as facts about prices.
     assert {r["chip"] for r in rows("hardware_prices")} - known == {
-        "A100-40GB SXM",
         "A100-80GB",
         "A100-80GB PCIe",
-        "H800",
         "Trainium1",
     }
 
@@ -129,3 +129,29 @@ def test_posterior_is_a_covariance_near_the_published_point():
 def test_ensemble_laws():
     assert law_names("ensemble") == ["besiroglu", "hoffmann", "de-vries", "muennighoff"]
     assert "sardana-all" in law_names("stress")
+
+
+def test_cards_outside_the_data_centre():
+    s = load("on-device").update({"money.serve_chip": "RTX 4090", "money.unit": "usd"})
+    assert s.money.serve_chip.peak_flops == 1.652e14
+    own = {
+        "label": "my card",
+        "peak_flops": 165e12,
+        "usd_per_chip_hour": 0.5,
+        "hbm_bytes": 24e9,
+        "hbm_bytes_per_second": 1.008e12,
+    }
+    point = placement(
+        "Qwen3 8B", changes={"money.serve_chip": own, "deployment.chips": 1, "deployment.memory_share": 0.9}
+    )
+    assert point.scenario.money.serve_chip.title == "my card"
+    held = key_figures(point)["largest batch in memory"][0]
+    assert held == pytest.approx((21.6e9 - 16.4e9) / (147456 * 8000), rel=1e-3)
+    with pytest.raises(
+        InputError, match=r"unknown chip 'RTX 9090', did you mean 'RTX \d090'.* Give a chip of your own by its numbers"
+    ):
+        s.update({"money.serve_chip": "RTX 9090"})
+    assert (
+        s.update({"money.serve_chip": {k: v for k, v in own.items() if k != "label"}}).money.serve_chip.title
+        == "own chip"
+    )

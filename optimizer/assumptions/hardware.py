@@ -6,6 +6,7 @@ Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `
 from typing import Any, Literal, get_args
 
 from .quantity import Citation, NamedAssumption, quantity, unknown_name
+from .quantity import label as text
 from .tables import row, rows
 
 __all__ = ["PRECISIONS", "Accelerator", "CacheTier", "Precision"]
@@ -22,14 +23,23 @@ _FROM_TABLE = (
 )
 
 
+BY_NUMBERS = (
+    'Give a chip of your own by its numbers: {label = "my card", peak_flops = 165e12, usd_per_chip_hour = 0.5, hbm_bytes = 24e9, '
+    "hbm_bytes_per_second = 1.008e12}."
+)
+
+
 class Accelerator(NamedAssumption):
     """One accelerator chip at one precision. A name fills in the rest; values given with the name replace the table's.
+
+    A chip of one's own has no name but its numbers, and a `label` for headings.
 
     >>> chip = Accelerator.model_validate({"name": "H100 SXM", "precision": "fp8"})
     >>> chip.peak_flops, chip.hbm_bytes
     (1979000000000000.0, 80000000000.0)
     """
 
+    label: str = text("name of a chip of one's own, in headings")
     precision: Precision = "bf16"
     peak_flops: float = quantity("FLOP/s", "dense peak of one chip at this precision", gt=0, low=1e14, high=1e16)
     usd_per_chip_hour: float = quantity("USD/h", "price of one chip for one hour", gt=0, low=1, high=6)
@@ -45,12 +55,16 @@ class Accelerator(NamedAssumption):
         "bytes/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
     )
 
+    @property
+    def title(self) -> str:
+        return self.label or super().title or "own chip"
+
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
         name, precision = given["name"], given.get("precision", "bf16")
         chip = row("hardware", "chip", name)
         if chip is None:
-            raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")])
+            raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")], BY_NUMBERS)
         values = {k: chip[k] for k in _FROM_TABLE}
         # An unknown precision is refused by its own field; bf16 here keeps that the only complaint.
         values["peak_flops"] = chip[f"{precision if precision in PRECISIONS else 'bf16'}_flops_per_second"]

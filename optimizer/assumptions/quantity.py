@@ -392,6 +392,7 @@ class NamedAssumption(Assumption):
         return own
 
 
-def unknown_name(what: str, name: str, known: list[str]) -> ValueError:
-    """The error for a name that no table has: what it is, the closest match, the names there are."""
-    return ValueError(f"names an unknown {what} {name!r}{near_miss(name, known)} Known: {', '.join(known)}")
+def unknown_name(what: str, name: str, known: list[str], otherwise: str = "") -> ValueError:
+    """The error for a name that no table has: what it is, the closest match, the names there are, and what else may be given."""
+    names = f"Known: {', '.join(known)}{f'. {otherwise}' if otherwise else ''}"
+    return ValueError(f"names an unknown {what} {name!r}{near_miss(name, known)} {names}")

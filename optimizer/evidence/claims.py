@@ -101,8 +101,12 @@ def _numbers(name: str, column: str, **where: str) -> np.ndarray:
 
 
 def _per_chip(numerator: str) -> np.ndarray:
-    """A figure over memory bandwidth, of every chip with memory of its own next to the die."""
-    chips = [r for r in rows("hardware") if r[numerator] and float(r["hbm_bytes"]) > ON_DIE]
+    """A figure over memory bandwidth, of every chip with HBM: cards on PCIe have other memory."""
+    chips = [
+        r
+        for r in rows("hardware")
+        if r[numerator] and float(r["hbm_bytes"]) > ON_DIE and not r["scaleup_topology"].startswith("PCIe")
+    ]
     return np.array([float(r[numerator]) / float(r["hbm_bytes_per_second"]) for r in chips])
 
 

@@ -43,7 +43,7 @@ def page() -> None:
     ]
     model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model")
     chips = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"] and r["hbm_bytes_per_second"]]
-    own = asked.scenario.money.serve_chip.name or "the chip of the scenario"
+    own = asked.scenario.money.serve_chip.name or asked.scenario.money.serve_chip.title
     chips = chips if own in chips else [own, *chips]
     chip = middle.selectbox("Chip", chips, index=chips.index(own), key=f"serving_chip.{own}")
     mine = asked.scenario.money.serve_chip
