@@ -208,3 +208,14 @@ def test_equal_thirds_and_100x():
         beta = law(name).beta
         assert round(3 ** (1 / beta)) == thirds
         assert round(100**beta - 1, 1) == needed
+
+
+def test_research_overhead_of_pretraining_alone_moves_the_optimum_twice_as_far():
+    s = load("lecture-2026")
+
+    def ratio(**changes):
+        return solve(s.update({path.replace("__", "."): v for path, v in changes.items()})).overtraining.vs_rule_of_20
+
+    # -58 % and -27 %: a researcher's estimate of what a multiplier of 3 does, to the whole per cent that it was written down with.
+    assert ratio(pretraining__overhead=3, rl__overhead=1) / ratio() - 1 == pytest.approx(-0.58, abs=0.006)
+    assert ratio(pretraining__overhead=3) / ratio() - 1 == pytest.approx(-0.27, abs=0.006)

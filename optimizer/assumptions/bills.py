@@ -35,7 +35,7 @@ class Pretraining(Assumption):
     )
     overhead: float = quantity(
         "1",
-        "research multiplier on training, pre-training and RL alike; 1 is none",
+        "research multiplier on pre-training, and on RL where rl.overhead is left out; 1 is none",
         ge=1,
         le=100,
         default=1.0,

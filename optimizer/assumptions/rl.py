@@ -45,6 +45,15 @@ class _AnyRL(Assumption):
         high=1.0,
         source="lecture: decode runs at about 0.3 of training throughput",
     )
+    overhead: float | None = quantity(
+        "1",
+        "research multiplier on RL; as pretraining.overhead when left out, 1 is none",
+        ge=1,
+        le=100,
+        default=None,
+        low=1,
+        high=5,
+    )
 
     @property
     def decided(self) -> bool:
@@ -122,10 +131,12 @@ class FixedFlopsRL(_AnyRL):
 
 
 class CostShareRL(_AnyRL):
-    """RL costs a fixed share of what pre-training costs, so R is a fixed ratio of D."""
+    """RL costs a fixed share of what pre-training costs, both before research overhead, so R is a fixed ratio of D."""
 
     policy: Literal["cost_share"] = "cost_share"
-    cost_share: float = quantity("1", "cost of RL as a share of the cost of pre-training", ge=0, low=0.05, high=2.0)
+    cost_share: float = quantity(
+        "1", "cost of RL as a share of the cost of pre-training, both before overhead", ge=0, low=0.05, high=2.0
+    )
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric

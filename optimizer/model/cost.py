@@ -90,7 +90,7 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
     """The price of one FLOP in each phase, in the scenario's unit.
 
     Pre-training and RL run on money.train_chip, prefill and decode on money.serve_chip; RL, prefill and decode at
-    pretraining.mfu times their relative efficiency. pretraining.overhead multiplies both training phases.
+    pretraining.mfu times their relative efficiency. pretraining.overhead multiplies pre-training, `rl_overhead` RL.
     """
     s = scenario
     train, serve = (
@@ -100,10 +100,16 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
     )
     return PhasePrices(
         pretraining=train * s.pretraining.overhead,
-        rl=train * s.pretraining.overhead / s.rl.efficiency,
+        rl=train * rl_overhead(s) / s.rl.efficiency,
         prefill=serve / (s.serving.prefill_efficiency * s.serving.load_factor),
         decode=serve / (s.serving.decode_efficiency * s.serving.load_factor),
     )
+
+
+def rl_overhead(scenario: Scenario) -> Numeric:
+    """The research multiplier on RL: rl.overhead, or pretraining.overhead where that is left out."""
+    given = scenario.rl.overhead
+    return scenario.pretraining.overhead if given is None else given
 
 
 def pretraining_flops(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
@@ -185,8 +191,9 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
     if isinstance(s.rl, FixedFlopsRL | CostShareRL):
         rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
     else:
+        overhead = rl_overhead(s)
         backward = (s.rl.flops_per_param_token - 2) * design.n_params * price.pretraining
-        rl = design.rl_tokens * (backward + decode * s.pretraining.overhead)
+        rl = design.rl_tokens * (backward * (overhead / s.pretraining.overhead) + decode * overhead)
     kept = usd_to_keep(
         s.deployment.cache_tier, r.kv_held_bytes / s.deployment.context_tokens, s.deployment.cache_keep_seconds
     )
@@ -207,5 +214,5 @@ def fixed_cost(scenario: Scenario) -> Numeric:
 
 
 def research_cost(scenario: Scenario, cost: LifecycleCost) -> Numeric:
-    """Of a design's pre-training and RL, what goes to research runs rather than the final one: (1 - 1 / overhead) of both."""
-    return (cost.pretraining + cost.rl) * (1 - 1 / scenario.pretraining.overhead)
+    """Of a design's pre-training and RL, what goes to research runs rather than the final one: (1 - 1 / overhead) of each."""
+    return cost.pretraining * (1 - 1 / scenario.pretraining.overhead) + cost.rl * (1 - 1 / rl_overhead(scenario))

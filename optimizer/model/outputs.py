@@ -70,7 +70,7 @@ _DECLARED = (
     Output("loss", "loss", "L", "nat/token", "E + l(N, D)"),
     *(Output(f"cost_{phase}", f"cost of {name}", name, MONEY) for phase, name in PHASES.items()),
     Output("cost_total", "cost over the life", "cost", MONEY, "sum of the phases"),
-    Output("cost_research", "cost of research runs", "research", MONEY, "(overhead - 1) / overhead of training"),
+    Output("cost_research", "cost of research runs", "research", MONEY, "(overhead - 1) / overhead of pre-training and of RL"),
     Output("savings", "savings against the Chinchilla plan", "savings", "1", "1 - cost / cost of that plan", "share"),
     Output("excess_cost", "cost above the optimum", "extra cost", "1", "cost / least cost - 1", "share"),
     Output("regret", "regret", "regret", "1", "cost / least cost of that case - 1", "share"),

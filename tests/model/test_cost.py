@@ -36,6 +36,30 @@ def test_research_multiplies_training_only():
     assert float(research_cost(three, dear)) == pytest.approx(2 * float(cheap.pretraining), rel=1e-15)
 
 
+RESEARCH = [
+    {"rl": {"policy": "tokens", "tokens": 1e12}},
+    {"rl": {"policy": "flops", "flops": 1e24}},
+    {"rl": {"policy": "tokens", "tokens": 1e12}, "serving__method": "roofline", "money__unit": "usd"},
+]
+
+
+@pytest.mark.parametrize("changes", RESEARCH)
+def test_research_on_rl_has_a_multiplier_of_its_own(changes):
+    def parts(**more):
+        s = plain_scenario(**changes).update({path.replace("__", "."): value for path, value in more.items()})
+        cost = lifecycle_cost(s, design_of(s, 7e10, 1.5e13))
+        return np.array([float(cost.pretraining), float(cost.rl)]), float(research_cost(s, cost))
+
+    (pre, rl), none = parts()
+    assert none == 0
+    both, research = parts(pretraining__overhead=3)
+    assert both == pytest.approx([3 * pre, 3 * rl], rel=1e-15), "left out, it is that of pre-training"
+    assert research == pytest.approx(2 * (pre + rl), rel=1e-14)
+    apart, research = parts(pretraining__overhead=3, rl__overhead=2)
+    assert apart == pytest.approx([3 * pre, 2 * rl], rel=1e-14)
+    assert research == pytest.approx(2 * pre + rl, rel=1e-14)
+
+
 def test_cached_input_is_not_computed_again():
     s = plain_scenario(traffic__input_tokens=1e13, traffic__cache_hit_share=0.6)
     assert float(lifecycle_cost(s, DESIGN).prefill) == pytest.approx(2 * 7e10 * 4e12, rel=1e-15)
