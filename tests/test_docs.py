@@ -109,6 +109,13 @@ def test_links_of_the_readme_lead_somewhere():
         assert (ROOT / target).exists(), target
 
 
+def test_the_page_on_prices_is_fresh():
+    from docs.pages.prices import page
+
+    text = (ROOT / "docs" / "prices.md").read_text()
+    assert text == page(), "renew it: python -m docs.pages.prices > docs/prices.md"
+
+
 def test_the_page_on_serving_is_fresh():
     from docs.pages.serving import page
 

@@ -8,13 +8,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, Names, checks, names
+from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, TEXT, Names, checks, names
 from ..assumptions.law import law_names
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic, TotalTraffic
-from ..optimum.solution import InfeasibleError, Solution
+from ..model.outputs import units_of
+from ..optimum.solution import InfeasibleError, Solution, Status
 from ..optimum.solve import no_answer, solve
+from .against import AGAINST, prices_for
+from .against import against as compared
 from .blocks import Progress
 from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid, wide
 from .inverse import inverse_table
@@ -22,13 +25,14 @@ from .inverse import inverse_table
 __all__ = ["default_grid", "rebuilt", "size_columns", "size_table"]
 
 
-@checks(scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, progress=PROGRESS)
+@checks(scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, against=TEXT, progress=PROGRESS)
 def size_table(
     scenario: Scenario,
     over: Mapping[str, Axis] | None = None,
     *,
     columns: Names | None = None,
     band: float = 0.05,
+    against: str = "",
     progress: Progress | None = None,
 ) -> SizeTable:
     """The optimum over a grid of assumptions, one combination a row.
@@ -39,6 +43,7 @@ def size_table(
             an optional field out. Every combination is solved; the last path varies fastest. `default_grid` when left out.
         columns: names of the columns to keep in addition to those of the grid; all when left out.
         band: tolerance of the near-optimal band, as a share of the optimal cost.
+        against: a list price to compare each row with, such as "GPT-5": six more columns, as in `optimizer.analysis.against`.
         progress: called with (combinations done, combinations in all).
 
     Returns:
@@ -59,12 +64,18 @@ def size_table(
     """
     grid = axes_of(default_grid(scenario) if over is None else over)
     bounded(grid)
-    check_columns(size_columns(scenario, grid), columns)
+    check_columns([*size_columns(scenario, grid), *(AGAINST if against else ())], columns)
     recipe = {"kind": "sizes", "over": grid, "band": band}
+    offers = prices_for(scenario, [against]) if against else []
+    if offers:
+        recipe["against"] = offers[0].name
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
         best = solve(at, band=band, throw=False)
-        return [_answer(best)], best.to_frame().attrs["units"]
+        row, units = _answer(best), best.to_frame().attrs["units"]
+        if offers and best.status is Status.OPTIMAL:
+            row |= compared(best, prices_for(at, [against])[0]).numbers()
+        return [row], units | (units_of(AGAINST, "USD") if offers else {})
 
     table = over_grid(scenario, grid, recipe, solved, progress)
     if " or " not in table.attrs["units"]["cost_total"]:
@@ -106,7 +117,9 @@ def rebuilt(record: Mapping[str, Any], progress: Progress | None = None) -> Size
     scenario = Scenario.from_dict(plain)
     try:
         if recipe["kind"] == "sizes":
-            table = size_table(scenario, recipe["over"], band=recipe["band"], progress=progress)
+            table = size_table(
+                scenario, recipe["over"], band=recipe["band"], against=recipe.get("against", ""), progress=progress
+            )
         else:
             table = inverse_table(scenario, recipe["n_params"], recipe["over"], progress=progress)
         spread = recipe.get("wide")

@@ -10,6 +10,7 @@ import typer
 from .app import app
 from .fit import fit
 from .presets import presets
+from .prices import prices
 from .reproduce import reproduce
 from .roofline import roofline
 from .sensitivity import sensitivity
@@ -27,7 +28,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, app):
+for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, prices, app):
     main.command()(command)
 
 

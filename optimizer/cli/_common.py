@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BAND",
     "LECTURE",
+    "Against",
     "AsJson",
     "Band",
     "ScenarioName",
@@ -53,6 +54,11 @@ Settings = Annotated[
 ]
 Band = Annotated[str, typer.Option(help="Tolerance of the near-optimal band, as 0.05 or 5%.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+Against = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL", help='Compare with the list price of an API, as in --against "GPT-5". Repeatable.'),
+]
 
 _BROKEN_PIPE = 141
 _CANNOT_WRITE = 74

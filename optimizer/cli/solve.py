@@ -5,6 +5,7 @@ import typer
 from ._common import (
     BAND,
     LECTURE,
+    Against,
     AsJson,
     Band,
     ScenarioName,
@@ -24,6 +25,7 @@ def solve(
     scenario: ScenarioName = LECTURE,
     set_: Settings = None,
     band: Band = BAND,
+    against: Against = None,
     json_: AsJson = False,
 ) -> None:
     """Find the optimal design of a scenario.
@@ -31,20 +33,30 @@ def solve(
     Example: overtrain solve --set traffic.output_tokens=500T --band 10%
     """
     with reporting_errors():
+        from ..analysis.against import against as compare
+        from ..analysis.against import prices_for
         from ..optimum.solve import Status
         from ..optimum.solve import solve as solve_scenario
 
         problems: list[str] = []
         within = tolerance(band, problems)
         question = scenario_with(scenario, set_, problems)
+        offers = prices_for(question, against or [])
         best = solve_scenario(question, band=within, throw=False)
+        solved = best.status is Status.OPTIMAL
+        found = [compare(best, price) for price in offers] if solved else []
         if json_:
-            show_json(best.to_dict() | ({"message": best.message} if best.message else {}))
-        elif best.status is Status.OPTIMAL:
+            also = {"message": best.message} if best.message else {}
+            show_json(best.to_dict() | also | ({"against": [offer.to_dict() for offer in found]} if offers else {}))
+        elif solved:
             from ..report.text import solution_text
 
             show(solution_text(best))
-        if best.status is not Status.OPTIMAL:
+            if found:
+                from ..report.prices_text import against_text
+
+                show(against_text(found))
+        if not solved:
             if not json_:
                 complain(best.status.name.lower().replace("_", " "), [best.message])
             raise typer.Exit(1)

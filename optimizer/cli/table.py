@@ -49,6 +49,7 @@ def table(
         str, typer.Option(help="Columns to spread over --wide, with commas.", metavar="NAMES")
     ] = "n_params",
     band: Band = BAND,
+    against: Annotated[str, typer.Option(help='Compare each row with a list price, as "GPT-5".', metavar="MODEL")] = "",
     out: Annotated[
         str, typer.Option(help="Write to FILE: .csv .parquet .xlsx .tex .md .json .html.", metavar="FILE")
     ] = "",
@@ -81,6 +82,7 @@ def table(
                 "--wide": wide,
                 "--value": value != "n_params",
                 "--band": band != BAND,
+                "--against": against,
             }
             given = [name for name, there in options.items() if there]
             if given:
@@ -104,7 +106,7 @@ def table(
             verdict = table_text.agreement_text(from_, found)
             typer.echo(verdict, nl=False, err=True) if json_ else write(verdict)
         else:
-            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band)
+            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band, against)
         if out:
             from ..report.files.export import export
 
@@ -133,6 +135,7 @@ def _tabulated(
     wide: str,
     value: str,
     band: str,
+    against: str,
 ) -> "SizeTable":
     """The table that the options ask for, with all of their problems reported at once."""
     from ..analysis.grid import check_wide
@@ -159,6 +162,8 @@ def _tabulated(
         fixed = values_given("goal.params", sizes) if sizes else SIZES
     except ValueError as error:
         problems.append(f"--sizes {error}.")
+    if against and inverse:
+        problems.append("--against compares the optimum of each row; leave --inverse out.")
     question = scenario_with(scenario, set_, problems)
     named = names_of(columns)
     values = names_of(value) or []
@@ -168,5 +173,9 @@ def _tabulated(
         grid = default_grid(question) if grid is None else grid
         check_wide([*grid], size_columns(question, grid), wide, values)
     how: dict[str, Any] = {"columns": named, "progress": progress("solving")}
-    made = inverse_table(question, fixed, grid, **how) if inverse else size_table(question, grid, band=within, **how)
+    made = (
+        inverse_table(question, fixed, grid, **how)
+        if inverse
+        else size_table(question, grid, band=within, against=against, **how)
+    )
     return spread(made, wide, values) if wide else made

@@ -118,6 +118,14 @@ _DECLARED = (
     Output("usd_per_mtok_prefill", "prefill cost", "prefill", "USD/Mtok"),
     Output("memory_share", "memory used", "memory used", "1", kind="share"),
     Output("drain_seconds", "time to read all of it", "drain", "s"),
+    Output("api_usd_per_mtok", "list price of the same mix", "API", "USD/Mtok", "sum of price x share of fresh, cached and output tokens"),
+    Output("own_usd_per_mtok", "own cost of a token, all bills", "own", "USD/Mtok", "cost over the life / tokens served"),
+    Output("own_serving_usd_per_mtok", "own cost of serving a token", "own serving", "USD/Mtok", "(prefill + decode) / tokens served"),
+    Output("break_even_tokens", "lifetime tokens at break-even", "break-even", "tokens", "(pre-training + RL) / (API - own serving)"),
+    Output("break_even_tokens_per_month", "tokens per month at break-even", "break-even a month", "tokens/month"),
+    Output("margin", "margin at this traffic", "margin", "1", "1 - own / API", "share"),
+    *(Output(f"{name}_usd_per_mtok", f"list price of {what}", what, "USD/Mtok") for name, what in (
+        ("input", "input"), ("output", "output"), ("cache_read", "reads from the cache"), ("cache_write", "writes to the cache"))),
     Output("usd_per_mtok_hour", "cost of storage", "storage", "USD/(Mtok h)"),
     *(Output(f"usd_per_mtok_{time}", f"cost of {time} and a read", time, "USD/Mtok") for time in KEEP_SECONDS),
 )  # fmt: skip
