@@ -68,7 +68,8 @@ ASKED = {
     },
     "robust_plans": {"frame": "frame"},
     "size_table": {
-        "scenario": "scenario", "over": "mapping", "columns": "names", "band": "number", "progress": "progress",
+        "scenario": "scenario", "over": "mapping", "columns": "names", "band": "number", "against": "text",
+        "progress": "progress",
     },
     "sobol": {
         "scenario": "scenario", "outputs": "names", "n": "whole", "over": "mapping", "seed": "seed",

@@ -48,7 +48,8 @@ def page() -> str:
         "model with open weights has such a price, so this cannot be checked.",
         f"- **Cache per token, from storage.** Claude Opus 4.8 charges 3.75 USD/Mtok more for a cache kept an hour than for five "
         f"minutes; if that pays for 55 minutes of memory it holds at most {kept['DDR'] / 1e3:,.0f} KB a token on DDR and "
-        f"{kept['flash'] / 1e6:,.0f} MB on flash: 3 to 30,000 times what known models keep (70 KB to 330 KB), so the cost of storage does not explain the price.",
+        f"{kept['flash'] / 1e6:,.0f} MB on flash: 3 to 30,000 times what known models keep (70 KB to 330 KB), so the cost of "
+        "storage does not explain the price.",
         "- **Active parameters, from the input price,** if prompts are computed at 20 to 60 % of peak on B200 at fp8 and sold at cost, and "
         "**decode over prefill cost, from output over input price,** next to what is true of models whose make is known:",
         "",

@@ -148,7 +148,7 @@ def price_of(name: str) -> Price:
 
 
 def blended(scenario: Scenario, price: Price, prompt_tokens: float = 0.0) -> float:
-    """P: what a million tokens of the scenario's mix cost at a list price, in USD.
+    """Price of a million tokens of the scenario's mix at a list price, USD.
 
     Args:
         scenario: its traffic gives the shares of fresh, cached and output tokens.
