@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from ..analysis.plans import monthly_tokens
+from ..assumptions.bills import Serving
 from ..assumptions.law import law_kind
 from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
@@ -57,7 +58,7 @@ def start_of(
             return {path: choice, "deployment.batch_size": 32.0 if choice == "fixed" else None,
                     "deployment.target_tokens_per_second": 30.0 if choice == "latency" else None}  # fmt: skip
         case "serving.method" if choice == "roofline":
-            needs = {"money.unit": "usd"}
+            needs = {"money.unit": "usd"} | {f"serving.{speed}": None for speed in Serving.instead.values()}
     return {path: choice, **needs}
 
 

@@ -1,17 +1,42 @@
 """The bills of a scenario: pre-training, serving, and the unit that they are paid in."""
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from .hardware import Accelerator
-from .quantity import Assumption, quantity
+from .quantity import Assumption, Rule, quantity
 
 __all__ = ["Money", "Pretraining", "Serving"]
 
 
+def _sized(instead: dict[str, str]) -> tuple[Rule, ...]:
+    """A measured speed stands where a share would, and needs the size of the model that it was measured on."""
+
+    def given(block: Any) -> list[str]:
+        return [speed for speed in instead.values() if getattr(block, speed) is not None]
+
+    def missing(block: Any) -> list[str]:
+        return [
+            f"{share} or {speed}"
+            for share, speed in instead.items()
+            if getattr(block, share) is None and getattr(block, speed) is None
+        ]
+
+    return (
+        Rule(lambda block: not missing(block), lambda block: f"needs {' and '.join(missing(block))}; give one"),
+        Rule(
+            lambda block: block.measured_params is not None or not given(block),
+            lambda block: f"has {' and '.join(given(block))} without measured_params; give the size that was measured",
+        ),
+    )
+
+
 class Pretraining(Assumption):
     """The bill for pre-training."""
+
+    instead: ClassVar[dict[str, str]] = {"mfu": "tokens_per_second_per_chip"}
+    rules: ClassVar[tuple[Rule, ...]] = _sized(instead)
 
     flops_per_param_token: float = quantity(
         "FLOP",
@@ -23,7 +48,7 @@ class Pretraining(Assumption):
         high=8,
         source="2 forward and 4 backward; arXiv 2001.08361",
     )
-    mfu: float = quantity(
+    mfu: float | None = quantity(
         "1",
         "model FLOPs utilisation of pre-training",
         gt=0,
@@ -32,6 +57,22 @@ class Pretraining(Assumption):
         low=0.2,
         high=0.6,
         source="data/models.csv, mfu_6nd_bf16: 0.14 to 0.51",
+    )
+    tokens_per_second_per_chip: float | None = quantity(
+        "tokens/s",
+        "measured speed of training on one money.train_chip, instead of mfu",
+        gt=0,
+        default=None,
+        low=100,
+        high=1e5,
+    )
+    measured_params: float | None = quantity(
+        "parameters",
+        "active parameters of the model that the speed was measured on; other sizes do as many FLOP/s",
+        gt=0,
+        default=None,
+        low=1e9,
+        high=1e12,
     )
     overhead: float = quantity(
         "1",
@@ -77,6 +118,11 @@ class Pretraining(Assumption):
 class Serving(Assumption):
     """The bill for inference."""
 
+    instead: ClassVar[dict[str, str]] = {
+        f"{phase}_efficiency": f"{phase}_tokens_per_second_per_chip" for phase in ("prefill", "decode")
+    }
+    rules: ClassVar[tuple[Rule, ...]] = _sized(instead)
+
     method: Literal["efficiency", "roofline"] = Field(
         default="efficiency",
         description="how the cost of serving and of RL rollouts is found: FLOPs at an assumed efficiency, or step times of the deployment",
@@ -91,10 +137,10 @@ class Serving(Assumption):
         high=3,
         source="forward pass; arXiv 2001.08361",
     )
-    prefill_efficiency: float = quantity(
+    prefill_efficiency: float | None = quantity(
         "1", "useful throughput of prefill relative to pre-training", gt=0, le=10, default=1.0, low=0.5, high=1.5
     )
-    decode_efficiency: float = quantity(
+    decode_efficiency: float | None = quantity(
         "1",
         "useful throughput of decode relative to pre-training",
         gt=0,
@@ -103,6 +149,30 @@ class Serving(Assumption):
         low=0.1,
         high=1.0,
         source="lecture: decode runs at about 0.3 of training throughput",
+    )
+    prefill_tokens_per_second_per_chip: float | None = quantity(
+        "tokens/s",
+        "measured speed of prefill on one money.serve_chip, instead of prefill_efficiency",
+        gt=0,
+        default=None,
+        low=100,
+        high=1e5,
+    )
+    decode_tokens_per_second_per_chip: float | None = quantity(
+        "tokens/s",
+        "measured speed of decode on one money.serve_chip, instead of decode_efficiency",
+        gt=0,
+        default=None,
+        low=10,
+        high=1e4,
+    )
+    measured_params: float | None = quantity(
+        "parameters",
+        "active parameters of the model that the speeds were measured on; other sizes do as many FLOP/s",
+        gt=0,
+        default=None,
+        low=1e9,
+        high=1e12,
     )
     load_factor: float = quantity(
         "1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0

@@ -98,6 +98,11 @@ def _replace(
                 for old in group:
                     if ".".join([*blocks, old]) not in changes:
                         inside.pop(old, None)
+        for pair in kind.instead.items():
+            if field in pair:
+                (old,) = {*pair} - {field}
+                if ".".join([*blocks, old]) not in changes:
+                    inside.pop(old, None)
 
 
 def _default(owner: type[Assumption], name: str) -> Any:

@@ -175,17 +175,17 @@ class Assumption(BaseModel):
         def __setattr__(self, name: str, value: Any) -> None:
             if name in self.__private_attributes__:
                 return super().__setattr__(name, value)
-            raise InputError(
-                [
-                    f"{name} cannot be set: a {type(self).__name__} is frozen; make a new scenario with s.update({{'dotted.path': value}})."
-                ]
-            )
+            said = f"{name} cannot be set: a {type(self).__name__} is frozen; make a new scenario with s.update({{'dotted.path': value}})."
+            raise InputError([said])
 
     tag: ClassVar[str] = ""
     """Name of the field that distinguishes the members of a union (`kind`, `policy`), if this block is one."""
 
     either: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields of which exactly one group is given; setting one replaces the other."""
+
+    instead: ClassVar[dict[str, str]] = {}
+    """Fields with a default, and the field that may be given instead of each; then the one with the default is None."""
 
     also_reads: ClassVar[tuple[str, ...]] = ()
     """Keys that input may hold and that are turned into fields (a file to read)."""
@@ -286,6 +286,10 @@ class Assumption(BaseModel):
                 choices = " or ".join(" and ".join(group) for group in cls.either)
                 got = ", ".join(k for group in groups for k in group) or "none of them"
                 raise ValueError(f"needs exactly one of {choices}, got {got}")
+        for field, other in cls.instead.items() if isinstance(given, dict) else ():
+            if given.get(field) is not None and given.get(other) is not None:
+                raise ValueError(f"takes {field} or {other}, not both; remove one")
+            given = given if given.get(other) is None else {**given, field: None}
         return given
 
     @classmethod
@@ -332,8 +336,7 @@ class NamedAssumption(Assumption):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_table(cls, given: Any) -> Any:
-        if isinstance(given, str):
-            given = {"name": given}
+        given = {"name": given} if isinstance(given, str) else given
         if isinstance(given, dict) and given.get("name"):
             if not isinstance(given["name"], str):
                 raise ValueError(f"name must be text, got {given['name']!r}")
@@ -353,9 +356,7 @@ class NamedAssumption(Assumption):
 
     def changed(self) -> dict[str, float]:
         """The numbers that differ from those of the row that the name stands for."""
-        if not self.name:
-            return {}
-        row = self.named(super().to_dict())
+        row = self.named(super().to_dict()) if self.name else {}
         return {k: v for k, v in row.items() if self.quantity(k) is not None and getattr(self, k) != v}
 
     @property

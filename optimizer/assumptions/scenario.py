@@ -3,7 +3,7 @@
 Dotted paths such as `pretraining.mfu` name every number, the same in TOML, `--set`, tables and gradients.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,11 +19,13 @@ from .goal import Goal, LossGoal
 from .law import ChinchillaLaw, CoupledLaw, law_kind
 from .law_file import law_found_in, with_law_file
 from .limits import Limits
+from .numbers import human
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label
 from .repetition import RepetitionLaw
 from .rl import RL, NoRL
+from .speed import efficiencies, utilisation
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
 from .validation import validated
@@ -32,19 +34,31 @@ from .version import SCHEMA_VERSION, is_newer, version_problem
 __all__ = ["SCENARIO", "Scenario"]
 
 
-def _utilisation(path: str) -> Rule:
-    """In USD a phase runs on a chip at its efficiency times pretraining.mfu, which is a share of the chip's peak."""
+def _utilisation(path: str, efficiency: Callable[[Any], Any]) -> Rule:
+    """In USD a phase runs on a chip at its efficiency times the utilisation of pre-training, a share of the chip's peak."""
     block, _, field = path.partition(".")
 
-    def efficiency(s: Any) -> Any:
-        return getattr(getattr(s, block), field)
+    def sentence(s: Any) -> str:
+        share, given = efficiency(s) * utilisation(s), getattr(s, block)
+        if path == "pretraining.mfu" or getattr(given, field) is None:
+            speed = f"{block}.{given.instead[field]}"
+            return (
+                f"{speed} = {human(getattr(given, given.instead[field]))} tokens/s at {block}.measured_params = "
+                f"{human(given.measured_params)} is {share:.3g} times the peak of its chip; check the speed, which is that of one chip, "
+                "the size that was measured, and the chip"
+            )
+        mfu = "pretraining.mfu" if s.pretraining.mfu is not None else "the measured utilisation of pre-training"
+        return (
+            f"{path} = {efficiency(s):g} times {mfu} = {utilisation(s):g} is a utilisation above 1; lower one of them"
+        )
 
-    return Rule(
-        lambda s: s.money.unit != "usd" or efficiency(s) * s.pretraining.mfu <= 1,
-        lambda s: (
-            f"{path} = {efficiency(s):g} times pretraining.mfu = {s.pretraining.mfu:g} is a utilisation above 1; lower one of them"
-        ),
-    )
+    def holds(s: Any) -> Any:
+        mfu = utilisation(s)
+        found = efficiency(s) * mfu <= 1
+        # A speed of pre-training above the peak is one problem, not one of every phase.
+        return s.money.unit != "usd" or (found if path == "pretraining.mfu" else found | (mfu > 1))
+
+    return Rule(holds, sentence)
 
 
 class Scenario(Assumption):
@@ -56,7 +70,10 @@ class Scenario(Assumption):
     """
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        *map(_utilisation, ("rl.efficiency", "serving.prefill_efficiency", "serving.decode_efficiency")),
+        _utilisation("pretraining.mfu", lambda _: 1.0),
+        _utilisation("rl.efficiency", lambda s: s.rl.efficiency),
+        _utilisation("serving.prefill_efficiency", lambda s: efficiencies(s).prefill),
+        _utilisation("serving.decode_efficiency", lambda s: efficiencies(s).decode),
         Rule(
             lambda s: (
                 s.deployment.sparsity is not None
@@ -153,6 +170,12 @@ class Scenario(Assumption):
             f"serving.method = 'roofline' needs money.serve_chip.{field}, which {chip.title or 'the chip'} has not on record; give it."
             for field in ("hbm_bytes", "hbm_bytes_per_second")
             if getattr(chip, field) is None
+        ]
+        problems += [
+            f"serving.{speed} is used only with serving.method = 'efficiency': step times of the deployment give the roofline's speed; "
+            "remove it."
+            for speed in self.serving.instead.values()
+            if getattr(self.serving, speed) is not None
         ]
         return problems
 

@@ -18,6 +18,7 @@ from ..assumptions.law import law_names
 from ..assumptions.library import load
 from ..assumptions.numbers import SECONDS_PER_DAY, human
 from ..assumptions.scenario import Scenario
+from ..assumptions.speed import efficiencies
 from ..model.cost import design_of, lifecycle_cost
 from ..optimum.solve import solve
 
@@ -45,7 +46,7 @@ def arithmetic() -> list[Step]:
     chinchilla = 20 * ACTIVE_PARAMS
     s = lecture()
     per_rl = float(s.rl.flops_per_param_token) / s.rl.efficiency
-    per_served = s.serving.flops_per_param_token / s.serving.decode_efficiency
+    per_served = s.serving.flops_per_param_token / efficiencies(s).decode
     k = s.pretraining.flops_per_param_token
     return [
         Step(

@@ -22,6 +22,7 @@ from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
+from ..assumptions.speed import efficiencies, utilisation
 from .cache import usd_to_keep
 from .replica import Replica, replica
 from .roofline import decode_seconds, decode_seconds_by_regime, regimes, usd_per_prefill_token
@@ -90,19 +91,19 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
     """The price of one FLOP in each phase, in the scenario's unit.
 
     Pre-training and RL run on money.train_chip, prefill and decode on money.serve_chip; RL, prefill and decode at
-    pretraining.mfu times their relative efficiency. pretraining.overhead multiplies pre-training, `rl_overhead` RL.
+    the utilisation of pre-training times their relative efficiency. pretraining.overhead multiplies pre-training, `rl_overhead` RL.
     """
-    s = scenario
+    s, mfu, relative = scenario, utilisation(scenario), efficiencies(scenario)
     train, serve = (
-        (usd_per_flop(s.money.train_chip, s.pretraining.mfu), usd_per_flop(s.money.serve_chip, s.pretraining.mfu))
+        (usd_per_flop(s.money.train_chip, mfu), usd_per_flop(s.money.serve_chip, mfu))
         if s.money.unit == "usd"
         else (1.0, 1.0)
     )
     return PhasePrices(
         pretraining=train * s.pretraining.overhead,
         rl=train * rl_overhead(s) / s.rl.efficiency,
-        prefill=serve / (s.serving.prefill_efficiency * s.serving.load_factor),
-        decode=serve / (s.serving.decode_efficiency * s.serving.load_factor),
+        prefill=serve / (relative.prefill * s.serving.load_factor),
+        decode=serve / (relative.decode * s.serving.load_factor),
     )
 
 

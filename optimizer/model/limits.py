@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from ..assumptions.numbers import SECONDS_PER_DAY
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
+from ..assumptions.speed import utilisation
 from .cost import Design, pretraining_flops
 from .roofline import serving_excess, serving_limits
 from .total import total_params
@@ -53,7 +54,7 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
         excess["limits.max_epochs"] = jnp.log(train_tokens / (limits.max_epochs * unique))
     if limits.max_training_days is not None and limits.fleet_chips is not None:
         flops_per_day = (
-            SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * scenario.pretraining.mfu
+            SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * utilisation(scenario)
         )
         days = pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
         excess["limits.max_training_days"] = jnp.log(days / limits.max_training_days)
