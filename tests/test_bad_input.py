@@ -81,11 +81,15 @@ SETTINGS = {
         ["money.serve_chip.precision=fp16"],
         ["money.serve_chip.precision must be one of bf16, fp8, fp4 or int8, got 'fp16'"],
     ),
-    "unknown goal": (["goal.kind=cost"], ["goal.kind must be one of loss, budget, params, got 'cost'"]),
+    "unknown goal": (["goal.kind=cost"], ["goal.kind must be one of loss, budget, params, tokens, got 'cost'"]),
     "goal without its number": (["goal.kind=budget"], ["goal.budget is missing (lifecycle budget"]),
     "half a quality": (
-        ["goal.like_tokens=none"],
-        ["goal needs like_params and like_tokens together; give like_tokens"],
+        ["goal.like_params=none"],
+        ["goal needs loss, or like_params; give one of them"],
+    ),
+    "compute-optimal with RL decided too": (
+        ["rl.policy=optimised", "goal.like_tokens=none"],
+        ["goal.like_tokens and goal.like_rl_tokens are missing", "no law says what is compute-optimal for both"],
     ),
     "a field of another goal": (
         ["goal.params=8B"],

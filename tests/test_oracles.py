@@ -39,12 +39,13 @@ def test_closed_form_without_traffic(name):
 
 
 @pytest.mark.parametrize("name", ALL_LAWS)
-@pytest.mark.parametrize("goal", ["loss", "params", "budget"])
+@pytest.mark.parametrize("goal", ["loss", "params", "tokens", "budget"])
 def test_identity_of_the_first_order_condition(lecture, name, goal):
     # D*/D0(N*) = (1 + r)^(1/beta), r = cost that scales with N alone over cost that scales with N D.
     goals = {
         "loss": {"kind": "loss", "like_params": 3e10, "like_tokens": 4e13},
         "params": {"kind": "params", "params": 3e10},
+        "tokens": {"kind": "tokens", "tokens": 1e15},
         "budget": {"kind": "budget", "budget": 1e26},
     }
     best = solve(lecture.update({"law": COUPLED.get(name, name), "goal": goals[goal]}))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optimizer import InfeasibleError, Scenario, lifecycle_cost, load, presets, solve
 from optimizer.model.cost import design_of, research_cost
 from optimizer.model.quality import loss
-from optimizer.optimum.solve import is_convex
+from optimizer.optimum.best_of import is_convex
 
 from .counts import cases
 

@@ -219,3 +219,17 @@ def test_research_overhead_of_pretraining_alone_moves_the_optimum_twice_as_far()
     # -58 % and -27 %: a researcher's estimate of what a multiplier of 3 does, to the whole per cent that it was written down with.
     assert ratio(pretraining__overhead=3, rl__overhead=1) / ratio() - 1 == pytest.approx(-0.58, abs=0.006)
     assert ratio(pretraining__overhead=3) / ratio() - 1 == pytest.approx(-0.27, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("law", "tokens", "params"),
+    [
+        ("besiroglu", 248e9, 12.36e9), ("besiroglu", 1.4e12, 76.33e9),
+        ("de-vries", 248e9, 6.388e9), ("de-vries", 1.4e12, 27.45e9),
+    ],
+)  # fmt: skip
+def test_the_size_for_a_corpus_without_traffic_is_the_laws_closed_form(law, tokens, params):
+    # N = (alpha A D^beta / (beta B))^(1/alpha) with the published coefficients, to the four digits written.
+    best = solve(plain_scenario(law=law, goal={"kind": "tokens", "tokens": tokens}, traffic__output_tokens=0))
+    assert best.design.n_params == pytest.approx(params, rel=5e-4)
+    assert best.certificate.certified_global

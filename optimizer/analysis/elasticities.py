@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.arguments import checks
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
@@ -152,3 +152,5 @@ def _goal_miss(
             return ln_cost - jnp.log(budget - fixed_cost(scenario))
         case ParamsGoal(params=params):
             return x[0] - jnp.log(params)
+        case TokensGoal(tokens=tokens):
+            return x[1] - jnp.log(tokens)

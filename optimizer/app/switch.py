@@ -88,6 +88,8 @@ def _goal(choice: str, best: Solution | None) -> dict[str, Any]:
         return {"goal.loss": best.loss if best else 1.95}
     if choice == "budget":
         return {"goal.budget": float(best.cost.total) if best else 1e26}
+    if choice == "tokens":
+        return {"goal.tokens": float(best.design.train_tokens) if best else 1e14}
     return {"goal.params": float(best.design.n_params) if best else 1e11}
 
 

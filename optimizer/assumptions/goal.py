@@ -1,4 +1,4 @@
-"""Goals: a loss to reach, a budget to spend, or a size already decided."""
+"""Goals: a loss to reach, a budget to spend, or a size or a training set already decided."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .quantity import Assumption, quantity
 
-__all__ = ["BudgetGoal", "Goal", "LossGoal", "ParamsGoal"]
+__all__ = ["BudgetGoal", "DecidedGoal", "Goal", "LossGoal", "ParamsGoal", "TokensGoal"]
 
 
 class _AnyGoal(Assumption):
@@ -14,7 +14,10 @@ class _AnyGoal(Assumption):
 
 
 class LossGoal(_AnyGoal):
-    """The cheapest design that reaches a loss: a number, or the loss of N0 parameters on D0 tokens under the scenario's own law."""
+    """The cheapest design that reaches a loss: a number, or the loss of N0 parameters on D0 tokens under the scenario's own law.
+
+    Without D0 the model to be as good as is compute-optimal: D0 = D0(N0), the law's own train-optimal tokens with fresh data.
+    """
 
     either: ClassVar[tuple[tuple[str, ...], ...]] = (("loss",), ("like_params", "like_tokens", "like_rl_tokens"))
 
@@ -24,17 +27,21 @@ class LossGoal(_AnyGoal):
         "parameters", "as good as this many active parameters", gt=0, default=None, low=1e9, high=1e12
     )
     like_tokens: float | None = quantity(
-        "tokens", "... on this many training tokens", gt=0, default=None, low=1e12, high=1e15
+        "tokens",
+        "... on this many training tokens; compute-optimal when left out",
+        gt=0,
+        default=None,
+        low=1e12,
+        high=1e15,
     )
     like_rl_tokens: float | None = quantity(
         "tokens", "... and this many RL tokens, when RL is optimised", gt=0, default=None, low=1e12, high=1e15
     )
 
     @model_validator(mode="after")
-    def _both_sides_of_like(self) -> "LossGoal":
-        if self.loss is None and (self.like_params is None or self.like_tokens is None):
-            missing = "like_params" if self.like_params is None else "like_tokens"
-            raise ValueError(f"needs like_params and like_tokens together; give {missing}")
+    def _names_a_loss(self) -> "LossGoal":
+        if self.loss is None and self.like_params is None:
+            raise ValueError("needs loss, or like_params; give one of them")
         return self
 
 
@@ -52,4 +59,13 @@ class ParamsGoal(_AnyGoal):
     params: float = quantity("parameters", "active parameters, already decided", gt=0, low=1e9, high=1e12)
 
 
-Goal = Annotated[LossGoal | BudgetGoal | ParamsGoal, Field(discriminator="kind")]
+class TokensGoal(_AnyGoal):
+    """D is decided: the size for which that D is the best training run for its own quality."""
+
+    kind: Literal["tokens"] = "tokens"
+    tokens: float = quantity("tokens", "training tokens, already decided", gt=0, low=1e11, high=1e14)
+
+
+DecidedGoal = ParamsGoal | TokensGoal
+"""Goals that give one decision and ask for the other."""
+Goal = Annotated[LossGoal | BudgetGoal | ParamsGoal | TokensGoal, Field(discriminator="kind")]

@@ -3,13 +3,23 @@
 from collections.abc import Collection
 from typing import Any
 
-from .goal import BudgetGoal, LossGoal
+from .goal import BudgetGoal, LossGoal, ParamsGoal
 from .numbers import amount, human, percent
 from .rl import CostShareRL, FixedFlopsRL, FixedTokensRL, NoRL, RatioRL
 from .scenario import Scenario
 from .traffic import GrowthTraffic, TableTraffic
 
-__all__ = ["figure", "goal_line", "law_line", "limits_line", "money", "rl_line", "taken_as_given", "traffic_line"]
+__all__ = [
+    "figure",
+    "goal_line",
+    "law_line",
+    "like_line",
+    "limits_line",
+    "money",
+    "rl_line",
+    "taken_as_given",
+    "traffic_line",
+]
 
 
 def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str, str]:
@@ -43,11 +53,20 @@ def goal_line(scenario: Scenario) -> str:
     if isinstance(goal, LossGoal):
         if goal.loss is not None:
             return f"least cost at loss {human(goal.loss, 5)} nat/token"
-        rl = f" and {human(goal.like_rl_tokens)} RL tokens" if goal.like_rl_tokens else ""
-        return f"least cost, as good as {human(goal.like_params or 0)} parameters on {human(goal.like_tokens or 0)} tokens{rl}"
+        return f"least cost, as good as {like_line(goal)}"
     if isinstance(goal, BudgetGoal):
         return f"least loss for {money(goal.budget, scenario.money.unit)}"
-    return f"training tokens for which {human(goal.params)} parameters are the best size"
+    if isinstance(goal, ParamsGoal):
+        return f"training tokens for which {human(goal.params)} parameters are the best size"
+    return f"size for which {human(goal.tokens)} training tokens are the best run"
+
+
+def like_line(goal: LossGoal) -> str:
+    """The model that a goal asks to be as good as, in words."""
+    if goal.like_tokens is None:
+        return f"a compute-optimal model of {human(goal.like_params or 0)} parameters"
+    rl = f" and {human(goal.like_rl_tokens)} RL tokens" if goal.like_rl_tokens else ""
+    return f"{human(goal.like_params or 0)} parameters on {human(goal.like_tokens)} tokens{rl}"
 
 
 def money(cost: float, unit: str) -> str:

@@ -131,10 +131,13 @@ class Scenario(Assumption):
         if (
             isinstance(self.goal, LossGoal)
             and self.goal.loss is None
-            and optimised != (self.goal.like_rl_tokens is not None)
+            and (optimised != (self.goal.like_rl_tokens is not None) or (optimised and self.goal.like_tokens is None))
         ):
+            missing = [name for name in ("like_tokens", "like_rl_tokens") if getattr(self.goal, name) is None]
             problems.append(
-                "goal.like_rl_tokens is missing: with rl.policy = 'optimised' the loss depends on RL tokens too; give it, or goal.loss."
+                f"goal.{' and goal.'.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: with rl.policy = 'optimised' the "
+                "loss depends on training and RL tokens, and no law says what is compute-optimal for both; give "
+                f"{'it' if len(missing) == 1 else 'them'}, or goal.loss."
                 if optimised
                 else "goal.like_rl_tokens is used only with rl.policy = 'optimised'; remove it."
             )

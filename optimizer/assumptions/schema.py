@@ -288,7 +288,7 @@ _ALSO: dict[type[Assumption], list[Schema]] = {
     LossGoal: [
         {
             "dependentRequired": {
-                **_together("like_params", "like_tokens"),
+                "like_tokens": ["like_params"],
                 "like_rl_tokens": ["like_params", "like_tokens"],
             }
         }

@@ -50,9 +50,9 @@ def target_reducible_loss(scenario: Scenario) -> Numeric:
     if goal.loss is not None:
         return goal.loss - scenario.law.chinchilla.E
     assert goal.like_params is not None
-    assert goal.like_tokens is not None
+    tokens = scenario.law.train_optimal_tokens(goal.like_params) if goal.like_tokens is None else goal.like_tokens
     rl_tokens = goal.like_params * 0.0 if goal.like_rl_tokens is None else goal.like_rl_tokens
-    return reducible_loss(scenario, Design(goal.like_params, goal.like_tokens, rl_tokens))
+    return reducible_loss(scenario, Design(goal.like_params, tokens, rl_tokens))
 
 
 def target_inner_sum(scenario: Scenario) -> Numeric:

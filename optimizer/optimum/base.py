@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
@@ -57,6 +57,8 @@ def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:
     match scenario.goal:
         case ParamsGoal(params=params):
             goal, asked = "params", params
+        case TokensGoal(tokens=tokens):
+            goal, asked = "tokens", tokens
         case BudgetGoal(budget=budget):
             goal, asked = "budget", (budget - fixed_cost(scenario)) * at_params / k
         case LossGoal():
@@ -107,5 +109,5 @@ def has_answer(scenario: Scenario) -> Array:
             rl_tokens = (SMALLEST_USEFUL,) if scenario.rl.decided else ()
             smallest = design_of(scenario, SMALLEST_USEFUL, SMALLEST_USEFUL, *rl_tokens)
             return jnp.asarray(budget >= lifecycle_cost(scenario, smallest).total)
-        case ParamsGoal():
+        case ParamsGoal() | TokensGoal():
             return jnp.asarray(True)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, fixed_cost
 from ..model.limits import limit_names
@@ -58,12 +58,14 @@ def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Judge
     gradients, (values, cost) = jax.jacfwd(rows, has_aux=True)(x)
     last = _LIMITS + len(limit_names(scenario))
     bounded = last + (len(USEFUL) if scenario.law.repeats and isinstance(scenario.goal, BudgetGoal) else 0)
-    residual = _residual(scenario, ln_n, values, gradients, slice(_LIMITS, bounded))
+    residual = _residual(scenario, (ln_n, ln_d), values, gradients, slice(_LIMITS, bounded))
     excess = values[_LIMITS:last] if limit_names(scenario) else jnp.full(1, -jnp.inf)
     return Judged(design_at(scenario, x), cost, residual, excess)
 
 
-def _residual(scenario: Scenario, ln_n: Scalar, values: Scalar, gradients: Scalar, limited: slice) -> Residual:
+def _residual(
+    scenario: Scenario, at: tuple[Scalar, Scalar], values: Scalar, gradients: Scalar, limited: slice
+) -> Residual:
     cost, level, limits = values[_COST], values[_LOSS], values[limited]
     objective, held, miss = gradients[_COST], gradients[_LOSS], 0.0
     match scenario.goal:
@@ -73,7 +75,9 @@ def _residual(scenario: Scenario, ln_n: Scalar, values: Scalar, gradients: Scala
             objective, held = gradients[_LOSS], gradients[_COST]
             miss = cost - jnp.log(budget - fixed_cost(scenario))
         case ParamsGoal(params=params):
-            miss = jnp.abs(ln_n - jnp.log(params))
+            miss = jnp.abs(at[0] - jnp.log(params))
+        case TokensGoal(tokens=tokens):
+            miss = jnp.abs(at[1] - jnp.log(tokens))
     slack = jnp.concatenate([jnp.atleast_1d(miss), limits])
     normals = jnp.concatenate([held[None], gradients[limited]])
     first = jnp.argmax(slack)

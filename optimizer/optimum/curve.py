@@ -7,6 +7,7 @@
 | loss, R decided    | ln D                               | R buys as much loss per cost as D; N from the rest of the loss   |
 | budget, R decided  | ln D                               | R as above; N from the budget                                    |
 | params             | ln D                               | N is given; v solves the first-order condition, up to a limit    |
+| tokens             | ln N                               | D is given; the same, N and D exchanged                          |
 
 Cost and limits are used as black boxes of (N, D, R): the cost affine in D and R, and nothing assumed of N, so it may be piecewise smooth
 and neither convex nor linear in N. `search` finds the best point.
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
@@ -28,13 +29,15 @@ from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
 from .pairing import ln_rl_tokens
 
-__all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut"]
+__all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut", "within_limits"]
 
 Scalar = Any
 """One number of one scenario; batches are made by vmap."""
 
 _TYPICAL_PARAMS = 1e10
 _WORST = 1e6
+_INWARDS = 6
+"""Newton steps to a limit that curves."""
 _TINY = 1e-300
 
 
@@ -79,8 +82,9 @@ def curve(scenario: Scenario) -> Curve:
 
     def at(v: Scalar) -> At:
         here = place(v)
-        if isinstance(scenario.goal, ParamsGoal):
+        if isinstance(scenario.goal, DecidedGoal):
             slope = _imbalance(scenario, here.ln_n, here.ln_d, here.ln_r)
+            slope = -slope if isinstance(scenario.goal, TokensGoal) else slope
             return At(jnp.abs(slope), -jnp.inf + 0.0 * v, slope)
         design = design_at_point(scenario, here.ln_n, here.ln_d, here.ln_r)
         passed = [here.over, here.held]
@@ -124,6 +128,16 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
             return _place(ln_n, ln_d - jnp.maximum(turn, 0.0), over=over, turn=turn, held=held)
 
         return at_budget
+
+    if isinstance(goal, TokensGoal):
+        ln_d, ln_size = jnp.log(goal.tokens), jnp.log(middle.n_params)
+
+        def along_params(v: Scalar) -> Place:
+            ln_n = ln_size + v
+            ln_r = ln_rl_tokens(scenario, jnp.exp(ln_n))(ln_d) if decided else None
+            return _place(ln_n, ln_d + 0.0 * v, ln_r, over=ln_d - scenario.law.ln_useful_tokens + 0.0 * v)
+
+        return along_params
 
     ln_middle = jnp.log(middle.train_tokens)
     n_params = goal.params if isinstance(goal, ParamsGoal) else _TYPICAL_PARAMS
@@ -202,8 +216,31 @@ def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Cut:
     return Cut(cut, held)
 
 
+def within_limits(scenario: Scenario, place: Place) -> Place:
+    """A point of goal `params` or `tokens` whose other decision is moved inside the limits, by Newton steps: exact where a limit is
+    straight in logarithms, from outside where it curves.
+    """
+    if isinstance(scenario.goal, ParamsGoal):
+        cut = tokens_cut(scenario, place.ln_n, place.ln_d).cut
+        return place._replace(ln_d=place.ln_d - jnp.maximum(cut, 0.0))
+    if not limit_names(scenario):
+        return place
+
+    def passed(ln_n: Scalar) -> Scalar:
+        design = design_at_point(scenario, ln_n, place.ln_d, place.ln_r)
+        return jnp.stack([jnp.asarray(e, float) for e in limit_excess(scenario, design).values()])
+
+    def step(ln_n: Scalar, _: None) -> tuple[Scalar, None]:
+        excess, slopes = jax.jvp(passed, (ln_n,), (1.0 + 0.0 * ln_n,))
+        steep = jnp.abs(slopes) > 1e-6
+        moves = jnp.where(steep & (excess > 0), excess / jnp.where(steep, slopes, 1.0), 0.0)
+        return ln_n - moves[jnp.argmax(jnp.abs(moves))], None
+
+    return place._replace(ln_n=jax.lax.scan(step, place.ln_n, length=_INWARDS)[0])
+
+
 def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Scalar:
-    """ln(eN / eD) - ln((dC/dn) / (dC/dd)): rises with D through 0 where N is the best size."""
+    """ln(eN / eD) - ln((dC/dn) / (dC/dd)): rises with D and falls with N, through 0 where N is the best size."""
 
     def rows(ln_n: Scalar, ln_d: Scalar) -> tuple[Scalar, Scalar]:
         design = design_at_point(scenario, ln_n, ln_d, ln_r)
@@ -212,5 +249,7 @@ def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> 
     one, zero = 1.0 + 0.0 * ln_d, 0.0 * ln_d
     _, slopes = jax.linearize(rows, ln_n + zero, ln_d)
     (loss_n, cost_n), (loss_d, cost_d) = slopes(one, zero), slopes(zero, one)
-    # Data that is used up buys nothing more: the logarithm of a tiny number stands for minus infinity.
-    return jnp.log(-loss_n) - jnp.log(jnp.maximum(-loss_d, _TINY)) - jnp.log(cost_n) + jnp.log(cost_d)
+    # Repetition that is used up buys nothing more: the logarithm of a tiny number stands for minus infinity.
+    return (
+        jnp.log(jnp.maximum(-loss_n, _TINY)) - jnp.log(jnp.maximum(-loss_d, _TINY)) - jnp.log(cost_n) + jnp.log(cost_d)
+    )

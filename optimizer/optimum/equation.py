@@ -11,7 +11,9 @@ For a law whose loss rises with z = A N^-alpha + B D^-beta all three goals come 
 | budget | ln(K/k) - ln D           | (1 - alpha) / (alpha + beta) | ln(K/k) + (ln(alpha A) - alpha ln(C/k) - ln(beta B)) / (alpha + beta) |
 | loss   | ln(K/k) - ln D + ln(1-w) | 1/beta                       | ln(K/k) + ln(1-w) + (ln z - ln B + ln w)/beta                         |
 
-where w = alpha / (alpha + beta) is the share of l that a design without serving leaves to the data; with serving it leaves
+Goal `tokens` needs no root: ln N = (ln(alpha A / (beta B)) + beta ln D - ln(1 + K/(k D))) / alpha.
+
+Above, w = alpha / (alpha + beta) is the share of l that a design without serving leaves to the data; with serving it leaves
 y = w / (1 + e^u). The left side is increasing and convex for p >= 0, so the root is one. (The tempting alternative, Newton steps on
 logit(1 - y), cycles for ever on a tenth of such problems.)
 
@@ -112,7 +114,7 @@ class Reduced(NamedTuple):
 
 
 def reduced_optimum(
-    goal: Literal["loss", "budget", "params"],
+    goal: Literal["loss", "budget", "params", "tokens"],
     A: Numeric,
     B: Numeric,
     alpha: Numeric,
@@ -123,12 +125,12 @@ def reduced_optimum(
     """N*, D* of the cost N (D + ratio), in units of k, under a law: the kernel of every batch, elementwise.
 
     Args:
-        goal: which row of the table above.
+        goal: which row of the table above, or tokens.
         A: coefficient of the law (nat/token), with B, alpha and beta.
         B: as A.
         alpha: exponent of N; below 1 where the goal is a budget.
         beta: exponent of D.
-        asked: the inner sum z (l itself for additive laws), what is left of the budget over k (N D), or N.
+        asked: the inner sum z (l itself for additive laws), what is left of the budget over k (N D), N, or D.
         ratio: K/k (tokens), above 0.
 
     Returns:
@@ -139,12 +141,12 @@ def reduced_optimum(
     '113.1T'
 
     """
-    solve = {"loss": _at_loss, "budget": _at_budget, "params": _at_params}[goal]
+    solve = {"loss": _at_loss, "budget": _at_budget, "params": _at_params, "tokens": _at_tokens}[goal]
     ln_n, ln_d = solve(A, B, alpha, beta, asked, ratio)
     n, d = jnp.exp(ln_n), jnp.exp(ln_d)
     by_params, by_tokens = A * jnp.exp(-alpha * ln_n), B * jnp.exp(-beta * ln_d)
     balance = alpha * by_params * d / (beta * by_tokens * (d + ratio)) - 1
-    reached = {"loss": by_params + by_tokens, "budget": n * (d + ratio), "params": n}[goal]
+    reached = {"loss": by_params + by_tokens, "budget": n * (d + ratio), "params": n, "tokens": d}[goal]
     return Reduced(n, d, jnp.maximum(jnp.abs(balance), jnp.abs(reached / asked - 1)))
 
 
@@ -176,6 +178,13 @@ def _at_params(
     ln_d0 = p * (jnp.log(beta * B / (alpha * A)) + alpha * ln_n)
     _, s = _root(p, jnp.log(ratio) - ln_d0)
     return ln_n, ln_d0 + p * s
+
+
+def _at_tokens(
+    A: Numeric, B: Numeric, alpha: Numeric, beta: Numeric, d: Numeric, ratio: Numeric
+) -> tuple[Numeric, Numeric]:
+    ln_d = jnp.log(d)
+    return (jnp.log(alpha * A / (beta * B)) + beta * ln_d - jnp.log1p(ratio / d)) / alpha, ln_d
 
 
 def design_at_loss(law: ChinchillaLaw, ln_ratio: Numeric, ln_inner: Numeric) -> tuple[Numeric, Numeric]:

@@ -5,8 +5,9 @@ import math
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
+from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.quality import target_reducible_loss
@@ -90,6 +91,8 @@ def check(scenario: Scenario, rows: Rows) -> Room:
             _check_budget(scenario, rows, goal, found)
         case ParamsGoal() as goal:
             _check_params(scenario, goal, found)
+        case TokensGoal() as goal:
+            _check_tokens(scenario, goal, found)
     return found
 
 
@@ -133,8 +136,8 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
     if target >= best * (1 - _ROUNDING):
         return
     asked = f"target loss {human(E + target, 6)} nat/token"
-    if goal.like_params is not None and goal.like_tokens is not None:
-        asked += f" (as good as {human(goal.like_params)} parameters on {human(goal.like_tokens)} tokens)"
+    if goal.loss is None:
+        asked += f" (as good as {like_line(goal)})"
     if law.repeats and float(law.reducible(math.inf, math.inf)) >= target:
         raise InfeasibleError(
             f"{asked} needs more data than repetition can give: {law.most_worth}, so the loss stays above {human(E + best, 6)}. "
@@ -226,3 +229,23 @@ def _check_params(scenario: Scenario, goal: ParamsGoal, found: Room) -> None:
         f"goal.params = {human(goal.params)} contradicts {path}, which allows {'at most' if above else 'at least'} "
         f"{human(math.exp(bound))} parameters. Change the one or the other."
     )
+
+
+def _check_tokens(scenario: Scenario, goal: TokensGoal, found: Room) -> None:
+    ln_tokens, useful = math.log(goal.tokens), float(scenario.law.ln_useful_tokens)
+    asked = f"goal.tokens = {human(goal.tokens)}"
+    if ln_tokens > useful:
+        raise InfeasibleError(
+            f"{asked} is not the best run for any quality: {scenario.law.most_worth}, and {human(math.exp(useful))} training tokens "
+            "give all of it. Raise law.unique_tokens, or plan a shorter run."
+        )
+    if ln_tokens > found.most_tokens + _ROUNDING:
+        raise InfeasibleError(
+            f"{asked} contradicts {found.tokens_by}, which allows at most {human(math.exp(found.most_tokens))} training tokens. "
+            "Change the one or the other."
+        )
+    if found.least_params > found.most_compute - ln_tokens:
+        raise InfeasibleError(
+            f"{asked} and limits.min_params = {human(math.exp(found.least_params))} contradict {found.compute_by}, which allows at most "
+            f"{human(math.exp(found.most_compute - ln_tokens))} parameters on so many tokens. Change one of them."
+        )

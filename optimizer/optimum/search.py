@@ -27,12 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..assumptions.goal import BudgetGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, lifecycle_cost
 from .base import has_answer
 from .certificate import judge
-from .curve import At, Place, Scalar, curve, design_at_point, tokens_cut
+from .curve import At, Place, Scalar, curve, design_at_point, tokens_cut, within_limits
 from .feasibility import SMALLEST_USEFUL
 
 __all__ = ["ROUNDS", "OnCurve", "optimum_on_curve"]
@@ -73,7 +73,7 @@ class _Sample(NamedTuple):
     excess: Scalar
     excess_slope: Scalar
     turn: Scalar
-    """relative distance to the point where a limit on D takes over from the budget; 0 for goal params"""
+    """relative distance to the point where a limit on D takes over from the budget; 0 for goals params and tokens"""
 
     @property
     def outside(self) -> Scalar:
@@ -94,22 +94,21 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
             shows which had too few.
 
     Returns:
-        The design with its residual. Where the residual is not small (a limit on D while R is decided, goal 'params' beyond a limit) this
-        search does not cover the scenario: use `solve`.
+        The design with its residual. Where the residual is not small (a limit on D while R is decided, goals 'params' and 'tokens' beyond a
+        limit) this search does not cover the scenario: use `solve`.
 
     """
     on = curve(scenario)
     sample = _sampler(scenario, on.at)
     low, high = lax.stop_gradient(_bracket(sample, on.at, rounds))
     place = on.place(_refined(scenario, sample, low, high))
-    if isinstance(scenario.goal, ParamsGoal) and not scenario.rl.decided:
-        # A limit on D takes the place of the first-order condition.
-        place = place._replace(ln_d=place.ln_d - jnp.maximum(tokens_cut(scenario, place.ln_n, place.ln_d).cut, 0.0))
+    if isinstance(scenario.goal, DecidedGoal) and not scenario.rl.decided:
+        place = within_limits(scenario, place)  # a limit takes the place of the first-order condition
     if isinstance(scenario.goal, BudgetGoal) and scenario.law.repeats and not scenario.rl.decided:
         place = _unspent(scenario, place, scenario.goal.budget)
     judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r)
     design = judged.design
-    passed = place.over if isinstance(scenario.goal, ParamsGoal) else jnp.maximum(place.over, judged.excess.max())
+    passed = place.over if isinstance(scenario.goal, DecidedGoal) else jnp.maximum(place.over, judged.excess.max())
     large = (design.n_params >= SMALLEST_USEFUL) & (design.train_tokens >= SMALLEST_USEFUL)
     # A kink of the cost has no gradient: where the slope turns within the width of the bracket, that is the error.
     turned = ~low.outside & ~high.outside & (low.slope <= 0) & (high.slope >= 0) & (high.v - low.v < 1e-10)
@@ -133,7 +132,7 @@ def _unspent(scenario: Scenario, place: Place, budget: Scalar) -> Place:
 
 def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar], _Sample]:
     def sample(v: Scalar) -> _Sample:
-        if isinstance(scenario.goal, ParamsGoal):  # the first-order condition is the slope
+        if isinstance(scenario.goal, DecidedGoal):  # the first-order condition is the slope
             point = at(v)
             return _Sample(v, point.value, point.equation, point.excess, 0.0 * v, 0.0 * v)
         point, slopes = jax.jvp(at, (v,), (1.0 + 0.0 * v,))
@@ -255,7 +254,7 @@ def _deciding(low: _Sample, high: _Sample) -> _Deciding:
 
 def _refined(scenario: Scenario, sample: Callable[[Scalar], _Sample], low: _Sample, high: _Sample) -> Scalar:
     """The coordinate after Newton steps on the equation that decides it; the last step carries the derivatives."""
-    deciding, asks_for_size = _deciding(low, high), isinstance(scenario.goal, ParamsGoal)
+    deciding, asks_for_size = _deciding(low, high), isinstance(scenario.goal, DecidedGoal)
     miss = deciding.start.slope if asks_for_size else deciding.start.turn
     # At a kink of the cost no equation holds: the point stays, and has no derivative.
     known = deciding.limit | ~deciding.jump | (jnp.abs(miss) < 1e-2)

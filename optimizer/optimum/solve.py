@@ -3,8 +3,9 @@
     loss    minimise cost over N, D (and R)   subject to   l(N, D, R) <= l*
     budget  minimise l                        subject to   cost <= budget
     params  N is given: the D for which N is the best size for its own quality
+    tokens  D is given: the N for which D is the best run for its own quality
 
-All three end at a point of the first kind: the optimum for its own loss. First-order condition without limits, with eN and eD the
+All end at a point of the first kind: the optimum for its own loss. First-order condition without limits, with eN and eD the
 elasticities of reducible loss and r the ratio of cost that scales with N alone to cost that scales with N D:
 
     eN / eD = 1 + r,      D* = D0(N*) (1 + r)^(1/beta).
@@ -13,25 +14,23 @@ The optimum is flat, so an answer always carries its band; the band's ends are s
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
 
 from ..assumptions.arguments import FLAG, NUMBER, checks
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.quality import target_reducible_loss
-from ..model.total import total_over_active
 from .band import near_optimal
+from .best_of import best_of, is_convex
+from .decided import at_params, at_tokens
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
-from .pairing import paired
-from .program import COST, LAW_LOSS, LOSS, PRETRAINING, OutOfRangeError, Point, Rows
+from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows
 from .solution import (
     KKT_TOLERANCE,
     Band,
@@ -100,13 +99,15 @@ def _solve(scenario: Scenario, band: float) -> Solution:
         case LossGoal():
             target = math.log(float(target_reducible_loss(scenario)))
             start = _start(rows, scenario, limits, ln_loss=target)
-            found = _best_of(rows, scenario, {COST: 1.0}, {LOSS: target}, start, limits)
+            found = best_of(rows, scenario, {COST: 1.0}, {LOSS: target}, start, limits)
         case BudgetGoal(budget=budget):
             ln_budget = rows.ln_moving(budget)
             start = _start(rows, scenario, limits, ln_budget=ln_budget)
-            found = _best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
+            found = best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
         case ParamsGoal(params=params):
-            found = _at_params(rows, scenario, math.log(params), limits)
+            found = at_params(rows, scenario, math.log(params), limits)
+        case TokensGoal(tokens=tokens):
+            found = at_tokens(rows, scenario, math.log(tokens), limits)
     if not found.kkt_residual < KKT_TOLERANCE:
         raise InfeasibleError(
             f"the solver stopped at a KKT residual of {found.kkt_residual:.1e}, above {KKT_TOLERANCE:.0e}; the numbers cannot be "
@@ -114,45 +115,6 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             Status.NOT_CONVERGED,
         )
     return _solution(scenario, rows, found, band)
-
-
-def is_convex(scenario: Scenario) -> bool:
-    """Whether every row is convex in logarithms, so that a KKT point is the global optimum.
-
-    Every law, RL policy and limit is. The roofline is for dense models, and for experts at a fixed batch; a batch that is chosen moves how
-    many experts a step reads, 1 - (1 - a)^B, which bends the other way.
-    """
-    chosen = scenario.deployment.batch_size is None
-    return not scenario.serving.by_roofline or not (chosen and float(total_over_active(scenario)) > 1)
-
-
-_STARTS = (-3.0, -1.5, 1.5)
-"""ln N of the other starts, from the first guess."""
-_SAME_SIZE = 1e-9
-_LN_LARGEST = 600.0
-"""ln of the largest number of tokens whose products 64-bit floats hold."""
-
-
-def _best_of(
-    rows: Rows,
-    scenario: Scenario,
-    objective: dict[str, float],
-    bounds: dict[str, float],
-    start: np.ndarray,
-    limits: Room,
-) -> Point:
-    """The program's solution: from one start where it is convex, the best of several sizes otherwise."""
-    useful = LOSS in objective
-    found = [rows.minimise(objective, bounds, start, useful=useful)]
-    if not is_convex(scenario):
-        for shift in _STARTS:
-            x = start.copy()
-            x[0] = min(max(start[0] + shift, limits.least_params), limits.most_params)
-            x[1] = start[1] - shift
-            found.append(rows.minimise(objective, bounds, x, useful=useful))
-    (row,) = objective
-    solved = [p for p in found if p.kkt_residual < KKT_TOLERANCE]
-    return min(solved, key=lambda p: rows.value(row, p.x), default=min(found, key=lambda p: p.kkt_residual))
 
 
 def _start(
@@ -185,100 +147,6 @@ def _repeated(scenario: Scenario, ln_params: float, ln_tokens: float) -> tuple[f
         float(law.ln_useful_params) if no_params >= 0 else params,
         float(law.ln_useful_tokens) if no_tokens >= 0 else tokens,
     )
-
-
-def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
-    """The design with N given that is optimal for its own loss.
-
-    eN / eD - (dC/dn) / (dC/dd) rises with D from below to above zero; a cap on D that comes first takes its place, and the KKT
-    conditions decide whether N is then still the best size.
-    """
-    optimised = scenario.rl.decided
-
-    def imbalance(ln_tokens: float) -> float:
-        x = np.array([ln_params, ln_tokens, ln_tokens] if optimised else [ln_params, ln_tokens])
-        if not rows.gradient(LOSS, x)[1] < 0:
-            return math.inf  # repeated data is exhausted: more of it buys nothing
-        if optimised:
-            x[2] = _paired_rl(rows, scenario, x)
-        by_loss, by_cost = rows.gradient(LOSS, x), rows.gradient(COST, x)
-        return math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1])
-
-    ln_tokens = _rising_root(imbalance, math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params)))))
-    cap = limits.tokens_at(ln_params)
-    x = np.array([ln_params, min(ln_tokens, cap)])
-    if optimised:
-        x = np.append(x, x[1])
-        x[2] = _paired_rl(rows, scenario, x)
-        if ln_tokens > cap:
-            capped = _capped_rl(rows, x, limits)
-            x[2] = x[2] if capped is None else capped
-    found = _best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
-    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[0] - ln_params) <= _SAME_SIZE:
-        return found
-    asked, other = human(math.exp(ln_params)), human(math.exp(found.x[0]))
-    if ln_tokens > cap:
-        raise InfeasibleError(
-            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
-            f"{human(math.exp(cap))} training tokens, {other} parameters reach the same "
-            f"loss for less. Raise {limits.compute_by or limits.tokens_by}, or plan a smaller model."
-        )
-    if not is_convex(scenario):
-        raise InfeasibleError(
-            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
-            f"{human(math.exp(x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
-            f"{other}, or fix the batch with deployment.batch_size."
-        )
-    raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
-
-
-def _rising_root(function: Callable[[float], float], start: float) -> float:
-    """The root of an increasing function, searched outwards from `start`, a logarithm."""
-    low = high = start
-    step = 1.0
-    while function(low) > 0:
-        low, step = _within_floats(low - step), step * 2
-    step = 1.0
-    while function(high) < 0:
-        high, step = _within_floats(high + step), step * 2
-    while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
-        middle = (low + high) / 2
-        low, high = (middle, high) if function(middle) < 0 else (low, middle)
-    if high - low <= 1e-12:
-        return high
-    return float(brentq(function, low, high, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
-
-
-def _within_floats(ln_tokens: float) -> float:
-    if not abs(ln_tokens) < _LN_LARGEST:
-        raise OutOfRangeError(f"tokens are searched as far as e^{ln_tokens:.0f}")
-    return ln_tokens
-
-
-def _paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> float:
-    """ln R in balance with the D of x."""
-    (_, *by_loss), (_, *by_cost) = rows.gradient(LOSS, x), rows.gradient(COST, x)
-    (tokens, rl), gamma = zip(by_loss, by_cost, strict=True), float(scenario.rl.return_term(scenario.law)[1])
-    return float(paired(x[2], tokens, rl, gamma))
-
-
-def _capped_rl(rows: Rows, x: np.ndarray, limits: Room) -> float | None:
-    """ln R for which N is the best size when a limit holds D: a cap on D alone, or on N D, whose multiplier then prices N too.
-
-    None where a cap on N D leaves N with less to gain than D, which R does not change: a smaller N is better at any R.
-    """
-    shared = 1.0 if limits.most_compute - x[0] <= limits.most_tokens else 0.0
-    by_law = rows.gradient(LAW_LOSS, x)
-    if shared * by_law[1] - by_law[0] <= 0:
-        return None
-
-    def imbalance(ln_rl: float) -> float:
-        at = np.array([x[0], x[1], ln_rl])
-        by_loss, by_cost = rows.gradient(LOSS, at), rows.gradient(COST, at)
-        gained, paid = shared * by_loss[1] - by_loss[0], by_cost[0] - shared * by_cost[1]
-        return math.log(gained / -by_loss[2]) - math.log(paid / by_cost[2])
-
-    return _rising_root(imbalance, x[1])
 
 
 def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) -> Solution:

@@ -10,6 +10,8 @@ CASES = {
     "loss": {},
     "budget": {"goal": {"kind": "budget", "budget": 3e26}},
     "params": {"goal": {"kind": "params", "params": 1e11}},
+    "tokens": {"goal": {"kind": "tokens", "tokens": 1e14}},
+    "a limit holds the size": {"goal": {"kind": "tokens", "tokens": 1e14}, "limits.max_params": 1e10},
     "a limit holds": {"limits.max_params": 1e11},
     "a limit holds the budget": {"goal": {"kind": "budget", "budget": 3e26}, "limits.max_train_tokens": 5e13},
     "RL decided too": {"rl.policy": "optimised", "goal.like_rl_tokens": 1.3e14},

@@ -96,7 +96,7 @@ def test_a_new_kind_of_goal_keeps_the_design():
     at = opened()
     before = shown(at)
     unfold(at, "goal")
-    for kind in ("budget", "params", "loss"):
+    for kind in ("budget", "params", "tokens", "loss"):
         at.selectbox(key="choice.goal.kind").set_value(kind)
         unfold(at, "goal")
         assert at.query_params.get("goal.kind", "loss") == kind

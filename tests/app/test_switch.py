@@ -12,7 +12,7 @@ from ..counts import some
 from .session import opened, run
 
 KINDS = {
-    "goal.kind": ["loss", "budget", "params"],
+    "goal.kind": ["loss", "budget", "params", "tokens"],
     "law.kind": ["chinchilla", "coupled", "repetition", "moe"],
     "rl.policy": ["none", "tokens", "ratio", "flops", "cost_share", "optimised"],
     "traffic.kind": ["total", "growth", "table"],

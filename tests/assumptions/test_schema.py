@@ -72,6 +72,8 @@ TAKEN = {
     ),
     "published traffic": changed(traffic={"kind": "growth", "name": "google-all-surfaces-2025-07", "share": "38%"}),
     "as good as": changed(goal={"kind": "loss", "like_params": "100B", "like_tokens": "200T"}),
+    "as good as a compute-optimal model": changed(goal={"kind": "loss", "like_params": "100B"}),
+    "a run decided": changed(goal={"kind": "tokens", "tokens": "1.4T"}),
     "as good as, RL decided": changed(
         goal={"kind": "loss", "like_params": "100B", "like_tokens": "200T", "like_rl_tokens": "1T"},
         rl={"policy": "optimised"},
@@ -134,7 +136,8 @@ REFUSED = {
         }
     ),
     "two losses": changed(goal={"kind": "loss", "loss": 1.9, "like_params": "8B", "like_tokens": "1T"}),
-    "half a like": changed(goal={"kind": "loss", "like_params": "8B"}),
+    "half a like": changed(goal={"kind": "loss", "like_tokens": "1T"}),
+    "compute-optimal, RL decided": changed(goal={"kind": "loss", "like_params": "8B"}, rl={"policy": "optimised"}),
     "like without RL, which is decided": changed(
         goal={"kind": "loss", "like_params": "8B", "like_tokens": "1T"}, rl={"policy": "optimised"}
     ),

@@ -18,6 +18,7 @@ GOALS = {
     "loss": {"kind": "loss", "like_params": 3e10, "like_tokens": 3e13},
     "params": {"kind": "params", "params": 3e10},
     "budget": {"kind": "budget", "budget": 3e26},
+    "tokens": {"kind": "tokens", "tokens": 3e15},
 }
 POLICIES = {
     "none": {"policy": "none"},
@@ -221,6 +222,10 @@ LIMITED = {
         {"limits.max_training_days": (0.0, 2.5)},
     ),
     "params, tokens": ({"goal": GOALS["params"], "rl": POLICIES["ratio"]}, {"limits.max_train_tokens": (12.0, 14.5)}),
+    "tokens, size": (
+        {"goal": {"kind": "tokens", "tokens": 3e14}, "rl": POLICIES["ratio"], "limits.min_params": 1e10},
+        {"limits.max_params": (10.5, 13.0), "limits.min_params": (9.0, 10.4)},
+    ),
     "loss, repeated data": (
         {"law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12}, "goal": GOALS["loss"]},
         {"law.unique_tokens": (12.3, 14.0), "limits.max_epochs": (0.3, 1.0)},
@@ -232,7 +237,7 @@ LIMITED = {
 }
 
 
-@pytest.mark.parametrize("name", some(LIMITED, [0, 4]))
+@pytest.mark.parametrize("name", some(LIMITED, [0, 4, 5]))
 def test_a_search_is_a_loop_of_solve(lecture, name, monkeypatch):
     changes, decades = LIMITED[name]
     s, rng = lecture.update(changes), np.random.default_rng(8)
@@ -297,7 +302,10 @@ def test_the_search_differentiates_forwards_and_backwards(lecture, name):
         assert forwards[:, i] == pytest.approx(central, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize(("goal", "policy"), some([("loss", "tokens"), ("budget", "ratio"), ("params", "flops")], [1]))
+@pytest.mark.parametrize(
+    ("goal", "policy"),
+    some([("loss", "tokens"), ("budget", "ratio"), ("params", "flops"), ("tokens", "tokens")], [1, 3]),
+)
 def test_derivatives_of_the_optimum_are_central_differences_of_solves(lecture, goal, policy):
     s = lecture.update({"goal": GOALS[goal], "rl": POLICIES[policy]})
     slopes = jax.jit(jax.grad(lambda t: jnp.log(optimum(t).design.train_tokens)))(s)

@@ -34,6 +34,8 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
                 shared["goal"]["like_rl_tokens"] = 3e13
         case "budget":
             columns["goal.budget"] = 10 ** rng.uniform(23, 28, count)
+        case "tokens":
+            columns["goal.tokens"] = 10 ** rng.uniform(12, 14.5, count)
         case _:
             columns["goal.params"] = 10 ** rng.uniform(9, 12, count)
     match (i + i // 6) % 4:
@@ -49,7 +51,9 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
             shared["law"] = {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12}
             columns["law.unique_tokens"] = 10 ** rng.uniform(11.5, 14.5, count)
             columns["law.gamma"] = rng.uniform(0.7, 1.0, count)
-    if i % 3 == 1:
+    if i % 3 == 1 and goal == "tokens":
+        columns["limits.max_params"] = 10 ** rng.uniform(9, 11, count)
+    elif i % 3 == 1:
         columns["limits.max_train_tokens"] = 10 ** rng.uniform(12, 15, count)
     if i % 5 == 2:
         shared |= {"money.unit": "usd", "serving.method": "roofline"}
@@ -58,9 +62,9 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
     return shared, pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize(("goal", "policy", "i"), some(KINDS, [1, 6, 12, 16]))
+@pytest.mark.parametrize(("goal", "policy", "i"), some(KINDS, [1, 6, 12, 16, 22]))
 def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, monkeypatch):
-    """Up to 112 rows of each of 18 kinds; `solve` is stripped of its band and baseline, which are programs of their own."""
+    """Up to 112 rows of each of 24 kinds; `solve` is stripped of its band and baseline, which are programs of their own."""
     shared, frame = scattered(goal, policy, i, cases(24, 112))
     s = lecture.update(shared)
     answers = solve_batch(s, frame)

@@ -188,6 +188,34 @@ IMPOSSIBLE = {
         {"goal": {"kind": "params", "params": 1e9}, "limits.min_params": 1e10},
         "goal.params = 1B contradicts limits.min_params",
     ),
+    "a run above its limit": (
+        {"goal": {"kind": "tokens", "tokens": 1e14}, "limits.max_train_tokens": 1e13},
+        "goal.tokens = 100T contradicts limits.max_train_tokens, which allows at most 10T",
+    ),
+    "a run too short for the traffic": (
+        {"goal": {"kind": "tokens", "tokens": 1e11}},
+        "goal.tokens = 100B is not the best run for any size from 1M parameters on",
+    ),
+    "a run no fleet can justify": (
+        {"goal": {"kind": "tokens", "tokens": 1e14}, "limits.max_training_days": 10, "limits.fleet_chips": 1000},
+        "goal.tokens = 100T is not the best run for any quality within the limits",
+    ),
+    "a run too long for the smallest size": (
+        {
+            "goal": {"kind": "tokens", "tokens": 1e14},
+            "limits.min_params": 1e11,
+            "limits.max_training_days": 10,
+            "limits.fleet_chips": 1000,
+        },
+        "goal.tokens = 100T and limits.min_params = 100B contradict limits.max_training_days",
+    ),
+    "data that repetition cannot give": (
+        {
+            "goal": {"kind": "tokens", "tokens": 1e16},
+            "law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 1e12},
+        },
+        "goal.tokens = 10P is not the best run for any quality",
+    ),
     "a size no fleet can justify": (
         {"goal": {"kind": "params", "params": 1e12}, "limits.max_training_days": 10, "limits.fleet_chips": 1000},
         "is not the best size for any quality within the limits",
@@ -347,3 +375,33 @@ def test_tokens_beyond_what_floats_hold_are_named(lecture):
 def test_only_a_scenario_can_be_solved():
     with pytest.raises(TypeError, match="Scenario"):
         solve("lecture-2026")
+
+
+@pytest.mark.parametrize("rl", [{"policy": "tokens", "tokens": 1.3e14}, {"policy": "ratio", "ratio": 0.5}])
+@pytest.mark.parametrize("law", ["besiroglu", "hoffmann"])
+def test_the_size_for_a_decided_run_by_brute_force(lecture, law, rl):
+    """Each size on the decided D has a quality; of the sizes on a fine grid, the one for which no other D gives its quality for less."""
+    best = solve(lecture.update({"law": law, "rl": rl, "goal": {"kind": "tokens", "tokens": 1e14}}))
+    c = best.scenario.law.chinchilla
+    A, B, alpha, beta = (float(v) for v in (c.A, c.B, c.alpha, c.beta))
+    sizes = np.exp(np.linspace(-0.2, 0.2, 41)) * best.design.n_params
+    reducible = A * sizes**-alpha + B * 1e14**-beta
+    n = sizes[:, None] * np.exp(np.linspace(-0.3, 0.3, 20_001))
+    d = ((reducible[:, None] - A * n**-alpha) / B) ** (-1 / beta)
+    rl_tokens = 1.3e14 if rl["policy"] == "tokens" else 0.5 * d
+    cost = n * (
+        6 * d + 3 * 3 * rl_tokens + 3 * 2 * 2e14
+    )  # the lecture: RL factor 3, decode at a third, RL as efficient as decode
+    cheapest = n[np.arange(len(sizes)), cost.argmin(axis=1)]
+    assert abs(np.log(cheapest / sizes)).argmin() == 20, "the middle of the grid is the size found"
+    assert best.design.train_tokens == pytest.approx(1e14, rel=1e-9)
+    assert float(best.cost.total) == pytest.approx(cost[20].min(), rel=1e-9)
+
+
+def test_a_compute_optimal_model_of_a_size_is_a_quality(lecture):
+    law = lecture.law
+    asked = {"goal": {"kind": "loss", "like_params": 1e11}}
+    named = {"goal": {"kind": "loss", "like_params": 1e11, "like_tokens": float(law.train_optimal_tokens(1e11))}}
+    assert solve(lecture.update(asked)).design == solve(lecture.update(named)).design
+    plain = plain_scenario(goal={"kind": "loss", "like_params": 7e10}, traffic__output_tokens=0)
+    assert solve(plain).design.n_params == pytest.approx(7e10, rel=1e-9), "alone it is the cheapest of its quality"

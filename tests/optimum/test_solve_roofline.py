@@ -15,8 +15,8 @@ from optimizer.model.limits import limit_excess
 from optimizer.model.replica import replica, step_time
 from optimizer.model.roofline import batch_size, serving_excess
 from optimizer.model.training import training_bytes_per_chip
+from optimizer.optimum.best_of import is_convex
 from optimizer.optimum.program import Rows
-from optimizer.optimum.solve import is_convex
 
 from ..counts import cases, some
 

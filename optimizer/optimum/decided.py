@@ -1,0 +1,179 @@
+"""The design where one of N and D is decided: the other one for which it is the best of its own quality.
+
+With eN and eD the elasticities of reducible loss, a design is the cheapest of its quality where
+
+    imbalance = ln(eN / eD) - ln((dC/d ln N) / (dC/d ln D)) = 0.
+
+It rises with D at given N and falls with N at given D. A limit that comes first takes the place of the root, and the KKT conditions
+decide whether the decided number is then still the best.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import brentq
+
+from ..assumptions.numbers import human
+from ..assumptions.scenario import Scenario
+from .best_of import best_of, is_convex
+from .feasibility import SMALLEST_USEFUL, Room
+from .pairing import paired
+from .program import COST, LAW_LOSS, LOSS, OutOfRangeError, Point, Rows
+from .solution import KKT_TOLERANCE, InfeasibleError
+
+__all__ = ["at_params", "at_tokens"]
+
+_PARAMS, _TOKENS = 0, 1
+_SAME = 1e-9
+_LN_LARGEST = 600.0
+"""ln of the largest count whose products 64-bit floats hold."""
+
+
+def at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
+    """The design with N given that is optimal for its own loss."""
+    start = math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params))))
+    ln_tokens, x = _balanced(rows, scenario, _PARAMS, ln_params, start)
+    cap = limits.tokens_at(ln_params)
+    if ln_tokens > cap:
+        shared = limits.most_compute - ln_params <= limits.most_tokens
+        x = _held(rows, scenario, np.where(np.arange(rows.size) == _TOKENS, cap, x), shared=shared, tokens=True)
+    found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
+    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[0] - ln_params) <= _SAME:
+        return found
+    asked, other = human(math.exp(ln_params)), human(math.exp(found.x[0]))
+    if ln_tokens > cap:
+        raise InfeasibleError(
+            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
+            f"{human(math.exp(cap))} training tokens, {other} parameters reach the same "
+            f"loss for less. Raise {limits.compute_by or limits.tokens_by}, or plan a smaller model."
+        )
+    if not is_convex(scenario):
+        raise InfeasibleError(
+            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
+            f"{human(math.exp(x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
+            f"{other}, or fix the batch with deployment.batch_size."
+        )
+    raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
+
+
+def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) -> Point:
+    """The design with D given that is optimal for its own loss."""
+    law = scenario.law.chinchilla
+    start = (math.log(law.alpha * law.A / (law.beta * law.B)) + law.beta * ln_tokens) / law.alpha
+    ln_params, x = _balanced(rows, scenario, _TOKENS, ln_tokens, start)
+    by_compute = limits.most_compute - ln_tokens
+    cap = min(limits.most_params, by_compute)
+    if not limits.least_params <= ln_params <= cap:
+        x[0] = min(max(ln_params, limits.least_params), cap)
+        x = _held(rows, scenario, x, shared=ln_params > cap and by_compute <= limits.most_params, tokens=False)
+    found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
+    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[1] - ln_tokens) <= _SAME:
+        return found
+    asked, other = human(math.exp(ln_tokens)), human(math.exp(found.x[1]))
+    if ln_params > cap:
+        raise InfeasibleError(
+            f"goal.tokens = {asked} is not the best run for any quality within the limits: with at most {human(math.exp(cap))} "
+            f"parameters on so many tokens, {other} training tokens reach the same loss for less. Raise {limits.compute_by}, or plan a "
+            "shorter run."
+        )
+    if not is_convex(scenario):
+        raise InfeasibleError(
+            f"goal.tokens = {asked} is not the best run for any quality: its cost is least among runs near it for "
+            f"{human(math.exp(x[0]))} parameters, but {other} training tokens reach the same loss for less. Set goal.tokens near "
+            f"{other}, or fix the batch with deployment.batch_size."
+        )
+    raise ArithmeticError(f"the run found differs from goal.tokens by {abs(found.x[1] - ln_tokens):.1e}")
+
+
+def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start: float) -> tuple[float, np.ndarray]:
+    """The logarithm that balances the one given, and the point; `start` is a first guess.
+
+    Raises:
+        InfeasibleError: the training tokens given are too few for every size of use.
+
+    """
+    asked, sign = 1 - given, 1.0 if given == _PARAMS else -1.0
+
+    def at(ln_asked: float) -> np.ndarray:
+        x = np.empty(rows.size)
+        x[given], x[asked] = ln_given, ln_asked
+        x[2:] = x[1]
+        return x
+
+    def imbalance(ln_asked: float) -> float:
+        x = at(ln_asked)
+        if not rows.gradient(LOSS, x)[asked] < 0:
+            return math.inf  # repetition is exhausted: more of it buys nothing
+        x = _with_paired_rl(rows, scenario, x)
+        by_loss, by_cost = rows.gradient(LOSS, x), rows.gradient(COST, x)
+        return sign * (math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1]))
+
+    if given == _TOKENS and imbalance(math.log(SMALLEST_USEFUL)) > 0:
+        raise InfeasibleError(
+            f"goal.tokens = {human(math.exp(ln_given))} is not the best run for any size from {human(SMALLEST_USEFUL)} parameters on: so "
+            "much is served that a smaller model on more tokens always costs less for the same loss. Raise goal.tokens, or plan for less "
+            "traffic or RL."
+        )
+    root = _rising_root(imbalance, start)
+    return root, _with_paired_rl(rows, scenario, at(root))
+
+
+def _held(rows: Rows, scenario: Scenario, x: np.ndarray, *, shared: bool, tokens: bool) -> np.ndarray:
+    """The point x, which a limit holds, with the R that goes with it: that limit prices D where it caps D (`tokens`) or N D (`shared`)."""
+    x = _with_paired_rl(rows, scenario, x)
+    if scenario.rl.decided and (tokens or shared):
+        capped = _capped_rl(rows, x, 1.0 if shared else 0.0)
+        x[2] = x[2] if capped is None else capped
+    return x
+
+
+def _rising_root(function: Callable[[float], float], start: float) -> float:
+    """The root of an increasing function, searched outwards from `start`, a logarithm."""
+    low = high = start
+    step = 1.0
+    while function(low) > 0:
+        low, step = _within_floats(low - step), step * 2
+    step = 1.0
+    while function(high) < 0:
+        high, step = _within_floats(high + step), step * 2
+    while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) < 0 else (low, middle)
+    if high - low <= 1e-12:
+        return high
+    return float(brentq(function, low, high, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
+
+
+def _within_floats(ln_count: float) -> float:
+    if not abs(ln_count) < _LN_LARGEST:
+        raise OutOfRangeError(f"counts are searched as far as e^{ln_count:.0f}")
+    return ln_count
+
+
+def _with_paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> np.ndarray:
+    """x with the R in balance with its D, where R is decided."""
+    if not scenario.rl.decided:
+        return x
+    (_, *by_loss), (_, *by_cost) = rows.gradient(LOSS, x), rows.gradient(COST, x)
+    (tokens, rl), gamma = zip(by_loss, by_cost, strict=True), float(scenario.rl.return_term(scenario.law)[1])
+    return np.append(x[:2], float(paired(x[2], tokens, rl, gamma)))
+
+
+def _capped_rl(rows: Rows, x: np.ndarray, shared: float) -> float | None:
+    """ln R for which N is the best size when a limit holds D: a cap on D alone (`shared` 0), or on N D (1), whose multiplier then prices
+    N too.
+
+    None where a cap on N D leaves N with less to gain than D, which R does not change: a smaller N is better at any R.
+    """
+    by_law = rows.gradient(LAW_LOSS, x)
+    if shared * by_law[1] - by_law[0] <= 0:
+        return None
+
+    def imbalance(ln_rl: float) -> float:
+        at = np.array([x[0], x[1], ln_rl])
+        by_loss, by_cost = rows.gradient(LOSS, at), rows.gradient(COST, at)
+        gained, paid = shared * by_loss[1] - by_loss[0], by_cost[0] - shared * by_cost[1]
+        return math.log(gained / -by_loss[2]) - math.log(paid / by_cost[2])
+
+    return _rising_root(imbalance, x[1])
