@@ -5,9 +5,10 @@ from typing import Any
 
 from ..analysis.plans import monthly_tokens
 from ..assumptions.bills import Serving
-from ..assumptions.law import law_kind
+from ..assumptions.law import law_kind, law_names
 from ..assumptions.months import days_in_months
 from ..assumptions.scenario import Scenario
+from ..assumptions.sparsity import of_shape
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution, Status
 from .link import TABLE
@@ -18,7 +19,7 @@ START = "2026-01"
 MONTHS = 12
 SHAPE = ("start", "months", "growth", "ramp_months", "decay", "decay_from", "input_share")
 """of a generated forecast: all but how much"""
-DENSE, EXPERTS = "besiroglu", "ludziejewski"
+DENSE = "besiroglu"
 UNIQUE_TOKENS = 2e13
 """unique tokens that a law starts with when data begins to repeat: the middle of the declared range"""
 
@@ -48,8 +49,8 @@ def start_of(
         case "law.kind":
             return _law(scenario, choice)
         case "law.name":
-            if law_kind(choice) == "moe":
-                return _law(scenario, "moe", choice)
+            if choice in law_names("moe"):
+                return _law(scenario, law_kind(choice), choice)
             kept = scenario.law.kept
             return {"law": {"name": choice, **({"kind": scenario.law.kind, **kept} if kept else {})}}
         case "money.train_chip.name" | "money.serve_chip.name" | "deployment.cache_tier.name":
@@ -62,22 +63,26 @@ def start_of(
     return {path: choice, **needs}
 
 
-def _law(scenario: Scenario, choice: str, experts: str = EXPERTS) -> dict[str, Any]:
-    """Another kind with the same law where it is one of dense training, else with the kind's default."""
+def _law(scenario: Scenario, choice: str | None, experts: str = "") -> dict[str, Any]:
+    """Another kind with the same law where it is one of dense training, else with the kind's default; experts keep their share."""
     law, kept = scenario.law, {}
+    block: dict[str, Any]
     if law.kept and scenario.limits.max_epochs is not None:
         kept = {"limits.unique_tokens": float(law.kept["unique_tokens"])}  # what the epochs are counted in
-    if choice == "moe":
-        return {"law": {"name": experts}, **kept}
+    of_kind = {law_kind(name): name for name in law_names("moe")}
+    if choice in of_kind:
+        name = experts or of_kind[choice]
+        block = of_shape(name, float(law.total_over_active)) if law.shape else {"name": name}
+        return {"law": block, **kept}
     additive = getattr(law, "gamma", 1.0) == 1 and law_kind(law.name) != "coupled"
-    if law.kind == "moe" or (choice == "chinchilla" and not additive):
-        block: dict[str, Any] = {"name": DENSE}
+    if law.shape or (choice == "chinchilla" and not additive):
+        block = {"name": DENSE}
     else:
         fields = {"name", *type(law.chinchilla).model_fields} - {"kind"}
         plain = law.to_dict()
         block = {k: v for k, v in plain.items() if k in fields} if isinstance(plain, dict) else {"name": plain}
     if choice != "chinchilla":
-        block["gamma"] = float(getattr(law, "gamma", 1.0)) if law.kind != "moe" else 1.0
+        block["gamma"] = float(getattr(law, "gamma", 1.0)) if not law.shape else 1.0
     if choice == "repetition":
         block["unique_tokens"] = UNIQUE_TOKENS
     return {"law": {**block, "kind": choice}, **kept}

@@ -20,7 +20,7 @@ References:
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import field_validator
@@ -31,7 +31,7 @@ from .quantity import Citation, NamedAssumption, Numeric, edge, numpy_for, quant
 from .quantity import label as text
 from .tables import rows
 
-__all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "law_kind", "law_names", "published"]
+__all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "Shape", "law_kind", "law_names", "published"]
 
 
 def law_names(*uses: str) -> list[str]:
@@ -71,6 +71,18 @@ def _read(given: Any) -> float | None:
         return parse_number(given)
     except ValueError:
         return None
+
+
+class Shape(NamedTuple):
+    """What a law of experts says about all parameters of a model, over the active ones."""
+
+    field: str
+    """the number of the law that says it"""
+    value: float
+    because: str
+    """its meaning, in words"""
+    least: float
+    most: float
 
 
 class Law(NamedAssumption):
@@ -151,6 +163,26 @@ class Law(NamedAssumption):
     def total_over_active(self) -> Numeric:
         """Total over active parameters of the models that the law speaks of; 1 for dense ones."""
         return 1.0
+
+    @property
+    def expert_share(self) -> Numeric | None:
+        """The share of experts that a token uses; None where the law does not say it."""
+        return None
+
+    @property
+    def shape(self) -> Shape | None:
+        """Which ratios of all to active parameters go with the law; None for a law of dense models."""
+        return None
+
+    @classmethod
+    def of_shape(cls, total_over_active: float) -> dict[str, float]:
+        """The fields of a law of experts whose models have such a ratio of all to active parameters."""
+        raise NotImplementedError(f"a law of dense models has no ratio of {total_over_active:g}")
+
+    @property
+    def plain(self) -> bool:
+        """Whether z = A N^-alpha + B D^-beta of N and D as they are, so that the scalar equation of the optimum holds."""
+        return True
 
     def edges_of_fit(self, moved: Mapping[str, np.ndarray]) -> list[Any]:
         """The `fitted_` edges of this law in rows that give some coefficients values of their own; NaN where none is on record.

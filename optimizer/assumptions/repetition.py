@@ -123,6 +123,10 @@ class RepetitionLaw(CoupledLaw):
         return {"unique_tokens": self.unique_tokens, "R_D": self.R_D, "R_N": self.R_N}
 
     @property
+    def plain(self) -> bool:
+        return False
+
+    @property
     def repeats(self) -> bool:
         return True
 

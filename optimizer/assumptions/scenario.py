@@ -14,7 +14,7 @@ from .arguments import MAPPING, TEXT, checks, instance_of
 from .bills import Money, Pretraining, Serving
 from .changes import changed, without_none
 from .deployment import Deployment
-from .experts import MoELaw
+from .experts import GranularLaw, MoELaw
 from .goal import Goal, LossGoal
 from .law import ChinchillaLaw, CoupledLaw, law_kind
 from .law_file import law_found_in, with_law_file
@@ -25,6 +25,7 @@ from .problems import InputError, near_miss
 from .quantity import Assumption, Rule, label
 from .repetition import RepetitionLaw
 from .rl import RL, NoRL
+from .sparsity import SparsityLaw
 from .speed import efficiencies, utilisation
 from .toml import plain_toml
 from .traffic import TableTraffic, Traffic
@@ -90,7 +91,7 @@ class Scenario(Assumption):
 
     name: str = label("short name")
     description: str = label("what the scenario stands for")
-    law: ChinchillaLaw | CoupledLaw | RepetitionLaw | MoELaw = Field(
+    law: ChinchillaLaw | CoupledLaw | RepetitionLaw | MoELaw | SparsityLaw | GranularLaw = Field(
         "besiroglu", discriminator="kind", description="scaling law"
     )  # type: ignore[assignment]
     goal: Goal = Field(description="what is asked")

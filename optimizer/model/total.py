@@ -7,15 +7,11 @@ training, the weights that a step reads and `limits.max_bytes` all take M from h
 """
 
 from ..assumptions.deployment import Deployment
-from ..assumptions.experts import MoELaw
 from ..assumptions.numbers import human
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 
 __all__ = ["placed", "total_over_active", "total_params", "warnings"]
-
-LEAST_IN_EXPERTS = 1 / 3
-"""Least share of the active parameters that experts plausibly hold; 31 of 32 mixtures of experts in data/models.csv have more."""
 
 
 def total_over_active(scenario: Scenario) -> Numeric:
@@ -35,8 +31,8 @@ def placed(scenario: Scenario) -> Deployment:
     if given.sparsity is not None:
         return given
     filled: dict[str, Numeric] = {"sparsity": law.total_over_active}
-    if given.expert_share is None and isinstance(law, MoELaw):
-        filled["expert_share"] = 1 / law.experts
+    if given.expert_share is None and law.expert_share is not None:
+        filled["expert_share"] = law.expert_share
     return given.model_copy(update=filled)
 
 
@@ -55,15 +51,14 @@ def warnings(scenario: Scenario, *, quality: bool = True) -> list[str]:
     law, sparsity = scenario.law, scenario.deployment.sparsity
     if sparsity is None:
         return []
-    if isinstance(law, MoELaw):
-        experts = float(law.experts)
-        least = 1 + (experts - 1) * LEAST_IN_EXPERTS
-        if least <= sparsity <= experts:
+    shape = law.shape
+    if shape is not None:
+        if shape.least <= sparsity <= shape.most:
             return []
         return [
-            f"deployment.sparsity = {human(sparsity)} disagrees with law.experts = {human(experts)}: with {human(experts)} experts of "
-            f"which a token uses one, a model has {human(least, 3)} to {human(experts, 3)} times as many parameters as a token uses. "
-            f"The loss counts law.experts, memory and cost count deployment.sparsity; change one of them, or leave it out to "
+            f"deployment.sparsity = {human(sparsity)} disagrees with law.{shape.field} = {human(shape.value)}: {shape.because} "
+            f"{human(shape.least, 3)} to {human(shape.most, 3)} times as many parameters as a token uses. The loss counts "
+            f"law.{shape.field}, memory and cost count deployment.sparsity; change one of them, or leave it out to "
             f"take {human(float(law.total_over_active), 3)} from the law."
         ]
     if quality and sparsity > 1:

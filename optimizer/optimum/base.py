@@ -36,8 +36,7 @@ class Optimum(NamedTuple):
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
     limited = any(path.startswith("limits.") for path, _, _ in scenario.quantities())
-    decided = scenario.rl.decided or scenario.law.repeats
-    return not limited and not decided and not scenario.serving.by_roofline
+    return scenario.law.plain and not limited and not scenario.rl.decided and not scenario.serving.by_roofline
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:

@@ -155,7 +155,7 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
-    closed = not base.serving.by_roofline and not base.rl.decided
+    closed = not base.serving.by_roofline and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []

@@ -16,6 +16,8 @@ CASES = {
     "a limit holds the budget": {"goal": {"kind": "budget", "budget": 3e26}, "limits.max_train_tokens": 5e13},
     "RL decided too": {"rl.policy": "optimised", "goal.like_rl_tokens": 1.3e14},
     "experts": {"law": {"name": "ludziejewski", "experts": 16}},
+    "experts by sparsity": {"law": {"name": "abnar", "sparsity": 0.9}},
+    "fine-grained experts": {"law": "krajewski", "goal": {"kind": "budget", "budget": 3e26}},
     "repetition": {"law": {"name": "besiroglu", "kind": "repetition", "unique_tokens": 5e13}},
     "coupled": {"law": {"name": "besiroglu", "kind": "coupled", "gamma": 0.8}},
 }

@@ -44,6 +44,8 @@ AXES: dict[str, list[dict[str, Any]]] = {
         {},
         {"law": "hoffmann"},
         {"law": {"name": "ludziejewski", "experts": 16}},
+        {"law": {"name": "abnar", "sparsity": 0.9}},
+        {"law": {"name": "krajewski", "granularity": 4}},
         {"law": {"name": "besiroglu", "kind": "repetition", "unique_tokens": 2e13}},
         {"law": LETTERS},
         {"law": {**LETTERS, "kind": "repetition", "unique_tokens": "30T"}},

@@ -13,7 +13,7 @@ from .session import opened, run
 
 KINDS = {
     "goal.kind": ["loss", "budget", "params", "tokens"],
-    "law.kind": ["chinchilla", "coupled", "repetition", "moe"],
+    "law.kind": ["chinchilla", "coupled", "repetition", "moe", "moe-sparsity", "moe-granularity"],
     "rl.policy": ["none", "tokens", "ratio", "flops", "cost_share", "optimised"],
     "traffic.kind": ["total", "growth", "table"],
 }

@@ -3,10 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from optimizer.assumptions.experts import MoELaw
+from optimizer.assumptions.experts import GranularLaw, MoELaw
 from optimizer.assumptions.law import ChinchillaLaw, CoupledLaw, law_kind, law_names
 from optimizer.assumptions.repetition import RepetitionLaw
+from optimizer.assumptions.sparsity import SparsityLaw
 
+KINDS = {"moe": MoELaw, "moe-sparsity": SparsityLaw, "moe-granularity": GranularLaw, "coupled": CoupledLaw}
 BESIROGLU = ChinchillaLaw.model_validate("besiroglu")
 
 
@@ -29,7 +31,7 @@ def test_arrays_and_infinity():
 
 def test_train_optimal_tokens_are_where_both_elasticities_agree():
     for name in law_names():
-        law = {"moe": MoELaw, "coupled": CoupledLaw}.get(law_kind(name), ChinchillaLaw).model_validate(name)
+        law = KINDS.get(law_kind(name), ChinchillaLaw).model_validate(name)
         n = 3e10
         d = law.train_optimal_tokens(n)
         by = jax.grad(lambda x, law=law: jnp.log(law.reducible(jnp.exp(x[0]), jnp.exp(x[1]))))(

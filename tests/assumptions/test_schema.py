@@ -58,6 +58,8 @@ TAKEN = {
     "coupled by coefficients": changed(law={"kind": "coupled", "E": 1.7, "A": 2300, "B": 9950, "alpha": 0.42, "beta": 0.43, "gamma": 0.77}),
     "coupled repetition": changed(law={"kind": "repetition", "name": "besiroglu", "unique_tokens": "5T", "gamma": 0.8}),
     "experts by name": changed(law={"name": "ludziejewski", "experts": 4}),
+    "experts by sparsity": changed(law={"name": "abnar", "sparsity": 0.9}),
+    "fine-grained experts": changed(law={"kind": "moe-granularity", "name": "krajewski", "granularity": 4}),
     "repeated data": changed(law={"kind": "repetition", "name": "besiroglu", "unique_tokens": "5T"}, limits={"max_epochs": 4}),
     "chip by name": changed(money={"serve_chip": "H100 SXM"}),
     "chip with another precision": changed(money={"unit": "usd", "serve_chip": {"name": "H100 SXM", "precision": "fp8"}}),
@@ -108,6 +110,9 @@ REFUSED = {
     "unknown law": changed(law="chinchila"),
     "unknown law in a block": changed(law={"name": "chinchila"}),
     "experts of another kind": changed(law={"kind": "chinchilla", "name": "ludziejewski"}),
+    "sparsity of every parameter": changed(law={"name": "abnar", "sparsity": 1}),
+    "sparsity as a ratio": changed(law={"name": "abnar", "sparsity": 8}),
+    "granularity of another law of experts": changed(law={"name": "ludziejewski", "granularity": 4}),
     "a law without its coefficients": changed(law={"beta": 0.3}),
     "a coupled law without its power": changed(
         law={"kind": "coupled", "E": 1.7, "A": 2300, "B": 9950, "alpha": 0.42, "beta": 0.43}

@@ -9,12 +9,13 @@ from typer.testing import CliRunner
 from optimizer import InputError, load, presets
 from optimizer.analysis.placement import placement
 from optimizer.analysis.serving import key_figures
+from optimizer.assumptions.experts import LEAST_IN_EXPERTS
 from optimizer.assumptions.tables import rows
 from optimizer.cli import main
 from optimizer.model.cost import Design
 from optimizer.model.limits import limit_excess
 from optimizer.model.replica import replica
-from optimizer.model.total import LEAST_IN_EXPERTS, total_params, warnings
+from optimizer.model.total import total_params, warnings
 from optimizer.model.training import training_bytes_per_chip
 
 N = 3e10

@@ -53,8 +53,9 @@ def test_rows_whose_numbers_do_not_go_together_have_the_sentence_of_a_single_one
         {"name": "besiroglu", "kind": "coupled", "gamma": 0.8},
         {"name": "besiroglu", "kind": "repetition", "unique_tokens": 1e13},
         "ludziejewski",
+        "abnar",
     ],
-    ids=["chinchilla", "coupled", "repetition", "experts"],
+    ids=["chinchilla", "coupled", "repetition", "experts", "sparsity"],
 )
 @pytest.mark.parametrize("shared", [False, True], ids=["in the scenario", "in a column"])
 def test_the_bounds_of_a_column_are_those_of_the_kind_that_stands_there(lecture, law, shared):
