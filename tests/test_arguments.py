@@ -31,13 +31,14 @@ NO = {
     "flag": (5, "x", S, FRAME),
     "design": (5, "8B", (1, 2, 3), S),
     "slice": (5, "3/16", (1.5, 4), S),
+    "laws": (5, [5], {"besiroglu": 1}, S),
     "runs": (5, ["x"], S),
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
     "draws": {
-        "scenario": "scenario", "n": "whole", "seed": "seed", "parts": "names", "traffic_factor": "number",
-        "growth_points": "number", "over": "mapping", "served": "numbers", "progress": "progress",
+        "scenario": "scenario", "n": "whole", "seed": "seed", "parts": "names", "law": "laws",
+        "traffic_factor": "number", "growth_points": "number", "over": "mapping", "served": "numbers", "progress": "progress",
     },
     "elasticities": {"scenario": "scenario"},
     "ensemble": {"scenario": "scenario", "weights": "mapping", "band": "number", "progress": "progress"},
@@ -54,8 +55,8 @@ ASKED = {
     "lifecycle_cost": {"scenario": "scenario", "design": "design"},
     "load": {"name": "path", "changes": "mapping"},
     "monte_carlo": {
-        "scenario": "scenario", "n": "whole", "seed": "seed", "parts": "names", "traffic_factor": "number",
-        "growth_points": "number", "over": "mapping", "served": "numbers", "outputs": "names", "levels": "numbers",
+        "scenario": "scenario", "n": "whole", "seed": "seed", "parts": "names", "law": "laws",
+        "traffic_factor": "number", "growth_points": "number", "over": "mapping", "served": "numbers", "outputs": "names", "levels": "numbers",
         "progress": "progress",
     },
     "presets": {},
@@ -64,7 +65,7 @@ ASKED = {
     "read_table": {"path": "path"},
     "regret": {
         "scenario": "scenario", "plans": "numbers", "futures": "numbers", "probabilities": "numbers",
-        "progress": "progress",
+        "law": "laws", "progress": "progress",
     },
     "robust_plans": {"frame": "frame"},
     "size_table": {
@@ -72,7 +73,7 @@ ASKED = {
         "progress": "progress",
     },
     "sobol": {
-        "scenario": "scenario", "outputs": "names", "n": "whole", "over": "mapping", "seed": "seed",
+        "scenario": "scenario", "outputs": "names", "n": "whole", "law": "laws", "over": "mapping", "seed": "seed",
         "confidence": "number", "progress": "progress",
     },
     "solve": {"scenario": "scenario", "band": "number", "throw": "flag"},
@@ -83,10 +84,11 @@ ASKED = {
         "scheduler": "text", "slice_of": "slice", "progress": "progress",
     },
     "table": {"name": "text"},
-    "tornado": {"scenario": "scenario", "output": "text", "over": "mapping", "progress": "progress"},
+    "tornado": {"scenario": "scenario", "output": "text", "law": "laws", "over": "mapping", "progress": "progress"},
     "wide": {"table": "frame", "across": "text", "values": "names"},
 }  # fmt: skip
 GOOD = {
+    "laws": ["besiroglu"],
     "scenario": S, "frame": FRAME, "names": ["n_params"], "numbers": ["20T"], "number": 0.5, "whole": 4, "seed": 0,
     "mapping": {}, "progress": lambda done, total: None, "path": "x", "text": "x", "flag": True,
     "design": Design(1e9, 1e12, 0.0), "slice": (3, 16), "runs": "x",
@@ -153,6 +155,8 @@ def test_a_wrong_argument_is_named(name, argument, nothing_is_solved):
     wrong = [*EVERYWHERE, *NO[ASKED[name][argument]]]
     if name == "regret" and argument == "plans":
         wrong.remove(None)  # the futures and their mean
+    if argument == "law":
+        wrong.remove(None)  # the law is held
     for value in wrong:
         if value is None and default is None:
             continue
@@ -177,7 +181,13 @@ SWAPPED = [
 @pytest.mark.parametrize(("name", "one", "two"), SWAPPED, ids=[f"{n}({a}, {b})" for n, a, b in SWAPPED])
 def test_swapped_arguments_are_named(name, one, two, nothing_is_solved):
     kinds = ASKED[name]
-    if (kinds[one], kinds[two]) in {("whole", "seed"), ("number", "path"), ("path", "text"), ("text", "names")}:
+    if (kinds[one], kinds[two]) in {
+        ("whole", "seed"),
+        ("number", "path"),
+        ("path", "text"),
+        ("text", "names"),
+        ("names", "laws"),
+    }:
         pytest.skip("each is the other's kind")
     if "numbers" in (kinds[one], kinds[two]) and {kinds[one], kinds[two]} & {"names", "path", "text"}:
         pytest.skip("text may be either")

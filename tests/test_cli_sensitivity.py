@@ -17,8 +17,24 @@ def run(*arguments: str, status: int = 0):
 
 def test_without_arguments_it_is_the_lecture():
     out = run().stdout
-    for text in ("lecture-2026: what moves the optimum", "-10.13", "20,012x", "from 24.5x to 106x", "leave their fit"):
+    for text in (
+        "lecture-2026: what moves the optimum",
+        "-10.13",
+        "from 24.5x to 106x",
+        "leaves the fit",
+        "Facts and choices are held",
+    ):
         assert text in out
+    assert "20,012x" not in out
+    assert "law       " in out.partition("Each assumption at its low")[2]
+
+
+def test_the_law_is_chosen():
+    out = run("--law", "besiroglu,hoffmann").stdout
+    assert "The law is one input: besiroglu, hoffmann" in out
+    assert "120x" in out
+    assert "The law is held." in run("--law", "none").stdout
+    assert "did you mean 'hoffmann'" in run("--law", "hofmann", status=2).output
 
 
 @pytest.mark.parametrize("name", presets())
@@ -34,9 +50,16 @@ def test_json_is_what_the_library_says(name):
 
 
 def test_limits_and_ends_without_answers_are_reported():
-    out = run("on-device", "--output", "n_params").stdout
+    out = run("on-device", "--output", "n_params", "--law", "none").stdout
     assert "limits.max_bytes *" in out
     assert "Held by limits.max_bytes" in out
+    days = (
+        "--set",
+        "limits.max_training_days=100",
+        "--set",
+        "limits.fleet_chips=6980",
+    )  # enough at MFU 0.4, too few at 0.267
+    out += run(*days, "--law", "none").stdout
     assert "infeasible" in out
     assert "nan" not in out.lower()
 

@@ -36,6 +36,12 @@ Refused with a sentence: `1,5`, `1,000` and `1.000.000`, which mean decimals to 
 digits other than 0 to 9; `nan` and infinities; a number too close to 0 to be held. `--set PATH=none` leaves a number or a block out, and
 `--set 'rl={policy="none"}'` gives a block as TOML.
 
+## Uncertain numbers
+
+Column "uncertain" is the factor within which sensitivity analysis moves a number around the scenario's own value. Numbers without one are
+facts or choices and stay as they are, unless a call names them ([sensitivity.md](sensitivity.md)). The coefficients of the law move
+together, as one law.
+
 ## Names, blocks and tables
 
 A law, a chip or a published traffic total is a name, or a
@@ -80,7 +86,9 @@ def reference() -> str:
                 )
             table = [*_rows(block, f"{name}.")]
             if table:
-                lines.append("\n| path | unit | default | allowed | plausible | meaning |\n|---|---|---|---|---|---|\n")
+                lines.append(
+                    "\n| path | unit | default | allowed | plausible | uncertain | meaning |\n|---|---|---|---|---|---|---|\n"
+                )
                 lines += table
     chips = ", ".join(r["chip"] for r in rows("hardware"))
     totals = ", ".join(r["key"] for r in rows("traffic") if r["counts"] == "input+output")
@@ -105,7 +113,8 @@ def _rows(block: type[Assumption], prefix: str) -> Iterator[str]:
                 else f"{human(declared.low)} to {human(declared.high)}"
             )
             bounds = allowed(block, name)
-            yield f"| `{prefix}{name}` | {declared.unit} | {default} | {bounds} | {span} | {declared.about} |\n"
+            spread = f"x/÷ {declared.uncertain:g}" if declared.uncertain else ""
+            yield f"| `{prefix}{name}` | {declared.unit} | {default} | {bounds} | {span} | {spread} | {declared.about} |\n"
         else:
             for inner in dict.fromkeys(blocks_in(info.annotation)):
                 yield from _rows(inner, f"{prefix}{name}{'[1]' if 'tuple' in str(info.annotation).lower() else ''}.")

@@ -17,7 +17,7 @@ from ..optimum.batch import solve_batch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Progress", "checked_outputs", "reported", "solve_rows"]
+__all__ = ["Progress", "checked_outputs", "in_turn", "reported", "solve_rows"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,20 @@ def reported(items: Sequence[T], progress: Progress | None, size: Callable[[T], 
         yield item
         done += size(item)
         report(done, total)
+
+
+def in_turn(progress: Progress | None, sizes: Sequence[int]) -> Iterator[Progress | None]:
+    """A progress for each of several works of these sizes, one after the other, that counts over all of them."""
+    before, total = 0, sum(sizes)
+    for size in sizes:
+        first = before == 0
+
+        def report(done: int, _total: int, before: int = before, first: bool = first) -> None:
+            if progress and (done or first):
+                progress(before + done, total)
+
+        yield report if progress else None
+        before += size
 
 
 def solve_rows(scenario: Scenario, frame: "pd.DataFrame", progress: Progress | None = None) -> "pd.DataFrame":

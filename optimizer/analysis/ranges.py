@@ -1,10 +1,16 @@
-"""The range over which each assumption is moved: the declared low and high, or one that the caller gives.
+"""The range over which each assumption is moved: its declared factor around the scenario's own value, or a range that the caller gives.
+
+A number that is declared uncertain lies between value / factor and value x factor, within its bounds. Facts (a chip's peak), choices (a
+goal, a limit) and what was set on purpose (a share, a price) are held, and an amount of 0 stays 0. The coefficients of the law are one
+input (`law_input`), never a range each.
 
 `over` is the one argument for this, the same for tornado, Sobol and Monte Carlo: `{"rl.tokens": ("50T", "300T")}` replaces a range or
 adds one, `{"serving": None}` leaves a number or a whole block alone.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +22,14 @@ from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
 
-__all__ = ["Over", "Range", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
+__all__ = ["Over", "Range", "held", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
 
 Over = Mapping[str, Sequence[float | str] | None]
 """Ranges by dotted path, (low, high), or None for what is left alone."""
 
 DECADE = 10.0
+MANY = 3
+"""Numbers of a block that are listed one by one where all of it is held."""
 _TRAINING_MEMORY = frozenset(f"pretraining.{f}" for f in ("state_bytes_per_param", "shard_chips", "tokens_per_chip"))
 _SHAPE = frozenset(f"deployment.{f}" for f in ("sparsity", "reference_params", "layers", "layers_exponent"))
 
@@ -35,11 +43,13 @@ class Range(NamedTuple):
     """the scenario's own value; NaN where it sets none"""
     low: float
     high: float
+    declared: bool = False
+    """whether the range is the declared factor around the value"""
 
     @property
     def logarithmic(self) -> bool:
-        """Whether draws are uniform in the logarithm: the range lies above 0 and spans a decade or more."""
-        return self.low > 0 and self.high / self.low >= DECADE * (1 - 1e-12)
+        """Whether draws are uniform in the logarithm: a declared factor, or a range above 0 that spans a decade or more."""
+        return self.low > 0 and (self.declared or self.high / self.low >= DECADE * (1 - 1e-12))
 
     def at(self, share: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
         """The value below which lies this share of the draws.
@@ -60,10 +70,10 @@ def left_alone(path: str, over: Over) -> bool:
 
 
 def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
-    """Every assumption of the scenario that has a range: the declared one, or the one that `over` gives.
+    """Every number that is moved: within its declared factor of the scenario's own value, or over the range that `over` gives.
 
-    What nothing depends on is left out unless it is named: the deployment with serving.method = "efficiency" and no limit on memory, and
-    the memory of a training run without limits.max_training_bytes_per_chip.
+    Moved unless `over` leaves it alone: what is declared uncertain, is not 0 and plays a part in the scenario. Moved only where `over`
+    names it: facts and choices, amounts of 0, the coefficients of the law, and a deployment that nothing is served with.
 
     Raises:
         InputError: `over` names what no scenario has, or an invalid range; all problems at once.
@@ -76,14 +86,66 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     for path in [*own, *(p for p in given if p not in own)]:
         quantity, value = own.get(path, (declaration(type(scenario), path), np.nan))
         assert quantity is not None
-        low, high = given.get(path, (None, None) if _idle(scenario, path, given) else (quantity.low, quantity.high))
-        if low is None or high is None or (path not in given and left_alone(path, over)):
-            continue
-        found.append(Range(path, quantity.unit, value, float(low), float(high)))
+        if path in given:
+            found.append(Range(path, quantity.unit, value, *given[path]))
+        elif not (_of_law(path) or left_alone(path, over) or _idle(scenario, path, given)):
+            low, high = quantity.around(value)
+            if low < high:
+                found.append(Range(path, quantity.unit, value, low, high, declared=True))
     return found
 
 
-def _idle(scenario: Scenario, path: str, given: Mapping[str, tuple[float, float]]) -> bool:
+def held(scenario: Scenario, over: Over | None = None) -> tuple[str, ...]:
+    """Sentences that say which numbers stay as they are, and why.
+
+    >>> from optimizer.assumptions.library import load
+    >>> held(load("lecture-2026"))[1]
+    'Amounts of 0 stay 0: traffic.input_tokens.'
+
+    """
+    over = over or {}
+    own = [*scenario.quantities()]
+    sizes = Counter(path.rpartition(".")[0] for path, _, _ in own)
+    moved = {r.path for r in ranges(scenario, over)}
+    held = [
+        (path, "facts" if quantity.uncertain is None else "zero" if value == 0 else "alone")
+        for path, quantity, value in own
+        if not (path in moved or _of_law(path) or _idle(scenario, path, over) or _unbilled(scenario, path))
+        and (value != 0 or quantity.uncertain)
+    ]
+    said = {
+        "facts": "Facts and choices are held unless they are named",
+        "zero": "Amounts of 0 stay 0",
+        "alone": "Left alone, as asked",
+    }
+    listed = {why: _in_short([path for path, reason in held if reason == why], sizes) for why in said}
+    return tuple(f"{said[why]}: {which}." for why, which in listed.items() if which)
+
+
+def _in_short(paths: Sequence[str], sizes: Mapping[str, int]) -> str:
+    """Paths, and the name of the block in place of four or more paths that are all of it."""
+    blocks = Counter(path.rpartition(".")[0] for path in paths)
+    whole = {block for block, count in blocks.items() if count == sizes[block] > MANY}
+    names = (block if (block := path.rpartition(".")[0]) in whole else path for path in paths)
+    return ", ".join(dict.fromkeys(re.sub(r"\[\d+\]", "", name) for name in names))
+
+
+def _of_law(path: str) -> bool:
+    return path.startswith("law.")
+
+
+def _unbilled(scenario: Scenario, path: str) -> bool:
+    """Whether this is a price or a chip that plays no part: costs are FLOPs and no limit counts days or bytes."""
+    limited = scenario.limits.max_training_days is not None or scenario.limits.max_training_bytes_per_chip is not None
+    return (
+        path.startswith("money.")
+        and scenario.money.unit == "flops"
+        and not scenario.serving.by_roofline
+        and not limited
+    )
+
+
+def _idle(scenario: Scenario, path: str, given: Collection[str]) -> bool:
     """Whether no cost and no limit of the scenario, or of those that are moved, depends on this number."""
     in_memory = scenario.limits.max_training_bytes_per_chip is not None or "limits.max_training_bytes_per_chip" in given
     if path == "deployment.sparsity" and (scenario.limits.max_bytes is not None or "limits.max_bytes" in given):

@@ -5,6 +5,9 @@
 all designs of the same quality. Cost is linear in traffic, so the plan of least expected cost is the plan for the expected traffic; the
 plan of least maximum regret is not. The value of knowing the traffic in advance is the least expected cost minus the expected cost of
 building the best for each traffic: the most that a perfect forecast is worth.
+
+With `law` the scaling law may be another than the plan assumed. The design is then as good as that law says, and the regret is its cost
+above the least cost of that loss under that law.
 """
 
 from collections.abc import Hashable
@@ -15,16 +18,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.arguments import PROGRESS, Numbers, as_numbers, checks, frame_of, numbers
+from ..assumptions.arguments import PROGRESS, Names, Numbers, as_numbers, checks, frame_of, numbers
 from ..assumptions.goal import LossGoal
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
 from ..model.outputs import units_of
+from ..model.quality import loss
 from ..optimum.solve import solve
 from ..optimum.structure import general
-from .blocks import Progress, solve_rows
+from .blocks import Progress, in_turn, solve_rows
+from .law_input import LAW, LawInput, law_input
 from .ranges import total_traffic, traffic_of
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["regret", "robust_plans"]
 
 BAND = 0.05
+MIDDLE = (0.1, 0.9)
+"""Ends of the middle 80 % of the laws."""
 _ROUND = 16
 _NEEDED = ("plan_tokens", "future_tokens", "probability", "n_params", "train_tokens", "cost", "best_cost", "regret")
 
@@ -42,6 +49,7 @@ _NEEDED = ("plan_tokens", "future_tokens", "probability", "n_params", "train_tok
     plans=numbers("200T", "tokens", optional=True),
     futures=numbers("200T", "tokens"),
     probabilities=numbers("0.5", "1"),
+    law=LAW,
     progress=PROGRESS,
 )
 def regret(
@@ -50,6 +58,7 @@ def regret(
     futures: Numbers,
     *,
     probabilities: Numbers | None = None,
+    law: Names | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """The cost of having built for one traffic when another arrives, at the same quality.
@@ -59,11 +68,15 @@ def regret(
         plans: lifetime tokens that are planned for, input and output, as the forecast states them. None: the futures and their mean.
         futures: lifetime tokens that may arrive; their split into input and output is the scenario's.
         probabilities: of the futures; equal when left out, and scaled to sum to 1.
+        law: the laws that may be true, while the plans assume the scenario's own: "across" (the sample over data sets and forms),
+            "posterior" (the scenario's own fit), names or files of laws; None for the scenario's own law alone.
         progress: called with (optima found, optima in all) as the work goes on.
 
     Returns:
         One row a plan and future: plan_tokens, future_tokens, probability, n_params, train_tokens, rl_tokens (of the plan), cost,
-        best_cost, regret, in_band (regret of at most 5 %: the plan is still a near-optimal one). `attrs["units"]` gives the units.
+        best_cost, regret, in_band (regret of at most 5 %: the plan is still a near-optimal one). With `law`, regret is the mean over the
+        laws that answer, best_cost is cost / (1 + regret), and `regret_low` and `regret_high` hold 80 % of the laws (all of them where
+        laws are named). `attrs["units"]` gives the units, `attrs["notes"]` says what the law is drawn from.
 
     Raises:
         InputError: no futures, or numbers that are no traffic or no probabilities.
@@ -90,13 +103,15 @@ def regret(
         if plans is None
         else np.array(as_numbers(plans, "plans", "tokens"))
     )
+    laws, note = law_input(scenario, law)
     best = solve(scenario)
     goal = {} if isinstance(scenario.goal, LossGoal) else {"goal": {"kind": "loss", "loss": best.loss}}
     question = total_traffic(scenario).update(goal)
     tokens = np.concatenate([planned, arrive])
     columns = traffic_of(question, tokens)
-    answers = solve_rows(question, pd.DataFrame(columns), progress)
     count = len(planned)
+    works = in_turn(progress, [len(tokens), count * len(arrive) * len(laws.table["law.E"]) if laws else 0])
+    answers = solve_rows(question, pd.DataFrame(columns), next(works))
     designs = answers[["n_params", "train_tokens", "rl_tokens"]].to_numpy()[:count]
     asked = general(question)
     leaves, tree = jax.tree.flatten(asked)
@@ -122,9 +137,35 @@ def regret(
         }
     )
     frame["regret"] = frame["cost"] / frame["best_cost"] - 1
+    if laws is not None:
+        excess = _under_laws(question, laws, frame, next(works))
+        ends = (0.0, 1.0) if laws.few else MIDDLE
+        frame["regret"] = np.nanmean(excess, axis=1)
+        frame["best_cost"] = frame["cost"] / (1 + frame["regret"])
+        frame["regret_low"], frame["regret_high"] = np.nanquantile(excess, ends, axis=1)
     frame["in_band"] = frame["regret"] <= BAND
     frame.attrs["units"] = units_of(frame, scenario.money.currency)
+    frame.attrs["notes"] = (note,)
     return frame
+
+
+def _under_laws(
+    question: Scenario, laws: LawInput, frame: "pd.DataFrame", progress: Progress | None
+) -> Float[np.ndarray, "row law"]:
+    """Cost of each row's plan above the least cost of the loss that each law gives it, as a share; NaN where a law has no answer."""
+    import pandas as pd
+
+    many = len(laws.table["law.E"])
+    stands_for = laws.question.law.model_copy(update={p.removeprefix("law."): v for p, v in laws.table.items()})
+    rows = frame.loc[frame.index.repeat(many)].reset_index(drop=True)
+    columns = {path: np.tile(values, len(frame)) for path, values in laws.table.items()}
+    designs = frame[["n_params", "train_tokens", "rl_tokens"]].to_numpy()[:, :, None]
+    with np.errstate(all="ignore"):  # a law's own size for the data may leave the range of 64-bit floats
+        reached = loss(question.model_copy(update={"law": stands_for}), Design(*np.moveaxis(designs, 1, 0)))
+    asked = question.update({"law": laws.question.law.to_dict(), "goal": {"kind": "loss", "loss": 2.0}})
+    columns |= traffic_of(question, rows["future_tokens"].to_numpy()) | {"goal.loss": np.asarray(reached).ravel()}
+    least = solve_rows(asked, pd.DataFrame(columns), progress)["cost_total"].to_numpy()
+    return (rows["cost"].to_numpy() / least - 1).reshape(len(frame), many)
 
 
 def _weights(probabilities: Numbers | None, count: int) -> np.ndarray:

@@ -5,8 +5,8 @@ For independent inputs X and an output Y the first-order index S and the total i
     S_i = Var(E[Y | X_i]) / Var(Y),        S_Ti = E[Var(Y | X_not i)] / Var(Y),
 
 the share of the variance that knowing X_i alone removes, and the share that stays when everything but X_i is known. Y is the logarithm of
-an output, since optima spread over decades. An input may be a group that moves together: the coefficients of a law are one input, drawn
-from their joint posterior.
+an output, since optima spread over decades. An input may be a group that moves together: the law is one input, of which each draw takes a
+whole law.
 
 References:
     Sobol' 2001, Mathematics and Computers in Simulation 55, 271. Saltelli et al. 2010, Computer Physics Communications 181, 259 (the
@@ -19,21 +19,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtri
 from scipy.stats import qmc, sobol_indices
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SEED, WHOLE, Names, checks, names
-from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.outputs import SENSITIVE
 from .blocks import Progress, checked_outputs, solve_rows
-from .ranges import Over, left_alone, ranges
+from .law_input import ACROSS, LAW, law_input
+from .ranges import Over, held, ranges
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Factor", "factors", "sobol", "variance_shares"]
+__all__ = ["Factor", "Inputs", "factors", "sobol", "variance_shares"]
 
 MOST_TRIED = 4
 """Base samples tried for each one wanted; a space that answers less often than one in four is refused."""
@@ -62,45 +61,32 @@ class Shares(NamedTuple):
     """share of the base samples tried for which every row had an answer"""
 
 
-def factors(scenario: Scenario, over: Over | None = None) -> tuple[list[Factor], list[str]]:
-    """What is uncertain in a scenario, as independent inputs, and sentences that say what was decided.
+class Inputs(NamedTuple):
+    """What is uncertain in a scenario."""
 
-    The law is one input, drawn from its joint posterior; where none is published, or `over` names one of its coefficients, coefficients
-    without a range in `over` keep their point values, for drawing them one by one would leave the fit. The goal and the limits are the
-    question, and an amount of 0 is not part of it: they move only where `over` names them.
+    question: Scenario
+    """the scenario in the form that the columns set"""
+    factors: tuple[Factor, ...]
+    notes: tuple[str, ...]
+    """sentences that say what the law is drawn from, and what is held and why"""
+
+
+def factors(scenario: Scenario, over: Over | None = None, law: Names | None = ACROSS) -> Inputs:
+    """What is uncertain in a scenario, as independent inputs: the law, and every number that `ranges` moves.
+
+    The law is one input, drawn from `law` (`law_input`); where `over` names one of its coefficients, only those named move.
     """
-    over = over or {}
-    named = [path for path, span in over.items() if span is not None]
-    posterior, note = posterior_of(scenario.law)
-    fields = posterior.fields if posterior else ("E", "A", "B", "alpha", "beta")
-    coefficients = {f"law.{name}" for name in fields}
-    found, notes, off = [], [], []
-    if left_alone("law", over):
-        notes.append("the law is left alone.")
-    elif coefficients & {*named}:
-        notes.append("coefficients of the law are drawn one by one, as asked; they leave the fit.")
-    else:
-        notes.append(note)
-        if posterior is not None:
-            columns = posterior.coefficients
-            found.append(Factor("law", len(fields), lambda cube: columns(ndtri(cube))))
-    for r in ranges(scenario, over):
-        if r.path not in named:
-            if r.path.split(".")[0] in ("goal", "limits") or r.path in coefficients:
-                continue
-            if r.value == 0 and r.unit != "1":
-                off.append(r.path)
-                continue
-        found.append(Factor(r.path, 1, lambda cube, r=r: {r.path: r.at(cube[:, 0])}))
-    if off:
-        notes.append(f"{', '.join(off)} is 0 and stays so.")
-    return found, notes
+    laws, note = law_input(scenario, law, over)
+    found = [Factor("law", laws.width, laws.columns)] if laws else []
+    found += [Factor(r.path, 1, lambda cube, r=r: {r.path: r.at(cube[:, 0])}) for r in ranges(scenario, over)]
+    return Inputs(laws.question if laws else scenario, tuple(found), (note, *held(scenario, over)))
 
 
 @checks(
     scenario=SCENARIO,
     outputs=names("n_params"),
     n=WHOLE,
+    law=LAW,
     over=MAPPING,
     seed=SEED,
     confidence=NUMBER,
@@ -111,6 +97,7 @@ def sobol(
     outputs: Names = SENSITIVE,
     n: int = 1024,
     *,
+    law: Names | None = ACROSS,
     over: Over | None = None,
     seed: int = 0,
     confidence: float = 0.95,
@@ -122,8 +109,10 @@ def sobol(
         scenario: the question.
         outputs: numeric columns of `solve_batch`.
         n: base samples, a power of two; (inputs + 2) n optima are found.
-        over: ranges by dotted path that replace or add to the declared ones; None leaves a path or a block alone. A range that lies above
-            0 and spans a decade or more is drawn uniformly in the logarithm, any other uniformly. `factors` says what moves by itself.
+        law: what the law is drawn from: "across" (the sample over data sets and forms), "posterior" (the scenario's own fit), names or
+            files of laws, or None, which holds it.
+        over: ranges by dotted path that replace or add to the declared ones; None leaves a path or a block alone. Declared factors, and
+            ranges above 0 that span a decade or more, are drawn uniformly in the logarithm, others uniformly. `factors` says what moves.
         seed: of the scrambled Sobol sequence and of the bootstrap.
         confidence: level of the bootstrap intervals.
         progress: called with (optima found, optima in all) as the work goes on; samples that are drawn anew come on top.
@@ -141,15 +130,15 @@ def sobol(
     Small indices may come out slightly negative, and indices of one input may differ from 0 or 1 by sampling: read the interval.
 
     >>> from optimizer.assumptions.library import load
-    >>> frame = sobol(load("lecture-2026"), ["n_params"], 64, over={"rl": None, "money": None, "serving": None})
-    >>> frame["assumption"].iloc[0].partition(".")[0]
-    'traffic'
+    >>> frame = sobol(load("lecture-2026"), ["n_params"], 64, law=None, over={"rl": None, "serving": None})
+    >>> frame["assumption"].iloc[0]
+    'traffic.output_tokens'
 
     """
     import pandas as pd
 
     asked = checked_outputs(outputs)
-    inputs, notes = factors(scenario, over)
+    question, inputs, notes = factors(scenario, over, law)
     before = 0
 
     def report(done: int, total: int) -> None:
@@ -162,7 +151,7 @@ def sobol(
         columns: dict[str, np.ndarray] = {}
         for factor, begin in zip(inputs, starts, strict=False):
             columns |= factor.columns(cube[:, begin : begin + factor.width])
-        answers = solve_rows(scenario, pd.DataFrame(columns), report if progress else None)[asked].to_numpy()
+        answers = solve_rows(question, pd.DataFrame(columns), report if progress else None)[asked].to_numpy()
         before += len(cube)
         return np.log(np.where(answers > 0, answers, np.nan))
 
@@ -183,7 +172,7 @@ def sobol(
     ]
     frame = pd.DataFrame.from_records(records)
     frame.attrs["units"] = dict.fromkeys([c for c in frame if c not in ("output", "assumption")], "1")
-    frame.attrs |= {"answered": shares.answered, "confidence": confidence, "n": n, "seed": seed, "notes": tuple(notes)}
+    frame.attrs |= {"answered": shares.answered, "confidence": confidence, "n": n, "seed": seed, "notes": notes}
     return frame
 
 

@@ -2,9 +2,9 @@
 
 Three parts, drawn independently of each other:
 
-    law       its coefficients, jointly from the posterior of the fit
+    law       one law a draw, from a sample of laws or from the posterior of one fit
     traffic   level exp(s z) times the forecast, growth (1 + g) exp(s_g z'), z and z' standard normal
-    prices    prices and efficiencies over their ranges
+    prices    efficiencies over their declared factors, which set the price of a token; list prices are facts
 
 The forecast is the median of the traffic; its mean is exp(s^2 / 2) times as much. `draws` finds the optimum of each draw, `quantiles` and
 `probability_above` read them.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtr
 
 from ..assumptions.arguments import (
     MAPPING,
@@ -33,7 +34,6 @@ from ..assumptions.arguments import (
     needs_columns,
     numbers,
 )
-from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -41,6 +41,7 @@ from ..model.outputs import SENSITIVE, units_of
 from ..optimum.solution import Extrapolation
 from ..optimum.solve import solve
 from .blocks import Progress, checked_outputs, solve_rows
+from .law_input import ACROSS, LAW, law_input
 from .ranges import Over, lifetime_tokens, ranges, total_traffic, traffic_of
 from .tornado import band_of
 
@@ -66,6 +67,7 @@ _GIVEN = {
     "n": WHOLE,
     "seed": SEED,
     "parts": names("law"),
+    "law": LAW,
     "traffic_factor": NUMBER,
     "growth_points": NUMBER,
     "over": MAPPING,
@@ -82,6 +84,7 @@ def draws(
     seed: int = 0,
     *,
     parts: Names = PARTS,
+    law: Names | None = ACROSS,
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
@@ -95,11 +98,14 @@ def draws(
         n: draws.
         seed: of the draws.
         parts: which parts are drawn: "law", "traffic", "prices".
+        law: what the law is drawn from: "across" (the sample over data sets and forms), "posterior" (the scenario's own fit), names or
+            files of laws, or None, which holds it.
         traffic_factor: 80 % of draws have traffic within this factor of the forecast.
-        growth_points: with growing traffic, 80 % of draws have growth within this much of the forecast (0.02 is two points a month).
-        over: ranges by dotted path that replace or add to the declared ones of prices and efficiencies (utilisation, efficiencies, load,
-            USD); None leaves a path or a block alone. A range of traffic replaces its log-normal distribution. Coefficients of a law
-            with a posterior are named all together or not at all.
+        growth_points: where traffic grows or shrinks, 80 % of draws have growth within this much of the forecast (0.02 is two points a
+            month).
+        over: ranges by dotted path that replace or add to the declared ones of efficiencies (utilisation, efficiencies, load); None
+            leaves a path or a block alone. A range of traffic replaces its log-normal distribution. Coefficients of a law that is drawn
+            are named all together or not at all.
         served: lifetime tokens, input and output; the same draws are answered at each of them, and traffic is not drawn.
         progress: called with (optima found, optima in all) as the work goes on.
 
@@ -110,7 +116,7 @@ def draws(
     Raises:
         InputError: a part, path or number is invalid; all problems at once.
 
-    A law without a posterior keeps its point values. The law's error beyond the runs it was fitted on is not in its posterior.
+    With law = "posterior" a law without one keeps its point values, and the law's error beyond the runs it was fitted on is not in it.
 
     """
     import pandas as pd
@@ -122,23 +128,22 @@ def draws(
     notes: list[str] = []
     named = [path for path, span in over.items() if span is not None]
 
-    posterior, note = posterior_of(scenario.law)
-    normal = rng.standard_normal((n, len(posterior.names) if posterior else _WIDTH))
-    if "law" in parts and posterior is not None:
-        _check_coefficients(named, posterior.fields)
+    laws, note = law_input(scenario, law if "law" in parts else None, {k: v for k, v in over.items() if v is None})
+    normal = rng.standard_normal((n, laws.width if laws else _WIDTH))
     if "law" in parts:
         notes.append(note)
-        if posterior is not None:
-            columns |= posterior.coefficients(normal)
+    if laws is not None:
+        _check_coefficients(named, laws.paths)
+        columns |= laws.columns(ndtr(normal))
+    question, tokens = laws.question if laws else scenario, None
 
     level, growth = rng.standard_normal(n), rng.standard_normal(n)
-    question, tokens = scenario, None
     if served is not None:
-        question = total_traffic(scenario)
+        question = total_traffic(question)
         tokens = np.array(as_numbers(served, "served", "tokens"))
         traffic_of(question, tokens)
     elif "traffic" in parts and not any(path.startswith("traffic.") for path in named):
-        question, moved = _traffic(scenario, level, growth, traffic_factor, growth_points)
+        question, moved = _traffic(question, level, growth, traffic_factor, growth_points)
         columns |= moved
         notes.append(
             f"traffic is log-normal around the forecast as its median, 80 % of it within a factor of {traffic_factor:g}"
@@ -147,11 +152,12 @@ def draws(
 
     for r in ranges(question, over):
         name = r.path.rpartition(".")[2]
-        price = name.endswith(_UNCERTAIN) or r.unit.startswith("USD")
-        billed = question.money.unit == "usd" or not r.path.startswith("money.")
         share = rng.random(n)
-        if r.path in named or ("prices" in parts and price and billed):
+        if r.path in named or ("prices" in parts and name.endswith(_UNCERTAIN)):
             columns[r.path] = r.at(share)
+    others = [path for path in columns if not path.startswith("law.")]
+    drawn_too = f"Drawn too: {', '.join(others)}. " if others else ""
+    notes.append(f"{drawn_too}Every other number is held at the scenario's own value.")
 
     frame = pd.DataFrame(columns, index=pd.RangeIndex(n))
     if tokens is not None:
@@ -169,28 +175,27 @@ def draws(
         notes.append(f"{failed} of {len(answers)} draws have no answer; quantiles are those of the others.")
     if failed < len(answers):
         middle = answers[["n_params", "train_tokens", "tokens_per_param"]].median()
-        law = scenario.law
-        edges = (law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param)
+        fit = scenario.law
+        edges = (fit.fitted_max_params, fit.fitted_max_tokens, fit.fitted_max_tokens_per_param)
         far = (None if edge is None else float(v) / edge for v, edge in zip(middle, edges, strict=True))
         notes.append(f"At the median of the draws: {Extrapolation(*far).sentence}")
     result.attrs = {"units": units | answers.attrs["units"], "notes": tuple(notes), "seed": seed}
     return result
 
 
-def _check_coefficients(named: Sequence[str], fields: Sequence[str]) -> None:
-    """Coefficients of a law travel as a set: one that is drawn on its own, the others from their posterior, makes a law that fits nothing.
+def _check_coefficients(named: Sequence[str], drawn: Sequence[str]) -> None:
+    """Coefficients of a law travel as a set: one that is drawn on its own, the others with their law, makes a law that fits nothing.
 
     Raises:
-        InputError: `over` names some of the coefficients that the posterior draws.
+        InputError: `over` names some of the coefficients that a draw of the law sets.
 
     """
-    drawn = {f"law.{name}" for name in fields}
-    own = sorted(drawn.intersection(named))
+    own = sorted(set(drawn).intersection(named))
     if own and len(own) < len(drawn):
         raise InputError(
             [
-                f"over names {', '.join(own)}, while the law's other coefficients are drawn from their joint posterior, with which it is "
-                f"correlated. Leave 'law' out of parts to hold the others, or name all of {', '.join(sorted(drawn))}."
+                f"over names {', '.join(own)}, while the law's other coefficients are drawn together, with which it is correlated. "
+                f"Leave 'law' out of parts to hold the others, or name all of {', '.join(sorted(drawn))}."
             ]
         )
 
@@ -213,9 +218,11 @@ def _traffic(
     """The question, and columns that make its traffic log-normal."""
     levels = np.exp(math.log(factor) / NORMAL_90 * level)
     if isinstance(scenario.traffic, GrowthTraffic):
-        steady = 1 + scenario.traffic.growth
-        rates = steady * np.exp(math.log1p(points / steady) / NORMAL_90 * growth) - 1
-        return scenario, {"traffic.tokens_per_day": scenario.traffic.tokens_per_day * levels, "traffic.growth": rates}
+        moved = {"traffic.tokens_per_day": scenario.traffic.tokens_per_day * levels}
+        if scenario.traffic.growth != 0:
+            steady = 1 + scenario.traffic.growth
+            moved["traffic.growth"] = steady * np.exp(math.log1p(points / steady) / NORMAL_90 * growth) - 1
+        return scenario, moved
     question = total_traffic(scenario)
     stated = lifetime_tokens(question)
     if stated == 0:
@@ -272,6 +279,7 @@ def monte_carlo(
     seed: int = 0,
     *,
     parts: Names = PARTS,
+    law: Names | None = ACROSS,
     traffic_factor: float = 2.0,
     growth_points: float = 0.02,
     over: Over | None = None,
@@ -298,6 +306,7 @@ def monte_carlo(
         n,
         seed,
         parts=parts,
+        law=law,
         traffic_factor=traffic_factor,
         growth_points=growth_points,
         over=over,

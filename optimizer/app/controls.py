@@ -11,8 +11,9 @@ from typing import Any
 import streamlit as st
 
 from ..assumptions.law import law_names
+from ..assumptions.named import NamedAssumption
 from ..assumptions.numbers import human, parse_number
-from ..assumptions.quantity import Assumption, NamedAssumption, Quantity, blocks_in
+from ..assumptions.quantity import Assumption, Quantity, blocks_in
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
 from ..assumptions.validation import allowed

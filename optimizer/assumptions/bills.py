@@ -56,6 +56,7 @@ class Pretraining(Assumption):
         default=0.4,
         low=0.2,
         high=0.6,
+        uncertain=1.5,
         source="data/models.csv, mfu_6nd_bf16: 0.14 to 0.51",
     )
     tokens_per_second_per_chip: float | None = quantity(
@@ -138,7 +139,14 @@ class Serving(Assumption):
         source="forward pass; arXiv 2001.08361",
     )
     prefill_efficiency: float | None = quantity(
-        "1", "useful throughput of prefill relative to pre-training", gt=0, le=10, default=1.0, low=0.5, high=1.5
+        "1",
+        "useful throughput of prefill relative to pre-training",
+        gt=0,
+        le=10,
+        default=1.0,
+        low=0.5,
+        high=1.5,
+        uncertain=1.5,
     )
     decode_efficiency: float | None = quantity(
         "1",
@@ -148,6 +156,7 @@ class Serving(Assumption):
         default=1 / 3,
         low=0.1,
         high=1.0,
+        uncertain=2,
         source="lecture: decode runs at about 0.3 of training throughput",
     )
     prefill_tokens_per_second_per_chip: float | None = quantity(
@@ -175,7 +184,14 @@ class Serving(Assumption):
         high=1e12,
     )
     load_factor: float = quantity(
-        "1", "share of paid serving time that does useful work", gt=0, le=1, default=1.0, low=0.3, high=1.0
+        "1",
+        "share of paid serving time that does useful work",
+        gt=0,
+        le=1,
+        default=1.0,
+        low=0.3,
+        high=1.0,
+        uncertain=1.5,
     )
 
     @property

@@ -50,7 +50,13 @@ class Deployment(Assumption):
         description="what the chips exchange in every layer: sums over all of them, or each token with its experts",
     )
     context_tokens: float = quantity(
-        "tokens", "tokens in the context of a sequence, on average", ge=1, default=8000.0, low=1000, high=200000
+        "tokens",
+        "tokens in the context of a sequence, on average",
+        ge=1,
+        default=8000.0,
+        low=1000,
+        high=200000,
+        uncertain=2,
     )
     sparsity: float | None = quantity(
         "1",
@@ -76,7 +82,14 @@ class Deployment(Assumption):
         "parameters", "active parameters of the model that layers and KV bytes are given for", gt=0, default=1e10
     )
     layers: float = quantity(
-        "layers", "layers of the reference model", ge=1, default=44.5, low=30, high=60, source=_FIT
+        "layers",
+        "layers of the reference model",
+        ge=1,
+        default=44.5,
+        low=30,
+        high=60,
+        uncertain=1.2,
+        source=_FIT,
     )
     layers_exponent: float = quantity(
         "1", "power of active parameters that layers grow with; 0 keeps them", ge=0, le=1, default=0.275, source=_FIT
@@ -88,6 +101,7 @@ class Deployment(Assumption):
         default=80900.0,
         low=2e4,
         high=3e5,
+        uncertain=2,
         source=_FIT,
     )
     kv_exponent: float = quantity(
@@ -130,6 +144,7 @@ class Deployment(Assumption):
         default=0.627,
         low=0.2,
         high=0.7,
+        uncertain=1.25,
         source="that of prefill, as data/throughput.csv shows no lower one; docs/serving.md",
     )
     prefill_share: float = quantity(
@@ -140,6 +155,7 @@ class Deployment(Assumption):
         default=0.627,
         low=0.25,
         high=0.7,
+        uncertain=1.25,
         source=_MEASURED,
     )
     bandwidth_share: float = quantity(
@@ -150,6 +166,7 @@ class Deployment(Assumption):
         default=0.915,
         low=0.5,
         high=0.95,
+        uncertain=1.1,
         source=_MEASURED,
     )
     link_share: float | None = quantity(
@@ -160,10 +177,19 @@ class Deployment(Assumption):
         default=None,
         low=0.1,
         high=0.95,
+        uncertain=1.5,
         source=f"{_MEASURED}; https://github.com/deepseek-ai/DeepEP, 43 to 47 of 50 GB/s",
     )
     seconds_per_layer: float = quantity(
-        "s", "time of a layer that nothing shortens", ge=0, le=0.01, default=1e-4, low=2e-5, high=1e-4, source=_MEASURED
+        "s",
+        "time of a layer that nothing shortens",
+        ge=0,
+        le=0.01,
+        default=1e-4,
+        low=2e-5,
+        high=1e-4,
+        uncertain=1.5,
+        source=_MEASURED,
     )
     seconds_per_sequence: float = quantity(
         "s",
@@ -173,10 +199,18 @@ class Deployment(Assumption):
         default=1.683e-5,
         low=0,
         high=5e-5,
+        uncertain=2,
         source=_MEASURED,
     )
     seconds_per_hop: float = quantity(
-        "s", "time from one pipeline stage to the next", ge=0, le=0.1, default=5e-5, low=1e-5, high=1e-3
+        "s",
+        "time from one pipeline stage to the next",
+        ge=0,
+        le=0.1,
+        default=5e-5,
+        low=1e-5,
+        high=1e-3,
+        uncertain=3,
     )
     memory_share: float = quantity(
         "1", "share of memory that weights and cache may fill", gt=0, le=1, default=0.9, low=0.8, high=0.95

@@ -5,8 +5,9 @@ Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `
 
 from typing import Any, Literal, get_args
 
-from .quantity import Citation, NamedAssumption, quantity, unknown_name
+from .named import Citation, NamedAssumption, unknown_name
 from .quantity import label as text
+from .quantity import quantity
 from .tables import row, rows
 
 __all__ = ["PRECISIONS", "Accelerator", "CacheTier", "Precision"]

@@ -26,8 +26,9 @@ import numpy as np
 from pydantic import field_validator
 
 from .joint import read_joint
+from .named import Citation, NamedAssumption, unknown_name
 from .numbers import parse_number
-from .quantity import Citation, NamedAssumption, Numeric, edge, numpy_for, quantity, unknown_name
+from .quantity import Numeric, edge, numpy_for, quantity
 from .quantity import label as text
 from .tables import rows
 

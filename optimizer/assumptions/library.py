@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import MAPPING, PATH, checks
+from .named import Citation, NamedAssumption
 from .problems import DataError, near_miss, read_text
-from .quantity import Citation, NamedAssumption
 from .rl import OptimisedRL
 from .scenario import SCENARIO, Scenario
 from .tables import data_folder

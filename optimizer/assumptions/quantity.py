@@ -10,6 +10,7 @@ Text and choices are static; labels (names, descriptions, sources) are kept outs
 survive a transformation. Unflattening does not validate, so tracers and batches pass.
 """
 
+import math
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -21,13 +22,11 @@ from jaxtyping import Array, Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from .numbers import amount, parse_number
-from .problems import InputError, near_miss
+from .numbers import parse_number
+from .problems import InputError
 
 __all__ = [
     "Assumption",
-    "Citation",
-    "NamedAssumption",
     "Numeric",
     "Quantity",
     "Rule",
@@ -36,7 +35,6 @@ __all__ = [
     "label",
     "numpy_for",
     "quantity",
-    "unknown_name",
 ]
 
 Numeric = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
@@ -60,6 +58,25 @@ class Quantity(NamedTuple):
     low: float | None
     high: float | None
     source: str
+    uncertain: float | None = None
+    """factor within which the true value lies around what is set; None for a fact or a choice"""
+    least: float = -math.inf
+    """smallest value allowed"""
+    most: float = math.inf
+    """largest value allowed"""
+
+    def around(self, value: float) -> tuple[float, float]:
+        """The range of an uncertain number: value / factor to value * factor, within its bounds; the value itself for all others.
+
+        >>> share = Quantity("1", "a share", None, None, "", 1.5, 0.0, 1.0)
+        >>> [round(end, 3) for end in share.around(0.9)], share.around(0.0)
+        ([0.6, 1.0], (0.0, 0.0))
+
+        """
+        if self.uncertain is None or value == 0:
+            return value, value
+        low, high = sorted((value / self.uncertain, value * self.uncertain))
+        return max(low, self.least), min(high, self.most)
 
 
 def quantity(
@@ -73,9 +90,10 @@ def quantity(
     le: float | None = None,
     low: float | None = None,
     high: float | None = None,
+    uncertain: float | None = None,
     source: str = "",
 ) -> Any:
-    """Declare a number: its unit ("1" for none), its meaning in one line, its bounds and its plausible range.
+    """Declare a number: its unit ("1" for none), its meaning in one line, its bounds, its plausible range, and how uncertain it is.
 
     Args:
         unit: unit of the stored value, the same in files, tables, widgets and URLs.
@@ -85,11 +103,17 @@ def quantity(
         ge: lower bound, allowed.
         lt: upper bound, excluded.
         le: upper bound, allowed.
-        low: lower end of the plausible range, for sliders and for sensitivity analysis.
+        low: lower end of the plausible range, for sliders and the reference.
         high: its upper end.
+        uncertain: factor within which sensitivity analysis moves the number around the scenario's own value. Left out for a fact or a
+            choice, which stays as it is unless the caller names it.
         source: where the default comes from.
 
     """
+    least = -math.inf if ge is None else float(ge)
+    most = math.inf if le is None else float(le)
+    least = least if gt is None else float(np.nextafter(gt, math.inf))
+    most = most if lt is None else float(np.nextafter(lt, -math.inf))
     field: FieldInfo = Field(
         default,
         gt=gt,
@@ -98,7 +122,15 @@ def quantity(
         le=le,
         allow_inf_nan=False,
         description=about,
-        json_schema_extra={"unit": unit, "low": low, "high": high, "source": source},
+        json_schema_extra={
+            "unit": unit,
+            "low": low,
+            "high": high,
+            "source": source,
+            "uncertain": uncertain,
+            "least": least,
+            "most": most,
+        },
     )
     field.metadata.append(_reading(unit))
     return field
@@ -205,7 +237,8 @@ class Assumption(BaseModel):
         for name, info in cls.model_fields.items():
             extra = _extra(info)
             if "unit" in extra:
-                declared = Quantity(extra["unit"], info.description or "", extra["low"], extra["high"], extra["source"])
+                said = {name: extra[name] for name in Quantity._fields if name != "about"}
+                declared = Quantity(about=info.description or "", **said)
                 cls._declared = {**cls._declared, name: declared}
             if "unit" in extra or blocks_in(info.annotation):
                 children.append(name)
@@ -313,87 +346,3 @@ class Assumption(BaseModel):
             if value is not None and value != "" and value != {}:
                 plain[name] = value
         return plain
-
-
-class Citation(NamedTuple):
-    """Where a number comes from."""
-
-    kind: str
-    source: str
-    as_of: str
-
-
-class NamedAssumption(Assumption):
-    """A block that a name out of a sourced table fills in; values given with the name replace the table's."""
-
-    name: str = label("name of the row this block is based on")
-
-    @classmethod
-    def named(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """The table's values for `given["name"]`; raises ValueError with the closest matches for an unknown name."""
-        raise NotImplementedError
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_table(cls, given: Any) -> Any:
-        given = {"name": given} if isinstance(given, str) else given
-        if isinstance(given, dict) and given.get("name"):
-            if not isinstance(given["name"], str):
-                raise ValueError(f"name must be text, got {given['name']!r}")
-            return {**cls.named(given), **given}
-        return given
-
-    @classmethod
-    def _cited(cls, name: str, field: str) -> Citation | None:
-        """The citation of one number of a named row."""
-        raise NotImplementedError
-
-    def citation(self, field: str) -> Citation | None:
-        """The source of `field`, or None when the block has no name or the field differs from its row."""
-        if not self.name or self.named(self.model_dump()).get(field) != getattr(self, field):
-            return None
-        return self._cited(self.name, field)
-
-    def changed(self) -> dict[str, float]:
-        """The numbers that differ from those of the row that the name stands for."""
-        row = self.named(super().to_dict()) if self.name else {}
-        return {k: v for k, v in row.items() if self.quantity(k) is not None and getattr(self, k) != v}
-
-    @property
-    def changes(self) -> str:
-        """What is not as in the row that the name stands for: "changed: E = 1.6"; "" where all of it is."""
-        found = []
-        for field, was in self.changed().items():
-            declared, value = self.quantity(field), getattr(self, field)
-            unit = declared.unit if declared else ""
-            found.append(f"{field} = {'none' if value is None else amount(float(value), unit, float(was))}")
-        return f"changed: {', '.join(found)}" if found else ""
-
-    @property
-    def title(self) -> str:
-        """The name, with what is not as its row has it: "besiroglu (changed: E = 1.6)"; "" without a name."""
-        return f"{self.name} ({self.changes})" if self.changes else self.name
-
-    def _name_implies_tag(self) -> bool:
-        """Whether the name alone says what kind of block this is, so that it can stand for the whole block."""
-        return not self.tag
-
-    def to_dict(self) -> Any:
-        """The name alone, or the name with the fields that differ from its row."""
-        mine = super().to_dict()
-        if not self.name:
-            return mine
-        row = self.named(mine)
-        own = {k: v for k, v in mine.items() if k not in row or row[k] != v}
-        if self._name_implies_tag():
-            own.pop(self.tag, None)
-            fields = type(self).model_fields
-            if all(fields[k].default == v for k, v in own.items() if k != "name"):
-                return self.name
-        return own
-
-
-def unknown_name(what: str, name: str, known: list[str], otherwise: str = "") -> ValueError:
-    """The error for a name that no table has: what it is, the closest match, the names there are, and what else may be given."""
-    names = f"Known: {', '.join(known)}{f'. {otherwise}' if otherwise else ''}"
-    return ValueError(f"names an unknown {what} {name!r}{near_miss(name, known)} {names}")

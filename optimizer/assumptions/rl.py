@@ -43,6 +43,7 @@ class _AnyRL(Assumption):
         default=1 / 3,
         low=0.15,
         high=1.0,
+        uncertain=2,
         source="lecture: decode runs at about 0.3 of training throughput",
     )
     overhead: float | None = quantity(
@@ -95,7 +96,7 @@ class FixedTokensRL(_AnyRL):
     """R is given; it acts like inference."""
 
     policy: Literal["tokens"] = "tokens"
-    tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15)
+    tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15, uncertain=3)
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -107,7 +108,7 @@ class RatioRL(_AnyRL):
     """R = rho D; it makes training more expensive."""
 
     policy: Literal["ratio"] = "ratio"
-    ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0)
+    ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0, uncertain=3)
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -122,7 +123,9 @@ class FixedFlopsRL(_AnyRL):
     """
 
     policy: Literal["flops"] = "flops"
-    flops: float = quantity("FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27)
+    flops: float = quantity(
+        "FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27, uncertain=3
+    )
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -154,7 +157,13 @@ class OptimisedRL(_AnyRL):
 
     policy: Literal["optimised"] = "optimised"
     G: float | None = quantity(
-        "nat/token", "coefficient of the RL return term; your assumption", gt=0, default=None, low=100, high=4000
+        "nat/token",
+        "coefficient of the RL return term; your assumption",
+        gt=0,
+        default=None,
+        low=100,
+        high=4000,
+        uncertain=2,
     )
     gamma: float | None = quantity(
         "1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5

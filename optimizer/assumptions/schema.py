@@ -19,8 +19,9 @@ from .hardware import PRECISIONS, Accelerator
 from .joint import NAMES
 from .law import ChinchillaLaw, Law, law_kind, law_names
 from .limits import Limits
+from .named import NamedAssumption
 from .paths import schema_paths
-from .quantity import Assumption, NamedAssumption, blocks_in
+from .quantity import Assumption, blocks_in
 from .scenario import Scenario
 from .tables import rows
 from .traffic import GrowthTraffic

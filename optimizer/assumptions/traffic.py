@@ -15,7 +15,8 @@ from jaxtyping import Float
 from pydantic import BeforeValidator, Field, model_validator
 
 from .months import MONTH, days_in_months, month_after, month_of
-from .quantity import Assumption, Citation, NamedAssumption, Numeric, label, quantity, unknown_name
+from .named import Citation, NamedAssumption, unknown_name
+from .quantity import Assumption, Numeric, label, quantity
 from .tables import row, rows
 from .traffic_file import read_traffic, summary
 
@@ -112,8 +113,10 @@ class TotalTraffic(_AnyTraffic):
     """Lifetime tokens as two numbers."""
 
     kind: Literal["total"] = "total"
-    input_tokens: float = quantity("tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16)
-    output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16)
+    input_tokens: float = quantity(
+        "tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16, uncertain=2
+    )
+    output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16, uncertain=2)
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         return self.input_tokens, self.output_tokens
@@ -137,23 +140,58 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     kind: Literal["growth"] = "growth"
     start: CalendarMonth = Field("2026-01", description="first month of service, YYYY-MM")
     tokens_per_day: float = quantity(
-        "tokens/day", "input and output tokens per day at the start", ge=0, low=1e9, high=1e14
+        "tokens/day",
+        "input and output tokens per day at the start",
+        ge=0,
+        low=1e9,
+        high=1e14,
+        uncertain=2,
     )
-    growth: float = quantity("1/month", "monthly growth of traffic", gt=-1, le=1, default=0.0, low=-0.05, high=0.2)
+    growth: float = quantity(
+        "1/month", "monthly growth of traffic", gt=-1, le=1, default=0.0, low=-0.05, high=0.2, uncertain=2
+    )
     months: float = quantity(
-        "months", "lifetime of the model in service", gt=0, le=MAX_MONTHS, default=12.0, low=2, high=36
+        "months",
+        "lifetime of the model in service",
+        gt=0,
+        le=MAX_MONTHS,
+        default=12.0,
+        low=2,
+        high=36,
+        uncertain=1.5,
     )
     input_share: float = quantity(
         "1", "input tokens as a share of all tokens", ge=0, le=1, default=0.8, low=0.5, high=0.95
     )
     ramp_months: float = quantity(
-        "months", "months until the launch ramp is complete", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=6
+        "months",
+        "months until the launch ramp is complete",
+        ge=0,
+        le=MAX_MONTHS,
+        default=0.0,
+        low=0,
+        high=6,
+        uncertain=2,
     )
     decay: float = quantity(
-        "1/month", "monthly loss of traffic to successors", ge=0, lt=1, default=0.0, low=0, high=0.3
+        "1/month",
+        "monthly loss of traffic to successors",
+        ge=0,
+        lt=1,
+        default=0.0,
+        low=0,
+        high=0.3,
+        uncertain=1.5,
     )
     decay_from: float = quantity(
-        "months", "months in service before the decay begins", ge=0, le=MAX_MONTHS, default=0.0, low=0, high=24
+        "months",
+        "months in service before the decay begins",
+        ge=0,
+        le=MAX_MONTHS,
+        default=0.0,
+        low=0,
+        high=24,
+        uncertain=2,
     )
 
     @classmethod

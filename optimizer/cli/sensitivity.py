@@ -29,15 +29,23 @@ def sensitivity(
             help="The output: n_params, train_tokens, rl_tokens, cost_total, overtraining_vs_rule_of_20 or overtraining_vs_law."
         ),
     ] = "overtraining_vs_rule_of_20",
+    law: Annotated[
+        str,
+        typer.Option(
+            help="Laws of the law's bar: across (a sample over data sets and forms), posterior (the scenario's own fit), none, or names "
+            "and files of laws with commas between."
+        ),
+    ] = "across",
     json_: AsJson = False,
 ) -> None:
-    """Show what moves the optimum: exact elasticities, and every assumption at its low and at its high.
+    """Show what moves the optimum: exact elasticities, every uncertain number at its low and at its high, and the law as one input.
 
     Example: overtrain sensitivity --output n_params
     """
     with reporting_errors():
         from .. import __version__
         from ..analysis.elasticities import elasticities
+        from ..analysis.law_input import as_law
         from ..analysis.tornado import tornado
         from ..assumptions.naming import title
         from ..assumptions.problems import near_miss
@@ -52,7 +60,8 @@ def sensitivity(
             )
         question = scenario_with(scenario, set_, problems)
         try:
-            slopes, swings = elasticities(question), tornado(question, output, progress=progress("solving"))
+            slopes = elasticities(question)
+            swings = tornado(question, output, law=as_law(law), progress=progress("solving"))
         except InfeasibleError as error:
             status = error.status.name.lower()
             if json_:
@@ -66,6 +75,7 @@ def sensitivity(
                     "status": "optimal",
                     "output": output,
                     "band": swings.attrs["band"],
+                    "notes": swings.attrs["notes"],
                     "active_limits": slopes.attrs["active_limits"],
                     "elasticities": records(slopes),
                     "tornado": records(swings.set_index("assumption")),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..assumptions.numbers import human
+from ..analysis.tornado import QUANTILE
+from ..assumptions.numbers import human, percent
 from ..model.outputs import ELASTIC, short, written
 from .terminal import grid
 
@@ -31,6 +32,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
         f"Held by {', '.join(held)} (marked *): the values are true for as long as the same limits hold."
         if held
         else "",
+        "The coefficients of a law belong together: one of them moved alone leaves the fit.",
     ]
     band = tornado.attrs["band"]
     reach = [
@@ -40,7 +42,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
             if band
             else "."
         ),
-        "A law's coefficients belong together: moved one at a time they leave their fit.",
+        *tornado.attrs["notes"],
     ]
     return Group(
         Text(f"{name or 'scenario'}: what moves the optimum", style="bold"),
@@ -80,4 +82,6 @@ def _ends(row: dict[str, Any], output: str) -> tuple[str, ...]:
         else row[f"status_{end}"].replace("_", " ")
         for end in ("low", "high")
     )
+    if row["unit"] == QUANTILE:
+        return (row["assumption"], row["unit"], percent(row["low"]), "", percent(row["high"]), *swing)
     return (row["assumption"], row["unit"], human(row["low"]), human(row["value"]), human(row["high"]), *swing)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import sobol_indices
 
-from optimizer import InputError, sobol
+from optimizer import InputError, sobol, solve
 from optimizer.analysis.ranges import Range
 from optimizer.analysis.sobol import _resampled, factors, variance_shares
 
@@ -81,32 +81,60 @@ def test_equal_partners_get_equal_shares(lecture):
 
 def test_a_sobol_frame(lecture):
     frame = sobol(lecture, ["n_params", "cost_total"], 256, over={"traffic.output_tokens": ("20T", "2000T")})
-    inputs, notes = factors(lecture, {"traffic.output_tokens": ("20T", "2000T")})
+    _, inputs, notes = factors(lecture, {"traffic.output_tokens": ("20T", "2000T")})
     assert len(frame) == 2 * len(inputs)
-    assert frame.attrs["notes"] == tuple(notes)
+    assert frame.attrs["notes"] == notes
     for _, group in frame.groupby("output"):
         assert group["total"].is_monotonic_decreasing
     assert (frame["total_low"] <= frame["total_high"]).all()
-    idle = frame[frame["assumption"].str.startswith("money.")]
+    idle = frame[frame["assumption"] == "pretraining.mfu"]
     assert (idle["total"] == 0).all()
     again = sobol(lecture, ["n_params", "cost_total"], 256, over={"traffic.output_tokens": ("20T", "2000T")})
     assert again.equals(frame)
 
 
 def test_what_moves_by_itself(lecture):
-    def names(over=None, s=lecture):
-        return [f.name for f in factors(s, over)[0]]
+    def names(over=None, s=lecture, law="across"):
+        return [f.name for f in factors(s, over, law).factors]
 
     assert names()[0] == "law"
-    assert not [n for n in names() if n.startswith(("goal.", "limits.", "law.")) or n == "traffic.input_tokens"]
+    assert not [
+        n for n in names() if n.startswith(("goal.", "limits.", "law.", "money.")) or n == "traffic.input_tokens"
+    ]
     assert "traffic.input_tokens" in names({"traffic.input_tokens": ("1T", "10T")})
     assert "goal.like_params" in names({"goal.like_params": ("50B", "200B")})
     assert "law" not in names({"law.beta": (0.3, 0.4)})
     assert "law.beta" in names({"law.beta": (0.3, 0.4)})
     assert "law" not in names({"law": None})
+    assert "law" not in names(law=None)
     hoffmann = lecture.update({"law": "hoffmann"})
-    assert not [n for n in names(s=hoffmann) if n.startswith("law")]
-    assert "no published posterior" in factors(hoffmann)[1][0]
+    assert not [n for n in names(s=hoffmann, law="posterior") if n.startswith("law")]
+    assert "no published posterior" in factors(hoffmann, law="posterior").notes[0]
+
+
+def test_the_law_is_one_input_as_counted_by_hand(lecture):
+    # Two laws and one uncertain number: Var(E[ln D/20N | law]) over Var, by Gauss-Legendre in the number and a sum over the laws.
+    laws, span = ["besiroglu", "hoffmann"], (1e14, 4e14)
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    tokens = span[0] * (span[1] / span[0]) ** ((nodes + 1) / 2)
+    found = np.log(
+        [
+            [solve(lecture.update({"law": law, "traffic.output_tokens": t})).overtraining.vs_rule_of_20 for t in tokens]
+            for law in laws
+        ]
+    )
+    by_law, by_tokens, weights = found @ weights / 2, found.mean(axis=0), weights / 2
+    mean = by_law.mean()
+    whole = (((found - mean) ** 2) @ weights).mean()
+    exact = {
+        "law": ((by_law - mean) ** 2).mean() / whole,
+        "traffic.output_tokens": weights @ (by_tokens - mean) ** 2 / whole,
+    }
+    alone = dict.fromkeys(["rl", "serving", "pretraining"])
+    frame = sobol(lecture, ["overtraining_vs_rule_of_20"], 2**11, law=laws, over=alone).set_index("assumption")
+    for path, share in exact.items():
+        assert frame.loc[path, "first"] == pytest.approx(share, abs=0.02)
+        assert frame.loc[path, "total"] == pytest.approx(1 - sum(exact.values()) + share, abs=0.02)
 
 
 def test_sobol_where_limits_refuse_part_of_the_space(lecture):
@@ -130,3 +158,5 @@ def test_ranges_over_a_decade_are_logarithmic():
     assert Range("a", "1", 1.0, 0.1, 1.0).logarithmic
     assert not Range("a", "1", 1.0, 0.0, 1e9).logarithmic
     assert not Range("a", "1", 1.0, 0.3, 1.0).logarithmic
+    around = Range("a", "1", 2.0, 1.0, 4.0, declared=True)
+    assert around.at(np.array([0.5])).tolist() == [2.0]  # the median of a declared factor is the scenario's own value

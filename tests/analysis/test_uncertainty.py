@@ -21,11 +21,11 @@ from optimizer.analysis.uncertainty import NORMAL_90
 
 @pytest.fixture(scope="module")
 def posterior():
-    return draws(load("lecture-2026"), 20_000, parts=["law"])
+    return draws(load("lecture-2026"), 20_000, parts=["law"], law="posterior")
 
 
 def test_a_draw_is_what_solve_says(lecture):
-    frame = draws(lecture, 40, seed=3)
+    frame = draws(lecture, 40, seed=3, law="posterior")
     paths = [c for c in frame if "." in c]
     assert {"law.A", "law.beta", "traffic.output_tokens", "serving.decode_efficiency", "rl.efficiency"} <= set(paths)
     for row in frame.iloc[:5].to_dict("records"):
@@ -35,7 +35,7 @@ def test_a_draw_is_what_solve_says(lecture):
 
 
 def test_the_posterior_interval_of_the_lecture_is_kept(posterior):
-    # Regression values: draws(load("lecture-2026"), 20_000, parts=["law"]), 10 %, 50 % and 90 % of D*/(20 N*).
+    # Regression values: draws(load("lecture-2026"), 20_000, parts=["law"], law="posterior"), 10 %, 50 % and 90 % of D*/(20 N*).
     found = quantiles(posterior, ["overtraining_vs_rule_of_20"], [0.1, 0.5, 0.9])["value"]
     assert found.tolist() == pytest.approx([39.84, 51.62, 69.31], rel=1e-3)
     assert probability_above(posterior, 100) == pytest.approx(0.004, abs=2e-4)
@@ -72,15 +72,34 @@ def test_growth_is_drawn_with_the_level(lecture):
     assert frame["traffic.growth"].corr(np.log(frame["traffic.tokens_per_day"])) == pytest.approx(0, abs=0.06)
 
 
-def test_prices_count_where_they_are_paid(lecture):
-    free = draws(lecture, 10, parts=["prices"])
-    assert not [c for c in free if c.startswith("money.")]
-    billed = draws(load("frontier-moe-chat"), 200, parts=["prices"])
-    prices = billed["money.serve_chip.usd_per_chip_hour"]
-    assert prices.min() >= 1
-    assert prices.max() <= 6
-    held = draws(lecture, 10, parts=["prices"], over={"rl": None, "serving.load_factor": None})
+def test_efficiencies_are_drawn_and_list_prices_held():
+    s = load("frontier-moe-chat")
+    frame = draws(s, 200, parts=["prices"])
+    assert not [c for c in frame if c.startswith("money.")]
+    load_factor = frame["serving.load_factor"]
+    assert load_factor.between(s.serving.load_factor / 1.5, min(s.serving.load_factor * 1.5, 1)).all()
+    named = draws(s, 200, parts=["prices"], over={"money.serve_chip.usd_per_chip_hour": (1, 6)})
+    assert named["money.serve_chip.usd_per_chip_hour"].between(1, 6).all()
+    held = draws(s, 10, parts=["prices"], over={"rl": None, "serving.load_factor": None})
     assert not [c for c in held if c.startswith("rl.") or c == "serving.load_factor"]
+
+
+def test_a_draw_of_the_law_is_a_law(lecture):
+    frame = draws(lecture, 60, parts=["law"], law=["besiroglu", "chinchilla-points-coupled"])
+    by_law = {name: solve(lecture.update({"law": name})) for name in ("besiroglu", "chinchilla-points-coupled")}
+    assert set(frame["law.gamma"]) == {1.0, by_law["chinchilla-points-coupled"].scenario.law.gamma}
+    for gamma, group in frame.groupby("law.gamma"):
+        best = by_law["besiroglu" if gamma == 1 else "chinchilla-points-coupled"]
+        assert group["train_tokens"].to_numpy() == pytest.approx(float(best.design.train_tokens), rel=1e-8)
+    with pytest.raises(InputError, match="did you mean 'besiroglu'"):
+        draws(lecture, 8, law=["besirogly"])
+    with pytest.raises(InputError, match="no laws of dense training"):
+        draws(lecture, 8, law=["ludziejewski"])
+
+
+def test_growth_of_0_stays_0(lecture):
+    s = load("open-weights-8b").update({"traffic.growth": 0.0})
+    assert "traffic.growth" not in draws(s, 8, parts=["traffic"])
 
 
 def test_a_range_of_traffic_takes_the_place_of_its_distribution(lecture):
@@ -118,7 +137,7 @@ def test_the_same_draws_are_answered_at_each_traffic(lecture):
 
 
 def test_quantiles_are_those_of_the_answered_draws(lecture):
-    frame = draws(lecture, 101, parts=["law"])
+    frame = draws(lecture, 101, parts=["law"], law="posterior")
     told = quantiles(frame, ["n_params"], [0.0, 0.5, 1.0])["value"].tolist()
     values = sorted(frame["n_params"])
     assert told == [values[0], values[50], values[100]]
@@ -151,7 +170,7 @@ def test_every_problem_at_once(lecture):
 def test_one_coefficient_of_a_law_is_not_drawn_apart_from_the_others(lecture):
     with pytest.raises(InputError, match=r"over names law\.beta, while the law's other coefficients"):
         draws(lecture, 8, over={"law.beta": (0.3, 0.4)})
-    with pytest.raises(InputError, match="joint posterior"):
+    with pytest.raises(InputError, match="drawn together"):
         monte_carlo(lecture, n=8, over={"law.alpha": (0.3, 0.4), "law.beta": (0.3, 0.4)})
     alone = draws(lecture, 8, parts=["traffic"], over={"law.beta": (0.3, 0.4)})
     assert alone["law.beta"].between(0.3, 0.4).all()

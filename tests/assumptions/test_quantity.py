@@ -113,6 +113,23 @@ def test_defaults_lie_in_their_plausible_range():
                 assert declared.low <= info.default <= declared.high, f"{block.__name__}.{name}"
 
 
+def test_uncertain_numbers_are_factors_within_their_bounds():
+    found = [
+        (f"{block.__name__}.{name}", declared, info)
+        for block in every_block(Scenario)
+        for name, info in block.model_fields.items()
+        if (declared := block.quantity(name)) and declared.uncertain
+    ]
+    assert len(found) > 20
+    for path, declared, info in found:
+        assert 1 < declared.uncertain <= 3, path
+        assert not path.endswith(("Goal.loss", "share")) or path.startswith("Deployment"), path
+        assert declared.around(0.0) == (0.0, 0.0)
+        for value in (1e-3, 0.9, 1.0):
+            if within(info.metadata, value):
+                assert all(within(info.metadata, end) for end in declared.around(value)), path
+
+
 def test_bounds_in_words():
     assert allowed(Inner, "x") == "(0, 1]"
     assert allowed(Inner, "y") == ""

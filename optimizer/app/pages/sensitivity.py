@@ -57,8 +57,7 @@ def _look(s: Scenario) -> None:
         elif view == TORNADO:
             frame = worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress), ask=slow)
             show.chart(chart.tornado, frame, scenario=s)
-            if any(str(path).startswith("law.") for path in frame["assumption"]):
-                st.caption("A law's coefficients belong together: moved one at a time they no longer fit the data.")
+            st.caption(escaped(" ".join(frame.attrs["notes"])))
         elif view == REGRET:
             frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress), ask=slow)
             show.chart(chart.regret_heat_map, frame, scenario=s)
@@ -84,7 +83,7 @@ def _look(s: Scenario) -> None:
 
 def _sobol(s: Scenario, output: str) -> None:
     """Sobol indices: the share of the variance that each uncertain assumption explains."""
-    inputs, _ = factors(s, {})
+    inputs = factors(s).factors
     n = st.select_slider(
         "Base samples n", SOBOL_SIZES, 256, key="sobol_samples",
         help="a power of two; twice as many make the intervals about a third narrower",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from ...analysis.tornado import QUANTILE
 from ...assumptions.numbers import human, percent
 from ...model.outputs import heading, quantity_text
 from .drawing import Drawing, Drawn, data, finished
@@ -63,11 +64,11 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
         span = alt.Chart(data([{"low": band[0], "high": band[1]}])).mark_rect(color=QUIET, opacity=0.22)
         shade = [span.encode(x=alt.X("low:Q", scale=around), x2=alt.X2("high:Q"))]
     first = shown[0]
-    results = [f"{_result(first[f'output_{end}'], unit, output)} at {human(first[end], 3)}" for end in ("low", "high")]
+    results = [f"{_result(first[f'output_{end}'], unit, output)} at {_end(first, end)}" for end in ("low", "high")]
     return finished(
         [*shade, *bars, rule(base), *end_labels(whole, "to", gap=5)],
         f"Tornado of {heading(output)}",
-        "the optimum solved again at each assumption's low (hollow) and high (filled) value"
+        "the optimum solved again at each assumption's low (hollow) and high (filled) value; law: 10 % and 90 % of a sample of laws"
         + (f"\n{cut} that move it" if cut else "")
         + ("\nshaded: the designs of the same loss that cost at most 5 % more" if band else ""),
         f"Tornado chart of {heading(output)}, {quantity_text(base, unit, output)} at the scenario itself. The widest swing comes from "
@@ -81,7 +82,7 @@ def _ends(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict
     """The bars of the low and the high of one assumption; the label of an end without an answer stands on the free side."""
     found = []
     for end, other in (("low", "high"), ("high", "low")):
-        moved, opposite, value = row[f"output_{end}"], row[f"output_{other}"], human(row[end], 3)
+        moved, opposite, value = row[f"output_{end}"], row[f"output_{other}"], _end(row, end)
         answered = math.isfinite(moved)
         if answered and abs(moved - base) < 1e-3 * abs(base):
             continue
@@ -94,11 +95,18 @@ def _ends(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict
                 "to": moved if answered else base,
                 "label": value if answered else f"{value}: no answer",
                 "left": moved < base if answered else free,
-                "at": f"{row['assumption']} = {quantity_text(row[end], row['unit'])}",
+                "at": f"law: {value} of the laws lie below"
+                if row["unit"] == QUANTILE
+                else f"{row['assumption']} = {quantity_text(row[end], row['unit'])}",
                 "result": _result(moved, unit, output),
             }
         )
     return found
+
+
+def _end(row: dict[str, Any], end: str) -> str:
+    """The low or the high of an assumption in short; of the law, the share of laws that lie below."""
+    return percent(row[end]) if row["unit"] == QUANTILE else human(row[end], 3)
 
 
 def _result(value: float, unit: str, output: str) -> str:

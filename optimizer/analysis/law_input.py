@@ -1,0 +1,181 @@
+"""The law as one input of an analysis: a sample of laws, of which each draw takes one whole.
+
+    law="across"       the weighted sample over data sets, forms and posteriors (the default)
+    law="posterior"    the scenario's own law, from the joint posterior of its fit
+    law=["a", "b"]     named laws or files of laws, each as likely as the others
+    law=None           the scenario's own law as it is
+
+Coefficients of one fit move together, so alpha or beta alone never moves: it would leave every fit. Laws of other texts do not share a
+scale of loss: a loss goal in nat/token is first turned into the model that is compute-optimal at that loss under the scenario's own law,
+and "as good as" that model is asked of every law. The posterior of one fit keeps the number.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from ..assumptions.arguments import Check, Names, as_names
+from ..assumptions.goal import LossGoal
+from ..assumptions.law import ChinchillaLaw, law_names
+from ..assumptions.law_file import is_law_file
+from ..assumptions.posterior import posterior_named, posterior_of
+from ..assumptions.problems import InputError, near_miss
+from ..assumptions.scenario import Scenario
+from ..model.quality import target_reducible_loss
+from ..optimum.solve import solve
+from .laws import under_law
+from .ranges import Over, left_alone
+
+__all__ = ["ACROSS", "LAW", "POSTERIOR", "LawInput", "as_law", "law_input"]
+
+ACROSS, POSTERIOR = "across", "posterior"
+COEFFICIENTS = ("E", "A", "B", "alpha", "beta", "gamma")
+LAW = Check(
+    "'across', 'posterior', a list of laws, or None",
+    "write 'across' for the sample over data sets and forms, 'posterior' for the scenario's own fit, or ['besiroglu', 'hoffmann']",
+    lambda value, name: None if value is None else value if value in (ACROSS, POSTERIOR) else as_names(value, name),
+)
+POINTS = 256
+"""Draws of a posterior where a table of laws is wanted."""
+
+
+class LawInput(NamedTuple):
+    """Laws to draw from."""
+
+    question: Scenario
+    """the scenario in the form that the columns set: its loss goal as a model, its law with all coefficients written out"""
+    width: int
+    """dimensions of the unit cube that one law takes"""
+    columns: Callable[[Float[np.ndarray, "draw width"]], dict[str, Float[np.ndarray, " draw"]]]
+    """coefficients by dotted path, from points of the unit cube"""
+    table: dict[str, Float[np.ndarray, " law"]]
+    """the laws themselves, or a sample of them, each with the same weight"""
+    few: bool
+    """whether they are so few that their spread is lowest to highest, not a quantile"""
+    note: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What the law sets."""
+        return tuple(self.table)
+
+
+def as_law(text: str) -> Names | None:
+    """What `law` is in text, as a command takes it.
+
+    >>> as_law("across"), as_law("none"), as_law("besiroglu, hoffmann")
+    ('across', None, ['besiroglu', 'hoffmann'])
+
+    """
+    names = [name.strip() for name in text.split(",")]
+    return None if names == ["none"] else names[0] if names[0] in (ACROSS, POSTERIOR) else names
+
+
+def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -> tuple[LawInput | None, str]:
+    """The laws that `law` names, and a sentence that says what was decided.
+
+    Returns:
+        None where the law is held: `law` is None, `over` leaves it alone or names one of its coefficients, or there is no sample.
+
+    Raises:
+        InputError: a law is unknown, or is none of dense training.
+
+    """
+    over = over or {}
+    own = {f"law.{name}" for name in type(scenario.law).model_fields if scenario.law.quantity(name) is not None}
+    if law is None or left_alone("law", over):
+        return None, "The law is held."
+    if own.intersection(path for path, span in over.items() if span is not None):
+        return None, "Coefficients of the law are drawn one by one, as asked; they leave the fit."
+    if law == POSTERIOR:
+        posterior, note = posterior_of(scenario.law)
+        if posterior is None:
+            return None, _sentence(note)
+        points = qmc.Sobol(len(posterior.names), rng=np.random.default_rng(0)).random(POINTS)
+
+        def drawn(cube: np.ndarray) -> dict[str, np.ndarray]:
+            return posterior.coefficients(ndtri(np.clip(cube, 2.0**-53, 1 - 2.0**-53)))
+
+        return LawInput(scenario, len(posterior.names), drawn, drawn(points), False, _sentence(note)), _sentence(note)
+    if not isinstance(scenario.law, ChinchillaLaw):
+        return None, f"Law {scenario.law.title} of kind {scenario.law.kind} is held: the sample is one of dense laws."
+    if law == ACROSS:
+        table, few = across(), False
+        note = f"The law is one input: {len(table['E'])} laws over data sets, forms and posteriors."
+    else:
+        given = as_names(law, "law")
+        table, few = _named(scenario, given), True
+        note = f"The law is one input: {', '.join(given)}, each as likely as the others."
+    repeats = scenario.law.repeats
+    first = {name: float(values[0]) for name, values in table.items()}
+    kind = {"kind": scenario.law.kind if repeats else "coupled", **scenario.law.kept}
+    question = comparable(scenario).update({"law": {**kind, **first}})
+    by_path = {f"law.{name}": values for name, values in table.items()}
+
+    def picked(cube: np.ndarray) -> dict[str, np.ndarray]:
+        place = np.minimum((cube[:, 0] * len(table["E"])).astype(int), len(table["E"]) - 1)
+        return {path: values[place] for path, values in by_path.items()}
+
+    return LawInput(question, 1, picked, by_path, few, note), note
+
+
+def comparable(scenario: Scenario) -> Scenario:
+    """The same question of laws of other texts: a loss in nat/token becomes "as good as the compute-optimal model of that loss"."""
+    goal = scenario.goal
+    if not isinstance(goal, LossGoal) or goal.loss is None:
+        return scenario
+    reducible = float(target_reducible_loss(scenario))
+    if not reducible > 0:
+        return scenario
+    if scenario.rl.decided:
+        n, d, r = (float(v) for v in solve(scenario).design)
+        return scenario.update({"goal": {"kind": "loss", "like_params": n, "like_tokens": d, "like_rl_tokens": r}})
+    n, d = (float(np.exp(v)) for v in scenario.law.ln_train_optimal(np.log(reducible)))
+    return scenario.update({"goal": {"kind": "loss", "like_params": n, "like_tokens": d}})
+
+
+def _sentence(note: str) -> str:
+    return note[:1].upper() + note[1:]
+
+
+def _named(scenario: Scenario, given: Sequence[str]) -> dict[str, np.ndarray]:
+    problems = [
+        f"law {name!r} is unknown{near_miss(name, law_names())} A file of a law ends in .toml."
+        for name in given
+        if name not in law_names() and not is_law_file(name)
+    ]
+    if problems or not given:
+        raise InputError(problems or ["law is an empty list; name at least one law."])
+    laws: list[Any] = [under_law(scenario, name).law for name in given]
+    other = [name for name, found in zip(given, laws, strict=True) if not isinstance(found, ChinchillaLaw)]
+    if other:
+        raise InputError(
+            [f"law names {', '.join(other)}, no laws of dense training; take their kind as law of the scenario."]
+        )
+    return {name: np.array([float(getattr(found, name, 1.0)) for found in laws]) for name in COEFFICIENTS}
+
+
+@cache
+def across() -> dict[str, np.ndarray]:
+    """Coefficients of the sample over data sets, forms and posteriors, one entry a law."""
+    groups: dict[str, list[str]] = {}
+    for name in law_names("fitted"):
+        data = name.rpartition("-")[0]
+        if data != "gemstones":
+            groups.setdefault(data.partition("-")[0], []).append(name)
+    found: dict[str, list[np.ndarray]] = {name: [] for name in COEFFICIENTS}
+    for members in groups.values():
+        for name in members:
+            posterior = posterior_named(name)
+            assert posterior is not None
+            count = 48 // len(members)
+            cube = qmc.Sobol(len(posterior.names), rng=np.random.default_rng(0)).random(64)[:count]
+            drawn = posterior.coefficients(ndtri(cube))
+            for field in COEFFICIENTS:
+                found[field].append(drawn.get(f"law.{field}", np.ones(count)))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
