@@ -1,25 +1,30 @@
-"""The optimum under every credible scaling law, and the spread between them."""
+"""The optimum under every credible scaling law, and the law's error as an interval of each answer."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, as_numbers, checks
+from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, WHOLE, as_numbers, checks
+from ..assumptions.goal import LossGoal
 from ..assumptions.law import law_names
 from ..assumptions.law_file import is_law_file
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
+from ..assumptions.tables import rows
 from ..model.outputs import NARROW, units_of
-from ..optimum.solution import Status
+from ..optimum.batch import solve_columns
+from ..optimum.solution import AcrossLaws, Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ensemble", "geometric_mean", "in_band", "optima", "under_law"]
+__all__ = ["LAWS", "drawn_laws", "ensemble", "geometric_mean", "in_band", "laws", "optima", "under_law", "with_laws"]
 
 COLUMNS = (*NARROW, *(f"band_overtraining_vs_rule_of_20_{end}" for end in ("low", "high")))
 _NO_MEAN = ("loss", "savings")
@@ -152,3 +157,118 @@ def geometric_mean(values: np.ndarray, weights: np.ndarray) -> float:
         return 0.0
     used = weights > 0
     return float(np.exp(weights[used] @ np.log(values[used]) / weights[used].sum()))
+
+
+SHARE = 0.8
+LAWS = 200
+"""Laws that a mixture takes: its interval moves by a few per cent with other draws."""
+_COEFFICIENTS = ("E", "A", "B", "alpha", "beta", "gamma")
+ACROSS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
+"""Outputs that have an interval across laws."""
+
+
+@cache
+def drawn_laws(count: int = LAWS) -> dict[str, np.ndarray]:
+    """A sample of laws over data sets, forms and posteriors, by weight: `law` (names) and law.E, A, B, alpha, beta, gamma (1: additive).
+
+    The weights of data/law_weights.csv say how many of the draws of each fit in data/law_draws.csv are taken, from the first on; the rest
+    goes to the largest remainders. The draws hold the error within a sweep and between sweeps (`optimizer.evidence.between`).
+    """
+    weights = {r["law"]: float(r["weight"]) for r in rows("law_weights") if float(r["weight"])}
+    total = sum(weights.values())
+    exact = {law: count * weight / total for law, weight in weights.items()}
+    taken = {law: int(share) for law, share in exact.items()}
+    by_rest = sorted(exact, key=lambda law: taken[law] - exact[law])
+    for law in by_rest[: count - sum(taken.values())]:
+        taken[law] += 1
+    names, values = [], []
+    for r in rows("law_draws"):
+        if taken.get(r["law"], 0) > 0:
+            taken[r["law"]] -= 1
+            names.append(r["law"])
+            values.append([float(r[name]) for name in _COEFFICIENTS])
+    columns = np.array(values).T
+    return {
+        "law": np.array(names),
+        **{f"law.{name}": column for name, column in zip(_COEFFICIENTS, columns, strict=True)},
+    }
+
+
+@checks(scenario=SCENARIO, count=WHOLE)
+def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
+    """The same question under a sample of laws that carries the law's whole error: data set, form, posterior, and between sweeps.
+
+    Args:
+        scenario: the question; its own law is replaced. A goal in nat/token becomes the compute-optimal model of that loss under its own
+            law, since the losses of two texts differ; repeated data keeps U, R_D and R_N.
+        count: laws, up to a few hundred.
+
+    Returns:
+        One row a law: `law`, the fit it is a draw of, then N*, D*, D/20N, D/D0 and cost; NaN where it has no answer.
+        `attrs["units"]` gives the units, `attrs["across"]` the `AcrossLaws` that answers show.
+
+    Raises:
+        InputError: the law of the scenario is of a kind for which there is no such sample.
+        InfeasibleError: the scenario itself has no answer.
+
+    >>> from optimizer.assumptions.library import load
+    >>> found = laws(load("lecture-2026")).attrs["across"]
+    >>> low, high = found.intervals["overtraining_vs_rule_of_20"]
+    >>> bool(20 < low < 50 < high < 150)
+    True
+
+    """
+    import pandas as pd
+
+    best = solve(scenario)
+    across, numbers = _across(best, count)
+    if not numbers:
+        raise InputError([f"laws: {across.about}."])
+    frame = pd.DataFrame({"law": drawn_laws(count)["law"], **numbers})
+    frame.attrs = {"units": units_of(numbers, scenario.money.currency), "across": across}
+    return frame
+
+
+def with_laws(best: Solution) -> Solution:
+    """The answer with its interval across laws; as it is where there is no answer."""
+    if best.status is not Status.OPTIMAL:
+        return best
+    return replace(best, across_laws=_across(best, LAWS)[0])
+
+
+def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
+    question = _under_any_law(best)
+    if question is None:
+        about = f"there is no sample of laws of kind {best.scenario.law.kind!r}"
+        return AcrossLaws(SHARE, {}, 0, 0, about), {}
+    drawn = drawn_laws(count)
+    found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})
+    numbers = {name: found[name] for name in ACROSS}
+    good = np.isfinite(numbers["n_params"])
+    groups = len({r["group"] for r in rows("law_weights") if float(r["weight"])})
+    about = f"{count} draws over {groups} data sets, two forms, and between sweeps"
+    if not good.any():
+        return AcrossLaws(SHARE, {}, count, 0, "no law of the sample has an answer"), numbers
+    ends = [(1 - SHARE) / 2, (1 + SHARE) / 2]
+    intervals = {
+        name: (float(low), float(high))
+        for name, values in numbers.items()
+        for low, high in [np.quantile(values[good], ends)]
+    }
+    return AcrossLaws(SHARE, intervals, count, int(good.sum()), about), numbers
+
+
+def _under_any_law(best: Solution) -> Scenario | None:
+    """The question with a coupled law, whose coefficients can be any, and a goal that means the same under each; None for experts."""
+    scenario = best.scenario
+    law, goal = scenario.law, scenario.goal
+    if law.kind not in ("chinchilla", "coupled", "repetition"):
+        return None
+    first = {path.removeprefix("law."): float(v[0]) for path, v in drawn_laws().items() if path != "law"}
+    changes: dict[str, object] = {"law": {"kind": "repetition" if law.repeats else "coupled", **law.kept, **first}}
+    if isinstance(goal, LossGoal) and goal.loss is not None:
+        like = best.baseline.design
+        changes["goal"] = {"kind": "loss", "like_params": float(like.n_params), "like_tokens": float(like.train_tokens)}
+        if scenario.rl.decided:
+            changes["goal"]["like_rl_tokens"] = float(like.rl_tokens)  # pyright: ignore[reportIndexIssue]
+    return scenario.update(changes)

@@ -6,12 +6,13 @@ from typing import Any
 import jax
 import streamlit as st
 
+from ..analysis.laws import with_laws
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
 from .work import in_thread, waiting
 
-__all__ = ["answer", "spared", "warm"]
+__all__ = ["across_laws", "answer", "spared", "warm"]
 
 
 _KNOWN: set[Any] = set()
@@ -33,6 +34,13 @@ def answer(scenario: Scenario) -> Solution:
 @st.cache_resource(max_entries=500, show_spinner=False)
 def _solved(toml: str, _scenario: Scenario) -> Solution:  # noqa: ARG001
     return solve(_scenario, throw=False)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def across_laws(toml: str, _best: Solution) -> str:  # noqa: ARG001
+    """How far the law's error moves the answer, in words; for after the answer is shown."""
+    found = with_laws(_best).across_laws
+    return found.sentence if found else ""
 
 
 def warm() -> None:

@@ -35,6 +35,7 @@ def solve(
     with reporting_errors():
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
+        from ..analysis.laws import with_laws
         from ..optimum.solve import Status
         from ..optimum.solve import solve as solve_scenario
 
@@ -43,6 +44,7 @@ def solve(
         question = scenario_with(scenario, set_, problems)
         offers = prices_for(question, against or [])
         best = solve_scenario(question, band=within, throw=False)
+        best = with_laws(best)
         solved = best.status is Status.OPTIMAL
         found = [compare(best, price) for price in offers] if solved else []
         if json_:

@@ -10,6 +10,7 @@ import numpy as np
 from ..assumptions.joint import joint_of
 from ..assumptions.law_file import law_toml
 from ..assumptions.numbers import percent
+from .between import between_sweeps, form_weights
 from .isoflop import Profiles
 from .runs import Runs
 
@@ -21,6 +22,7 @@ __all__ = ["FORMS", "Fit", "HeldOut", "LawFit"]
 FORMS = {"additive": "chinchilla", "coupled": "coupled"}
 """The forms that are fitted, with the kind of law of each."""
 
+COEFFICIENTS = ("E", "A", "B", "alpha", "beta")
 INTERVAL = 0.8
 """Share of the bootstraps inside an interval."""
 
@@ -138,6 +140,45 @@ class Fit:
         ratio = frame["train_tokens"] / frame["n_params"]
         ends = {"params": frame["n_params"], "tokens": frame["train_tokens"], "tokens_per_param": ratio}
         return {f"fitted_max_{name}": float(values.to_numpy().max()) for name, values in ends.items()}
+
+    def mixture(self, count: int = 400, seed: int = 0) -> "pd.DataFrame":
+        """Laws that carry the whole error of the fit: of the runs, of the form and between sweeps (`between`).
+
+        Args:
+            count: laws to draw.
+            seed: of the draws.
+
+        Returns:
+            One row a law: form, E, A, B, alpha, beta, gamma (1 where additive). Forms are weighted by how well they predicted the
+            held-back long runs, and are alike without that test. Empty without a bootstrap.
+
+        """
+        import pandas as pd
+
+        drawn = {form: law for form, law in self.forms.items() if not law.draws.empty}
+        errors = dict.fromkeys(drawn, 1.0)
+        if self.held_out:
+            errors = {r["form"]: r["error"] for r in self.held_out.frame.to_dict("records") if r["form"] in drawn}
+        frame, rng = self.runs.frame, np.random.default_rng(seed)
+        n, d = (float(np.exp(np.log(frame[name]).mean())) for name in ("n_params", "train_tokens"))
+        parts = [pd.DataFrame({"form": [], **{name: np.zeros(0) for name in (*COEFFICIENTS, "gamma")}})]
+        left, weights = count, form_weights(errors)
+        for i, (form, law) in enumerate(drawn.items()):
+            some = left if i == len(drawn) - 1 else round(count * weights[form])
+            left -= some
+            part = between_sweeps(law.draws, (n, d), some, rng)
+            part.insert(0, "form", form)
+            parts.append(part.assign(gamma=part.get("gamma", 1.0)))
+        return pd.concat(parts[1:] or parts, ignore_index=True)
+
+    def loss_interval(self, n_params: float, train_tokens: float, share: float = INTERVAL) -> tuple[float, float]:
+        """The middle `share` of the loss of one design over `mixture`; NaN without a bootstrap."""
+        laws = self.mixture()
+        if laws.empty:
+            return math.nan, math.nan
+        found = _loss({name: laws[name].to_numpy() for name in (*COEFFICIENTS, "gamma")}, n_params, train_tokens)
+        low, high = np.quantile(found, [(1 - share) / 2, (1 + share) / 2])
+        return float(low), float(high)
 
     def law(self, form: str = "") -> dict[str, Any]:
         """The law as a block of a scenario, with range and posterior: `scenario.update({"law": found.law()})`.

@@ -8,7 +8,7 @@ Only the columns that change have a row axis, rows are taken in blocks that stay
 """
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +27,7 @@ from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.quality import loss
 from ..model.roofline import can_serve
 from .base import Optimum, optimum
-from .rows import Batch, as_batches
+from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
@@ -35,7 +35,7 @@ from .solve import KKT_TOLERANCE, solve
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Optimum", "optimum", "solve_batch"]
+__all__ = ["Optimum", "optimum", "solve_batch", "solve_columns"]
 
 FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
 """Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
@@ -106,6 +106,17 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
     result.attrs["units"] = units
     return result
+
+
+def solve_columns(scenario: Scenario, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The numbers of `solve_batch` for numeric columns, as arrays and without pandas; NaN where a row has no answer."""
+    count = len(next(iter(columns.values())))
+    batch = as_batch(scenario, columns)
+    table = _Table(count, list(ANSWER))
+    for row, sentence in batch.refused.items():
+        table.no_answer(row, "bad_input", sentence)
+    _solve_batch(batch, False, table)
+    return dict(zip(table.columns, table.numbers, strict=True))
 
 
 class _Words:

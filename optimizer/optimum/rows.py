@@ -19,7 +19,7 @@ from .totals import as_totals
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Batch", "as_batches"]
+__all__ = ["Batch", "as_batch", "as_batches"]
 
 _TESTS = {Gt: np.greater, Ge: np.greater_equal, Lt: np.less, Le: np.less_equal}
 
@@ -112,6 +112,13 @@ def as_batches(scenario: Scenario, frame: "pd.DataFrame | None") -> tuple["pd.In
     else:
         groups = pd.DataFrame(keys).groupby(list(keys), dropna=False, sort=False).indices
     return frame.index, [_group(scenario, frame, rows, kinds) for rows in groups.values()]
+
+
+def as_batch(scenario: Scenario, columns: Mapping[str, np.ndarray]) -> Batch:
+    """Rows that differ in these numbers only, as one batch."""
+    varied = {path: np.asarray(values, float) for path, values in columns.items()}
+    count = len(next(iter(varied.values())))
+    return _checked(scenario.model_copy(update={"sources": {}}), np.arange(count), varied, {})
 
 
 def _group(scenario: Scenario, frame: "pd.DataFrame", rows: np.ndarray, kinds: list[str]) -> Batch:

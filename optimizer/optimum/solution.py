@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KKT_TOLERANCE",
+    "AcrossLaws",
     "Band",
     "Baseline",
     "Certificate",
@@ -166,6 +167,33 @@ class Extrapolation(NamedTuple):
         return "Inside the range of the law's fit, as far as it is on record."
 
 
+class AcrossLaws(NamedTuple):
+    """The same question under laws that differ by data set, form and posterior: what the law's error does to the answer."""
+
+    share: float
+    """of the laws inside an interval, by weight"""
+    intervals: dict[str, tuple[float, float]]
+    """output -> its low and high end over the laws that have an answer"""
+    laws: int
+    """laws asked"""
+    answered: int
+    """laws that have an answer"""
+    about: str
+    """what the laws are, or why there are none"""
+
+    @property
+    def sentence(self) -> str:
+        """The interval of the over-training ratio and of N, in words."""
+        if not self.intervals:
+            return f"Across laws: unknown, {self.about}."
+        low, high = (times(v) for v in self.intervals["overtraining_vs_rule_of_20"])
+        sizes = " to ".join(written(v, "n_params", 3) for v in self.intervals["n_params"])
+        short = (
+            "" if self.answered == self.laws else f" {self.laws - self.answered} of {self.laws} laws have no answer."
+        )
+        return f"Across laws: {percent(self.share)} interval {low} to {high} over-training, {sizes} parameters ({self.about}).{short}"
+
+
 @dataclass(frozen=True)
 class Solution:
     """The answer to one scenario. Costs are in `unit`; counts are plain numbers."""
@@ -183,6 +211,8 @@ class Solution:
     extrapolation: Extrapolation
     message: str = ""
     """why there is no optimum; "" where there is one"""
+    across_laws: AcrossLaws | None = None
+    """the law's error; None until `optimizer.analysis.laws.with_laws` fills it in"""
 
     @property
     def savings(self) -> float:
@@ -219,6 +249,14 @@ class Solution:
                     "certified_global": self.certificate.certified_global,
                     "active_limits": list(self.certificate.active_limits),
                     "multipliers": self.certificate.multipliers,
+                },
+                "across_laws": self.across_laws
+                and {
+                    "share": self.across_laws.share,
+                    **{name: list(ends) for name, ends in self.across_laws.intervals.items()},
+                    "laws": self.across_laws.laws,
+                    "answered": self.across_laws.answered,
+                    "about": self.across_laws.about,
                 },
                 "warnings": warnings(self.scenario),
                 "title": title(self.scenario),
@@ -283,7 +321,8 @@ class Solution:
             )
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
         head = ("", "optimum", "unit", f"same loss, at most {percent(self.band.tolerance)} more expensive")
-        sure = " ".join(filter(None, (self.certificate.sentence, self.extrapolation.sentence, self.band.unknown)))
+        laws = self.across_laws.sentence if self.across_laws else ""
+        sure = " ".join(filter(None, (laws, self.certificate.sentence, self.extrapolation.sentence, self.band.unknown)))
         return (
             f"<p>{top}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)

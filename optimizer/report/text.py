@@ -104,6 +104,7 @@ def _broken_limits(best: Solution) -> str:
 
 _LINES: tuple[Callable[[Solution], str | None], ...] = (
     _chinchilla,
+    lambda best: best.across_laws.sentence if best.across_laws else "",
     lambda best: best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
     _serving,

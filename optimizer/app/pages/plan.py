@@ -25,6 +25,8 @@ def page() -> None:
     st.caption(escaped(described(asked.scenario) or title(asked.scenario)))
     best = asked.answered if show.answered(asked, _design) else None
     show.now()
+    if best is not None:
+        st.caption(escaped(across_laws(best.scenario.to_toml(), best)))
     _forecast(asked, best)
     _code(asked)
 
