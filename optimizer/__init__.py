@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .analysis.grid import SizeTable, wide
     from .analysis.implied import ImpliedTraffic, implied_traffic
     from .analysis.inverse import inverse_table
-    from .analysis.laws import ensemble
+    from .analysis.laws import ensemble, laws
     from .analysis.regret import regret, robust_plans
     from .analysis.sizes import size_table
     from .analysis.sobol import sobol
@@ -60,6 +60,7 @@ __all__ = [
     "frontier",
     "implied_traffic",
     "inverse_table",
+    "laws",
     "lifecycle_cost",
     "load",
     "monte_carlo",
@@ -89,7 +90,7 @@ _HOMES = {
     "evidence.fitted": ("Fit",),
     "model.cost": ("Design", "LifecycleCost", "lifecycle_cost"),
     "optimum.batch": ("solve_batch",),
-    "analysis.laws": ("ensemble",),
+    "analysis.laws": ("ensemble", "laws"),
     "analysis.regret": ("regret", "robust_plans"),
     "analysis.implied": ("ImpliedTraffic", "implied_traffic"),
     "analysis.elasticities": ("elasticities",),

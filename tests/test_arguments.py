@@ -52,6 +52,7 @@ ASKED = {
     "inverse_table": {
         "scenario": "scenario", "n_params": "numbers", "over": "mapping", "columns": "names", "progress": "progress",
     },
+    "laws": {"scenario": "scenario", "count": "whole"},
     "lifecycle_cost": {"scenario": "scenario", "design": "design"},
     "load": {"name": "path", "changes": "mapping"},
     "monte_carlo": {

@@ -25,10 +25,13 @@ KEYS = {
     "storage_tiers": ("tier",),
     "throughput": ("category", "model", "chip", "chips", "batch", "input_tokens", "output_tokens"),
     "law_posterior": ("law", "statistic", "row", "column"),
+    "law_weights": ("law",),
+    "law_draws": ("law", "E", "A", "B", "alpha", "beta", "gamma"),
     "columns": ("table", "column"),
 }
 KINDS = {"measured", "list price", "reported", "derived", "assumption"}
-FACTS = [name for name in KEYS if name != "columns"]
+FACTS = [name for name in KEYS if name not in ("columns", "law_draws")]
+"""The draws of a law have the source of its row in law_weights."""
 
 
 def is_number(text: str) -> bool:

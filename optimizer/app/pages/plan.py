@@ -4,6 +4,7 @@ import streamlit as st
 
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app import show
+from optimizer.app.answers import across_laws
 from optimizer.app.controls import choice, escaped, fields
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.snippets import command_snippet, python_snippet
