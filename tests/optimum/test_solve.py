@@ -36,6 +36,7 @@ def test_json_is_the_documented_object(lecture):
         "savings",
         "band",
         "certificate",
+        "across_laws",
         "warnings",
         "title",
         "scenario",
@@ -367,7 +368,7 @@ def test_a_decided_size_when_data_runs_dry(lecture, unique, params):
 
 
 def test_tokens_beyond_what_floats_hold_are_named(lecture):
-    with pytest.raises(InfeasibleError, match=r"leave the range .* \(tokens are searched as far as e\^") as caught:
+    with pytest.raises(InfeasibleError, match=r"leave the range .* \(counts are searched as far as e\^") as caught:
         solve(lecture.update({"law.beta": 0.01, "goal": {"kind": "params", "params": 1e11}}))
     assert caught.value.status is Status.NOT_CONVERGED
 
