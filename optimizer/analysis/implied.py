@@ -14,7 +14,7 @@ References:
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -34,9 +34,9 @@ from ..optimum.pairing import design_of_loss, ln_rl_tokens
 from ..optimum.program import design_at
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
-from ..optimum.structure import flattened
+from ..optimum.structure import flattened, general
 
-__all__ = ["ImpliedTraffic", "design_of_size", "implied_traffic", "with_traffic"]
+__all__ = ["ImpliedTraffic", "design_of_size", "implied_scales", "implied_traffic", "with_traffic"]
 
 
 class ImpliedTraffic(NamedTuple):
@@ -103,14 +103,8 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
             ]
         )
     tree, leaves = flattened(scenario)
-    (by_loss, by_training, by_serving), rl_tokens = (
-        np.asarray(v) for v in _slopes(tree, leaves, np.log([size, tokens]))
-    )
-    with np.errstate(all="ignore"):
-        ratio = by_loss[0] / by_loss[1] if by_loss[1] else math.inf
-        asked = ratio * by_training[1] - by_training[0]
-        gained = by_serving[0] - ratio * by_serving[1]
-        scale = float(asked / gained) if gained > 0 else math.nan
+    slopes, rl_tokens = (np.asarray(v) for v in _slopes(tree, leaves, np.log([size, tokens])))
+    scale = float(_scale(slopes))
     return ImpliedTraffic(
         input_tokens=scale * demand[0] + 0.0,
         output_tokens=scale * demand[2] + 0.0,
@@ -118,6 +112,39 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
         per_train_token=scale * (demand[0] + demand[2]) / tokens,
         rl_tokens=float(rl_tokens),
     )
+
+
+def implied_scales(
+    scenario: Scenario, n_params: float, train_tokens: float, laws: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """The implied traffic as a multiple of the scenario's, under many laws of one kind.
+
+    Args:
+        scenario: as `implied_traffic`.
+        n_params: active parameters N (count), above 0.
+        train_tokens: pre-training tokens D (count), above 0.
+        laws: dotted path of a coefficient -> its value in each law.
+
+    Returns:
+        One number a law; NaN as `implied_traffic`.
+
+    """
+    tree, leaves = flattened(scenario)
+    paths = [path for path, _, _ in general(scenario).quantities()]
+    many = np.tile(leaves, (len(next(iter(laws.values()))), 1))
+    for path, values in laws.items():
+        many[:, paths.index(path)] = values
+    return _scale(np.asarray(_slopes_of_laws(tree, many, np.log([n_params, train_tokens]))))
+
+
+def _scale(slopes: np.ndarray) -> np.ndarray:
+    """m of d(C1 + m C2)/dn = (eN / eD) d(C1 + m C2)/dd, from `_slopes`; NaN where traffic does not make a smaller model better."""
+    by_loss, by_training, by_serving = np.moveaxis(slopes, -2, 0)
+    with np.errstate(all="ignore"):
+        ratio = by_loss[..., 0] / by_loss[..., 1]
+        asked = ratio * by_training[..., 1] - by_training[..., 0]
+        gained = by_serving[..., 0] - ratio * by_serving[..., 1]
+        return np.where(gained > 0, asked / gained, math.nan)
 
 
 def design_of_size(scenario: Scenario, n_params: float) -> Design:
@@ -173,6 +200,19 @@ def _target(scenario: Scenario) -> float:
 
 @compiled(structure=1)
 def _slopes(
+    tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, "2"]
+) -> tuple[Float[Array, "3 variable"], Float[Array, ""]]:
+    return _slopes_at(tree, leaves, x)
+
+
+@compiled(structure=1)
+def _slopes_of_laws(
+    tree: Hashable, leaves: Float[Array, " law leaf"], x: Float[Array, "2"]
+) -> Float[Array, " law 3 variable"]:
+    return jax.vmap(lambda one: _slopes_at(tree, one, x)[0])(leaves)
+
+
+def _slopes_at(
     tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, "2"]
 ) -> tuple[Float[Array, "3 variable"], Float[Array, ""]]:
     """Derivatives by ln N, ln D (and ln R) of ln l and of both parts of the cost in units of their sum; and R (count).

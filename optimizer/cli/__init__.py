@@ -9,6 +9,7 @@ import typer
 
 from .app import app
 from .fit import fit
+from .implied import implied
 from .presets import presets
 from .prices import prices
 from .reproduce import reproduce
@@ -28,7 +29,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, prices, app):
+for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, implied, prices, app):
     main.command()(command)
 
 

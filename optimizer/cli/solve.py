@@ -11,6 +11,7 @@ from ._common import (
     ScenarioName,
     Settings,
     complain,
+    records,
     reporting_errors,
     scenario_with,
     show,
@@ -35,6 +36,7 @@ def solve(
     with reporting_errors():
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
+        from ..analysis.experts import expert_laws
         from ..analysis.laws import with_laws
         from ..optimum.solve import Status
         from ..optimum.solve import solve as solve_scenario
@@ -47,13 +49,20 @@ def solve(
         best = with_laws(best)
         solved = best.status is Status.OPTIMAL
         found = [compare(best, price) for price in offers] if solved else []
+        spread = expert_laws(question) if solved else None
         if json_:
-            also = {"message": best.message} if best.message else {}
+            also: dict[str, object] = {"message": best.message} if best.message else {}
+            if spread is not None:
+                also["expert_laws"] = records(spread)
             show_json(best.to_dict() | also | ({"against": [offer.to_dict() for offer in found]} if offers else {}))
         elif solved:
             from ..report.text import solution_text
 
             show(solution_text(best))
+            if spread is not None:
+                from ..report.sentences import experts
+
+                show(experts(spread))
             if found:
                 from ..report.prices_text import against_text
 

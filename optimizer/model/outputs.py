@@ -23,6 +23,7 @@ __all__ = [
     "PHASES",
     "POINT",
     "POSITIVE",
+    "REVEALED",
     "SENSITIVE",
     "Output",
     "heading",
@@ -77,6 +78,7 @@ _DECLARED = (
     Output("kkt_residual", "KKT residual", "residual", "1"),
     Output("band_tolerance", "tolerance of the band", "band", "1", kind="share"),
     Output("implied_tokens", "implied lifetime tokens", "implied T", "tokens"),
+    Output("implied_tokens_per_day", "implied tokens per day", "implied T a day", "tokens/day"),
     Output("implied_input_tokens", "implied input tokens", "implied input", "tokens"),
     Output("implied_output_tokens", "implied output tokens", "implied output", "tokens"),
     Output("implied_per_train_token", "implied tokens per training token", "T/D", "1", "T/D"),
@@ -173,6 +175,17 @@ NARROW = (
 """Outputs of a table that fits on a page."""
 IMPLIED = ("implied_tokens", "implied_per_train_token", "implied_scale", "excess_cost")
 """Further outputs of such a table where sizes are decided."""
+REVEALED = (
+    "overtraining_vs_rule_of_20",
+    "overtraining_vs_law",
+    *(
+        f"implied_{name}{end}"
+        for name in ("per_train_token", "tokens", "tokens_per_day")
+        for end in ("", "_low", "_high")
+    ),
+    "probability",
+)
+"""Outputs of a design that was built: what it says about the traffic expected."""
 INVERSE = (
     *POSITIVE[: POSITIVE.index("loss") + 1],
     *(f"implied_{name}" for name in ("tokens", "input_tokens", "output_tokens", "per_train_token", "scale")),

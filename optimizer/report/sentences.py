@@ -13,7 +13,7 @@ from ..optimum.solution import Solution, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["held", "saving", "unpriced", "unspent", "verdict"]
+__all__ = ["experts", "held", "saving", "unpriced", "unspent", "verdict"]
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -43,6 +43,22 @@ def unspent(best: Solution) -> str:
         f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
         + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
         + " no design within the limits and the budget has a lower loss."
+    )
+
+
+def experts(frame: "pd.DataFrame | None") -> str:
+    """The optimum under each law of experts in one line, from `expert_laws`; "" without one."""
+    if frame is None:
+        return ""
+    found = [
+        f"{row['law']} {human(row['n_params'], 3)} on {human(row['train_tokens'], 3)} tokens"
+        if row["status"] == "optimal"
+        else f"{row['law']} has no answer"
+        for row in frame.reset_index().to_dict("records")
+    ]
+    return (
+        f"Laws of experts, active parameters: {'; '.join(found)}. None is known to be fitted beyond 2.7B active parameters: "
+        "read the spread, not one law."
     )
 
 

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from optimizer import InputError, ensemble, load, solve
+from optimizer.analysis.experts import expert_laws, under_expert_laws
+from optimizer.assumptions.numbers import human
+from optimizer.report.sentences import experts
 
 
 def test_every_credible_law_with_its_band(lecture):
@@ -66,3 +69,23 @@ def test_what_cannot_be_asked(lecture):
         ensemble(lecture, {"hofmann": 1, "besiroglu": -1})
     assert "did you mean 'hoffmann'" in str(caught.value)
     assert "weights must be" in str(caught.value)
+
+
+def test_laws_of_experts_answer_the_same_question():
+    """Models of one ratio of all to active parameters, as good as one size compute-optimal under the scenario's own law."""
+    dense = load("lecture-2026")
+    assert under_expert_laws(dense) == {}
+    assert expert_laws(dense) is None
+    assert experts(None) == ""
+    own = {"kind": "moe", "name": "ludziejewski", "experts": 16, "a": 36.0, "label": "ours"}
+    s = dense.update({"law": own, "goal": {"kind": "loss", "loss": 1.8}, "rl": {"policy": "none"}})
+    asked = under_expert_laws(s)
+    assert list(asked) == ["ours", "abnar", "krajewski"]
+    assert [float(other.law.total_over_active) for other in asked.values()] == pytest.approx([11, 11, 11])
+    # 6 N D at the loss of the goal is least at N0: a grid over sizes on its line of equal loss.
+    sizes = np.geomspace(1e9, 1e13, 100_001)
+    least = sizes[np.nanargmin(sizes * s.law.tokens_for(sizes, 1.8 - s.law.c))]
+    assert [asked[law].goal.like_params for law in ("abnar", "krajewski")] == pytest.approx([least] * 2, rel=2e-4)
+    frame = expert_laws(s)
+    assert frame.loc["abnar", "n_params"] == solve(asked["abnar"]).design.n_params
+    assert f"abnar {human(frame.loc['abnar', 'n_params'], 3)} on " in experts(frame)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from optimizer.analysis.experts import expert_laws
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app import show
 from optimizer.app.answers import across_laws
@@ -9,13 +10,14 @@ from optimizer.app.controls import choice, escaped, fields
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
+from optimizer.app.work import worked
 from optimizer.assumptions.naming import described, title
 from optimizer.assumptions.numbers import human, times
 from optimizer.model.outputs import output_of, with_unit, written
 from optimizer.optimum.solution import Solution
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.chart.theme import capital
-from optimizer.report.sentences import unspent, verdict
+from optimizer.report.sentences import experts, unspent, verdict
 
 
 def page() -> None:
@@ -60,6 +62,9 @@ def _design(best: Solution) -> None:
     with right:
         show.put(phases)
     st.caption(escaped(f"{best.certificate.sentence} {unspent(best)}".strip()))
+    if best.scenario.law.shape:
+        spread = worked(best.scenario, "laws of experts", lambda progress: expert_laws(best.scenario, progress))
+        st.caption(escaped(experts(spread)))
 
 
 def _metric(
