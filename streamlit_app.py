@@ -1,43 +1,60 @@
 """Overtrain in a browser: `overtrain app`, or `streamlit run streamlit_app.py`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 import optimizer
 from optimizer.app.answers import spared
-from optimizer.app.pins import pin_control
-from optimizer.app.show import look, notices
-from optimizer.app.sidebar import sidebar
-from optimizer.app.state import question, write_link
+from optimizer.app.frame import filled, framed, phone_links
+from optimizer.app.show import look
+from optimizer.app.state import question
 
 st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
 PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 
 PLAN = st.Page(PAGES / "plan.py", title="Plan", icon=":material/balance:", default=True)
-page = st.navigation(
-    [
-        PLAN,
-        st.Page(PAGES / "why.py", title="Why 100x", url_path="why", icon=":material/help:"),
-        st.Page(PAGES / "sensitivity.py", title="Sensitivity", url_path="sensitivity", icon=":material/tornado:"),
-        st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:"),
-        st.Page(PAGES / "sizes.py", title="Model-size table", url_path="sizes", icon=":material/table:"),
-        st.Page(PAGES / "compare.py", title="Compare", url_path="compare", icon=":material/compare_arrows:"),
-        st.Page(PAGES / "sources.py", title="Sources", url_path="sources", icon=":material/menu_book:"),
-    ],
-    position="top",
-)
+UNCERTAINTY = st.Page(PAGES / "sensitivity.py", title="Uncertainty", url_path="uncertainty", icon=":material/tornado:")
+SERVING = st.Page(PAGES / "serving.py", title="Serving", url_path="serving", icon=":material/dns:")
+TABLES = st.Page(PAGES / "tables.py", title="Tables and Compare", url_path="tables", icon=":material/table:")
+METHOD = st.Page(PAGES / "method.py", title="Method", url_path="method", icon=":material/menu_book:")
+VISIBLE = [PLAN, UNCERTAINTY, SERVING, TABLES, METHOD]
+OLD = {
+    "why": (METHOD, "Why 100x"),
+    "sources": (METHOD, "Sources"),
+    "sizes": (TABLES, "Model-size table"),
+    "compare": (TABLES, "Compare"),
+    "sensitivity": (UNCERTAINTY, None),
+}
+"""Addresses of earlier versions, with the page and the part of it that they lead to."""
+
+
+def _moved(old: str) -> Callable[[], None]:
+    def go() -> None:
+        page, part = OLD[old]
+        if part:
+            st.session_state[f"{page.url_path}_part"] = part
+        st.switch_page(page)
+
+    go.__name__ = old
+    return go
+
+
+moved = [st.Page(_moved(old), title=old, url_path=old, visibility="hidden") for old in OLD]
+page = st.navigation([*VISIBLE, *moved], position="top")
 
 asked = question()
+if page in moved:
+    page.run()
 look()
-notices(asked)
-# Plan answers at once, so the answer comes first; other pages may work for a while, with the sidebar in sight.
-if page == PLAN:
+phone_links(VISIBLE)
+if page == PLAN:  # it answers at once, so the answer is drawn before the controls
     page.run()
-sidebar(asked, page.title)
-pin_control(asked)
-write_link(asked)  # before a page that may end, or wait to be asked for long work
-if page != PLAN:
-    page.run()
+else:
+    place = framed(first=False)
+    filled(place, asked)
+    with place.body:
+        page.run()
 spared()

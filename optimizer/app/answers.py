@@ -1,7 +1,7 @@
 """Cached answers: one solve for each scenario, for all sessions of a server."""
 
 import gc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import streamlit as st
@@ -12,7 +12,10 @@ from ..optimum.solution import Solution
 from ..optimum.solve import solve
 from .work import in_thread, waiting
 
-__all__ = ["across_laws", "answer", "spared", "warm"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["across_laws", "answer", "curve", "spared", "warm"]
 
 
 _KNOWN: set[Any] = set()
@@ -43,13 +46,26 @@ def across_laws(toml: str, _best: Solution) -> str:  # noqa: ARG001
     return found.sentence if found else ""
 
 
+def curve(best: Solution) -> "pd.DataFrame":
+    """The cost curve of an answer that many questions are compared with."""
+    return _curve(best.scenario.to_toml(), best)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _curve(toml: str, _best: Solution) -> "pd.DataFrame":  # noqa: ARG001
+    from ..analysis.plans import cost_curve
+
+    return cost_curve(_best)
+
+
 def warm() -> None:
     """Load and compile what the first page needs; for a thread that runs while the browser loads the page."""
     from ..analysis.plans import cost_curve
-    from ..assumptions.library import load, presets
+    from ..assumptions.library import load
     from ..report import chart
+    from .state import OPENING
 
-    chart.cost_against_params.drawing(cost_curve(solve(load(presets()[0])))).spec()
+    chart.cost_against_params.drawing(cost_curve(solve(load(OPENING)))).spec()
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,15 +4,16 @@ Label, unit, bounds, range and source come from the declaration of the field. Wi
 values of the session's question, and their callbacks change the question.
 """
 
+import math
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import streamlit as st
 
 from ..assumptions.law import law_names
 from ..assumptions.named import NamedAssumption
-from ..assumptions.numbers import human, parse_number
+from ..assumptions.numbers import human, percent
 from ..assumptions.quantity import Assumption, Quantity, blocks_in
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
@@ -21,7 +22,7 @@ from .answers import answer
 from .state import Question, question
 from .switch import start_of
 
-__all__ = ["GROUPS", "choice", "escaped", "fields", "group"]
+__all__ = ["GROUPS", "choice", "escaped", "fields", "group", "lever"]
 
 GROUPS = {
     "goal": "Goal",
@@ -34,7 +35,6 @@ GROUPS = {
     "money": "Money and chips",
     "limits": "Limits",
 }
-NOTCHES = 41
 DECADE, THOUSAND = 10.0, 1000.0
 _NONE = "(own numbers)"
 _MARK = "● "
@@ -46,18 +46,18 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in _SPECIAL else c for c in text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
-def group(name: str, page: str) -> None:
+def group(name: str) -> None:
     """One block of the scenario, collapsed; its controls exist only while it is open, so that closed groups cost nothing."""
     asked = question()
     # The label stays the same: with another label the browser would take it for a new, closed group.
-    box = st.expander(GROUPS[name], key=f"open.{name}.{page}", on_change="rerun")
+    box = st.expander(GROUPS[name], key=f"open.{name}", on_change="rerun")
     if box.open:
         with box:
             fields(getattr(asked.scenario, name), f"{name}.", annotation=Scenario.model_fields[name].annotation)
 
 
-def fields(block: Assumption, prefix: str, annotation: Any = None) -> None:
-    """Controls of every field of a block, and of the blocks in it."""
+def fields(block: Assumption, prefix: str, annotation: Any = None, without: Collection[str] = ()) -> None:
+    """Controls of every field of a block but those named in `without`, and of the blocks in it."""
     asked = question()
     kinds = blocks_in(annotation) if annotation is not None else ()
     if block.tag and len(kinds) > 1:
@@ -71,6 +71,8 @@ def fields(block: Assumption, prefix: str, annotation: Any = None) -> None:
     for name in sorted(type(block).model_fields, key=lambda name: name not in own):
         info = type(block).model_fields[name]
         value, path = getattr(block, name), f"{prefix}{name}"
+        if name in without:
+            continue
         declared = type(block).quantity(name)
         if declared is not None:
             _number(path, declared, value, type(block), asked)
@@ -101,8 +103,10 @@ def _key(path: str, what: str) -> str:
     return f"{what}.{path}"
 
 
-def choice(path: str, options: list[str], value: str, about: str, asked: Question) -> None:
-    """A list to choose from; a new kind starts with values for the fields that it needs."""
+def choice(
+    path: str, options: list[str], value: str, about: str, asked: Question, named: Mapping[str, str] | None = None
+) -> None:
+    """A list to choose from, or with names for all of them a row of buttons; a new kind starts with values for the fields it needs."""
     key = _key(path, "choice")
     st.session_state[key] = str(asked.pending.get(path, value))
     if st.session_state[key] not in options:
@@ -117,7 +121,14 @@ def choice(path: str, options: list[str], value: str, about: str, asked: Questio
             now.change(found, instead_of=block)
 
     mark = _MARK if path in asked.changed() else ""
+    if named:
+        st.segmented_control(
+            _sentence(about), options, key=key, on_change=chosen, format_func=lambda v: named.get(v, v), required=True,
+            label_visibility="collapsed", width="stretch",
+        )  # fmt: skip
+        return
     st.selectbox(f"{mark}{_sentence(about)}", options, key=key, on_change=chosen, help=f"`{path}`")
+    _refused(path, about, asked)
     _reset(path, asked)
 
 
@@ -132,6 +143,7 @@ def _text(path: str, value: str, about: str, asked: Question) -> None:
     st.text_input(
         f"{mark}{_sentence(about)}", key=key, help=f"`{path}`", max_chars=40, on_change=_set, args=(path, key)
     )
+    _refused(path, about, asked)
     _reset(path, asked)
 
 
@@ -161,22 +173,142 @@ def _number(path: str, declared: Quantity, value: float | None, block: type[Assu
         args=(path, key),
     )
     if value is not None and declared.low is not None and declared.high is not None and path not in asked.pending:
-        _slider(slider, path, float(value), float(declared.low), float(declared.high))
+        if low_is_off(declared):
+            _switch(path, declared, float(value))
+        if value or not low_is_off(declared):
+            _slider(slider, path, declared, float(value), asked)
+    _refused(path, declared.about, asked)
     _reset(path, asked)
 
 
-def _slider(key: str, path: str, value: float, low: float, high: float) -> None:
-    how: dict[str, Any] = {"key": key, "label_visibility": "collapsed", "on_change": _slide, "args": (path, key)}
+def lever(path: str, declared: Quantity, value: float, about: str, asked: Question) -> None:
+    """A number in one row: the exact number as text, its slider, and what it was; rates and shares are written in per cent."""
+    key, pending = _key(path, "text"), asked.pending.get(path, value)
+    rate = declared.unit.startswith("1")
+    wrote = str(pending) if not isinstance(pending, float) else f"{100 * pending:.6g}%" if rate else human(pending, 6)
+    st.session_state[key] = wrote
+    mark = _MARK if path in asked.changed() else ""
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False)
+    row.text_input(
+        f"{about}, exact", key=key, label_visibility="collapsed", placeholder="not set", max_chars=40, width=92, on_change=_set,
+        args=(path, key),
+    )  # fmt: skip
+    with row:
+        shown = (
+            _slider(_key(path, "slider"), path, declared, float(value), asked, label=f"{mark}{about}")
+            if value
+            else False
+        )
+        if not shown:
+            st.toggle(
+                f"{mark}{about}", key=_key(path, "switch"), value=False, on_change=_switched, args=(path, declared)
+            )
+        _reset(path, asked, row=True)
+    _refused(path, about, asked)
+
+
+def low_is_off(declared: Quantity) -> bool:
+    """Whether 0 means that the thing is left out: a switch says so, as no logarithm reaches it."""
+    return declared.low == 0 and (declared.high or 0) > 0
+
+
+def _switch(path: str, declared: Quantity, value: float) -> None:
+    key = _key(path, "switch")
+    st.session_state[key] = value != 0
+    st.toggle(
+        "on" if value else "off (0)", key=key, on_change=_switched, args=(path, declared), help=f"`{path}`: off is 0"
+    )
+
+
+def _switched(path: str, declared: Quantity) -> None:
+    now = question()
+    if not st.session_state[_key(path, "switch")]:
+        now.change({path: 0.0})
+        return
+    before = now.changed().get(path)
+    least, most = float(declared.low or 0), float(declared.high or 1)
+    now.change({path: before or (math.sqrt(least * most) if least > 0 else most / DECADE)})
+
+
+def _refused(path: str, about: str, asked: Question) -> None:
+    """Below a field, why its value is refused, in the words of its label."""
+    for sentence in asked.problems:
+        if path in asked.pending and sentence.startswith(f"{path} "):
+            asked.placed.add(sentence)
+            st.error(escaped(_sentence(about + sentence.removeprefix(path))))
+
+
+def _slider(key: str, path: str, declared: Quantity, value: float, asked: Question, label: str = "") -> bool:
+    """A slider, in logarithms where the number is positive and may change by a factor; whether there is one."""
+    how: dict[str, Any] = {"key": key, "on_change": _slide, "args": (path, key)}
+    how |= {} if label else {"label_visibility": "collapsed"}
+    rate = bool(label) and declared.unit.startswith("1")
+    label = label or f"{path}, slider"
+    low, high = (0.0 if end is None else float(end) for end in (declared.low, declared.high))
+    narrow = low > 0 and high / low < DECADE * (1 - 1e-12)
+    share = declared.unit == "1" and high == 1
     st.session_state[key] = value
-    if low > 0 and high / low >= DECADE * (1 - 1e-12):
-        # The browser identifies a notch by its label: of two equal labels only one could be selected.
-        notches = {human(low * (high / low) ** (i / (NOTCHES - 1)), 2) for i in range(NOTCHES)} - {human(value, 3)}
-        options = sorted([*map(parse_number, notches), value])
-        st.select_slider(f"{path}, slider", options, format_func=lambda v: human(v, 3), **how)
-    else:
-        step = (high - low) / 100
-        written = "compact" if high >= THOUSAND else "%.4g"
-        st.slider(f"{path}, slider", min(low, value), max(high, value), step=step, format=written, **how)
+    if value > 0 and low >= 0 and not narrow:
+        options = notches(value, _start(path, value, asked), most=1.0 if share else math.inf)
+        st.select_slider(label, options, format_func=lambda v: percent(v) if rate and share else human(v, 3), **how)
+        return True
+    if high > low:
+        step = 10.0 ** math.floor(math.log10((high - low) / 20))
+        written = "compact" if high >= THOUSAND else "percent" if rate else "%.4g"
+        st.slider(label, min(low, value), max(high, value), step=step, format=written, **how)
+        return True
+    return False
+
+
+def _start(path: str, value: float, asked: Question) -> float:
+    """What a slider is centred on: the preset's value, so that it stays put; the value itself where that is ten times away or more."""
+    before = asked.changed().get(path, value)
+    near = isinstance(before, float) and before > 0 and 1 / DECADE < value / before < DECADE
+    return float(before) if near else value
+
+
+_READABLE = (
+    1.0,
+    1.1,
+    1.2,
+    1.3,
+    1.4,
+    1.5,
+    1.6,
+    1.8,
+    2.0,
+    2.2,
+    2.5,
+    2.8,
+    3.0,
+    3.5,
+    4.0,
+    4.5,
+    5.0,
+    5.5,
+    6.0,
+    7.0,
+    8.0,
+    9.0,
+)
+"""Steps within a decade, about a tenth apart, each with at most two digits."""
+
+
+def notches(value: float, start: float, most: float = math.inf) -> list[float]:
+    """Numbers of two digits from a tenth of `start` to ten times it, with the value, the start, and twice and half the value.
+
+    >>> notches(0.1, 0.1, most=1.0)[:4]
+    [0.01, 0.011, 0.012, 0.013]
+
+    """
+    first = math.floor(math.log10(start / DECADE))
+    found = [float(f"{step}e{first + i}") for i in range(4) for step in _READABLE]
+    found += [value, start, 2 * value, value / 2]
+    ends = start / DECADE * (1 - 1e-9), min(start * DECADE, most) * (1 + 1e-9)
+    inside = [v for v in found if ends[0] <= v <= ends[1]]
+    # The browser identifies a notch by its label: of two equal labels only one could be selected, and that is the value's.
+    by_label = {human(v, 3): v for v in [*inside, start, value]}
+    return sorted(by_label.values())
 
 
 def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:
@@ -188,15 +320,15 @@ def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:
     return "  \n".join(filter(None, parts))
 
 
-def _reset(path: str, asked: Question) -> None:
+def _reset(path: str, asked: Question, *, row: bool = False) -> None:
     changed = asked.changed()
     if path not in changed and path not in asked.pending:
         return
     before = changed.get(path)
     text = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
     st.button(
-        f"↺ {text}" if path in changed else "↺", key=_key(path, "reset"), type="tertiary",
-        help=f"reset {path}", on_click=_resetter(path),
+        f"↺ {text}" if path in changed and not row else "↺", key=_key(path, "reset"), type="tertiary",
+        help=f"reset {path} to {text}", on_click=_resetter(path),
     )  # fmt: skip
 
 

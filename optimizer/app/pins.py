@@ -190,9 +190,8 @@ def _called(asked: Question) -> str:
 
 
 def pin_control(asked: Question) -> None:
-    """Pin the current scenario, in the sidebar of every page."""
-    # The label stays the same: a box whose label changed would be another one to the browser, and closed.
-    box = st.sidebar.expander("Pin for comparison", key="open.pins", on_change="rerun")
+    """Pin the current scenario under a name, from every page."""
+    box = st.popover("Pin", key="open.pins", on_change="rerun", help="keep this scenario to compare with")
     if not box.open:
         return
     with box:
@@ -200,7 +199,7 @@ def pin_control(asked: Question) -> None:
             name = suggested(pins(), _called(asked))
             st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
             st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
-        st.caption(f"{len(pins())} pinned; page Compare shows them side by side.")
+        st.caption(f"{len(pins())} pinned; the page Tables and Compare shows them side by side.")
         for sentence in st.session_state.pop("pin_problems", ()):
             st.error(escaped(sentence))
 

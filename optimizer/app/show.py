@@ -38,6 +38,7 @@ __all__ = [
     "dark",
     "download",
     "figure",
+    "height",
     "look",
     "metrics",
     "notices",
@@ -60,9 +61,12 @@ SHORT, LETTER, CELL = 24, 8, 24
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """For screen readers: read aloud, not shown."""
 _LOOK = """<style>
-[data-testid=stMainBlockContainer] {padding-top: 4.5rem}
-.st-key-metrics [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
-.st-key-metrics [data-testid=stMetricLabel] p {white-space: normal}
+[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap: 0.5rem}
+.st-key-metrics [data-testid=stElementContainer],
+.st-key-more [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
+.st-key-metrics [data-testid=stMetricLabel] p, .st-key-more [data-testid=stMetricLabel] p {white-space: normal}
+.st-key-metrics [data-testid=stMetricValue] {font-size: 1.6rem}
+.st-key-head h1 {font-size: 1.4rem; padding: 0.25rem 0}
 .st-key-stale {opacity: 0.4}
 </style>"""
 """Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
@@ -85,14 +89,15 @@ def now() -> None:
 
 
 def notices(asked: Question) -> None:
-    """Above every page: problems of a link, of a file and of typed values."""
+    """Above every page: problems of a link, of a file, and of typed values whose field is not in sight."""
     if asked.notice:
         st.warning(
             f"These parts could not be read and are ignored; the scenario is {escaped(title(asked.scenario))}:\n\n"
             + "\n\n".join(escaped(sentence) for sentence in asked.notice)
         )
-    if asked.problems:
-        problems(asked.problems)
+    left = [sentence for sentence in asked.problems if sentence not in asked.placed]
+    if left:
+        problems(left)
 
 
 def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
@@ -138,9 +143,9 @@ def unfaded() -> None:
     st.html(_UNFADED)
 
 
-def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]]) -> None:
+def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]], key: str = "metrics") -> None:
     """Rows of metrics, two side by side on a phone: label with unit, value, the range below it, its help text."""
-    box = st.container(key="metrics")
+    box = st.container(key=key)
     for row in rows:
         line = box.container(horizontal=True)
         for label, value, below, about in row:
@@ -171,6 +176,12 @@ def figure(draw: Drawn, frame: "pd.DataFrame", *more: Any, name: str = "", **opt
     """
     drawing = partial(draw.drawing, frame, *more, **options)
     return Figure(frame, drawing, drawing(dark=dark()).spec(), name or draw.name)
+
+
+def height(made: Figure, pixels: int) -> Figure:
+    """A figure of another height, where a page has less room."""
+    made.spec["height"] = pixels
+    return made
 
 
 def chart(

@@ -1,44 +1,83 @@
-"""The sidebar of every page: preset, undo, reset, every assumption, and the scenario as a file."""
+"""The column of controls on every page: scenario, traffic, groups of assumptions, and the scenario as a file."""
 
 from collections.abc import Iterable
 
 import streamlit as st
 
 from ..assumptions.library import load, presets
+from ..assumptions.naming import described, title
+from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
-from .controls import GROUPS, escaped, group
+from ..assumptions.scenario import Scenario
+from .controls import GROUPS, choice, escaped, fields, group, lever
 from .link import uploaded_scenario
-from .state import Question, question
+from .pins import pin_control, pins
+from .state import LECTURE, Question, question
 
-__all__ = ["sidebar"]
+__all__ = ["BASELINE", "baseline", "sidebar"]
+
+PRESET_BASELINE = "the preset"
+BASELINE = "baseline"
+"""Key of the scenario that metrics and charts are compared with."""
+KINDS = {"total": "Total", "growth": "Growth", "table": "Table / CSV"}
+LEVERS = {
+    "total": {"input_tokens": "Input tokens in all", "output_tokens": "Output tokens in all", "share": "Share of this model"},
+    "growth": {
+        "tokens_per_day": "Tokens per day at the start", "growth": "Growth per month", "months": "Lifetime in months",
+        "share": "Share of this model",
+    },
+    "table": {"share": "Share of this model"},
+}  # fmt: skip
+"""The numbers of a forecast that are moved first, with short labels."""
+_COPY = """<button id="copy-link" type="button" title="Copy the address of this page, which is the scenario">Copy link</button>
+<script>{ const b = document.getElementById('copy-link');
+b.onclick = () => navigator.clipboard.writeText(location.href).then(() => {
+  b.textContent = 'Copied'; setTimeout(() => { b.textContent = 'Copy link'; }, 1500); }); }</script>"""
 
 
-def sidebar(asked: Question, page: str) -> None:
-    """The sidebar; the Plan page has the traffic in its body instead."""
-    with st.sidebar:
-        _preset(asked)
-        changed = asked.changed()
-        differ = "value differs" if len(changed) == 1 else "values differ"
-        row = st.container(horizontal=True)
-        row.button(
-            "Undo",
-            key="undo",
-            on_click=lambda: question().undo(),
-            disabled=not (asked.steps or asked.problems),
-            width="stretch",
-        )
-        row.button("Reset all", key="reset_all", on_click=lambda: question().choose(question().preset),
-                   disabled=not (changed or asked.problems), width="stretch")  # fmt: skip
-        st.caption(
-            f"{len(changed)} {differ} from the preset, marked ●: {', '.join(_groups(changed))}."
-            if changed
-            else "All assumptions have their preset values."
-        )
-        for name in GROUPS:
-            if not (name == "traffic" and page == "Plan"):
-                group(name, page)
-        _file(asked)
-        st.caption("The address of this page is the scenario: share or bookmark it.")
+def baseline(asked: Question) -> Scenario:
+    """The scenario that the current one is compared with: a pin that was chosen, else the preset."""
+    chosen = pins().get(st.session_state.get(BASELINE, PRESET_BASELINE))
+    return chosen.scenario if chosen else load(asked.preset)
+
+
+def sidebar(asked: Question) -> None:
+    """All controls: scenario and traffic first, the rest in groups that are closed until they are opened."""
+    _scenario(asked)
+    _traffic(asked)
+    for name in GROUPS:
+        if name != "traffic":
+            group(name)
+    _search(asked)
+    _file(asked)
+
+
+def _scenario(asked: Question) -> None:
+    st.session_state["preset"] = asked.preset
+    st.selectbox(
+        "Scenario", presets(), key="preset", on_change=lambda: question().choose(st.session_state["preset"]),
+        help=escaped(f"{load(asked.preset).description}"),
+    )  # fmt: skip
+    changed = asked.changed()
+    row = st.container(horizontal=True, gap="small", key="acts")
+    row.button("Undo", key="undo", on_click=lambda: question().undo(), disabled=not (asked.steps or asked.problems))
+    row.button("Reset", key="reset_all", on_click=lambda: question().choose(question().preset),
+               disabled=not (changed or asked.problems), help="all values of the preset")  # fmt: skip
+    with row:
+        pin_control(asked)
+        st.html(_COPY, unsafe_allow_javascript=True, width="content")
+    if asked.preset != LECTURE:
+        st.button("Open the lecture: 100x", key="lecture", type="tertiary", on_click=lambda: question().choose(LECTURE))
+    if changed:
+        one = "value differs" if len(changed) == 1 else "values differ"
+        st.caption(f"{len(changed)} {one} from the preset, marked ●: {', '.join(_groups(changed))}.")
+    else:
+        st.caption(escaped(described(asked.scenario) or title(asked.scenario)))
+    if pins():
+        options = [PRESET_BASELINE, *pins()]
+        if st.session_state.get(BASELINE, PRESET_BASELINE) not in options:
+            del st.session_state[BASELINE]
+        st.selectbox("Compare with", options, key=BASELINE, persist_state="session")
 
 
 def _groups(changed: Iterable[str]) -> list[str]:
@@ -47,12 +86,44 @@ def _groups(changed: Iterable[str]) -> list[str]:
     return [label.lower() for name, label in GROUPS.items() if name in blocks] or ["its name"]
 
 
-def _preset(asked: Question) -> None:
-    st.session_state["preset"] = asked.preset
-    st.selectbox(
-        "Preset", presets(), key="preset", on_change=lambda: question().choose(st.session_state["preset"]),
-        help=escaped(f"{load(asked.preset).description}"),
-    )  # fmt: skip
+def _traffic(asked: Question) -> None:
+    """The forecast: how it is given, its levers, and the tokens that come of it."""
+    traffic = asked.scenario.traffic
+    levers = LEVERS[traffic.kind]
+    st.markdown("**Traffic**")
+    choice("traffic.kind", [*KINDS], traffic.kind, "forecast as", asked, KINDS)
+    for name, about in levers.items():
+        declared = type(traffic).quantity(name)
+        if declared is not None:
+            lever(f"traffic.{name}", declared, float(getattr(traffic, name)), about, asked)
+    expected = traffic.demand()
+    tokens = human(float(expected.input_tokens) + float(expected.output_tokens), 3)
+    where = " Edit the months in the tab Table and CSV of the Plan page." if traffic.kind == "table" else ""
+    st.markdown(f"= **{tokens} tokens** for this model.{where}")
+    box = st.expander("More about the traffic", key="open.traffic", on_change="rerun")
+    if box.open:
+        with box:
+            fields(traffic, "traffic.", without=levers)
+
+
+def _search(asked: Question) -> None:
+    """One assumption by its name in words; all of them can be searched."""
+    box = st.expander("All assumptions (search)", key="open.search", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        known = {path: (declared, value) for path, declared, value in asked.scenario.quantities()}
+        path = st.selectbox(
+            "Search", [*known], index=None, key="search", placeholder="type a word, such as utilisation",
+            format_func=lambda path: f"{known[path][0].about} ({path})" if path in known else path,
+        )  # fmt: skip
+        if path in known:
+            declared, value = known[path]
+            st.caption(
+                escaped(
+                    f"{GROUPS.get(path.partition('.')[0], '')}: {human(value, 6)} {declared.unit}; open this group to change it."
+                )
+            )
 
 
 def _file(asked: Question) -> None:
@@ -73,5 +144,5 @@ def _upload(asked: Question) -> None:
     try:
         asked.choose(asked.preset, uploaded_scenario(file.getvalue(), file.name))
     except InputError as error:
-        asked.notice = error.problems
+        asked.notice = (*error.problems, f"The scenario is still {title(asked.scenario)}.")
     st.rerun()

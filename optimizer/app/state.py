@@ -16,11 +16,13 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
-from .link import opened, parameters
+from .link import PRESET, opened, parameters
 
-__all__ = ["Question", "question", "write_link"]
+__all__ = ["LECTURE", "OPENING", "Question", "question", "write_link"]
 
 MOST_STEPS = 50
+OPENING, LECTURE = "frontier-moe-chat", "lecture-2026"
+"""Presets: what the app opens on, and the lecture, which a link without a preset means."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Question:
     """what was wrong with the link or the upload"""
     link: dict[str, str] | None = None
     """the parameters of a link that was not taken as it is, until something is changed"""
+    placed: set[str] = field(default_factory=set)
+    """problems that are shown below their field in this run"""
     answered: Solution | None = None
     """the last answer that was one"""
 
@@ -104,7 +108,7 @@ class Question:
 def question() -> Question:
     """The question of this session; on the first run the one that the URL names."""
     if "question" not in st.session_state:
-        st.session_state["question"] = _opened(st.query_params.to_dict())
+        st.session_state["question"] = _opened(st.query_params.to_dict() or {PRESET: OPENING})
     return st.session_state["question"]
 
 

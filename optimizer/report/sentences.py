@@ -8,12 +8,13 @@ from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import money
+from ..model.total import total_params
 from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["experts", "held", "saving", "unpriced", "unspent", "verdict"]
+__all__ = ["experts", "headline", "held", "nearby", "saving", "unpriced", "unspent", "verdict"]
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -21,16 +22,29 @@ SPENT = 1e-6
 """Share of a budget that counts as all of it."""
 
 
-def verdict(best: Solution) -> str:
-    """What the optimum is and how sure, in plain words."""
+def headline(best: Solution) -> str:
+    """What to build, in a few words."""
     needs_answer(best)
     n, d, _ = (float(v) for v in best.design)
+    every = float(total_params(best.scenario, n))
+    total = f" ({human(every, 3)} in total)" if every > n else ""
+    return f"Build {human(n, 3)} active parameters{total} and train them on {human(d, 3)} tokens"
+
+
+def nearby(best: Solution) -> str:
+    """The sizes within the band, in a clause."""
+    n = float(best.design.n_params)
     low, high = (n if math.isnan(end) else end for end in best.band.n_params)
     unknown = f" {best.band.unknown}" if best.band.unknown else ""
     return (
-        f"Build {human(n, 3)} active parameters and train them on {human(d, 3)} tokens; anything from {human(low, 3)} to {human(high, 3)} "
-        f"parameters costs at most {percent(best.band.tolerance)} more for the same loss.{unknown} {best.extrapolation.sentence}"
+        f"anything from {human(low, 3)} to {human(high, 3)} parameters costs at most {percent(best.band.tolerance)} more for the same "
+        f"loss.{unknown}"
     )
+
+
+def verdict(best: Solution) -> str:
+    """What the optimum is and how sure, in plain words."""
+    return f"{headline(best)}; {nearby(best)} {best.extrapolation.sentence}"
 
 
 def unspent(best: Solution) -> str:

@@ -10,7 +10,7 @@ from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
 
-from .session import PAGES, ROOT, agrees, opened, run, shown, texts_that_are_numbers, written
+from .session import PAGES, agrees, opened, run, shown, texts_that_are_numbers, turned, written
 
 
 @pytest.mark.parametrize("preset", presets())
@@ -19,7 +19,7 @@ def test_every_page_shows_every_preset(preset):
     assert agrees(at, load(preset))
     assert not at.error
     for page in PAGES[1:]:
-        at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / f"{page}.py"))
+        turned(at, page)
         run(at)
         for button in [b for b in at.button if b.label == "Calculate"]:
             button.click()  # long work is asked for

@@ -12,7 +12,7 @@ from optimizer.assumptions.differences import same
 from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
 
-from .session import ROOT, SMALL, opened, run
+from .session import SMALL, opened, run, turned
 
 LECTURE = "lecture-2026"
 
@@ -163,7 +163,7 @@ def test_pins_on_the_page_survive_other_pages():
     run(at)
     assert same(at.session_state["question"].scenario, load(SMALL))
     for page in ("sources", "compare"):
-        at.switch_page(str(ROOT / "optimizer" / "app" / "pages" / f"{page}.py"))
+        turned(at, page)
         run(at)
     assert list(at.session_state["pins"]) == ["renamed", SMALL]
     at.button(key="pin_remove.1").click()

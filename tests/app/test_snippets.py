@@ -44,7 +44,7 @@ def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path):
 
 def test_the_snippets_are_on_the_page():
     at = opened()
-    at.session_state["open.code"] = True
+    at.session_state["plan_tab"] = "Code"
     run(at)
     assert [block.value for block in at.code] == [
         python_snippet("lecture-2026", load("lecture-2026")).strip(),
@@ -58,7 +58,7 @@ def test_one_number_of_a_chip_or_a_tier_leaves_the_code_and_the_address_whole():
     at.text_input(key="text.money.serve_chip.usd_per_chip_hour").set_value("3")
     unfold(at, "money", "deployment")
     at.text_input(key="text.deployment.cache_tier.usd_per_device_hour").set_value("0.05")
-    at.session_state["open.code"] = True
+    at.session_state["plan_tab"] = "Code"
     run(at)
     wanted = load(
         "lecture-2026", {"money.serve_chip.usd_per_chip_hour": 3, "deployment.cache_tier.usd_per_device_hour": 0.05}

@@ -44,10 +44,10 @@ def test_a_generator_comes_back_with_its_shape_at_the_total_of_now():
     at = opened(preset="frontier-moe-chat")
     start = at.session_state["question"].scenario
     for kind in ("table", "growth"):
-        at.selectbox(key="choice.traffic.kind").set_value(kind)
+        at.segmented_control(key="choice.traffic.kind").set_value(kind)
         run(at)
     assert same(at.session_state["question"].scenario, start)
-    at.selectbox(key="choice.traffic.kind").set_value("table")
+    at.segmented_control(key="choice.traffic.kind").set_value("table")
     run(at)
     table = at.session_state["question"].scenario
     doubled = [
@@ -60,7 +60,7 @@ def test_a_generator_comes_back_with_its_shape_at_the_total_of_now():
     ]
     at.session_state["question"].change({"traffic.table": doubled})
     run(at)
-    at.selectbox(key="choice.traffic.kind").set_value("growth")
+    at.segmented_control(key="choice.traffic.kind").set_value("growth")
     run(at)
     found = at.session_state["question"].scenario
     assert found.traffic.tokens_per_day == pytest.approx(2 * start.traffic.tokens_per_day)

@@ -29,6 +29,7 @@ QUICK = (
     "test_a_forecast_comes_in_as_csv_and_goes_out_the_same",
     "test_a_phone_shows_the_answer_first_and_reaches_the_controls",
     "test_charts_are_dark_on_a_dark_page",
+    "test_the_first_screen_needs_no_scrolling",
 )
 """Tests that every run makes; a browser waits more than it works, so the others are part of the thorough run."""
 

@@ -40,7 +40,7 @@ def test_an_impossible_question_says_why_and_greys_the_last_answer(visit):
     page = visit()
     wanted = expected(load(LECTURE))
     shows(page, wanted)
-    unfolded(page, "limits-Plan")
+    unfolded(page, "limits")
     typed(page, ".st-key-text-limits-max_params input", "1B")
     best = solve(load(LECTURE, {"limits.max_params": "1B"}), throw=False)
     told(page, re.escape(best.message))
@@ -95,7 +95,7 @@ def test_a_scenario_file_is_read_and_a_hostile_one_is_refused(visit):
 def test_a_forecast_comes_in_as_csv_and_goes_out_the_same(visit):
     page = visit(f"/?preset={SMALL}")
     shows(page, expected(load(SMALL)))
-    unfolded(page, "csv")
+    page.get_by_role("radio", name="Table and CSV").click()
     given(page, "traffic_csv", "traffic.csv", csv_of(MONTHS).encode(), "text/csv")
     wanted = load(SMALL).update({"traffic.kind": "table", TABLE: MONTHS})
     shows(page, expected(wanted))
@@ -108,7 +108,7 @@ def test_a_forecast_comes_in_as_csv_and_goes_out_the_same(visit):
 
 
 def test_the_size_table_leaves_as_the_library_makes_it(visit):
-    page = visit("/sizes")
+    page = visit("/tables?preset=lecture-2026")
     page.get_by_role("button", name="Parquet").wait_for()
     table = size_table(load(LECTURE))
     for kind, read in (
@@ -135,7 +135,7 @@ def test_the_size_table_leaves_as_the_library_makes_it(visit):
 
 
 def test_long_work_is_asked_for_shows_its_progress_and_can_be_stopped(visit):
-    page = visit("/sensitivity")
+    page = visit("/uncertainty?preset=lecture-2026")
     page.get_by_text("Sobol indices").click()
     settled(page)
     slider = page.locator(".st-key-sobol_samples input[type=range]")
@@ -156,7 +156,7 @@ def test_long_work_is_asked_for_shows_its_progress_and_can_be_stopped(visit):
 
 def test_what_compiles_is_left_at_once_and_taken_up_again(visit):
     """JAX compiles the derivatives of a roofline for some seconds, which nothing can interrupt; the page does not wait for it."""
-    page = visit("/sensitivity?preset=frontier-moe-rack")
+    page = visit("/uncertainty?preset=frontier-moe-rack")
     page.get_by_role("button", name="Calculate").click()
     page.get_by_role("button", name="Stop", exact=True).click()
     settled(page)

@@ -77,5 +77,38 @@ def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):
     box = answer.bounding_box()
     assert box is not None
     assert 0 <= box["y"] < PHONE["height"] - box["height"]
-    page.get_by_test_id("stExpandSidebarButton").tap()
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.wait_for(state="attached")
+    lever = page.locator(".st-key-slider-traffic-share").bounding_box()
+    drawn = chart.bounding_box()
+    assert lever is not None
+    assert drawn is not None
+    assert box["y"] < lever["y"] < drawn["y"], "the traffic stands between the answer and the first chart"
     page.get_by_text("Scaling law", exact=True).wait_for()
+    page.locator(".st-key-phone-links").get_by_role("link", name="Method").tap()
+    page.get_by_role("heading", level=1, name="Method").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("size", "preset"),
+    [((1440, 900), "frontier-moe-chat"), ((1280, 720), "frontier-moe-chat"), ((1280, 720), "lecture-2026")],
+)
+def test_the_first_screen_needs_no_scrolling(visit, size, preset):
+    """Verdict, five metrics, both charts and the traffic levers lie inside the window."""
+    page = visit(f"/?preset={preset}", viewport={"width": size[0], "height": size[1]})
+    page.locator("[data-testid=stVegaLiteChart] svg").nth(1).wait_for()
+    page.locator(".st-key-slider-traffic-share input").wait_for()
+    seen = {
+        "h1": 1,
+        ".st-key-metrics [data-testid=stMetric]": 5,
+        "[data-testid=stVegaLiteChart]": 2,
+        ".st-key-side input[type=range]": 3,
+    }
+    for where, least in seen.items():
+        found = [node.bounding_box() for node in page.locator(where).all()]
+        inside = [
+            b
+            for b in found
+            if b and b["x"] >= 0 and b["y"] >= 0 and b["x"] + b["width"] <= size[0] and b["y"] + b["height"] <= size[1]
+        ]
+        assert len(inside) >= least, (where, found)

@@ -19,6 +19,7 @@ from ..links import scenario_of
 from .running import metrics, settled
 
 CHART = "[data-testid=stVegaLiteChart] svg"
+HOME = "/?preset=lecture-2026"
 OUTPUT = ".st-key-text-traffic-output_tokens input"
 
 
@@ -76,7 +77,7 @@ def edited(page: Page, value: str) -> None:
 
 
 def test_the_first_paint_is_the_published_answer(visit):
-    page = visit()
+    page = visit(HOME)
     shows(page, {"Active parameters N*": "111.4B", "Over-training D*/20N*": "52.4x"})
     shows(page, expected(load("lecture-2026")))
     page.locator(CHART).nth(1).wait_for()
@@ -87,7 +88,7 @@ def test_the_first_paint_is_the_published_answer(visit):
 
 
 def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
-    page = visit()
+    page = visit(HOME)
     shows(page, expected(load("lecture-2026")))
     page.locator(f"{CHART} path").first.wait_for(state="attached")
     drawn = (
@@ -107,7 +108,8 @@ def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
 def test_a_table_edited_by_hand_travels_in_the_link(visit):
     page = visit(f"/?preset={SMALL}")
     shows(page, expected(load(SMALL)))
-    page.locator(CHART).nth(2).locator("path").first.wait_for()
+    page.locator(CHART).nth(1).locator("path").first.wait_for()
+    page.get_by_role("radio", name="Table and CSV").click()
     edited(page, "9.5T")
     rows = monthly_tokens(load(SMALL)).drop(columns="days").to_dict("records")
     rows[0]["input_tokens_per_day"] = 9.5e12
@@ -122,7 +124,7 @@ def test_a_table_edited_by_hand_travels_in_the_link(visit):
 
 @pytest.mark.parametrize(("query", "sentence"), [
     ("preset=nonsense", "preset 'nonsense' does not exist"),
-    ("traffic.output_tokens=many", "traffic.output_tokens must be a number"),
+    ("traffic.output_tokens=many", "Output tokens in all must be a number"),
     ("no.such.path=1", "no.such.path is not a field of a scenario"),
 ])  # fmt: skip
 def test_a_broken_link_is_reported_and_a_preset_shown(visit, query, sentence):
@@ -166,7 +168,7 @@ def test_the_scenario_leaves_as_a_file(visit):
 
 
 def test_the_keyboard_is_enough(visit):
-    page = visit()
+    page = visit(HOME)
     shows(page, expected(load("lecture-2026")))
 
     def tab_to(where: str) -> None:
@@ -176,7 +178,7 @@ def test_the_keyboard_is_enough(visit):
                 return
         raise AssertionError(f"{where} is not reached with the tab key")
 
-    tab_to(".st-key-open-pretraining-Plan summary")
+    tab_to(".st-key-open-pretraining summary")
     page.keyboard.press("Enter")
     page.locator(".st-key-text-pretraining-overhead input").wait_for()
     tab_to(".st-key-text-pretraining-overhead input")

@@ -1,4 +1,4 @@
-"""Page Compare: pinned scenarios side by side."""
+"""Part Compare of the page Tables and Compare: pinned scenarios side by side."""
 
 import streamlit as st
 
@@ -18,7 +18,7 @@ MOST_DRAWN = 12
 
 def page() -> None:
     """The whole page."""
-    st.title("Compare")
+    st.header("Compare")
     _add()
     known = pins()
     if not known:
@@ -126,7 +126,3 @@ def _rename(old: str, key: str) -> None:
         st.session_state["pins"] = rename(pins(), old, st.session_state[key])
     except InputError as error:
         st.session_state["pin_problems"] = error.problems
-
-
-if __name__ == "__main__":
-    page()

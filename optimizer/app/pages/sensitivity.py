@@ -1,4 +1,4 @@
-"""Page Sensitivity: elasticities, tornado, regret, fan chart, Monte Carlo and Sobol indices."""
+"""Page Uncertainty: elasticities, tornado, regret, fan chart, Monte Carlo and Sobol indices."""
 
 import streamlit as st
 
@@ -35,7 +35,7 @@ ELASTICITIES, TORNADO, REGRET, FAN, DRAWN, SOBOL = VIEWS = (
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.title("Sensitivity")
+    st.title("Uncertainty")
     show.answered(asked, lambda best: _look(best.scenario))
 
 
@@ -59,8 +59,7 @@ def _look(s: Scenario) -> None:
             show.chart(chart.tornado, frame, scenario=s)
             st.caption(escaped(" ".join(frame.attrs["notes"])))
         elif view == REGRET:
-            frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress), ask=slow)
-            show.chart(chart.regret_heat_map, frame, scenario=s)
+            wrong_forecast(s)
         elif view == DRAWN:
             frame = worked(s, "draws", lambda progress: draws(s, MANY, progress=progress), ask=slow)
             claim = lecture.CLAIM if output == SENSITIVE[0] else None
@@ -79,6 +78,14 @@ def _look(s: Scenario) -> None:
             st.caption(escaped(" ".join(frame.attrs["notes"])))
     except (InputError, InfeasibleError) as error:
         show.problems(str(error).split("\n"))
+
+
+def wrong_forecast(s: Scenario) -> None:
+    """Regret: what a plan for one forecast costs more when another one comes true."""
+    served = [lifetime_tokens(s) * factor for factor in FACTORS]
+    slow = not in_base_class(s)
+    frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress), ask=slow)
+    show.chart(chart.regret_heat_map, frame, scenario=s)
 
 
 def _sobol(s: Scenario, output: str) -> None:

@@ -1,4 +1,4 @@
-"""Page Model-size table: the optimal size over a grid of assumptions, as a table and as files."""
+"""Part Model-size table of the page Tables and Compare: the optimal size over a grid of assumptions, as a table and as files."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MOST_ROWS = 200
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.title("Model-size table")
+    st.header("Model-size table")
     st.caption(
         "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann; "
         "1T..1000T:7 means seven values from 1T to 1000T."
@@ -83,7 +83,3 @@ def _written(value: object) -> str:
         return str(value)
     short = human(value, 6)
     return short if parse_number(short) == value else repr(value)
-
-
-if __name__ == "__main__":
-    page()

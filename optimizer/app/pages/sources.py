@@ -1,4 +1,4 @@
-"""Page Sources: every number in use with its source, and the extrapolation beyond the law's fit."""
+"""Part Sources of the page Method: every number in use with its source, and the extrapolation beyond the law's fit."""
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ def _extrapolation(best: Solution) -> None:
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.title("Sources")
+    st.header("Sources")
     show.answered(asked, _extrapolation)
     found = sources(asked.scenario)
     kinds = sorted({str(kind) for kind in found["kind"]})
@@ -27,7 +27,3 @@ def page() -> None:
     st.caption(f"{len(found)} numbers are in use; {guessed} of them are assumptions without a source.")
     show.table(kept, "Every number of the scenario with its source")
     show.download(found, "sources", asked.scenario)
-
-
-if __name__ == "__main__":
-    page()

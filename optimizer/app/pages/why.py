@@ -1,4 +1,4 @@
-"""Page Why 100x: why the optimum has many more tokens per parameter than Chinchilla, and the lecture's claim of 100x."""
+"""Part Why 100x of the page Method: why the optimum has many more tokens per parameter than Chinchilla, and the lecture's claim of 100x."""
 
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ def _lecture() -> "pd.DataFrame":
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.title("Why 100x")
+    st.header("Why 100x")
     view = st.segmented_control("View", VIEWS, default=STEPS, key="why_view", required=True, persist_state="session")
     if view == CLAIMS:
         _serving()
@@ -49,7 +49,7 @@ def page() -> None:
 
 
 def _view(view: str, best: Solution) -> None:
-    {STEPS: _steps, LAWS: _laws, MAP: _map}[view](best)
+    {STEPS: _steps, LAWS: laws, MAP: _map}[view](best)
 
 
 def _steps(best: Solution) -> None:
@@ -86,18 +86,19 @@ def _board() -> None:
     show.chart(chart.staircase, found, scenario=s, name="lecture")
 
 
-def _laws(best: Solution) -> None:
+def laws(best: Solution) -> None:
+    """The optimum under every law."""
     s = best.scenario
     found = worked(s, "every law", lambda progress: why.every_law(s, progress))
-    laws = found.query("kind == 'law' and status == 'optimal'")
-    if not len(laws):
+    solved = found.query("kind == 'law' and status == 'optimal'")
+    if not len(solved):
         show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
         return
-    ratios: list[float] = laws[OUTPUT].tolist()
-    inside = int(in_band(laws, lecture.CLAIM).sum())
+    ratios: list[float] = solved[OUTPUT].tolist()
+    inside = int(in_band(solved, lecture.CLAIM).sum())
     st.markdown(
         f"**The credible laws of dense training put this scenario's optimum between {times(min(ratios))} and "
-        f"{times(max(ratios))}; 100x lies within the 5 % band of {inside} of {len(laws)}.** A posterior describes the error of "
+        f"{times(max(ratios))}; 100x lies within the 5 % band of {inside} of {len(solved)}.** A posterior describes the error of "
         "one fit, not that of extrapolation: the spread between laws is the better guide."
     )
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
@@ -126,7 +127,3 @@ def _serving() -> None:
         [dict(zip(Claim.headings(), claim, strict=True)) for claim in worked(None, "claims", lambda _: claims())],
         border="horizontal",
     )
-
-
-if __name__ == "__main__":
-    page()

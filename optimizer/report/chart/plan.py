@@ -35,16 +35,22 @@ ROOM = 0.035
 """Least distance of two names, in widths of the chart."""
 KEPT = 64
 """Layers of each chart that are kept for the next drawing."""
+NEAR = 3.0
+"""Most times the optimum's size, and its inverse the least, that a curve without the Chinchilla plan is drawn to."""
 HIGHEST = 3.0
 """Most times the optimum's cost that the curve is drawn to, unless the Chinchilla plan lies higher."""
 
 
 @Drawn
-def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
+def cost_against_params(
+    frame: "pd.DataFrame", ghost: "pd.DataFrame | None" = None, *, wide: bool = True, dark: bool = False
+) -> Drawing:
     """Cost against size at one quality: the valley, its near-optimal band, the Chinchilla plan and released models by their size.
 
     Args:
         frame: what `cost_curve` returns.
+        ghost: the same of a scenario to compare with, drawn as a pale curve where it is billed in the same unit; the axes cover both.
+        wide: whether the Chinchilla plan is shown; without it the sizes reach from a third of the optimum's to three times it.
         dark: colours of a dark page.
 
     """
@@ -53,11 +59,16 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
     tolerance = float(frame.attrs.get("band", 0.05))
     by_name = {r["design"]: r for r in rows if r["design"]}
     best = some([r for r in rows if r["design"] == "optimum"], "cost_curve")[0]
-    plan = by_name.get("Chinchilla plan")
+    plan = by_name.get("Chinchilla plan") if wide else None
     unpriced = plan is not None and not math.isfinite(plan["cost_vs_optimum"])
     plan = None if unpriced else plan
     top = max(HIGHEST, 1.1 * plan["cost_vs_optimum"] if plan else 0.0)
     rows = [r for r in rows if r["cost_vs_optimum"] <= top]
+    if not wide:
+        rows = [
+            r for r in rows if 1 / NEAR <= r["n_params"] / best["n_params"] <= NEAR and r["design"] != "Chinchilla plan"
+        ]
+    pale = _ghost(ghost, unit)
     within = [r["n_params"] for name, r in by_name.items() if name == "optimum" or "within" in name]
     low, high = min(within), max(within)
     curve = [r for r in rows if not r["design"]]
@@ -73,14 +84,16 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         compared = f" The Chinchilla plan, {quantity_text(plan['n_params'], 'parameters')}, costs {ratio} as much."
     return finished(
         _valley(
-            steady([r["n_params"] for r in rows]),
-            steady([r["cost_total"] for r in rows]),
+            steady([r["n_params"] for r in [*rows, *pale]]),
+            steady([r["cost_total"] for r in [*rows, *pale]]),
             unit,
+            ghost is not None,
             tuple(kind for kind in _LOOKS if any(r["kind"] == kind for r in drawn)),
         ),
         "Cost against size, at the same quality",
         f"shaded: at most {percent(tolerance)} above the least cost"
         + ("; dashed: the limits forbid it" if barred else "")
+        + ("; grey: the scenario compared with" if pale else "")
         + (f"\n{_NO_COST}" if unpriced else ""),
         f"Curve of cost against active parameters. Optimum {optimum} for {cost}; {band}.{compared}",
         height=HEIGHT,
@@ -88,13 +101,16 @@ def cost_against_params(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing
         datasets={
             "band": [{"low": low, "high": high}],
             "curve": touchable + drawn,
+            **({} if ghost is None else {"ghost": pale}),
             "stretches": stretches([{k: r[k] for k in ("n_params", "cost_total", "allowed")} for r in curve]),
         },
     )
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str, shown: tuple[str, ...]) -> Layers:
+def _valley(
+    across: tuple[float, float], upward: tuple[float, float], unit: str, ghost: bool, shown: tuple[str, ...]
+) -> Layers:
     """The layers of `cost_against_params`, which stay the same for most small changes of a question."""
     along, ticks = log_scale(across)
     around, cost_ticks = log_scale(upward)
@@ -134,7 +150,27 @@ def _valley(across: tuple[float, float], upward: tuple[float, float], unit: str,
         labelled.transform_filter("datum.high").mark_text(angle=270, align="right", dx=-10, fontSize=11),
     ]
     span = shade.encode(x=alt.X("low:Q", scale=along, axis=x_axis), x2=alt.X2("high:Q"))
-    return Layers((span, *lines, touched(whole.transform_filter("datum.touched"), size=400), points, *names))
+    pale = alt.Chart(alt.NamedData("ghost")).mark_line(color=QUIET, strokeWidth=2, opacity=0.6).encode(x=x, y=y)
+    return Layers(
+        (
+            span,
+            *([pale] if ghost else []),
+            *lines,
+            touched(whole.transform_filter("datum.touched"), size=400),
+            points,
+            *names,
+        )
+    )
+
+
+def _ghost(frame: "pd.DataFrame | None", unit: str) -> list[dict[str, Any]]:
+    """The valley to compare with, as far as `wide` draws; none where it is billed in another unit."""
+    if frame is None or frame.attrs.get("units", {}).get("cost_total", "") != unit:
+        return []
+    rows = records(frame, _CURVE, "cost_curve")
+    best = some([r for r in rows if r["design"] == "optimum"], "cost_curve")[0]["n_params"]
+    near = [r for r in rows if not r["design"] and 1 / NEAR <= r["n_params"] / best <= NEAR]
+    return [{k: r[k] for k in ("n_params", "cost_total")} for r in near if r["cost_vs_optimum"] <= HIGHEST]
 
 
 def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
@@ -233,11 +269,12 @@ def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ..
 
 
 @Drawn
-def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
-    """Tokens a day of each month, output stacked on input.
+def monthly_traffic(frame: "pd.DataFrame", *, share: float | None = None, dark: bool = False) -> Drawing:
+    """Tokens a day of each month, output stacked on input; or the part that this model serves, below the rest.
 
     Args:
         frame: what `monthly_tokens` returns.
+        share: of the stated traffic that this model serves; without it input and output are shown.
         dark: colours of a dark page.
 
     """
@@ -245,7 +282,11 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     drawn = []
     for r in rows:
         read, written = r["input_tokens_per_day"], r["output_tokens_per_day"]
-        for kind, start, value in (("input", 0.0, read), ("output", read, written)):
+        parts = (("input", 0.0, read), ("output", read, written))
+        if share is not None:
+            own = share * (read + written)
+            parts = (("this model", 0.0, own), ("others", own, read + written - own))
+        for kind, start, value in parts:
             drawn.append(
                 {
                     "month": r["month"],
@@ -262,9 +303,11 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         for r in (rows[0], rows[-1])
     )
     return finished(
-        _months(steady_top(top)),
+        _months(steady_top(top), parts[0][0], parts[1][0]),
         "Traffic by month",
-        f"pale: input; solid: output; {STATED}",
+        f"pale: input; solid: output; {STATED}"
+        if share is None
+        else f"solid: this model, {percent(share)} of the stated traffic; pale: the rest",
         f"Stacked bars of tokens a day over {len(rows)} months, from {ends}.",
         height=220,
         dark=dark,
@@ -273,7 +316,7 @@ def monthly_traffic(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _months(top: float) -> Layers:
+def _months(top: float, lower: str, upper: str) -> Layers:
     """The layers of `monthly_traffic`."""
     whole = alt.Chart(alt.NamedData("months")).encode(
         x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
@@ -281,4 +324,5 @@ def _months(top: float) -> Layers:
         y2=alt.Y2("to:Q"),
         tooltip=tips(month="month", tokens="tokens", value_text="tokens a day", both="input and output"),
     )
-    return Layers((*bars_by(whole, "tokens", {"input": 0.25, "output": 0.85}),))
+    solid = {"output", "this model"}
+    return Layers((*bars_by(whole, "tokens", {kind: 0.85 if kind in solid else 0.25 for kind in (lower, upper)}),))
