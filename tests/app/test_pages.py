@@ -10,13 +10,14 @@ from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
 
-from .session import PAGES, agrees, opened, run, shown, texts_that_are_numbers, turned, written
+from .session import PAGES, agrees, expected_below, opened, run, shown, texts_that_are_numbers, turned, written
 
 
 @pytest.mark.parametrize("preset", presets())
 def test_every_page_shows_every_preset(preset):
     at = opened(preset=preset)
     assert agrees(at, load(preset))
+    assert expected_below(load(preset)).items() <= shown(at).items()
     assert not at.error
     for page in PAGES[1:]:
         turned(at, page)

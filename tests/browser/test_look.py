@@ -102,7 +102,7 @@ def test_the_first_screen_needs_no_scrolling(visit, size, preset):
         "h1": 1,
         ".st-key-metrics [data-testid=stMetric]": 5,
         "[data-testid=stVegaLiteChart]": 2,
-        ".st-key-side input[type=range]": 3,
+        "[class*=st-key-text-traffic] input": 3,
     }
     for where, least in seen.items():
         found = [node.bounding_box() for node in page.locator(where).all()]
