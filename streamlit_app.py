@@ -9,7 +9,7 @@ import optimizer
 from optimizer.app.answers import spared
 from optimizer.app.frame import filled, framed, phone_links
 from optimizer.app.show import look
-from optimizer.app.state import question
+from optimizer.app.state import followed
 
 st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
@@ -45,7 +45,7 @@ def _moved(old: str) -> Callable[[], None]:
 moved = [st.Page(_moved(old), title=old, url_path=old, visibility="hidden") for old in OLD]
 page = st.navigation([*VISIBLE, *moved], position="top")
 
-asked = question()
+asked = followed()
 if page in moved:
     page.run()
 look()

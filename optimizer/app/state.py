@@ -18,7 +18,7 @@ from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
 from .link import PRESET, opened, parameters
 
-__all__ = ["LECTURE", "OPENING", "Question", "question", "write_link"]
+__all__ = ["LECTURE", "OPENING", "Question", "followed", "question", "write_link"]
 
 MOST_STEPS = 50
 OPENING, LECTURE = "frontier-moe-chat", "lecture-2026"
@@ -38,6 +38,10 @@ class Question:
     """what was wrong with the link or the upload"""
     link: dict[str, str] | None = None
     """the parameters of a link that was not taken as it is, until something is changed"""
+    written: dict[str, str] | None = None
+    """the parameters that the address got last; others are a step back or forward in the browser"""
+    moved: bool = False
+    """whether this run began with a change"""
     placed: set[str] = field(default_factory=set)
     """problems that are shown below their field in this run"""
     answered: Solution | None = None
@@ -56,7 +60,7 @@ class Question:
 
     def change(self, changes: Mapping[str, Any], *, instead_of: str = "") -> None:
         """Replace dotted paths, together with what is pending, except what is pending below `instead_of`."""
-        self.notice = ()
+        self.notice, self.moved = (), True
         kept = {p: v for p, v in self.pending.items() if not instead_of or not p.startswith(instead_of)}
         wanted = {**kept, **changes}
         try:
@@ -87,12 +91,12 @@ class Question:
 
     def choose(self, preset: str, scenario: Scenario | None = None) -> None:
         """A preset as it comes, or a scenario of one's own that differs from it."""
-        self.notice = ()
+        self.notice, self.moved = (), True
         self._keep(preset, load(preset) if scenario is None else scenario)
 
     def undo(self) -> None:
         """Take back what was not accepted, or else the last step."""
-        self.notice = ()
+        self.notice, self.moved = (), True
         self.link = None
         if self.problems:
             self.pending, self.problems = {}, ()
@@ -112,6 +116,20 @@ def question() -> Question:
     return st.session_state["question"]
 
 
+def followed() -> Question:
+    """The question at the start of a run. Where the browser went back or forward to another link, it is the one that this link names."""
+    asked, given = question(), st.query_params.to_dict()
+    if asked.written is not None and not asked.moved and PRESET in given and given != asked.written:
+        found = _opened(given)
+        asked.steps = [*asked.steps, (asked.preset, asked.scenario)][-MOST_STEPS:]
+        asked.preset, asked.scenario, asked.pending, asked.problems = (
+            *(found.preset, found.scenario, found.pending, found.problems),
+        )
+        asked.notice, asked.link = found.notice, found.link
+    asked.moved = False
+    return asked
+
+
 def _opened(given: dict[str, str]) -> Question:
     found = opened(given)
     whole = not (found.notice or found.refused)
@@ -123,5 +141,6 @@ def _opened(given: dict[str, str]) -> Question:
 def write_link(asked: Question) -> None:
     """Write the scenario into the URL; a link with refused parts is kept, so that it can be corrected there too."""
     wanted = parameters(asked.preset, asked.scenario) if asked.link is None else asked.link
+    asked.written = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

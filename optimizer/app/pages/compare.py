@@ -18,15 +18,28 @@ MOST_DRAWN = 12
 
 def page() -> None:
     """The whole page."""
-    st.header("Compare")
-    _add()
     known = pins()
     if not known:
-        st.info(
-            'Nothing is pinned yet. Open "Pin for comparison" in the sidebar of any page and pin the scenario, or pin a preset above.'
-        )
+        st.info("Nothing is pinned yet. Press Pin at the left of any page to pin the scenario, or pin a preset below.")
+        _add()
         return
+    _bar(known)
+    _results(known)
+    st.header("Pins")
     _list(known)
+    _add()
+
+
+def _bar(known: dict[str, Pin]) -> None:
+    """The pins by name; a press makes one the current scenario."""
+    row = st.container(horizontal=True, gap="small")
+    for i, (name, pinned) in enumerate(known.items()):
+        row.button(
+            escaped(name), key=f"pin_bar.{i}", on_click=_open, args=(pinned,), help="make it the current scenario"
+        )
+
+
+def _results(known: dict[str, Pin]) -> None:
     plans = _answers(known)
     answered = [name for name, best in plans.items() if best.status is Status.OPTIMAL]
     for name, best in plans.items():

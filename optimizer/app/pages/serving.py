@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from optimizer.analysis.placement import Placement, placement, placement_of
+from optimizer.analysis.placement import Placement, operating_point, placement, placement_of
 from optimizer.analysis.serving import POINTS, batch_points, key_figures
 from optimizer.app import show
 from optimizer.app.controls import escaped
@@ -33,6 +33,19 @@ TABLES = {
 }
 
 
+ABOUT = {
+    "balance batch": "the batch at which computing a step takes as long as reading the weights from memory",
+    "memory drain time": "time to read the whole memory of a chip once: the least time of a step that uses all of it",
+    "parameters in all": "of every expert; all of them are held in memory",
+    "chips of a replica": "chips that hold one copy of the model",
+    "weights per stage": "bytes of the weights that one pipeline stage holds",
+    "cache per token": "bytes that attention keeps for each token of a sequence",
+    "memory left for cache": "memory of a stage without the weights",
+    "largest batch in memory": "sequences whose caches fit next to the weights",
+    "context wall": "the context at which reading the cache takes as long as computing",
+}
+
+
 def page() -> None:
     """The whole page."""
     asked = question()
@@ -41,15 +54,19 @@ def page() -> None:
     models = [
         r["name"] for r in rows("models") if r["n_layers"] and r["kv_bytes_per_token_growing"] and r["total_params"]
     ]
-    model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model")
+    model = left.selectbox("Model", [OPTIMUM, *models], key="serving_model", persist_state="session")
     chips = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"] and r["hbm_bytes_per_second"]]
     own = asked.scenario.money.serve_chip.name or asked.scenario.money.serve_chip.title
     chips = chips if own in chips else [own, *chips]
-    chip = middle.selectbox("Chip", chips, index=chips.index(own), key=f"serving_chip.{own}")
+    chip = middle.selectbox("Chip", chips, index=chips.index(own), key=f"serving_chip.{own}", persist_state="session")
     mine = asked.scenario.money.serve_chip
     known = mine.precision
     precision = right.selectbox(
-        "Precision", PRECISIONS, index=PRECISIONS.index(known), key=f"serving_precision.{known}"
+        "Precision",
+        PRECISIONS,
+        index=PRECISIONS.index(known),
+        key=f"serving_precision.{known}",
+        persist_state="session",
     )
     picked = {"name": chip, "precision": precision}
     if (chip, precision) == (own, known):
@@ -67,19 +84,22 @@ def _point(found: Callable[[], Placement]) -> None:
     try:
         s = found()
         _figures(s)
-        show.chart(latency_against_cost, batch_points(s), scenario=s.scenario)
-        name = st.selectbox("Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table")
+        show.chart(latency_against_cost, batch_points(s), operating_point(s), scenario=s.scenario)
+        name = st.selectbox(
+            "Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table", persist_state="session"
+        )
         _sweep(s, name)
     except InputError as error:
         show.problems(error.problems)
 
 
 def _figures(s: Placement) -> None:
-    figures = [
-        (f"{capital(name)}{_unit(name, unit)}", written(value, name, 3, unit), None, None)
+    figures = [("Active parameters", written(s.n_params, "n_params", 4), None, "parameters that one token uses")]
+    figures += [
+        (f"{capital(name)}{_unit(name, unit)}", written(value, name, 3, unit), None, ABOUT.get(name))
         for name, (value, unit) in key_figures(s).items()
     ]
-    show.metrics(figures[i : i + 3] for i in range(0, len(figures), 3))
+    show.metrics(figures[i : i + 5] for i in range(0, len(figures), 5))
 
 
 def _unit(name: str, unit: str) -> str:

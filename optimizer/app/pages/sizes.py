@@ -28,11 +28,17 @@ def page() -> None:
     )
     start = {path: ", ".join(_written(v) for v in values) for path, values in default_grid(asked.scenario).items()}
     paths = ["law", *(path for path, _, _ in asked.scenario.quantities())]
-    axes = st.multiselect("Axes of the grid", paths, default=list(start), key="grid_axes", max_selections=4)
+    axes = st.multiselect(
+        "Axes of the grid", paths, default=list(start), key="grid_axes", max_selections=4, persist_state="session"
+    )
     now = {path: value for path, _, value in asked.scenario.quantities()}
     typed = {
         path: st.text_input(
-            path, start.get(path, _written(now.get(path, "besiroglu"))), key=f"grid.{path}", max_chars=400
+            path,
+            start.get(path, _written(now.get(path, "besiroglu"))),
+            key=f"grid.{path}",
+            max_chars=400,
+            persist_state="session",
         )
         for path in axes
     }
