@@ -20,7 +20,8 @@ __all__ = ["Frame", "filled", "framed", "phone_links"]
 _LAYOUT = """<style>
 .st-key-phone-links {display: none}
 .st-key-side {gap: 0.4rem}
-.st-key-head {gap: 0.5rem}
+.st-key-head, .st-key-top {gap: 0.5rem}
+.st-key-line {min-height: 1.5rem}
 .st-key-acts button, #copy-link {min-height: 2rem; padding: 0 0.55rem; font-size: 0.85rem; white-space: nowrap}
 #copy-link {border: 1px solid rgba(128, 128, 128, 0.5); border-radius: 0.5rem; background: none; color: inherit;
   font-family: inherit; cursor: pointer}
@@ -44,6 +45,8 @@ class Frame(NamedTuple):
 
     problems: "DeltaGenerator"
     head: "DeltaGenerator"
+    line: "DeltaGenerator"
+    """below the head: what takes longer than the answer"""
     side: "DeltaGenerator"
     body: "DeltaGenerator"
 
@@ -54,10 +57,12 @@ def framed(*, first: bool) -> Frame:
     problems = st.container(key="problems")
     if first:
         box = st.container(key="first")
-        return Frame(problems, box.container(key="head"), box.container(key="side"), box.container(key="body"))
+        top = box.container(key="top")
+        head, line = top.container(key="head"), top.container(key="line")
+        return Frame(problems, head, line, box.container(key="side"), box.container(key="body"))
     box = st.container(key="plain")
     side, body = box.container(key="side"), box.container(key="body")
-    return Frame(problems, body, side, body)
+    return Frame(problems, body, body, side, body)
 
 
 def filled(place: Frame, asked: Question) -> None:

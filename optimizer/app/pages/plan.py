@@ -15,6 +15,7 @@ from optimizer.app.pages import sensitivity, why
 from optimizer.app.sidebar import baseline
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
+from optimizer.app.work import in_thread
 from optimizer.assumptions.numbers import human
 from optimizer.model.outputs import output_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
@@ -42,6 +43,11 @@ def page() -> None:
             _charts(asked.answered, before)
     show.now()
     filled(place, asked)
+    best = asked.answered
+    if best is not None:  # its first time compiles for some seconds
+        slot = place.line.empty()
+        laws = in_thread(lambda _: across_laws(best.scenario.to_toml(), best), lambda _done, _all: slot.empty())
+        slot.caption(escaped(laws))
     with place.body:
         _tabs(asked)
 
