@@ -15,13 +15,13 @@ from optimizer.app.pages import sensitivity, why
 from optimizer.app.sidebar import baseline
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
-from optimizer.app.work import in_thread
+from optimizer.app.work import in_thread, worked
 from optimizer.assumptions.numbers import human
 from optimizer.model.outputs import output_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.chart.theme import capital
-from optimizer.report.sentences import headline, nearby, unspent
+from optimizer.report.sentences import experts, headline, nearby, unspent
 
 SHORT = 290
 COST, WRONG, LAWS, TABLE, CODE = TABS = (
@@ -147,6 +147,9 @@ def _cost(best: Solution) -> None:
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
         show.chart(cost_by_phase, cost_phases(best))
     st.caption(escaped(f"{best.certificate.sentence} {unspent(best)}".strip()))
+    if best.scenario.law.shape:
+        spread = worked(best.scenario, "laws of experts", lambda progress: expert_laws(best.scenario, progress))
+        st.caption(escaped(experts(spread)))
 
 
 def _forecast(asked: Question) -> None:
