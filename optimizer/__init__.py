@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .evidence.fitted import Fit
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
+    from .optimum.given import cost, design_from
     from .optimum.solve import InfeasibleError, Solution, Status, solve
     from .parquet_sweep.folder import Sweep, sweep_parquet
     from .report.files.agreement import read_table
@@ -52,6 +53,8 @@ __all__ = [
     "Solution",
     "Status",
     "Sweep",
+    "cost",
+    "design_from",
     "draws",
     "elasticities",
     "ensemble",
@@ -95,6 +98,7 @@ _HOMES = {
     "analysis.implied": ("ImpliedTraffic", "implied_traffic"),
     "analysis.elasticities": ("elasticities",),
     "analysis.sobol": ("sobol",),
+    "optimum.given": ("cost", "design_from"),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
     "analysis.frontier": ("frontier",),
     "analysis.tornado": ("tornado",),

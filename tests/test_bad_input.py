@@ -107,7 +107,7 @@ SETTINGS = {
         ["goal.like_rl_tokens is used only with rl.policy = 'optimised'"],
     ),
     "unknown unit": (["money.unit=eur"], ["money.unit must be one of flops or usd, got 'eur'"]),
-    "half a limit": (["limits.fleet_chips=1000"], ["limits has fleet_chips without max_training_days; give both."]),
+    "half a limit": (["limits.max_training_days=90"], ["limits has max_training_days without fleet_chips; give both."]),
     "bytes without a size": (["limits.max_bytes=2e9"], ["limits has max_bytes without bytes_per_param; give both."]),
     "epochs of nothing": (["limits.max_epochs=4"], ["limits.max_epochs needs limits.unique_tokens"]),
     "too long a life": (

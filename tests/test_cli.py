@@ -10,7 +10,7 @@ import typer
 import typer.core
 from typer.testing import CliRunner
 
-from optimizer import Scenario, load, presets, solve
+from optimizer import Scenario, cost, design_from, load, presets, solve
 from optimizer.analysis.laws import with_laws
 from optimizer.assumptions.law import law_names
 from optimizer.cli import main
@@ -52,6 +52,35 @@ def test_overrides_reach_the_answer():
     best = solve(load("lecture-2026").update({"traffic.output_tokens": 5e14, "law": "hoffmann"}), band=0.1)
     assert plain["design"]["n_params"] == best.design.n_params
     assert plain["band"]["tolerance"] == 0.1
+
+
+def test_cost_prints_a_given_design_and_what_the_best_would_save():
+    given = ("cost", "--params", "405.85B", "--tokens", "15.6T", "--set", "limits.max_params=500B")
+    out = " ".join(run(*given).split())
+    for text in (
+        "a given design, 405.8B parameters on 15.6T tokens",
+        "more than the best design of the same loss within the limits",
+        "limits.max_params holds (406B parameters, bound 500B parameters)",
+    ):
+        assert text in out
+    plain = json.loads(run(*given, "--json"))
+    assert plain["status"] == "given"
+    s = load("lecture-2026", {"limits.max_params": "500B"})
+    assert plain == json.loads(json.dumps(cost(s, design_from(s, 405.85e9, 15.6e12)).to_dict()))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--params", "7B", "--flops", "lots"), "--flops"),
+        (("--params", "7B"), "give two of parameters, training tokens and compute"),
+        (("--params", "7B", "--tokens", "1T", "--rl-tokens", "1T"), "RL tokens follow from rl.policy = 'tokens'"),
+    ],
+)
+def test_cost_refuses_half_a_design(options, sentence):
+    done = CliRunner().invoke(main, ["cost", *options])
+    assert done.exit_code == 2
+    assert sentence in done.output
 
 
 def test_infeasible_is_status_1():

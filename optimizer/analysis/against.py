@@ -222,11 +222,8 @@ def against(best: Solution, price: Price, prompt_tokens: float = 0.0) -> Against
     """
     scenario = best.scenario
     offered = blended(scenario, price, prompt_tokens)
-    demand = scenario.traffic.demand()
-    served = float(demand.input_tokens) + float(demand.output_tokens)
     training = float(best.cost.pretraining) + float(best.cost.rl)
-    serving = (float(best.cost.total) - training) / served * _MTOK
-    whole = float(best.cost.total) / served * _MTOK
+    whole, serving = best.usd_per_mtok
     tokens = break_even_tokens(training, offered, serving)
     months = len(scenario.traffic.by_month())
     return Against(price, offered, whole, serving, tokens, tokens / months if months else math.nan, 1 - whole / offered)

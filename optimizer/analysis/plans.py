@@ -145,7 +145,8 @@ def needs_answer(best: Solution) -> None:
     if not isinstance(best, Solution):
         raise TypeError(f"best must be a Solution, got a {type(best).__name__}; make one with solve(scenario).")
     if best.status is not Status.OPTIMAL:
-        raise InputError([f"there is no design to show: {best.message}"])
+        why = best.message or "the design is given, and these are views of an optimum; take solve(scenario)"
+        raise InputError([f"there is no design to show: {why}"])
 
 
 def reducible_at(best: Solution) -> float:

@@ -30,7 +30,12 @@ class Limits(Assumption):
         "days", "longest pre-training allowed on the fleet; RL comes on top", gt=0, default=None, low=10, high=365
     )
     fleet_chips: float | None = quantity(
-        "chips", "chips of money.train_chip that pre-train", gt=0, default=None, low=1e3, high=1e6
+        "chips",
+        "chips of money.train_chip that pre-train; alone it limits nothing and gives the days of pre-training",
+        gt=0,
+        default=None,
+        low=1e3,
+        high=1e6,
     )
     max_bytes: float | None = quantity(
         "bytes", "memory allowed for the weights", gt=0, default=None, low=1e9, high=1e13
@@ -57,10 +62,11 @@ class Limits(Assumption):
 
     @model_validator(mode="after")
     def _pairs(self) -> "Limits":
-        for one, other in (("max_training_days", "fleet_chips"), ("max_bytes", "bytes_per_param")):
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                given, missing = (one, other) if getattr(self, other) is None else (other, one)
-                raise ValueError(f"has {given} without {missing}; give both")
+        if (self.max_bytes is None) != (self.bytes_per_param is None):
+            given, missing = ("max_bytes", "bytes_per_param")[:: 1 if self.bytes_per_param is None else -1]
+            raise ValueError(f"has {given} without {missing}; give both")
+        if self.max_training_days is not None and self.fleet_chips is None:
+            raise ValueError("has max_training_days without fleet_chips; give both")
         if self.unique_tokens is not None and self.max_epochs is None:
             raise ValueError("has unique_tokens without max_epochs; give both")
         return self

@@ -297,7 +297,7 @@ _ALSO: dict[type[Assumption], list[Schema]] = {
     Limits: [
         {
             "dependentRequired": {
-                **_together("max_training_days", "fleet_chips"),
+                "max_training_days": ["fleet_chips"],
                 **_together("max_bytes", "bytes_per_param"),
                 "unique_tokens": ["max_epochs"],
             }

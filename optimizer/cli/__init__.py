@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import app
+from .cost import cost
 from .fit import fit
 from .implied import implied
 from .presets import presets
@@ -29,7 +30,21 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (solve, reproduce, roofline, presets, sources, sensitivity, table, sweep, fit, implied, prices, app):
+for command in (
+    solve,
+    cost,
+    reproduce,
+    roofline,
+    presets,
+    sources,
+    sensitivity,
+    table,
+    sweep,
+    fit,
+    implied,
+    prices,
+    app,
+):
     main.command()(command)
 
 

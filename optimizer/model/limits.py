@@ -10,18 +10,22 @@ min_tokens_per_second_per_user       and the memory of a replica, see `roofline.
 M counts all parameters, of which a token uses N; see `total`.
 """
 
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
-from ..assumptions.numbers import SECONDS_PER_DAY
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
-from ..assumptions.speed import utilisation
-from .cost import Design, pretraining_flops
+from .cost import Design
+from .fleet import training_days
+from .replica import replica
 from .roofline import serving_excess, serving_limits
 from .total import total_params
 from .training import training_bytes_per_chip
 
-__all__ = ["limit_excess", "limit_names"]
+__all__ = ["LimitAt", "limit_excess", "limit_names", "limits_at"]
 
 _STRAIGHT = (
     "min_params",
@@ -52,11 +56,8 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_epochs is not None:
         unique = scenario.law.kept["unique_tokens"] if limits.unique_tokens is None else limits.unique_tokens
         excess["limits.max_epochs"] = jnp.log(train_tokens / (limits.max_epochs * unique))
-    if limits.max_training_days is not None and limits.fleet_chips is not None:
-        flops_per_day = (
-            SECONDS_PER_DAY * limits.fleet_chips * scenario.money.train_chip.peak_flops * utilisation(scenario)
-        )
-        days = pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
+    days = training_days(scenario, n_params, train_tokens)
+    if limits.max_training_days is not None and days is not None:
         excess["limits.max_training_days"] = jnp.log(days / limits.max_training_days)
     if limits.max_training_bytes_per_chip is not None:
         held = training_bytes_per_chip(scenario, n_params)
@@ -70,3 +71,46 @@ def limit_names(scenario: Scenario) -> list[str]:
     """Dotted paths of the limits that are set, in the order of `limit_excess`."""
     straight = [f"limits.{name}" for name in _STRAIGHT if getattr(scenario.limits, name) is not None]
     return straight + (serving_limits(scenario) if scenario.serving.by_roofline else [])
+
+
+class LimitAt(NamedTuple):
+    """A limit at a design."""
+
+    path: str
+    value: float
+    """what the design has, in `unit`"""
+    bound: float
+    unit: str
+    kept: bool
+
+
+_LEAST = (
+    "limits.min_params",
+    "deployment.target_tokens_per_second",
+    "limits.min_tokens_per_second_per_user",
+)
+"""Limits that a value may not fall below."""
+_KEPT = 1e-9
+
+
+def limits_at(scenario: Scenario, n_params: float, excess: Mapping[str, float]) -> tuple[LimitAt, ...]:
+    """The value and the bound of every limit that is set.
+
+    Args:
+        scenario: its limits and its deployment, whose memory counts as a limit with serving.method = "roofline".
+        n_params: active parameters of the design.
+        excess: of `limit_excess` at the design.
+
+    """
+
+    def at(path: str, over: float) -> LimitAt:
+        block, field = path.split(".")
+        if path == "deployment.chips":
+            bound, unit = float(replica(scenario, n_params).memory_bytes), "bytes"
+        else:
+            owner = getattr(scenario, block)
+            declared = owner.quantity(field)
+            bound, unit = float(getattr(owner, field)), declared.unit
+        return LimitAt(path, bound * math.exp(-over if path in _LEAST else over), bound, unit, over <= _KEPT)
+
+    return tuple(at(path, over) for path, over in excess.items())

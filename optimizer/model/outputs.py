@@ -20,6 +20,7 @@ __all__ = [
     "INVERSE",
     "MONEY",
     "NARROW",
+    "NEEDS",
     "PHASES",
     "POINT",
     "POSITIVE",
@@ -71,6 +72,11 @@ _DECLARED = (
     Output("loss", "loss", "L", "nat/token", "E + l(N, D)"),
     *(Output(f"cost_{phase}", f"cost of {name}", name, MONEY) for phase, name in PHASES.items()),
     Output("cost_total", "cost over the life", "cost", MONEY, "sum of the phases"),
+    Output("total_params", "total parameters", "M", "parameters", "active parameters times total over active"),
+    Output("chip_hours", "chip-hours of pre-training", "chip-hours", "chip-hours", "k N D / (3600 peak mfu)"),
+    Output("training_days", "days of pre-training on the fleet", "training days", "days", "chip-hours / (24 fleet)"),
+    Output("serving_chips", "serving chips in the busiest month", "serving chips", "chips", kind="whole"),
+    Output("serving_chips_at_peak", "serving chips at its peak", "peak chips", "chips", kind="whole"),
     Output("cost_research", "cost of research runs", "research", MONEY, "(overhead - 1) / overhead of pre-training and of RL"),
     Output("savings", "savings against the Chinchilla plan", "savings", "1", "1 - cost / cost of that plan", "share"),
     Output("excess_cost", "cost above the optimum", "extra cost", "1", "cost / least cost - 1", "share"),
@@ -204,6 +210,16 @@ POINT = (
     "memory_share",
 )
 """Numbers of an operating point."""
+NEEDS = (
+    "total_params",
+    "chip_hours",
+    "training_days",
+    "serving_chips",
+    "serving_chips_at_peak",
+    "own_usd_per_mtok",
+    "own_serving_usd_per_mtok",
+)
+"""What a design needs to be trained and served, and what a token then costs."""
 DETAIL = (
     "baseline_n_params",
     "baseline_train_tokens",

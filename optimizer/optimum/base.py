@@ -10,7 +10,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost
-from ..model.limits import limit_excess
+from ..model.limits import limit_excess, limit_names
 from ..model.quality import loss, target_inner_sum, target_reducible_loss
 from .equation import Reduced, reduced_optimum
 from .feasibility import SMALLEST_USEFUL
@@ -35,8 +35,8 @@ class Optimum(NamedTuple):
 
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
-    limited = any(path.startswith("limits.") for path, _, _ in scenario.quantities())
-    return scenario.law.plain and not limited and not scenario.rl.decided and not scenario.serving.by_roofline
+    decided = scenario.rl.decided or limit_names(scenario)
+    return scenario.law.plain and not decided and not scenario.serving.by_roofline
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:

@@ -31,6 +31,7 @@ from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
+from ..model.fleet import chip_seconds_per_token
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, loss
 from ..model.roofline import can_serve, regimes
@@ -146,6 +147,7 @@ def _figures(tree: Hashable, leaves: Float[Array, " leaf"], design: Float[Array,
     scenario, at = jax.tree.unflatten(tree, list(leaves)), Design(design[0], design[1], design[2])
     cost, law = lifecycle_cost(scenario, at), scenario.law
     figures = (*cost, loss(scenario, at), law.train_optimal_tokens(at.n_params), can_serve(scenario, at.n_params))
+    figures += chip_seconds_per_token(scenario, at.n_params)
     return jnp.stack([jnp.asarray(v, float) for v in figures])
 
 
@@ -160,6 +162,8 @@ class Figures(NamedTuple):
     """D0(N), tokens"""
     can_serve: bool
     """whether the deployment can serve the model"""
+    chip_seconds: tuple[float, float]
+    """seconds of a serving chip per computed input token and per output token; NaN where it cannot be served"""
 
 
 class Rows:
@@ -193,8 +197,11 @@ class Rows:
 
     def figures(self, design: Design) -> Figures:
         """Cost, loss and D0(N) of a design."""
-        *cost, level, optimal, can = np.asarray(_figures(self._tree, self._leaves, np.array(design, float))).tolist()
-        return Figures(LifecycleCost(*cost), level, optimal, bool(can))
+        *cost, level, optimal, can, read, wrote = np.asarray(
+            _figures(self._tree, self._leaves, np.array(design, float))
+        ).tolist()
+        seconds = (read, wrote) if can else (math.nan, math.nan)
+        return Figures(LifecycleCost(*cost), level, optimal, bool(can), seconds)
 
     def ln_moving(self, total_cost: float) -> float:
         """The cost row's value at which the whole cost is `total_cost`."""

@@ -11,7 +11,9 @@ from ..assumptions.naming import described, title
 from ..assumptions.numbers import percent, times
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, research_cost
-from ..model.outputs import heading, units_of, written
+from ..model.fleet import Fleet
+from ..model.limits import LimitAt
+from ..model.outputs import NEEDS, heading, units_of, written
 from ..model.total import warnings
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Status(enum.Enum):
     """How a solve ended, as a sentence."""
 
     OPTIMAL = "The design is optimal: it satisfies the KKT conditions."
+    GIVEN = "The design is given, not optimised."
     INFEASIBLE = "No design meets the goal within the limits."
     NOT_CONVERGED = "The solver stopped before the KKT conditions held; do not use the numbers."
 
@@ -209,6 +212,12 @@ class Solution:
     band: Band
     certificate: Certificate
     extrapolation: Extrapolation
+    fleet: Fleet
+    """total parameters, chip-hours and days of pre-training, serving chips month by month"""
+    limits: tuple[LimitAt, ...] = ()
+    """every limit that is set, with the value that the design has"""
+    best: "Solution | None" = None
+    """of a design that is given: the optimum for its loss"""
     message: str = ""
     """why there is no optimum; "" where there is one"""
     across_laws: AcrossLaws | None = None
@@ -220,6 +229,23 @@ class Solution:
         where that has no cost.
         """
         return 1 - float(self.cost.total) / float(self.baseline.cost.total)
+
+    @property
+    def excess_cost(self) -> float:
+        """Cost above the best design of the same loss, as a share of that: 0 for an optimum, negative where the limits that a given
+        design breaks make the best one more expensive; NaN where that is not known.
+        """
+        best = self if self.status is Status.OPTIMAL else self.best
+        return math.nan if best is None else float(self.cost.total) / float(best.cost.total) - 1
+
+    @property
+    def usd_per_mtok(self) -> tuple[float, float]:
+        """USD per million tokens served, of all bills and of serving alone; NaN where costs are in FLOP or nothing is served."""
+        demand = self.scenario.traffic.demand()
+        served = (float(demand.input_tokens) + float(demand.output_tokens)) / 1e6
+        if self.unit != "usd" or not served > 0:
+            return math.nan, math.nan
+        return float(self.cost.total) / served, (float(self.cost.prefill) + float(self.cost.decode)) / served
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain data, the shape that `overtrain solve --json` prints."""
@@ -239,6 +265,9 @@ class Solution:
                     "cost": baseline.cost.total,
                 },
                 "savings": self.savings,
+                "excess_cost": self.excess_cost,
+                "needs": self.needs() | {"months": [m._asdict() for m in self.fleet.months]},
+                "limits": [limit._asdict() for limit in self.limits],
                 "band": {
                     "tolerance": band.tolerance,
                     "n_params": list(band.n_params),
@@ -276,6 +305,12 @@ class Solution:
         frame.attrs["units"] = units_of(numbers, self.scenario.money.currency)
         return frame
 
+    def needs(self) -> dict[str, float]:
+        """What training and serving the design takes, by column: `NEEDS`."""
+        whole, serving = self.usd_per_mtok
+        found = {"own_usd_per_mtok": whole, "own_serving_usd_per_mtok": serving}
+        return {name: found[name] if name in found else float(getattr(self.fleet, name)) for name in NEEDS}
+
     def numbers(self) -> dict[str, float]:
         """Every output by its column."""
         n, d, r = (float(v) for v in self.design)
@@ -284,6 +319,7 @@ class Solution:
         found |= {f"overtraining_{name}": ratio for name, ratio in self.overtraining._asdict().items()}
         found |= {"loss": self.loss, **{f"cost_{phase}": value for phase, value in _phases(self.cost).items()}}
         found |= {"cost_total": cost, "cost_research": float(research_cost(self.scenario, self.cost))}
+        found |= self.needs() | ({} if self.best is None else {"excess_cost": self.excess_cost})
         found |= {
             "baseline_n_params": float(base.design.n_params),
             "baseline_train_tokens": float(base.design.train_tokens),
@@ -301,7 +337,7 @@ class Solution:
     def _repr_html_(self) -> str:
         """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
         top = f"<b>{escape(title(self.scenario))}</b>: {escape(self.message or self.status.value)}"
-        if self.status is not Status.OPTIMAL:
+        if self.status not in (Status.OPTIMAL, Status.GIVEN):
             return f"<p>{top}</p>"
         about = described(self.scenario)
         note = f"<p>{escape(about)}</p>" if about else ""
@@ -320,9 +356,11 @@ class Solution:
                 ("left", " to ".join(ends)),
             )
             lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
-        head = ("", "optimum", "unit", f"same loss, at most {percent(self.band.tolerance)} more expensive")
+        same = f"same loss, at most {percent(self.band.tolerance)} more expensive"
+        head = ("", "optimum" if self.best is None else "given", "unit", same)
+        proof = self.certificate.sentence if self.best is None else ""
         laws = self.across_laws.sentence if self.across_laws else ""
-        sure = " ".join(filter(None, (laws, self.certificate.sentence, self.extrapolation.sentence, self.band.unknown)))
+        sure = " ".join(filter(None, (laws, proof, self.extrapolation.sentence, self.band.unknown)))
         return (
             f"<p>{top}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)

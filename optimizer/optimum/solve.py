@@ -14,6 +14,7 @@ The optimum is flat, so an answer always carries its band; the band's ends are s
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,13 +25,15 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
+from ..model.fleet import Fleet, fleet_of
+from ..model.limits import limits_at
 from ..model.quality import target_reducible_loss
 from .band import near_optimal
 from .best_of import best_of, is_convex
 from .decided import at_params, at_tokens
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
-from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows
+from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows, ln_design
 from .solution import (
     KKT_TOLERANCE,
     Band,
@@ -43,7 +46,7 @@ from .solution import (
     Status,
 )
 
-__all__ = ["InfeasibleError", "Solution", "Status", "no_answer", "solve"]
+__all__ = ["InfeasibleError", "Solution", "Status", "baseline_of", "described", "no_answer", "solve"]
 
 _design_at_budget, _design_at_loss = compiled(0)(design_at_budget), compiled(0)(design_at_loss)
 
@@ -157,20 +160,47 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
             f"below {human(SMALLEST_USEFUL)} of either no scaling law says anything. Raise the budget or the limits, or ask for a "
             "lower loss."
         )
+    return described(
+        scenario,
+        rows,
+        design,
+        status=Status.OPTIMAL,
+        baseline=baseline_of(scenario, rows, found.x),
+        band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
+        certificate=lambda total: _certificate(scenario, rows, found, total),
+    )
+
+
+def described(
+    scenario: Scenario,
+    rows: Rows,
+    design: Design,
+    *,
+    status: Status,
+    baseline: Baseline,
+    band: Band,
+    certificate: Callable[[float], Certificate],
+    best: Solution | None = None,
+) -> Solution:
+    """The answer that a design is: what it costs, how good it is and what it needs. `certificate` is made from its cost."""
     figures = rows.figures(design)
     n, d = float(design.n_params), float(design.train_tokens)
+    x = ln_design(scenario, design)
     return Solution(
         scenario=scenario,
-        status=Status.OPTIMAL,
+        status=status,
         design=design,
         loss=figures.loss,
         unit=scenario.money.unit,
-        cost=figures.cost,
+        cost=figures.cost if figures.can_serve else LifecycleCost(*(math.nan,) * 4),
         overtraining=Overtraining(d / (20 * n), d / figures.train_optimal_tokens),
-        baseline=_baseline(scenario, rows, found.x),
-        band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
-        certificate=_certificate(scenario, rows, found, float(figures.cost.total)),
-        extrapolation=Extrapolation.of(scenario.law, float(design.n_params), float(design.train_tokens)),
+        baseline=baseline,
+        band=band,
+        certificate=certificate(float(figures.cost.total)),
+        extrapolation=Extrapolation.of(scenario.law, n, d),
+        fleet=fleet_of(scenario, design, figures.chip_seconds),
+        limits=limits_at(scenario, n, {path: rows.value(path, x) for path in rows.limits}),
+        best=best,
     )
 
 
@@ -194,7 +224,7 @@ def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float
     return Certificate(found.kkt_residual, certified, active, multipliers)
 
 
-def _baseline(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
+def baseline_of(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
     """The design of least N D that reaches the law's part of the same loss, with the RL tokens of the policy (or of the optimum).
 
     Its cost is NaN where no batch serves it.
@@ -224,5 +254,6 @@ def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> S
         band=Band(tolerance, design, design, (nan, nan), (nan, nan)),
         certificate=Certificate(nan, False, (), {}),
         extrapolation=Extrapolation(None, None, None),
+        fleet=Fleet(nan, nan, nan, ()),
         message=str(error),
     )

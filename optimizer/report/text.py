@@ -12,11 +12,11 @@ from ..analysis.why import Step
 from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
-from ..model.cost import research_cost
+from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, range_text, short, units_of, written
 from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
-from ..optimum.solution import Solution
+from ..optimum.solution import Solution, Status
 from .sentences import unpriced, unspent
 from .terminal import grid
 
@@ -32,16 +32,19 @@ _ANSWER = POSITIVE[: POSITIVE.index("loss") + 1]
 def solution_text(best: Solution) -> RenderableType:
     """The answer first, then why (cost by phase), then how sure (band, certificate, reach)."""
     s, numbers = best.scenario, best.numbers()
-    band = f"same loss, at most {percent(best.band.tolerance)} more expensive"
+    given = best.best is not None
+    question = design_line(best.design) if given else goal_line(s)
+    band = f"same loss, at most {percent(best.band.tolerance)} {'above the best' if given else 'more expensive'}"
     money_head = "training-equivalent FLOP" if best.unit == "flops" else "USD"
     sentences = [sentence for line in _LINES if (sentence := line(best))]
     return Group(
-        Text(f"{title(s)}: {goal_line(s)}", style="bold"),
-        Text(f"law {law_line(s)}, goal {s.goal.kind}"),
+        Text(f"{title(s)}: {question}", style="bold"),
+        Text(f"law {law_line(s)}" + ("" if given else f", goal {s.goal.kind}")),
         Text(f"traffic {traffic_line(s)}"),
         Text(f"RL {rl_line(s)}; limits {limits_line(s)}"),
-        grid(["", "optimum", "unit", band], [_output(column, numbers) for column in _ANSWER]),
+        grid(["", "given" if given else "optimum", "unit", band], [_output(column, numbers) for column in _ANSWER]),
         grid(["cost over the life", money_head, "share"], _costs(best)),
+        grid(["to train and to serve it", "", "unit"], _needs(best)),
         Text("\n".join([*sentences, *(f"Warning: {sentence}" for sentence in warnings(s))])),
     )
 
@@ -52,7 +55,55 @@ def _output(column: str, numbers: dict[str, float]) -> tuple[str, ...]:
     ends = [per * numbers[end] for end in (f"band_{name}_low", f"band_{name}_high") if end in numbers]
     unit = units_of([column], "")[column].removeprefix("1")
     value = written(numbers[column], column, 5 if column == "loss" else 4)
-    return heading(column), value, unit, " to ".join(written(end, column) for end in ends)
+    known = [] if all(math.isnan(end) for end in ends) else ends
+    return heading(column), value, unit, " to ".join(written(end, column) for end in known)
+
+
+def design_line(design: Design) -> str:
+    """A design in words."""
+    n, d, r = (human(float(v)) for v in design)
+    rl = f" and {r} RL tokens" if float(design.rl_tokens) else ""
+    return f"a given design, {n} parameters on {d} tokens{rl}"
+
+
+def _needs(best: Solution) -> list[tuple[str, str, str]]:
+    """What the design takes to be trained and served, as far as it is known."""
+    needs = best.needs()
+    units = units_of(needs, "")
+    return [
+        (heading(name), written(value, name), units[name]) for name, value in needs.items() if not math.isnan(value)
+    ]
+
+
+def _excess(best: Solution) -> str:
+    """A given design against the best one of its loss."""
+    other = best.best
+    if other is None:
+        return ""
+    if other.status is not Status.OPTIMAL:
+        return f"The best design of the same loss is not known: {other.message}"
+    n, d, _ = (human(float(v)) for v in other.design)
+    more = best.excess_cost
+    if math.isnan(more):
+        return (
+            f"The deployment cannot serve this design; the best one of the same loss has {n} parameters on {d} tokens."
+        )
+    compared = f"costs {percent(more, 2)} more than" if more >= 0 else f"costs {percent(-more, 2)} less than"
+    return (
+        f"It {compared} the best design of the same loss within the limits: {n} parameters on {d} tokens, "
+        f"{money(float(other.cost.total), best.unit)}. {other.certificate.sentence}"
+    )
+
+
+def _limits(best: Solution) -> str:
+    """Every limit of a given design, with its value and bound."""
+    if best.best is None or not best.limits:
+        return ""
+    said = [
+        f"{at.path} {'holds' if at.kept else 'is broken'} ({quantity_text(at.value, at.unit)}, bound {quantity_text(at.bound, at.unit)})"
+        for at in best.limits
+    ]
+    return f"Limits: {'; '.join(said)}."
 
 
 def _costs(best: Solution) -> list[tuple[str, str, str]]:
@@ -65,6 +116,8 @@ def _costs(best: Solution) -> list[tuple[str, str, str]]:
 
 def _chinchilla(best: Solution) -> str:
     plan = best.baseline
+    if math.isnan(float(best.cost.total)):
+        return ""
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     return unpriced(best) or (
         f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(plan.design.n_params))} on "
@@ -73,7 +126,7 @@ def _chinchilla(best: Solution) -> str:
 
 
 def _serving(best: Solution) -> str:
-    if not best.scenario.serving.by_roofline:
+    if not best.scenario.serving.by_roofline or math.isnan(float(best.cost.total)):
         return ""
     point = operating_point(Placement("the model", float(best.design.n_params), best.scenario))
     return (
@@ -104,14 +157,16 @@ def _broken_limits(best: Solution) -> str:
 
 _LINES: tuple[Callable[[Solution], str | None], ...] = (
     _chinchilla,
+    _excess,
+    _limits,
     lambda best: best.across_laws.sentence if best.across_laws else "",
-    lambda best: best.certificate.sentence,
+    lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
     _serving,
     _assumed_return,
     _broken_limits,
-    lambda best: best.band.unknown,
-    unspent,
+    lambda best: "" if best.best and best.best.status is not Status.OPTIMAL else best.band.unknown,
+    lambda best: "" if best.best else unspent(best),
 )
 """What is printed below the answer, one sentence each; nothing where a sentence does not apply."""
 

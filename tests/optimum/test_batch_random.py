@@ -72,7 +72,7 @@ def test_two_thousand_random_rows_are_a_loop_of_solve(lecture, goal, policy, i, 
     monkeypatch.setattr(
         alone, "near_optimal", lambda *_, **__: Band(0.05, *[Design(0.0, 0.0, 0.0)] * 2, (0.0, 0.0), (0.0, 0.0))
     )
-    monkeypatch.setattr(alone, "_baseline", lambda *_: Baseline(Design(0.0, 0.0, 0.0), LifecycleCost(1.0, 0, 0, 0)))
+    monkeypatch.setattr(alone, "baseline_of", lambda *_: Baseline(Design(0.0, 0.0, 0.0), LifecycleCost(1.0, 0, 0, 0)))
     assert (answers["status"] == "optimal").sum() > cases(4, 20)
     for row, asked in enumerate(frame.to_dict("records")):
         one = solve(s.update(asked), throw=False)

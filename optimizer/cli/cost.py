@@ -1,0 +1,83 @@
+"""`overtrain cost`: what a design that is given costs, and how far it is from the best."""
+
+from typing import Annotated
+
+import typer
+
+from ._common import (
+    BAND,
+    LECTURE,
+    Against,
+    AsJson,
+    Band,
+    ScenarioName,
+    Settings,
+    reporting_errors,
+    scenario_with,
+    show,
+    show_json,
+    tolerance,
+)
+
+__all__ = ["cost"]
+
+
+def cost(
+    scenario: ScenarioName = LECTURE,
+    params: Annotated[str, typer.Option(help="Active parameters N, as 405.85B.", metavar="N")] = "",
+    tokens: Annotated[str, typer.Option(help="Pre-training tokens D, as 15.6T.", metavar="D")] = "",
+    flops: Annotated[str, typer.Option(help="Pre-training compute in FLOP, in place of one of the two.")] = "",
+    rl_tokens: Annotated[str, typer.Option(help="RL tokens R, where rl.policy = 'optimised'.", metavar="R")] = "",
+    set_: Settings = None,
+    band: Band = BAND,
+    against: Against = None,
+    json_: AsJson = False,
+) -> None:
+    """Show what a given design costs, how good it is, what it needs, which limits it keeps, and what the best of its loss would save.
+
+    Two of --params, --tokens and --flops give the design; --rl-tokens goes with rl.policy = 'optimised'.
+
+    Example: overtrain cost --params 405.85B --tokens 15.6T
+    """
+    with reporting_errors():
+        from ..analysis.against import against as compare
+        from ..analysis.against import prices_for
+        from ..assumptions.numbers import parse_number
+        from ..assumptions.problems import InputError
+        from ..optimum.given import cost as cost_of
+        from ..optimum.given import design_from
+
+        problems: list[str] = []
+        within = tolerance(band, problems)
+
+        def number(option: str, text: str, unit: str) -> float | None:
+            try:
+                return parse_number(text, unit) if text else None
+            except ValueError as error:
+                problems.append(f"{option} {error}.")
+                return None
+
+        amounts = (
+            number("--params", params, "parameters"),
+            number("--tokens", tokens, "tokens"),
+            number("--flops", flops, "FLOP"),
+            number("--rl-tokens", rl_tokens, "tokens"),
+        )
+        question = scenario_with(scenario, set_, problems)
+        try:
+            design = design_from(question, *amounts)
+        except InputError as error:
+            raise InputError([*problems, *error.problems]) from None
+        offers = prices_for(question, against or [])
+        found = cost_of(question, design, band=within)
+        offered = [compare(found, price) for price in offers]
+        if json_:
+            show_json(found.to_dict() | ({"against": [offer.to_dict() for offer in offered]} if offers else {}))
+            return
+        from ..report.text import solution_text
+
+        show(solution_text(found))
+        if offered:
+            from ..report.prices_text import against_text
+
+            show(against_text(offered))

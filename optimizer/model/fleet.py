@@ -1,0 +1,137 @@
+"""The chips that a design keeps busy: those of its pre-training, and those that serve its forecast month by month.
+
+    chip-hours = k N D / (3600 F mfu)                        days = chip-hours / (24 fleet)
+    busy chips = (T_in (1 - h) tau_in + T_out tau_out) / 86400
+
+F peak FLOP/s of a training chip, T tokens a day, h the share of input read from a cache, tau chip-seconds per token at full load: s N over
+the useful FLOP/s of a serving chip, or what the roofline finds for the deployment. Chips are counted in whole replicas, and are no part
+of the cost. Research runs and RL come on top of the chip-hours.
+"""
+
+import math
+from typing import NamedTuple
+
+from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
+from ..assumptions.speed import efficiencies, utilisation
+from .cost import Design, pretraining_flops
+from .replica import replica
+from .roofline import decode_seconds, prefill_seconds
+from .total import total_params
+
+__all__ = [
+    "Fleet",
+    "MonthChips",
+    "chip_hours",
+    "chip_seconds_per_token",
+    "fleet_of",
+    "replica_chips",
+    "serving_chips",
+    "training_days",
+]
+
+_ROUNDING = 1e-9
+"""Share of a replica by which a demand may pass a whole number of them: rounding."""
+
+
+class MonthChips(NamedTuple):
+    """The serving chips of one month, in whole replicas."""
+
+    month: str
+    """as 2026-05"""
+    chips: float
+    """for the mean of the month, every chip busy all the time"""
+    chips_at_peak: float
+    """for the busiest time of the month"""
+
+
+class Fleet(NamedTuple):
+    """What a design needs, and for how long."""
+
+    total_params: float
+    """parameters, experts included"""
+    chip_hours: float
+    """of money.train_chip, for the final pre-training run"""
+    training_days: float
+    """of that run on limits.fleet_chips; NaN where no fleet is given"""
+    months: tuple[MonthChips, ...]
+    """serving chips month by month; none for a forecast that is a total"""
+
+    @property
+    def serving_chips(self) -> float:
+        """Serving chips of the month that needs most, at its mean; NaN without months."""
+        return max((m.chips for m in self.months), default=math.nan)
+
+    @property
+    def serving_chips_at_peak(self) -> float:
+        """Serving chips of the month that needs most, at its peak; NaN without months."""
+        return max((m.chips_at_peak for m in self.months), default=math.nan)
+
+
+def fleet_of(scenario: Scenario, design: Design, seconds_per_token: tuple[float, float]) -> Fleet:
+    """What a design needs. `seconds_per_token`: of `chip_seconds_per_token`; NaN where the deployment cannot serve the design."""
+    n, d = float(design.n_params), float(design.train_tokens)
+    days = training_days(scenario, n, d)
+    return Fleet(
+        total_params=float(total_params(scenario, n)),
+        chip_hours=float(chip_hours(scenario, n, d)),
+        training_days=math.nan if days is None else float(days),
+        months=serving_chips(scenario, seconds_per_token),
+    )
+
+
+def chip_hours(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
+    """Hours of money.train_chip that the final pre-training run takes at pretraining.mfu."""
+    useful = scenario.money.train_chip.peak_flops * utilisation(scenario)
+    return pretraining_flops(scenario, n_params, train_tokens) / (SECONDS_PER_HOUR * useful)
+
+
+def training_days(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric | None:
+    """Days of the final pre-training run on limits.fleet_chips; None where no fleet is given."""
+    fleet = scenario.limits.fleet_chips
+    if fleet is None:
+        return None
+    flops_per_day = SECONDS_PER_DAY * fleet * scenario.money.train_chip.peak_flops * utilisation(scenario)
+    return pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
+
+
+def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numeric, Numeric]:
+    """Seconds of one money.serve_chip per computed input token and per output token, at full load."""
+    s = scenario
+    if s.serving.by_roofline:
+        r, chips = replica(s, n_params), s.deployment.chips_on(s.money.serve_chip)
+        return chips * prefill_seconds(r), chips * decode_seconds(s, r)
+    seconds = s.serving.flops_per_param_token * n_params / (s.money.serve_chip.peak_flops * utilisation(s))
+    relative = efficiencies(s)
+    return seconds / relative.prefill, seconds / relative.decode
+
+
+def replica_chips(scenario: Scenario) -> float:
+    """Chips that are added together: those of one replica of the deployment, or 1 where an efficiency stands for it."""
+    if not scenario.serving.by_roofline:
+        return 1.0
+    d = scenario.deployment
+    return float(d.chips_on(scenario.money.serve_chip) * d.pipeline_stages)
+
+
+def serving_chips(scenario: Scenario, seconds_per_token: tuple[float, float]) -> tuple[MonthChips, ...]:
+    """The chips of every month of the forecast, if the model ships; none for a forecast that is a total.
+
+    Args:
+        scenario: its traffic, load factor and deployment.
+        seconds_per_token: of `chip_seconds_per_token`.
+
+    """
+    traffic, at_once = scenario.traffic, replica_chips(scenario)
+    per_input, per_output = (traffic.share * v / SECONDS_PER_DAY for v in seconds_per_token)
+    per_input *= 1 - traffic.cache_hit_share
+
+    def whole(chips: float) -> float:
+        replicas = chips / at_once
+        return at_once * math.ceil(replicas - _ROUNDING) if math.isfinite(replicas) else math.nan
+
+    busy = [
+        (m.month, m.input_tokens_per_day * per_input + m.output_tokens_per_day * per_output) for m in traffic.by_month()
+    ]
+    return tuple(MonthChips(month, whole(n), whole(n / scenario.serving.load_factor)) for month, n in busy)
