@@ -239,7 +239,7 @@ def with_laws(best: Solution) -> Solution:
 def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     question = _under_any_law(best)
     if question is None:
-        about = f"there is no sample of laws of kind {best.scenario.law.kind!r}"
+        about = "the sample holds laws of dense models; the published laws of experts are compared instead"
         return AcrossLaws(SHARE, {}, 0, 0, about), {}
     drawn = drawn_laws(count)
     found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})

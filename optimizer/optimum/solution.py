@@ -188,7 +188,7 @@ class AcrossLaws(NamedTuple):
     def sentence(self) -> str:
         """The interval of the over-training ratio and of N, in words."""
         if not self.intervals:
-            return f"Across laws: unknown, {self.about}."
+            return f"Across laws: no interval, {self.about}."
         low, high = (times(v) for v in self.intervals["overtraining_vs_rule_of_20"])
         sizes = " to ".join(written(v, "n_params", 3) for v in self.intervals["n_params"])
         short = (

@@ -119,7 +119,10 @@ def test_answers_say_their_interval_or_why_there_is_none(preset):
         low, high = plain["overtraining_vs_rule_of_20"]
         assert low <= best.overtraining.vs_rule_of_20 <= high
     else:
-        assert across.sentence == "Across laws: unknown, there is no sample of laws of kind 'moe'."
+        assert (
+            across.sentence
+            == "Across laws: no interval, the sample holds laws of dense models; the published laws of experts are compared instead."
+        )
     assert escape(across.sentence) in best._repr_html_()
     assert solve(load(preset)).to_dict()["across_laws"] is None
 
