@@ -1,10 +1,9 @@
-"""The optimum under every law of experts, for a scenario that plans a mixture of experts.
+"""The question of a scenario that plans a mixture of experts, under every published law of experts.
 
 The laws end at small models and disagree by a factor of two in size at 1e23 FLOP, so one of them alone is no plan.
 """
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +12,8 @@ from ..assumptions.law import law_names
 from ..assumptions.scenario import Scenario
 from ..assumptions.sparsity import of_shape
 from ..model.quality import target_reducible_loss
-from .blocks import Progress
-from .laws import optima
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["expert_laws", "under_expert_laws"]
+__all__ = ["under_expert_laws"]
 
 
 def under_expert_laws(scenario: Scenario) -> dict[str, Scenario]:
@@ -39,20 +33,3 @@ def under_expert_laws(scenario: Scenario) -> dict[str, Scenario]:
     others = {name: scenario.update({"law": of_shape(name, ratio), **changes}) for name in law_names("moe")}
     own = scenario.law.title
     return {own: scenario, **{name: other for name, other in others.items() if name != scenario.law.name}}
-
-
-def expert_laws(scenario: Scenario, progress: Progress | None = None) -> "pd.DataFrame | None":
-    """The optimum of the question under every law of experts, one row a law, the scenario's own first; None for a law of dense models.
-
-    Returns:
-        Columns as `ensemble` without weights and summary, index `law`.
-
-    >>> from optimizer.assumptions.library import load
-    >>> s = load("frontier-moe-chat", {"goal": {"kind": "budget", "budget": 1e9}})
-    >>> frame = expert_laws(s)
-    >>> frame["status"].to_dict()
-    {'ludziejewski': 'optimal', 'abnar': 'optimal', 'krajewski': 'optimal'}
-
-    """
-    asked = under_expert_laws(scenario)
-    return optima(asked, progress=progress) if asked else None

@@ -20,11 +20,23 @@ from ..optimum.batch import solve_columns
 from ..optimum.solution import AcrossLaws, Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
+from .experts import under_expert_laws
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LAWS", "drawn_laws", "ensemble", "geometric_mean", "in_band", "laws", "optima", "under_law", "with_laws"]
+__all__ = [
+    "LAWS",
+    "drawn_laws",
+    "ensemble",
+    "expert_laws",
+    "geometric_mean",
+    "in_band",
+    "laws",
+    "optima",
+    "under_law",
+    "with_laws",
+]
 
 COLUMNS = (*NARROW, *(f"band_overtraining_vs_rule_of_20_{end}" for end in ("low", "high")))
 _NO_MEAN = ("loss", "savings")
@@ -118,6 +130,23 @@ def optima(
     return frame
 
 
+def expert_laws(scenario: Scenario, progress: Progress | None = None) -> "pd.DataFrame | None":
+    """The optimum of the question under every law of experts, one row a law, the scenario's own first; None for a law of dense models.
+
+    Returns:
+        Columns as `ensemble` without weights and summary, index `law`.
+
+    >>> from optimizer.assumptions.library import load
+    >>> s = load("frontier-moe-chat", {"goal": {"kind": "budget", "budget": 1e9}})
+    >>> frame = expert_laws(s)
+    >>> frame["status"].to_dict()
+    {'ludziejewski': 'optimal', 'abnar': 'optimal', 'krajewski': 'optimal'}
+
+    """
+    asked = under_expert_laws(scenario)
+    return optima(asked, progress=progress) if asked else None
+
+
 def in_band(frame: "pd.DataFrame", over_rule_of_20: float) -> "pd.Series":
     """Whether the near-optimal band of each row holds an over-training ratio D/(20 N); false for rows without a band.
 
@@ -200,7 +229,8 @@ def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
 
     Args:
         scenario: the question; its own law is replaced. A goal in nat/token becomes the compute-optimal model of that loss under its own
-            law, since the losses of two texts differ; repeated data keeps U, R_D and R_N.
+            law, since the losses of two texts differ; repeated data keeps U, R_D and R_N. A mixture of experts is asked under the laws
+            of experts, which have no posterior: three rows.
         count: laws, up to a few hundred.
 
     Returns:
@@ -208,7 +238,6 @@ def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
         `attrs["units"]` gives the units, `attrs["across"]` the `AcrossLaws` that answers show.
 
     Raises:
-        InputError: the law of the scenario is of a kind for which there is no such sample.
         InfeasibleError: the scenario itself has no answer.
 
     >>> from optimizer.assumptions.library import load
@@ -222,9 +251,8 @@ def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
 
     best = solve(scenario)
     across, numbers = _across(best, count)
-    if not numbers:
-        raise InputError([f"laws: {across.about}."])
-    frame = pd.DataFrame({"law": drawn_laws(count)["law"], **numbers})
+    named = drawn_laws(count)["law"] if scenario.law.shape is None else [*under_expert_laws(scenario)]
+    frame = pd.DataFrame({"law": named, **numbers})
     frame.attrs = {"units": units_of(numbers, scenario.money.currency), "across": across}
     return frame
 
@@ -239,8 +267,7 @@ def with_laws(best: Solution) -> Solution:
 def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     question = _under_any_law(best)
     if question is None:
-        about = "the sample holds laws of dense models; the published laws of experts are compared instead"
-        return AcrossLaws(SHARE, {}, 0, 0, about), {}
+        return _across_experts(best.scenario)
     drawn = drawn_laws(count)
     found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})
     numbers = {name: found[name] for name in ACROSS}
@@ -256,6 +283,17 @@ def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarra
         for low, high in [np.quantile(values[good], ends)]
     }
     return AcrossLaws(SHARE, intervals, count, int(good.sum()), about), numbers
+
+
+def _across_experts(scenario: Scenario) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
+    """The whole range over the laws of experts, which have no posterior."""
+    frame = expert_laws(scenario)
+    assert frame is not None
+    numbers = {name: frame[name].to_numpy(float) for name in ACROSS}
+    good = np.isfinite(numbers["n_params"])
+    names = [str(law) for law in frame.index]
+    intervals = {name: (float(v[good].min()), float(v[good].max())) for name, v in numbers.items() if good.any()}
+    return AcrossLaws(1.0, intervals, len(names), int(good.sum()), f"the range of {', '.join(names)}"), numbers
 
 
 def _under_any_law(best: Solution) -> Scenario | None:

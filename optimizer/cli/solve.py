@@ -36,8 +36,7 @@ def solve(
     with reporting_errors():
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
-        from ..analysis.experts import expert_laws
-        from ..analysis.laws import with_laws
+        from ..analysis.laws import expert_laws, with_laws
         from ..optimum.solve import Status
         from ..optimum.solve import solve as solve_scenario
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer import InputError, ensemble, load, solve
-from optimizer.analysis.experts import expert_laws, under_expert_laws
+from optimizer.analysis.experts import under_expert_laws
+from optimizer.analysis.laws import expert_laws, laws
 from optimizer.assumptions.numbers import human
 from optimizer.report.sentences import experts
 
@@ -88,4 +89,10 @@ def test_laws_of_experts_answer_the_same_question():
     assert [asked[law].goal.like_params for law in ("abnar", "krajewski")] == pytest.approx([least] * 2, rel=2e-4)
     frame = expert_laws(s)
     assert frame.loc["abnar", "n_params"] == solve(asked["abnar"]).design.n_params
+    found = laws(s)
+    assert found["law"].tolist() == ["ours", "abnar", "krajewski"]
+    assert found["n_params"].tolist() == frame["n_params"].tolist()
+    across = found.attrs["across"]
+    assert across.intervals["n_params"] == (frame["n_params"].min(), frame["n_params"].max())
+    assert "the range of ours, abnar, krajewski" in across.sentence
     assert f"abnar {human(frame.loc['abnar', 'n_params'], 3)} on " in experts(frame)

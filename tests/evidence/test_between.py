@@ -109,20 +109,15 @@ def test_a_loss_means_the_model_that_has_it_under_ones_own_law(lecture):
 
 
 @pytest.mark.parametrize("preset", ["lecture-2026", "open-weights-8b", "frontier-moe-chat"])
-def test_answers_say_their_interval_or_why_there_is_none(preset):
+def test_answers_say_their_interval(preset):
     best = with_laws(solve(load(preset)))
     across = best.across_laws
     assert across is not None
     plain = best.to_dict()["across_laws"]
-    if across.intervals:
-        assert "Across laws: 80 % interval" in across.sentence
-        low, high = plain["overtraining_vs_rule_of_20"]
-        assert low <= best.overtraining.vs_rule_of_20 <= high
-    else:
-        assert (
-            across.sentence
-            == "Across laws: no interval, the sample holds laws of dense models; the published laws of experts are compared instead."
-        )
+    share = "100 %" if best.scenario.law.shape else "80 %"  # three laws of experts have a range
+    assert f"Across laws: {share} interval" in across.sentence
+    low, high = plain["overtraining_vs_rule_of_20"]
+    assert low <= best.overtraining.vs_rule_of_20 <= high
     assert escape(across.sentence) in best._repr_html_()
     assert solve(load(preset)).to_dict()["across_laws"] is None
 

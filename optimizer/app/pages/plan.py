@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from optimizer.analysis.experts import expert_laws
+from optimizer.analysis.laws import expert_laws
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app import show
 from optimizer.app.answers import across_laws, answer, curve
