@@ -203,6 +203,7 @@ def _shapes() -> str:
     for name, column in (
         ("layers", "n_layers"),
         ("KV bytes per token, 2 bytes a number", "kv_bytes_per_token_growing"),
+        ("width of attention over all layers", "attention_width_growing"),
     ):
         law = power_law(column)
         rows.append([name, human(law.at_reference, 3), f"{law.exponent:.3f}", f"{law.spread:.2f}", str(law.models)])

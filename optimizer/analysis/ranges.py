@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from ..assumptions.attention import attends
 from ..assumptions.numbers import parse_number
 from ..assumptions.paths import declaration, schema_paths
 from ..assumptions.problems import InputError, near_miss
@@ -32,6 +33,17 @@ MANY = 3
 """Numbers of a block that are listed one by one where all of it is held."""
 _TRAINING_MEMORY = frozenset(f"pretraining.{f}" for f in ("state_bytes_per_param", "shard_chips", "tokens_per_chip"))
 _SHAPE = frozenset(f"deployment.{f}" for f in ("sparsity", "reference_params", "layers", "layers_exponent"))
+_ATTENTION = frozenset(
+    f"deployment.{f}"
+    for f in (
+        "reference_params",
+        "attention_width",
+        "attention_width_exponent",
+        "attention_decode_factor",
+        "attention_bound_tokens",
+        "attention_exponent",
+    )
+)
 
 
 class Range(NamedTuple):
@@ -152,7 +164,8 @@ def _idle(scenario: Scenario, path: str, given: Collection[str]) -> bool:
         return False
     if path.startswith("deployment."):
         # Activations in training memory take the layers of the deployment.
-        return not scenario.serving.by_roofline and not (in_memory and path in _SHAPE)
+        in_attention = path in _ATTENTION and attends(scenario)
+        return not scenario.serving.by_roofline and not (in_memory and path in _SHAPE) and not in_attention
     return path in _TRAINING_MEMORY and not in_memory
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..assumptions.attention import multiplied_params
 from ..assumptions.law import law_names
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
@@ -142,6 +143,14 @@ def reasoning(best: Solution) -> list[Step]:
         ),
         Step("compute of pre-training", f"{k:g} N D = {k:g} x {human(n)} x {human(d)}", f"{human(k * n * d)} FLOP"),
     ]
+    extra = [float(v) - n for v in multiplied_params(s, n)]  # of attention, in parameters
+
+    def attention(flops: float, context: float | None, share: str) -> None:
+        if context is not None:
+            read = f"{share}{human(context)} tokens of context"
+            found.append(Step("and of its attention", read, f"{human(flops)} FLOP"))
+
+    attention(k * extra[0] * d, s.pretraining.context_tokens, "half of ")
     if r:
         found.append(
             Step(
@@ -150,6 +159,7 @@ def reasoning(best: Solution) -> list[Step]:
                 f"{human(per_rl * n * r)} FLOP",
             )
         )
+        attention(per_rl * extra[1] * r, s.serving.context_tokens, "half of ")
     if cached:
         found.append(
             Step(
@@ -165,6 +175,8 @@ def reasoning(best: Solution) -> list[Step]:
             f"{human(per_served * n * computed)} FLOP",
         )
     )
+    served = per_served * (extra[2] * (read - cached) + extra[3] * written)
+    attention(served, s.serving.context_tokens, "prefill half of, decode all of ")
     found += [
         Step(f"bill of {name}", f"{percent(value / whole)} of the cost over the life", f"{human(value)} {unit}")
         for name, value in parts.items()

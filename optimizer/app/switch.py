@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from ..analysis.plans import monthly_tokens
+from ..assumptions.attention import multiplied_params
 from ..assumptions.bills import Serving
 from ..assumptions.law import law_kind, law_names
 from ..assumptions.months import days_in_months
@@ -59,7 +60,9 @@ def start_of(
             return {path: choice, "deployment.batch_size": 32.0 if choice == "fixed" else None,
                     "deployment.target_tokens_per_second": 30.0 if choice == "latency" else None}  # fmt: skip
         case "serving.method" if choice == "roofline":
-            needs = {"money.unit": "usd"} | {f"serving.{speed}": None for speed in Serving.instead.values()}
+            needs = {"money.unit": "usd"} | {
+                f"serving.{field}": None for field in ("context_tokens", *Serving.instead.values())
+            }
     return {path: choice, **needs}
 
 
@@ -109,7 +112,7 @@ def _rl(scenario: Scenario, choice: str, best: Solution | None) -> dict[str, Any
         case "ratio":
             needs = {"rl.ratio": tokens / trained}
         case "flops":
-            needs = {"rl.flops": float(scenario.rl.flops_per_param_token) * n * tokens}
+            needs = {"rl.flops": float(scenario.rl.flops_per_param_token * multiplied_params(scenario, n).rl) * tokens}
         case "cost_share":
             share = float(best.cost.rl) / float(best.cost.pretraining) if best else 0.0
             needs = {"rl.cost_share": share or 0.1}

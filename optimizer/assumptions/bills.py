@@ -36,7 +36,15 @@ class Pretraining(Assumption):
     """The bill for pre-training."""
 
     instead: ClassVar[dict[str, str]] = {"mfu": "tokens_per_second_per_chip"}
-    rules: ClassVar[tuple[Rule, ...]] = _sized(instead)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *_sized(instead),
+        Rule(
+            lambda p: p.mfu_counts == "attention" or p.context_tokens is None or p.measured_params is not None,
+            lambda _: (
+                "has mfu_counts = 'parameters' and context_tokens without measured_params; give the size that was measured"
+            ),
+        ),
+    )
 
     flops_per_param_token: float = quantity(
         "FLOP",
@@ -69,11 +77,25 @@ class Pretraining(Assumption):
     )
     measured_params: float | None = quantity(
         "parameters",
-        "active parameters of the model that the speed was measured on; other sizes do as many FLOP/s",
+        "active parameters of the model that the speed, or a utilisation that counts parameters alone, was measured on; other sizes do "
+        "as many FLOP/s",
         gt=0,
         default=None,
         low=1e9,
         high=1e12,
+    )
+    mfu_counts: Literal["attention", "parameters"] = Field(
+        default="attention",
+        description="FLOPs that mfu counts where context_tokens is given: parameters and attention, or parameters alone (6 N D), as "
+        "measured at measured_params",
+    )
+    context_tokens: float | None = quantity(
+        "tokens",
+        "length of a training sequence, of which a token reads half on average; attention FLOPs are left out without it",
+        ge=0,
+        default=None,
+        low=2048,
+        high=131072,
     )
     overhead: float = quantity(
         "1",
@@ -182,6 +204,16 @@ class Serving(Assumption):
         default=None,
         low=1e9,
         high=1e12,
+    )
+    context_tokens: float | None = quantity(
+        "tokens",
+        "context that a decoded token reads, on average, and of which tokens of prompts and RL rollouts read half; attention FLOPs are "
+        "left out without it",
+        ge=0,
+        default=None,
+        low=1000,
+        high=200000,
+        uncertain=2,
     )
     load_factor: float = quantity(
         "1",

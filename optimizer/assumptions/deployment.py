@@ -94,6 +94,39 @@ class Deployment(Assumption):
     layers_exponent: float = quantity(
         "1", "power of active parameters that layers grow with; 0 keeps them", ge=0, le=1, default=0.275, source=_FIT
     )
+    attention_width: float | None = quantity(
+        "1",
+        "query heads times their width, summed over the layers whose attention grows with context, of the reference model; "
+        "fitted to released models when left out, 152,000 at 10B",
+        gt=0,
+        default=None,
+        low=2e4,
+        high=2e6,
+        uncertain=2,
+        source=_FIT,
+    )
+    attention_width_exponent: float | None = quantity(
+        "1", "power of active parameters that it grows with; 0.695 when left out", ge=0, le=1, default=None, source=_FIT
+    )
+    attention_decode_factor: float | None = quantity(
+        "1",
+        "FLOPs of attention in decoding over those in prefill at the same context; 1 when left out, 3.4 for latent attention, which "
+        "decodes in the compressed space",
+        gt=0,
+        le=100,
+        default=None,
+        low=1,
+        high=3.4,
+        source="(2 x 512 + 64) / (128 + 64 + 128), DeepSeek-V3, data/models.csv",
+    )
+    attention_bound_tokens: float | None = quantity(
+        "tokens",
+        "most tokens that a token reads: a window, or what sparse attention selects; all of the context when left out",
+        ge=1,
+        default=None,
+        low=128,
+        high=8192,
+    )
     kv_bytes_per_token: float = quantity(
         "bytes/token",
         "key-value cache of one token of the reference model, at 2 bytes a number",
@@ -120,7 +153,7 @@ class Deployment(Assumption):
     )
     attention_exponent: float = quantity(
         "1",
-        "power of the context that a step reads: 1 all of it, 0.5 its square root",
+        "power of the context that a token reads: 1 all of it, 0.5 its square root",
         ge=0,
         le=1,
         default=1.0,
@@ -313,6 +346,8 @@ def released(name: str) -> tuple[float, dict[str, float]]:
         "kv_bytes_per_token": float(model["kv_bytes_per_token_growing"]),
         "sparsity": float(model["total_params"]) / n_params,
     }
+    if model["attention_width_growing"]:
+        shape["attention_width"] = float(model["attention_width_growing"])
     if model["routed_experts"] and model["experts_per_token"]:
         shape["experts_per_token"] = float(model["experts_per_token"])
         share = shape["experts_per_token"] / float(model["routed_experts"])

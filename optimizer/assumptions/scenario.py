@@ -175,6 +175,11 @@ class Scenario(Assumption):
             for field in ("hbm_bytes", "hbm_bytes_per_second")
             if getattr(chip, field) is None
         ]
+        if self.serving.context_tokens is not None:
+            problems.append(
+                "serving.context_tokens is used only with serving.method = 'efficiency'; the roofline takes deployment.context_tokens. "
+                "Remove it."
+            )
         problems += [
             f"serving.{speed} is used only with serving.method = 'efficiency': step times of the deployment give the roofline's speed; "
             "remove it."

@@ -1,9 +1,9 @@
-"""Layers and key-value cache against the size of a model: power laws fitted to released models.
+"""Layers, key-value cache and width of attention against the size of a model: power laws fitted to released models.
 
-    layers = L10 (N / 10B)^a,      KV bytes per token = k10 (N / 10B)^b,
+    layers = L10 (N / 10B)^a,      KV bytes per token = k10 (N / 10B)^b,      width of attention over all layers = A10 (N / 10B)^s,
 
 least squares in logarithms over the models of data/models.csv released since 2024 whose figures are on record, N active parameters, the
-cache at 2 bytes a number in the layers where it grows with context.
+cache at 2 bytes a number and attention in the layers where they grow with context.
 """
 
 from typing import TYPE_CHECKING, NamedTuple

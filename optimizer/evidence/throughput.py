@@ -82,6 +82,7 @@ def _point(row: dict[str, Any]) -> _Point:
         {
             "expert_share": 0.5,  # of a dense model nothing depends on it
             **shape,
+            "attention_width": None,  # no step time depends on it, and not every model has one
             "chips": row["chips"],
             "context_tokens": row["input_tokens"] + outputs / 2,
             "kv_bytes_per_value": row["kv_bytes_per_value"],

@@ -6,6 +6,7 @@ with k = 6 FLOPs per parameter and training token, s = 2 per served token, f the
 the input tokens that are computed (cache hits are not), and a price per FLOP for each phase: 1/u in training-equivalent FLOPs,
 USD per chip-hour / (3600 peak mfu u) in dollars, u being throughput relative to pre-training. With serving.method = "roofline" served
 tokens cost what `roofline` finds for the deployment instead, cache hits what keeping them costs, and RL tokens are decoded there too.
+Where a context is given, attention counts as parameters that a token is multiplied with besides N (`assumptions.attention`).
 
 References:
     Kaplan et al. 2020, arXiv 2001.08361, section 2.1 (6 N D and 2 N). Sardana et al. 2024, arXiv 2401.00448, equation 6 (dollars).
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from ..assumptions.arguments import checks, instance_of
+from ..assumptions.attention import attends, multiplied_params
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
@@ -114,8 +116,9 @@ def rl_overhead(scenario: Scenario) -> Numeric:
 
 
 def pretraining_flops(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-    """k N D: FLOPs of the final pre-training run, without research overhead."""
-    return scenario.pretraining.flops_per_param_token * n_params * train_tokens
+    """k N D, and those of attention: FLOPs of the final pre-training run, without research overhead."""
+    multiplied = multiplied_params(scenario, n_params).pretraining
+    return scenario.pretraining.flops_per_param_token * multiplied * train_tokens
 
 
 def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_tokens: Numeric | None = None) -> Design:
@@ -130,7 +133,10 @@ def design_of(scenario: Scenario, n_params: Numeric, train_tokens: Numeric, rl_t
             f"rl_tokens is given for rl.policy = 'optimised' and for no other; the policy is {scenario.rl.policy!r}"
         )
     if rl_tokens is None:
-        rl_tokens = scenario.rl.rl_tokens(n_params, train_tokens, scenario.pretraining.flops_per_param_token)
+        multiplied, per_token = multiplied_params(scenario, n_params), scenario.pretraining.flops_per_param_token
+        if attends(scenario):  # a policy that gives compute, or a share of the cost, counts attention
+            per_token = per_token * multiplied.pretraining / multiplied.rl
+        rl_tokens = scenario.rl.rl_tokens(multiplied.rl, train_tokens, per_token)
     return Design(n_params, train_tokens, rl_tokens)
 
 
@@ -175,13 +181,13 @@ def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCos
 
 
 def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
-    price, demand = phase_prices(s), s.traffic.demand()
-    served = s.serving.flops_per_param_token * design.n_params
+    price, demand, served = phase_prices(s), s.traffic.demand(), s.serving.flops_per_param_token
+    multiplied = multiplied_params(s, design.n_params)
     return LifecycleCost(
         pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
-        rl=price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens,
-        prefill=price.prefill * served * (demand.input_tokens - demand.cached_tokens),
-        decode=price.decode * served * demand.output_tokens,
+        rl=price.rl * s.rl.flops_per_param_token * multiplied.rl * design.rl_tokens,
+        prefill=price.prefill * (served * multiplied.prefill) * (demand.input_tokens - demand.cached_tokens),
+        decode=price.decode * (served * multiplied.decode) * demand.output_tokens,
     )
 
 

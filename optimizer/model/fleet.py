@@ -11,6 +11,7 @@ of the cost. Research runs and RL come on top of the chip-hours.
 import math
 from typing import NamedTuple
 
+from ..assumptions.attention import multiplied_params
 from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
@@ -82,7 +83,7 @@ def fleet_of(scenario: Scenario, design: Design, seconds_per_token: tuple[float,
 
 
 def chip_hours(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric:
-    """Hours of money.train_chip that the final pre-training run takes at pretraining.mfu."""
+    """Hours of money.train_chip that the final pre-training run takes at the utilisation of pre-training."""
     useful = scenario.money.train_chip.peak_flops * utilisation(scenario)
     return pretraining_flops(scenario, n_params, train_tokens) / (SECONDS_PER_HOUR * useful)
 
@@ -102,9 +103,9 @@ def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numer
     if s.serving.by_roofline:
         r, chips = replica(s, n_params), s.deployment.chips_on(s.money.serve_chip)
         return chips * prefill_seconds(r), chips * decode_seconds(s, r)
-    seconds = s.serving.flops_per_param_token * n_params / (s.money.serve_chip.peak_flops * utilisation(s))
-    relative = efficiencies(s)
-    return seconds / relative.prefill, seconds / relative.decode
+    multiplied, relative = multiplied_params(s, n_params), efficiencies(s)
+    seconds = s.serving.flops_per_param_token / (s.money.serve_chip.peak_flops * utilisation(s))
+    return seconds * multiplied.prefill / relative.prefill, seconds * multiplied.decode / relative.decode
 
 
 def replica_chips(scenario: Scenario) -> float:

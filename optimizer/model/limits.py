@@ -7,7 +7,7 @@ max_bytes            M bytes_per_param <= bound    max_training_days    k N D <=
 max_training_bytes_per_chip          memory of a training run, see `training`
 min_tokens_per_second_per_user       and the memory of a replica, see `roofline.serving_excess`; with serving.method = "roofline"
 
-M counts all parameters, of which a token uses N; see `total`.
+M counts all parameters, of which a token uses N; see `total`. k N D counts attention where a context is given.
 """
 
 import math

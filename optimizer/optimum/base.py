@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ..assumptions.attention import attends
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
@@ -15,7 +16,7 @@ from ..model.quality import loss, target_inner_sum, target_reducible_loss
 from .equation import Reduced, reduced_optimum
 from .feasibility import SMALLEST_USEFUL
 
-__all__ = ["Optimum", "has_answer", "in_base_class", "optimum", "unlimited"]
+__all__ = ["Optimum", "has_answer", "in_base_class", "linear_in_params", "optimum", "unlimited"]
 
 
 class Optimum(NamedTuple):
@@ -36,7 +37,12 @@ class Optimum(NamedTuple):
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
     decided = scenario.rl.decided or limit_names(scenario)
-    return scenario.law.plain and not decided and not scenario.serving.by_roofline
+    return scenario.law.plain and not decided and linear_in_params(scenario)
+
+
+def linear_in_params(scenario: Scenario) -> bool:
+    """Whether the cost is N (k D + K) and a constant: no attention, no step times."""
+    return not scenario.serving.by_roofline and not attends(scenario)
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:
@@ -75,9 +81,11 @@ def optimum(scenario: Scenario) -> Optimum:
         The optimum; NaN where there is none (a target at or below E, a budget that RL alone exceeds).
 
     Raises:
-        TypeError: RL tokens are decided too; there the problem has no single equation.
+        TypeError: RL tokens are decided too, or the cost is not N (k D + K); there the problem has no single equation.
 
     """
+    if not linear_in_params(scenario):
+        raise TypeError("attention and the roofline make a cost that is not N (k D + K); use solve")
     if scenario.rl.decided:
         raise TypeError("rl.policy = 'optimised' decides R as well as N and D; use solve")
     n, d, residual = unlimited(scenario)

@@ -26,7 +26,7 @@ from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.quality import loss
 from ..model.roofline import can_serve
-from .base import Optimum, optimum
+from .base import Optimum, linear_in_params, optimum
 from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
@@ -166,7 +166,7 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
-    closed = not base.serving.by_roofline and not base.rl.decided and (base.law.plain or base.law.repeats)
+    closed = linear_in_params(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []

@@ -36,8 +36,8 @@ def at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) ->
     ln_tokens, x = _balanced(rows, scenario, _PARAMS, ln_params, start)
     cap = limits.tokens_at(ln_params)
     if ln_tokens > cap:
-        shared = limits.most_compute - ln_params <= limits.most_tokens
-        x = _held(rows, scenario, np.where(np.arange(rows.size) == _TOKENS, cap, x), shared=shared, tokens=True)
+        shared = limits.compute_at(ln_params) <= limits.most_tokens
+        x = _held(rows, scenario, limits, np.where(np.arange(rows.size) == _TOKENS, cap, x), shared=shared, tokens=True)
     found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
     if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[0] - ln_params) <= _SAME:
         return found
@@ -62,11 +62,11 @@ def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) ->
     law = scenario.law.chinchilla
     start = (math.log(law.alpha * law.A / (law.beta * law.B)) + law.beta * ln_tokens) / law.alpha
     ln_params, x = _balanced(rows, scenario, _TOKENS, ln_tokens, start)
-    by_compute = limits.most_compute - ln_tokens
+    by_compute = limits.params_at(ln_tokens)
     cap = min(limits.most_params, by_compute)
     if not limits.least_params <= ln_params <= cap:
         x[0] = min(max(ln_params, limits.least_params), cap)
-        x = _held(rows, scenario, x, shared=ln_params > cap and by_compute <= limits.most_params, tokens=False)
+        x = _held(rows, scenario, limits, x, shared=ln_params > cap and by_compute <= limits.most_params, tokens=False)
     found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
     if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[1] - ln_tokens) <= _SAME:
         return found
@@ -119,11 +119,12 @@ def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start
     return root, _with_paired_rl(rows, scenario, at(root))
 
 
-def _held(rows: Rows, scenario: Scenario, x: np.ndarray, *, shared: bool, tokens: bool) -> np.ndarray:
+def _held(rows: Rows, scenario: Scenario, limits: Room, x: np.ndarray, *, shared: bool, tokens: bool) -> np.ndarray:
     """The point x, which a limit holds, with the R that goes with it: that limit prices D where it caps D (`tokens`) or N D (`shared`)."""
     x = _with_paired_rl(rows, scenario, x)
     if scenario.rl.decided and (tokens or shared):
-        capped = _capped_rl(rows, x, 1.0 if shared else 0.0)
+        # N's power in compute is 1, or less where attention is counted.
+        capped = _capped_rl(rows, x, float(rows.gradient(limits.compute_by, x)[0]) if shared else 0.0)
         x[2] = x[2] if capped is None else capped
     return x
 
@@ -161,8 +162,8 @@ def _with_paired_rl(rows: Rows, scenario: Scenario, x: np.ndarray) -> np.ndarray
 
 
 def _capped_rl(rows: Rows, x: np.ndarray, shared: float) -> float | None:
-    """ln R for which N is the best size when a limit holds D: a cap on D alone (`shared` 0), or on N D (1), whose multiplier then prices
-    N too.
+    """ln R for which N is the best size when a limit holds D: a cap on D alone (`shared` 0), or on N D (N's power in it), whose multiplier
+    then prices N too.
 
     None where a cap on N D leaves N with less to gain than D, which R does not change: a smaller N is better at any R.
     """

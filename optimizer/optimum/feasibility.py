@@ -5,6 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
+from ..assumptions.attention import attends
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
 from ..assumptions.question import like_line
@@ -37,7 +38,8 @@ _COMPUTE_CAPS = ("limits.max_training_days",)
 class Room:
     """The range that the limits leave: bounds on ln N, ln D and ln N D, each with the dotted path of the limit that sets it."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, *, attends: bool = False) -> None:
+        self._rows = rows if attends and set(_COMPUTE_CAPS) & set(rows.limits) else None
         # A straight limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
         at_one = {path: rows.value(path, np.zeros(rows.size)) for path in rows.limits}
         self.least_params = at_one.get("limits.min_params", -math.inf)
@@ -48,14 +50,33 @@ class Room:
 
     def tokens_at(self, ln_params: float) -> float:
         """The largest ln D at ln N."""
-        return min(self.most_tokens, self.most_compute - ln_params)
+        return min(self.most_tokens, self.compute_at(ln_params))
+
+    def compute_at(self, ln_params: float) -> float:
+        """The largest ln D that the limit on compute allows at ln N; with attention compute is not proportional to N."""
+        if self._rows is None:
+            return self.most_compute - ln_params
+        return -self._rows.value(self.compute_by, np.append(ln_params, np.zeros(self._rows.size - 1)))
+
+    def params_at(self, ln_tokens: float) -> float:
+        """The largest ln N that the limit on compute allows at ln D."""
+        if self._rows is None:
+            return self.most_compute - ln_tokens
+        return _largest_within(self._rows, self.compute_by, ln_tokens)
+
+    @property
+    def least_bound(self) -> float:
+        """A ln N below which the limit on compute binds nowhere, or no size is useful."""
+        if self._rows is not None:
+            return math.log(SMALLEST_USEFUL)
+        return self.most_compute - min(self.most_tokens, 700.0)
 
 
-def _largest_within(rows: Rows, path: str) -> float:
+def _largest_within(rows: Rows, path: str, ln_tokens: float = 0.0) -> float:
     """The largest ln N that keeps a limit whose quantity rises with N but is not a power of it; -inf where no size does."""
 
     def excess(ln_params: float) -> float:
-        return rows.value(path, np.append(ln_params, np.zeros(rows.size - 1)))
+        return rows.value(path, np.array([ln_params, ln_tokens, *[0.0] * (rows.size - 2)]))
 
     low, high = math.log(SMALLEST_USEFUL), 60.0
     if excess(low) > 0:
@@ -76,7 +97,7 @@ def check(scenario: Scenario, rows: Rows) -> Room:
         InfeasibleError: with a sentence that says what is impossible and what to change.
 
     """
-    found = Room(rows)
+    found = Room(rows, attends=attends(scenario))
     if found.most_params == -math.inf:
         raise InfeasibleError(_no_size_fits(scenario, found.params_by))
     if found.least_params > found.most_params:
@@ -185,7 +206,7 @@ def _best_reachable(scenario: Scenario, found: Room) -> float:
 
     if math.isinf(found.most_compute):
         return reducible(found.most_params)
-    low = max(found.least_params, found.most_compute - min(found.most_tokens, 700.0), -700.0)
+    low = max(found.least_params, found.least_bound, -700.0)
     high = min(found.most_params, 700.0)
     if low >= high:
         return reducible(min(low, high))
@@ -244,8 +265,8 @@ def _check_tokens(scenario: Scenario, goal: TokensGoal, found: Room) -> None:
             f"{asked} contradicts {found.tokens_by}, which allows at most {human(math.exp(found.most_tokens))} training tokens. "
             "Change the one or the other."
         )
-    if found.least_params > found.most_compute - ln_tokens:
+    if found.least_params > found.params_at(ln_tokens):
         raise InfeasibleError(
             f"{asked} and limits.min_params = {human(math.exp(found.least_params))} contradict {found.compute_by}, which allows at most "
-            f"{human(math.exp(found.most_compute - ln_tokens))} parameters on so many tokens. Change one of them."
+            f"{human(math.exp(found.params_at(ln_tokens)))} parameters on so many tokens. Change one of them."
         )

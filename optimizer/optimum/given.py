@@ -2,12 +2,15 @@
 
 import math
 
+from scipy.optimize import brentq
+
 from ..assumptions.arguments import NUMBER, checks, instance_of
+from ..assumptions.attention import attends
 from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
-from ..model.cost import Design, design_of
+from ..model.cost import Design, design_of, pretraining_flops
 from .program import Rows, ln_design
 from .solution import Certificate, Solution, Status
 from .solve import baseline_of, described, solve
@@ -74,7 +77,7 @@ def design_from(
     """The design that two of N, D and the pre-training compute C = k N D give, with the R of the scenario's policy.
 
     Args:
-        scenario: k is pretraining.flops_per_param_token.
+        scenario: k is pretraining.flops_per_param_token; attention counts where pretraining.context_tokens is given.
         n_params: active parameters N.
         train_tokens: pre-training tokens D.
         flops: C (FLOP) of the final run, without research.
@@ -109,12 +112,23 @@ def design_from(
         )
     if problems:
         raise InputError(problems)
-    k = float(scenario.pretraining.flops_per_param_token)
     if n_params is None:
         assert flops is not None
         assert train_tokens is not None
-        n_params = flops / (k * train_tokens)
+        n_params = _size_of(scenario, flops, train_tokens)
     if train_tokens is None:
         assert flops is not None
-        train_tokens = flops / (k * n_params)
+        train_tokens = flops / float(pretraining_flops(scenario, n_params, 1.0))
     return Design(*(float(v) for v in design_of(scenario, n_params, train_tokens, rl_tokens)))
+
+
+def _size_of(scenario: Scenario, flops: float, train_tokens: float) -> float:
+    """N of a run of so many FLOPs and tokens; with attention its FLOPs are not proportional to N."""
+    most = flops / (float(scenario.pretraining.flops_per_param_token) * train_tokens)
+    if not attends(scenario):
+        return most
+
+    def excess(ln_params: float) -> float:
+        return math.log(float(pretraining_flops(scenario, math.exp(ln_params), train_tokens)) / flops)
+
+    return math.exp(brentq(excess, math.log(most) - 100, math.log(most) + 1e-9, xtol=1e-14))  # pyright: ignore[reportArgumentType]

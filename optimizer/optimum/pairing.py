@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
-from ..model.cost import Design, lifecycle_cost
+from ..model.cost import Design, design_of, lifecycle_cost
 from .structure import flattened
 
 __all__ = ["design_of_loss", "ln_rl_tokens", "paired"]
@@ -51,7 +51,8 @@ def paired(ln_rl: Numeric, by_tokens: Slopes, by_rl: Slopes, gamma: Numeric) -> 
 def ln_rl_tokens(scenario: Scenario, n_params: Numeric) -> Callable[[Numeric], Numeric]:
     """ln R by ln D for a model of N parameters, in JAX.
 
-    N matters only where RL tokens are decoded by the roofline, which prices them by size. Finite where more data buys nothing.
+    N matters only where RL tokens are decoded by the roofline, which prices them by size, and where attention is counted. Finite where
+    more data buys nothing.
     """
     law, rl = scenario.law, scenario.rl
     gamma = rl.return_term(law)[1]
@@ -79,8 +80,7 @@ def design_of_loss(scenario: Scenario, n_params: np.ndarray, reducible: float) -
     """
     if not scenario.rl.decided:
         tokens = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
-        rl_tokens = scenario.rl.rl_tokens(n_params, tokens, scenario.pretraining.flops_per_param_token)
-        return Design(n_params, tokens, np.array(rl_tokens, float))
+        return Design(n_params, tokens, np.array(design_of(scenario, n_params, tokens).rl_tokens, float))
     least = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
     ln_tokens, ln_rl = np.asarray(_balanced(*flattened(scenario), np.log(n_params), np.log(least), reducible))
     return Design(n_params, np.exp(ln_tokens), np.exp(ln_rl))

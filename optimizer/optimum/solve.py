@@ -8,7 +8,9 @@
 All end at a point of the first kind: the optimum for its own loss. First-order condition without limits, with eN and eD the
 elasticities of reducible loss and r the ratio of cost that scales with N alone to cost that scales with N D:
 
-    eN / eD = 1 + r,      D* = D0(N*) (1 + r)^(1/beta).
+    eN / eD = 1 + r,      D* = D0(N*) (1 + r)^(1/beta),
+
+the second where the cost is N (k D + K): without attention and the roofline.
 
 The optimum is flat, so an answer always carries its band; the band's ends are solutions of programs of their own.
 """
