@@ -126,7 +126,7 @@ def fit(
     found = {form: question.fitted(draws, work) for form, question in questions.items()}
     held_out = _held_out(table, questions, work)
     work.finish()
-    name = label or ("" if table.name == "the table" else Path(table.name).stem) or "own runs"
+    name = label or ("" if table.name == "the table" else Path(table.name).stem.removeprefix("example ")) or "own runs"
     if where and not label:
         name += f" {', '.join(map(str, where.values()))}"
     return Fit(name, table, found, held_out, profiles_of(table.frame), _notes(table, found, off))

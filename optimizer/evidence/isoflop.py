@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Profiles", "profiles_of"]
+__all__ = ["Profiles", "minima_sentence", "profiles_of"]
 
 FEWEST_SIZES, FEWEST_BUDGETS = 4, 3
 """Sizes at one budget, and budgets."""
@@ -80,8 +80,35 @@ def profiles_of(frame: "pd.DataFrame") -> Profiles | None:
         return None
     found = pd.DataFrame(records)
     found.attrs["units"] = {"flops": "FLOP", "n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token"}
-    x, y = np.log(found["flops"].to_numpy()), np.log(found["n_params"].to_numpy())
+    exponent, ln_size, error = _power_law(np.log(found["flops"].to_numpy()), np.log(found["n_params"].to_numpy()))
+    return Profiles(found, exponent, 1 - exponent, error, ln_size)
+
+
+def minima_sentence(flops: np.ndarray, n_params: np.ndarray) -> str:
+    """What best sizes alone say, one a budget, without losses; "" where they are no such minima.
+
+    Args:
+        flops: budgets C (FLOP).
+        n_params: the best size at each.
+
+    >>> minima_sentence(np.array([1e18, 1e20, 1e22]), np.array([1e8, 1e9, 1e10]))
+    'It looks like best sizes, one for each of 3 budgets: these alone give N* ~ C^0.500 and D* ~ C^0.500 (error 0.000), and no law.'
+
+    """
+    order = np.argsort(flops, kind="stable")
+    x, y = np.log(flops[order]), np.log(n_params[order])
+    if len(x) < FEWEST_BUDGETS or np.diff(x).min() <= APART or np.diff(y).min() <= 0:
+        return ""
+    exponent, _, error = _power_law(x, y)
+    return (
+        f"It looks like best sizes, one for each of {len(x)} budgets: these alone give N* ~ C^{exponent:.3f} and "
+        f"D* ~ C^{1 - exponent:.3f} (error {error:.3f}), and no law."
+    )
+
+
+def _power_law(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """(a, ln G, standard error of a) of ln N* = ln G + a ln C."""
     exponent, ln_size = np.polyfit(x, y, 1)
     scatter = y - exponent * x - ln_size
     error = math.sqrt(float(scatter @ scatter) / max(len(x) - 2, 1) / float(((x - x.mean()) ** 2).sum()))
-    return Profiles(found, float(exponent), 1 - float(exponent), error, float(ln_size))
+    return float(exponent), float(ln_size), error

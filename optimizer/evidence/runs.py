@@ -21,10 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, near_miss, read_text, shown
 from ..assumptions.tables import data_folder
 from .columns import LOSSES, NAT, UNITS, columns_of, listed, plain, quantity_of
+from .isoflop import minima_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +113,8 @@ def read_runs(
     for key in wanted.keys() - places.keys():
         problems.append(f"{name} has no column {shown(key)} for where{near_miss(key, places)} It has {listed(header)}.")
     used = columns_of(name, header, columns or {}, problems)
+    if len(problems) == 1 and not any(quantity in used for quantity in LOSSES):  # nothing but the loss is missing
+        problems += filter(None, [_minima(lines, header, used)])
     if problems:
         raise DataError(problems)
 
@@ -169,6 +174,18 @@ def _runs(
     return Runs(name, frame, excluded, counts, unit, tuple(notes))
 
 
+def _minima(lines: list[list[Any]], header: list[str], used: dict[str, int]) -> str:
+    """A sentence where a table without losses has the lowest points of isoFLOP profiles."""
+    found = []
+    for line in lines:
+        cells, reasons = _read(header, line, used) if any(str(cell).strip() for cell in line) else ({}, [""])
+        if not reasons and {"n_params", "train_tokens"} <= cells.keys():
+            product = FLOPS_PER_PARAM_TOKEN * cells["n_params"] * cells["train_tokens"]
+            found.append((cells.get("flops", product), cells["n_params"]))
+    flops, n_params = np.array(found or np.empty((0, 2))).T
+    return minima_sentence(flops, n_params)
+
+
 _ABOUT = {
     "no_embed": "number of parameters without embeddings: N of this law counts those, and so must every N that it is asked about",
     "bits_per_token": "loss in bits per token: it was multiplied by ln 2",
@@ -199,7 +216,8 @@ def _table(given: "pd.DataFrame | str | Path") -> tuple[str, list[str], list[lis
         raise DataError([f"{path} is empty; write one run a row, with columns n_params, train_tokens, loss."])
     header = [cell.strip().strip("\ufeff") for cell in found[0]]
     rows = [[*line, *[""] * (len(header) - len(line))] for line in found[1:]]
-    return str(path), header, rows, comments + 2
+    example = next((f"example {name}" for name, place in example_runs().items() if place == path), "")
+    return example or str(path), header, rows, comments + 2
 
 
 def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dict[str, float], list[str]]:

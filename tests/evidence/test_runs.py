@@ -191,3 +191,24 @@ def test_files_that_are_no_table_are_refused(tmp_path):
             read_runs(path)
     with pytest.raises(DataError, match="does not exist"):
         read_runs(tmp_path / "none.csv")
+
+
+def test_best_sizes_without_losses_say_what_they_give(tmp_path):
+    """Hoffmann et al. 2022, equation 4, at several budgets: N* ~ C^(beta / (alpha + beta))."""
+    budgets = [10.0**p for p in (18, 19, 20, 21)]
+    sizes = [0.1 * c ** (0.36 / 0.7) for c in budgets]
+    path = tmp_path / "minima.csv"
+    for columns in ({"budget": budgets}, {"tokens": [c / 6 / n for c, n in zip(budgets, sizes, strict=True)]}):
+        pd.DataFrame({**columns, "N": sizes}).to_csv(path, index=False)
+        with pytest.raises(DataError) as caught:
+            read_runs(path)
+        assert "has no column that is the loss" in str(caught.value)
+        assert "for each of 4 budgets: these alone give N* ~ C^0.514 and D* ~ C^0.486" in str(caught.value)
+    for frame in (table(loss=None), pd.DataFrame({"D": [1e9], "x": [1e8]})):  # several sizes a budget; no size
+        with pytest.raises(DataError) as caught:
+            read_runs(frame)
+        assert "best sizes" not in str(caught.value)
+
+
+def test_an_example_has_its_name():
+    assert read_runs(example_runs()["sardana"]).name == "example sardana"
