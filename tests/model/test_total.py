@@ -52,6 +52,22 @@ def test_the_experts_of_the_law_are_in_every_count(experts):
     assert figures["balance batch"][0] == pytest.approx(989e12 / 3.35e12 * total / N)
 
 
+@pytest.mark.parametrize(
+    ("law", "ratio", "share"),
+    [
+        ({"name": "abnar", "sparsity": 0.75}, 4, 1 / 4),
+        ({"name": "krajewski", "experts": 64, "granularity": 8}, 43, 1 / 64),
+    ],
+    ids=["sparsity", "granularity"],
+)
+def test_every_law_of_experts_says_how_many_parameters_there_are(law, ratio, share):
+    s = load("frontier-moe-chat", {**ROOFLINE, "law": law})
+    assert float(total_params(s, N)) == pytest.approx(ratio * N)
+    r = replica(s, N)
+    assert float(r.weight_bytes) == pytest.approx(ratio * N), "fp8"
+    assert float(r.expert_share) == pytest.approx(share)
+
+
 def test_a_sparsity_that_is_given_wins():
     given = moe(32, deployment__sparsity=18)
     assert float(replica(given, N).weight_bytes) == pytest.approx(18 * N)
@@ -83,6 +99,9 @@ def test_released_models_lie_where_the_law_puts_them():
         ({"deployment.sparsity": 40}, "11.3 to 32 times as many"),
         ({"deployment.sparsity": 18, "law": "besiroglu"}, "the experts, the loss does not"),
         ({"deployment.sparsity": 1, "law": "besiroglu"}, ""),
+        ({"deployment.sparsity": 8.2, "law": "abnar"}, ""),
+        ({"deployment.sparsity": 18, "law": "abnar"}, "deployment.sparsity = 18 disagrees with law.sparsity = 0.875"),
+        ({"deployment.sparsity": 18, "law": "krajewski"}, "22 to 64 times"),
     ],
 )
 def test_law_and_deployment_that_disagree(changes, said):
