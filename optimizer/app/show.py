@@ -17,7 +17,6 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..model.outputs import heading, output_of, with_unit, written
-from ..model.total import warnings
 from ..optimum.solution import Solution, Status
 from ..report.chart.drawing import Drawing, Drawn
 from ..report.chart.picture import PICTURES, check_picture, picture
@@ -108,7 +107,7 @@ def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
 
     """
     best = answer(asked.scenario)
-    warned(warnings(asked.scenario))
+    warned(best.warnings)
     if best.status is Status.OPTIMAL:
         asked.answered = best
         if not asked.problems:

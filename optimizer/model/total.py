@@ -6,7 +6,7 @@
 training, the weights that a step reads and `limits.max_bytes` all take M from here.
 """
 
-from ..assumptions.deployment import Deployment
+from ..assumptions.deployment import WEIGHT_BYTES, Deployment
 from ..assumptions.numbers import human
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
@@ -36,18 +36,29 @@ def placed(scenario: Scenario) -> Deployment:
     return given.model_copy(update=filled)
 
 
-def warnings(scenario: Scenario, *, quality: bool = True) -> list[str]:
-    """One sentence where the law and the deployment speak of different models.
+FEW_BYTES = 0.5
+"""Bytes of a weight, 4 bits, at and below which what quantisation loses is too much to leave unsaid."""
+LONG_TRAINED = 20.0
+"""Tokens per parameter above which that loss is more than compute-optimal training shows."""
+
+
+def warnings(scenario: Scenario, *, quality: bool = True, tokens_per_param: float = 0.0) -> list[str]:
+    """One sentence where the law and the deployment speak of different models, and one where few bits lose quality unsaid.
 
     Args:
         scenario: the assumptions.
         quality: whether the law is used, as solving does; serving a given model takes no loss from it.
+        tokens_per_param: D / N of the plan, where there is one.
 
     >>> from optimizer.assumptions.library import load
     >>> warnings(load("frontier-moe-rack")), len(warnings(load("frontier-moe-rack", {"deployment.sparsity": 2})))
     ([], 1)
 
     """
+    return [*_of_sparsity(scenario, quality=quality), *_of_precision(scenario, tokens_per_param)]
+
+
+def _of_sparsity(scenario: Scenario, *, quality: bool) -> list[str]:
     law, sparsity = scenario.law, scenario.deployment.sparsity
     if sparsity is None:
         return []
@@ -67,3 +78,22 @@ def warnings(scenario: Scenario, *, quality: bool = True) -> list[str]:
             "the experts, the loss does not. Take law.kind = 'moe', or coefficients fitted to such models by active parameters."
         ]
     return []
+
+
+def _of_precision(scenario: Scenario, tokens_per_param: float) -> list[str]:
+    chip, deployment = scenario.money.serve_chip, scenario.deployment
+    named = {
+        "limits.bytes_per_param": scenario.limits.bytes_per_param,
+        "deployment.bytes_per_weight": deployment.bytes_per_weight,
+    }
+    if scenario.money.unit == "usd" and deployment.bytes_per_weight is None:
+        named["money.serve_chip.precision"] = WEIGHT_BYTES[chip.precision]
+    few = {path: float(value) for path, value in named.items() if value is not None and value <= FEW_BYTES}
+    if not few or not tokens_per_param > LONG_TRAINED:
+        return []
+    path, size = next(iter(few.items()))
+    return [
+        f"the weights are served at {8 * size:.3g} bits ({path}) after {human(tokens_per_param, 3)} tokens per parameter, and no loss is "
+        "counted for it: the longer a model is trained for its size, the more it loses at such a precision (Kumar et al. 2024, arXiv "
+        "2411.04330; Chen et al. 2025, arXiv 2505.14302)."
+    ]

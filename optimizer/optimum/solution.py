@@ -224,6 +224,12 @@ class Solution:
     """the law's error; None until `optimizer.analysis.laws.with_laws` fills it in"""
 
     @property
+    def warnings(self) -> list[str]:
+        """Sentences on what the scenario, or the plan under it, leaves out or contradicts."""
+        n_params, train_tokens, _ = self.design
+        return warnings(self.scenario, tokens_per_param=float(train_tokens) / float(n_params))
+
+    @property
     def savings(self) -> float:
         """1 - cost / baseline cost; negative where limits make the plan more expensive than the unlimited Chinchilla plan; NaN
         where that has no cost.
@@ -287,7 +293,7 @@ class Solution:
                     "answered": self.across_laws.answered,
                     "about": self.across_laws.about,
                 },
-                "warnings": warnings(self.scenario),
+                "warnings": self.warnings,
                 "title": title(self.scenario),
                 "scenario": self.scenario.to_dict(),
                 "version": __version__,

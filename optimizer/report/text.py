@@ -14,7 +14,6 @@ from ..assumptions.numbers import human, percent, times
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, range_text, short, units_of, written
-from ..model.total import warnings
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution, Status
 from .sentences import unpriced, unspent
@@ -45,7 +44,7 @@ def solution_text(best: Solution) -> RenderableType:
         grid(["", "given" if given else "optimum", "unit", band], [_output(column, numbers) for column in _ANSWER]),
         grid(["cost over the life", money_head, "share"], _costs(best)),
         grid(["to train and to serve it", "", "unit"], _needs(best)),
-        Text("\n".join([*sentences, *(f"Warning: {sentence}" for sentence in warnings(s))])),
+        Text("\n".join([*sentences, *(f"Warning: {sentence}" for sentence in best.warnings)])),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from optimizer import InputError, load, presets
+from optimizer import InputError, load, presets, solve
 from optimizer.analysis.placement import placement
 from optimizer.analysis.serving import key_figures
 from optimizer.assumptions.experts import LEAST_IN_EXPERTS
@@ -116,6 +116,33 @@ def test_law_and_deployment_that_disagree(changes, said):
 
 def test_no_preset_disagrees_with_itself():
     assert not [sentence for preset in presets() for sentence in warnings(load(preset))]
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "tokens_per_param", "said"),
+    [
+        ("on-device", {}, 21.0, "served at 4 bits (limits.bytes_per_param) after 21 tokens per parameter"),
+        ("on-device", {}, 19.0, ""),
+        ("on-device", {"limits.bytes_per_param": 1.0}, 500.0, ""),
+        ("frontier-moe-chat", {"money.serve_chip.precision": "fp4"}, 500.0, "4 bits (money.serve_chip.precision)"),
+        ("frontier-moe-chat", {}, 500.0, ""),
+        ("lecture-2026", {"deployment.bytes_per_weight": 0.25}, 500.0, "2 bits (deployment.bytes_per_weight)"),
+    ],
+)
+def test_a_long_trained_plan_in_few_bits_says_what_it_leaves_out(preset, changes, tokens_per_param, said):
+    found = warnings(load(preset, changes), tokens_per_param=tokens_per_param)
+    assert len(found) == bool(said)
+    assert said in " ".join(found)
+    assert not said or "arXiv 2411.04330" in found[0]
+
+
+def test_every_answer_says_what_few_bits_leave_out():
+    best = solve(load("on-device"))
+    assert best.design.train_tokens / best.design.n_params > 20
+    (sentence,) = best.warnings
+    shown = CliRunner().invoke(main, ["solve", "on-device"])
+    assert "served at 4 bits" in " ".join(shown.stdout.split())
+    assert best.to_dict()["warnings"] == [sentence]
 
 
 def test_warnings_are_read_on_the_terminal():
