@@ -72,12 +72,16 @@ def _cost_and_excess(
     return jnp.stack([jnp.broadcast_to(jnp.asarray(row, float), n_params.shape) for row in rows])
 
 
-def cost_curve(best: Solution) -> "pd.DataFrame":
+def cost_curve(best: Solution, near: float | None = None) -> "pd.DataFrame":
     """Cost over the life against active parameters, at the loss of the optimum.
 
     Along the curve D is what the law asks for, l(N, D) = l*, and R is what the policy gives; where R is optimised, the cheapest pair. The
     marks are designs of their own. The Chinchilla plan, the solution's baseline, keeps the R of the optimum where R is optimised, and then
     lies above the curve.
+
+    Args:
+        best: an answer.
+        near: the curve reaches from 1 / near to near times the optimum's size; left out, it reaches beyond all marks.
 
     Returns:
         One row a design, smallest first: `design` ("" on the curve; on a mark "optimum", "smallest within 5 %", "largest within 5 %",
@@ -111,6 +115,9 @@ def cost_curve(best: Solution) -> "pd.DataFrame":
     least = math.exp(float(s.law.ln_params_worth(ln_free)[0]))
     low = max(marked[:, 0].min() / MARGIN, 1.02 * least)
     high = marked[:, 0].max() * MARGIN
+    if near is not None:
+        size = float(best.design.n_params)
+        low, high = max(size / near, 1.02 * least), size * near
     models = _models(low, high, float(best.design.n_params))
     names = [*([""] * (POINTS + len(plans))), *(name for name, _ in models), *plans]
     # Always as many sizes, whatever the number of models: another shape would be compiled again.

@@ -46,16 +46,16 @@ def across_laws(toml: str, _best: Solution) -> str:  # noqa: ARG001
     return found.sentence if found else ""
 
 
-def curve(best: Solution) -> "pd.DataFrame":
+def curve(best: Solution, near: float) -> "pd.DataFrame":
     """The cost curve of an answer that many questions are compared with."""
-    return _curve(best.scenario.to_toml(), best)
+    return _curve(best.scenario.to_toml(), near, best)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _curve(toml: str, _best: Solution) -> "pd.DataFrame":  # noqa: ARG001
+def _curve(toml: str, near: float, _best: Solution) -> "pd.DataFrame":  # noqa: ARG001
     from ..analysis.plans import cost_curve
 
-    return cost_curve(_best)
+    return cost_curve(_best, near)
 
 
 def warm() -> None:
@@ -63,9 +63,11 @@ def warm() -> None:
     from ..analysis.plans import cost_curve
     from ..assumptions.library import load
     from ..report import chart
+    from ..report.chart.plan import NEAR
     from .state import OPENING
 
-    chart.cost_against_params.drawing(cost_curve(solve(load(OPENING)))).spec()
+    found = cost_curve(solve(load(OPENING)), NEAR)
+    chart.cost_against_params.drawing(found, found, wide=False).spec()
 
 
 @st.cache_resource(show_spinner=False)

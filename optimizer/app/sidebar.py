@@ -67,7 +67,13 @@ def _scenario(asked: Question) -> None:
         pin_control(asked)
         st.html(_COPY, unsafe_allow_javascript=True, width="content")
     if asked.preset != LECTURE:
-        st.button("Open the lecture: 100x", key="lecture", type="tertiary", on_click=lambda: question().choose(LECTURE))
+        st.button(
+            "Open the lecture: 100x",
+            key="lecture",
+            type="tertiary",
+            icon=":material/school:",
+            on_click=lambda: question().choose(LECTURE),
+        )
     if changed:
         one = "value differs" if len(changed) == 1 else "values differ"
         st.caption(f"{len(changed)} {one} from the preset, marked ●: {', '.join(_groups(changed))}.")

@@ -13,7 +13,13 @@ def page() -> None:
     """The whole page."""
     st.title("Method")
     part = st.segmented_control(
-        "Part", [*PARTS], default=WHY, key="method_part", required=True, persist_state="session"
+        "Part",
+        [*PARTS],
+        default=WHY,
+        key="method_part",
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
     )
     PARTS[part or WHY]()
 

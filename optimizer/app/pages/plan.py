@@ -20,6 +20,7 @@ from optimizer.assumptions.numbers import human
 from optimizer.model.outputs import output_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
+from optimizer.report.chart.plan import NEAR
 from optimizer.report.chart.theme import capital
 from optimizer.report.sentences import experts, headline, nearby, unspent
 
@@ -85,8 +86,10 @@ def _change(column: str, value: float, before: float | None) -> str | None:
 
 def _charts(best: Solution, before: Solution) -> None:
     wide = bool(st.session_state.get("chinchilla"))
-    ghost = curve(before) if before.status is Status.OPTIMAL else None
-    valley = show.height(show.figure(cost_against_params, cost_curve(best), ghost, wide=wide), SHORT)
+    ghost = curve(before, NEAR) if before.status is Status.OPTIMAL else None
+    valley = show.height(
+        show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide), SHORT
+    )
     traffic = best.scenario.traffic
     months = monthly_tokens(best.scenario)
     if len(months):

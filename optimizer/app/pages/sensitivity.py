@@ -31,6 +31,15 @@ ELASTICITIES, TORNADO, REGRET, FAN, DRAWN, SOBOL = VIEWS = (
     *("Elasticities", "Tornado", "Regret", "Fan chart", "Monte Carlo", "Sobol indices"),
 )
 
+ABOUT = {
+    ELASTICITIES: "By how many per cent the output changes when one assumption grows by one per cent.",
+    TORNADO: "How far the output moves when one assumption at a time goes to either end of its range.",
+    REGRET: "What a plan made for one forecast costs more than the best plan, when another forecast comes true.",
+    FAN: "The output against the lifetime tokens served, with the spread of many draws of the uncertain assumptions.",
+    DRAWN: "The output over many draws of all uncertain assumptions at once.",
+    SOBOL: "Which share of the output's variance each uncertain assumption carries, alone and with the others.",
+}
+
 
 def page() -> None:
     """The whole page."""
@@ -48,6 +57,7 @@ def _look(s: Scenario) -> None:
         output = st.selectbox(
             "Output", SENSITIVE, format_func=heading, key="sensitivity_output", persist_state="session"
         )
+    st.caption(ABOUT[view or ELASTICITIES])
     slow = not in_base_class(s)
     served = [lifetime_tokens(s) * factor for factor in FACTORS]
     try:

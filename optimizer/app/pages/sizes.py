@@ -21,7 +21,6 @@ MOST_ROWS = 200
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.header("Model-size table")
     st.caption(
         "Every combination of the values is solved. Values are separated by commas: 50T, 200T, 1e15, or besiroglu, hoffmann; "
         "1T..1000T:7 means seven values from 1T to 1000T."

@@ -17,7 +17,6 @@ def _extrapolation(best: Solution) -> None:
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.header("Sources")
     show.answered(asked, _extrapolation)
     found = sources(asked.scenario)
     kinds = sorted({str(kind) for kind in found["kind"]})

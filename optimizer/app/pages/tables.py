@@ -12,7 +12,13 @@ def page() -> None:
     """The whole page."""
     st.title("Tables and Compare")
     part = st.segmented_control(
-        "Part", [*PARTS], default=SIZES, key="tables_part", required=True, persist_state="session"
+        "Part",
+        [*PARTS],
+        default=SIZES,
+        key="tables_part",
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
     )
     PARTS[part or SIZES]()
 

@@ -38,7 +38,6 @@ def _lecture() -> "pd.DataFrame":
 def page() -> None:
     """The whole page."""
     asked = question()
-    st.header("Why 100x")
     view = st.segmented_control("View", VIEWS, default=STEPS, key="why_view", required=True, persist_state="session")
     if view == CLAIMS:
         _serving()

@@ -18,7 +18,7 @@ from .theme import ACCENT, HEIGHT, MAIN, QUIET, STATED, capital
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cost_against_params", "cost_by_phase", "monthly_traffic", "stretches"]
+__all__ = ["NEAR", "cost_against_params", "cost_by_phase", "monthly_traffic", "stretches"]
 
 _CURVE = ["design", "n_params", "train_tokens", "cost_total", "cost_vs_optimum", "allowed", "trained_on"]
 _LOOKS = {
@@ -74,7 +74,7 @@ def cost_against_params(
     curve = [r for r in rows if not r["design"]]
     touchable = [{**_design(r, unit), "touched": True} for r in curve[::APART]]
     drawn = [{**_design(r, unit), "touched": False} for r in rows if r["design"]]
-    _label(drawn, best["n_params"], best["cost_total"] * math.sqrt(top))
+    _label(drawn, rows, best["n_params"], best["cost_total"] * math.sqrt(top))
     barred = any(not r["allowed"] for r in rows)
     optimum, cost = quantity_text(best["n_params"], "parameters"), quantity_text(best["cost_total"], unit)
     band = f"between {human(low, 3)} and {human(high, 3)} parameters it costs at most {percent(tolerance)} more"
@@ -93,7 +93,7 @@ def cost_against_params(
         "Cost against size, at the same quality",
         f"shaded: at most {percent(tolerance)} above the least cost"
         + ("; dashed: the limits forbid it" if barred else "")
-        + ("; grey: the scenario compared with" if pale else "")
+        + ("; grey: the scenario compared with" if pale and not _same(pale, rows) else "")
         + (f"\n{_NO_COST}" if unpriced else ""),
         f"Curve of cost against active parameters. Optimum {optimum} for {cost}; {band}.{compared}",
         height=HEIGHT,
@@ -173,9 +173,15 @@ def _ghost(frame: "pd.DataFrame | None", unit: str) -> list[dict[str, Any]]:
     return [{k: r[k] for k in ("n_params", "cost_total")} for r in near if r["cost_vs_optimum"] <= HIGHEST]
 
 
-def _label(drawn: list[dict[str, Any]], best: float, middle: float) -> None:
+def _same(pale: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bool:
+    """Whether the curve compared with is the curve itself, which covers it."""
+    least = [min(curve, key=lambda r: r["cost_total"]) for curve in (pale, rows)]
+    return all(math.isclose(least[0][k], least[1][k], rel_tol=1e-6) for k in ("n_params", "cost_total"))
+
+
+def _label(drawn: list[dict[str, Any]], rows: list[dict[str, Any]], best: float, middle: float) -> None:
     """Name the released models, those nearest to the optimum first, as far as there is room; upwards, or downwards from high points."""
-    ends = [math.log(r["n_params"]) for r in drawn]
+    ends = [math.log(r["n_params"]) for r in rows]
     room, taken = ROOM * (max(ends) - min(ends)), list[float]()
     for row in sorted(drawn, key=lambda r: abs(math.log(r["n_params"] / best))):
         at = math.log(row["n_params"])
