@@ -29,6 +29,11 @@ COST, WRONG, LAWS, TABLE, CODE = TABS = (
     *("Where the cost goes", "If the forecast is wrong", "Other laws", "Table and CSV", "Code"),
 )
 
+ABOUT = {
+    "savings": "against the design of the same loss with the least pre-training compute, with its cost over the same life",
+    "serving_chips_at_peak": "chips that serve the busiest time of the busiest month, in whole replicas",
+}
+
 
 def page() -> None:
     """The whole page."""
@@ -58,17 +63,15 @@ def _head(best: Solution, before: Solution) -> None:
     st.title(escaped(f"{headline(best)}."), anchor=False)
     st.caption(escaped(f"{capital(nearby(best))} {best.extrapolation.sentence}"))
     unit = best.scenario.money.currency
-    names = ("n_params", "train_tokens", "cost_total", "overtraining_vs_rule_of_20", "savings")
-    units = ("parameters", "tokens", unit, "1", "1")
-    about = {
-        "savings": "against the design of the same loss with the least pre-training compute, with its cost over the same life"
-    }
     values, was = best.numbers(), before.numbers() if before.status is Status.OPTIMAL else {}
     known = was if before.unit == best.unit else {k: v for k, v in was.items() if k != "cost_total"}
-    show.metrics((
-        [_metric(name, values[name], u, _change(name, values[name], known.get(name)), about.get(name))
-         for name, u in zip(names, units, strict=True)],
-    ))  # fmt: skip
+    units = {
+        "n_params": "parameters", "train_tokens": "tokens", "cost_total": unit, "overtraining_vs_rule_of_20": "1",
+        **({"serving_chips_at_peak": "chips"} if best.fleet.months else {"savings": "1"}),  # a total has no busiest month
+    }  # fmt: skip
+    show.metrics(
+        ([_metric(name, values[name], u, _change(name, values[name], known.get(name))) for name, u in units.items()],)
+    )
 
 
 def _change(column: str, value: float, before: float | None) -> str | None:
@@ -94,7 +97,9 @@ def _charts(best: Solution, before: Solution) -> None:
     months = monthly_tokens(best.scenario)
     if len(months):
         share = float(traffic.share * traffic.ship_probability)
-        beside = show.height(show.figure(monthly_traffic, months, share=share), SHORT)
+        beside = show.height(
+            show.figure(monthly_traffic, months, share=share, chips=[m.chips_at_peak for m in best.fleet.months]), SHORT
+        )
     else:
         beside = show.figure(cost_by_phase, cost_phases(best))
     left, right = st.columns([3, 2])
@@ -109,13 +114,11 @@ def _charts(best: Solution, before: Solution) -> None:
         show.put(beside)
 
 
-def _metric(
-    column: str, value: float, unit: str, below: str | None, about: str | None = None
-) -> tuple[str, str, str | None, str | None]:
+def _metric(column: str, value: float, unit: str, below: str | None = None) -> tuple[str, str, str | None, str | None]:
     """Label, value, change and help of an output; its formula where there is no other help."""
     output = output_of(column)
-    formula = output.formula if output else ""
-    return capital(with_unit(column, unit)), written(value, column, 4), below, about or formula or None
+    about = ABOUT.get(column) or (output.formula if output else "")
+    return capital(with_unit(column, unit)), written(value, column, 4), below, about or None
 
 
 def _tabs(asked: Question) -> None:
@@ -142,9 +145,10 @@ def _cost(best: Solution) -> None:
     values, unit = best.numbers(), "nat/token"
     show.metrics((
         [
-            _metric("rl_tokens", values["rl_tokens"], "tokens", None),
+            _metric("rl_tokens", values["rl_tokens"], "tokens"),
             (capital(with_unit("loss", unit)), written(best.loss, "loss", 5), None, None),
-            _metric("overtraining_vs_law", values["overtraining_vs_law"], "1", None),
+            _metric("overtraining_vs_law", values["overtraining_vs_law"], "1"),
+            *([_metric("savings", values["savings"], "1")] if best.fleet.months else []),
         ],
     ), key="more")  # fmt: skip
     if len(monthly_tokens(best.scenario)):  # without months this chart is above

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -275,12 +276,15 @@ def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ..
 
 
 @Drawn
-def monthly_traffic(frame: "pd.DataFrame", *, share: float | None = None, dark: bool = False) -> Drawing:
+def monthly_traffic(
+    frame: "pd.DataFrame", *, share: float | None = None, chips: Sequence[float] = (), dark: bool = False
+) -> Drawing:
     """Tokens a day of each month, output stacked on input; or the part that this model serves, below the rest.
 
     Args:
         frame: what `monthly_tokens` returns.
         share: of the stated traffic that this model serves; without it input and output are shown.
+        chips: serving chips of each month at its peak, drawn as a line on a scale of its own from 0, with the most as a label.
         dark: colours of a dark page.
 
     """
@@ -304,25 +308,38 @@ def monthly_traffic(frame: "pd.DataFrame", *, share: float | None = None, dark: 
                 }
             )
     top = max(r["to"] for r in drawn) or 1.0
+    most = max(chips, default=math.nan)
+    counted = [
+        {
+            "month": r["month"],
+            "at": 0.9 * top * n / most,
+            "count": quantity_text(n, "chips", "chips"),
+            "label": quantity_text(n, "chips", "chips") if i == [*chips].index(most) else "",
+        }
+        for i, (r, n) in enumerate(zip(rows, chips, strict=False))
+        if most > 0
+    ]
     ends = " to ".join(
         f"{quantity_text(r['input_tokens_per_day'] + r['output_tokens_per_day'], 'tokens/day')} in {r['month']}"
         for r in (rows[0], rows[-1])
     )
     return finished(
-        _months(steady_top(top), parts[0][0], parts[1][0]),
+        _months(steady_top(top), *(("input", "output") if share is None else ("this model", "others")), bool(counted)),
         "Traffic by month",
         f"pale: input; solid: output; {STATED}"
         if share is None
-        else f"solid: this model, {percent(share)} of the stated traffic; pale: the rest",
-        f"Stacked bars of tokens a day over {len(rows)} months, from {ends}.",
+        else f"solid: this model, {percent(share)} of the stated traffic; pale: the rest"
+        + ("; line: serving chips at peak, from 0" if counted else ""),
+        f"Stacked bars of tokens a day over {len(rows)} months, from {ends}."
+        + (f" Serving chips at peak: at most {quantity_text(most, 'chips', 'chips')}." if counted else ""),
         height=220,
         dark=dark,
-        datasets={"months": drawn},
+        datasets={"months": drawn, **({"chips": counted} if counted else {})},
     )
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _months(top: float, lower: str, upper: str) -> Layers:
+def _months(top: float, lower: str, upper: str, chips: bool) -> Layers:
     """The layers of `monthly_traffic`."""
     whole = alt.Chart(alt.NamedData("months")).encode(
         x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
@@ -331,4 +348,10 @@ def _months(top: float, lower: str, upper: str) -> Layers:
         tooltip=tips(month="month", tokens="tokens", value_text="tokens a day", both="input and output"),
     )
     solid = {"output", "this model"}
-    return Layers((*bars_by(whole, "tokens", {kind: 0.85 if kind in solid else 0.25 for kind in (lower, upper)}),))
+    bars = bars_by(whole, "tokens", {kind: 0.85 if kind in solid else 0.25 for kind in (lower, upper)})
+    counted = alt.Chart(alt.NamedData("chips")).encode(x=alt.X("month:N", sort="ascending"), y=alt.Y("at:Q"))
+    line = counted.mark_line(color=ACCENT, strokeWidth=2, point={"filled": True, "color": ACCENT, "size": 30}).encode(
+        tooltip=tips(month="month", count="serving chips at peak")
+    )
+    text = counted.mark_text(align="right", dy=-10, dx=8).encode(text=alt.Text("label:N"))
+    return Layers((*bars, *([line, text] if chips else [])))
