@@ -64,7 +64,7 @@ _LOOK = """<style>
 .st-key-metrics [data-testid=stElementContainer],
 .st-key-more [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
 .st-key-metrics [data-testid=stMetricLabel] p, .st-key-more [data-testid=stMetricLabel] p {white-space: normal}
-.st-key-metrics [data-testid=stMetricValue] {font-size: 1.6rem}
+.st-key-metrics [data-testid=stMetricValue], .st-key-more [data-testid=stMetricValue] {font-size: 1.6rem}
 [data-testid=stMainBlockContainer] h1 {font-size: 1.5rem; padding: 0.25rem 0}
 [data-testid=stMainBlockContainer] h2 {font-size: 1.2rem; padding: 0.5rem 0 0.25rem}
 .st-key-stale {opacity: 0.4}

@@ -328,8 +328,7 @@ def monthly_traffic(
         "Traffic by month",
         f"pale: input; solid: output; {STATED}"
         if share is None
-        else f"solid: this model, {percent(share)} of the stated traffic; pale: the rest"
-        + ("; line: serving chips at peak, from 0" if counted else ""),
+        else f"solid: this model, {percent(share)}; pale: the rest" + ("; line: chips at peak" if counted else ""),
         f"Stacked bars of tokens a day over {len(rows)} months, from {ends}."
         + (f" Serving chips at peak: at most {quantity_text(most, 'chips', 'chips')}." if counted else ""),
         height=220,
