@@ -70,7 +70,7 @@ ASKED = {
     },
     "robust_plans": {"frame": "frame"},
     "size_table": {
-        "scenario": "scenario", "over": "mapping", "columns": "names", "band": "number", "against": "text",
+        "scenario": "scenario", "over": "mapping", "columns": "names", "band": "number", "against": "text", "across_laws": "flag",
         "progress": "progress",
     },
     "sobol": {

@@ -8,12 +8,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, TEXT, Names, checks, names
+from ..assumptions.arguments import FLAG, MAPPING, NUMBER, PROGRESS, TEXT, Names, checks, names
 from ..assumptions.law import law_names
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic, TotalTraffic
-from ..model.outputs import units_of
+from ..model.outputs import ACROSS, units_of
 from ..optimum.solution import InfeasibleError, Solution, Status
 from ..optimum.solve import no_answer, solve
 from .against import AGAINST, prices_for
@@ -21,11 +21,14 @@ from .against import against as compared
 from .blocks import Progress
 from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid, wide
 from .inverse import inverse_table
+from .laws import with_laws
 
 __all__ = ["default_grid", "rebuilt", "size_columns", "size_table"]
 
 
-@checks(scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, against=TEXT, progress=PROGRESS)
+@checks(
+    scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, against=TEXT, across_laws=FLAG, progress=PROGRESS
+)  # fmt: skip
 def size_table(
     scenario: Scenario,
     over: Mapping[str, Axis] | None = None,
@@ -33,6 +36,7 @@ def size_table(
     columns: Names | None = None,
     band: float = 0.05,
     against: str = "",
+    across_laws: bool = False,
     progress: Progress | None = None,
 ) -> SizeTable:
     """The optimum over a grid of assumptions, one combination a row.
@@ -44,6 +48,7 @@ def size_table(
         columns: names of the columns to keep in addition to those of the grid; all when left out.
         band: tolerance of the near-optimal band, as a share of the optimal cost.
         against: a list price to compare each row with, such as "GPT-5": six more columns, as in `optimizer.analysis.against`.
+        across_laws: also the interval of N* and D/20N across laws, four more columns; it takes a batch of 200 laws a row.
         progress: called with (combinations done, combinations in all).
 
     Returns:
@@ -64,18 +69,26 @@ def size_table(
     """
     grid = axes_of(default_grid(scenario) if over is None else over)
     bounded(grid)
-    check_columns([*size_columns(scenario, grid), *(AGAINST if against else ())], columns)
+    check_columns(
+        [*size_columns(scenario, grid), *(AGAINST if against else ()), *(ACROSS if across_laws else ())], columns
+    )
     recipe = {"kind": "sizes", "over": grid, "band": band}
     offers = prices_for(scenario, [against]) if against else []
     if offers:
         recipe["against"] = offers[0].name
+    if across_laws:
+        recipe["across_laws"] = True
 
     def solved(at: Scenario) -> tuple[list[Row], Units]:
         best = solve(at, band=band, throw=False)
         row, units = _answer(best), best.to_frame().attrs["units"]
         if offers and best.status is Status.OPTIMAL:
             row |= compared(best, prices_for(at, [against])[0]).numbers()
-        return [row], units | (units_of(AGAINST, "USD") if offers else {})
+        if across_laws:
+            row |= _across(best)
+        return [row], units | (units_of(AGAINST, "USD") if offers else {}) | (
+            units_of(ACROSS, "") if across_laws else {}
+        )
 
     table = over_grid(scenario, grid, recipe, solved, progress)
     if " or " not in table.attrs["units"]["cost_total"]:
@@ -118,14 +131,23 @@ def rebuilt(record: Mapping[str, Any], progress: Progress | None = None) -> Size
     try:
         if recipe["kind"] == "sizes":
             table = size_table(
-                scenario, recipe["over"], band=recipe["band"], against=recipe.get("against", ""), progress=progress
-            )
+                scenario, recipe["over"], band=recipe["band"], against=recipe.get("against", ""),
+                across_laws=recipe.get("across_laws", False), progress=progress,
+            )  # fmt: skip
         else:
             table = inverse_table(scenario, recipe["n_params"], recipe["over"], progress=progress)
         spread = recipe.get("wide")
         return wide(table, spread["across"], spread["values"]) if spread else table
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError([f"the recipe of the file is not whole ({error!r}); export the table anew."]) from None
+
+
+def _across(best: Solution) -> Row:
+    found = with_laws(best).across_laws
+    intervals = found.intervals if found else {}
+    unknown = math.nan, math.nan
+    ends = [intervals.get(name, unknown) for name in ("n_params", "overtraining_vs_rule_of_20")]
+    return dict(zip(ACROSS, (end for pair in ends for end in pair), strict=True))
 
 
 def _answer(best: Solution) -> Row:

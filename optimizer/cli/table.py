@@ -50,6 +50,9 @@ def table(
     ] = "n_params",
     band: Band = BAND,
     against: Annotated[str, typer.Option(help='Compare each row with a list price, as "GPT-5".', metavar="MODEL")] = "",
+    across_laws: Annotated[
+        bool, typer.Option("--across-laws", help="Also the interval of N* and D/20N across laws.")
+    ] = False,
     out: Annotated[
         str, typer.Option(help="Write to FILE: .csv .parquet .xlsx .tex .md .json .html.", metavar="FILE")
     ] = "",
@@ -83,6 +86,7 @@ def table(
                 "--value": value != "n_params",
                 "--band": band != BAND,
                 "--against": against,
+                "--across-laws": across_laws,
             }
             given = [name for name, there in options.items() if there]
             if given:
@@ -106,7 +110,7 @@ def table(
             verdict = table_text.agreement_text(from_, found)
             typer.echo(verdict, nl=False, err=True) if json_ else write(verdict)
         else:
-            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band, against)
+            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band, against, across_laws)
         if out:
             from ..report.files.export import export
 
@@ -136,6 +140,7 @@ def _tabulated(
     value: str,
     band: str,
     against: str,
+    across_laws: bool,
 ) -> "SizeTable":
     """The table that the options ask for, with all of their problems reported at once."""
     from ..analysis.grid import check_wide
@@ -164,6 +169,8 @@ def _tabulated(
         problems.append(f"--sizes {error}.")
     if against and inverse:
         problems.append("--against compares the optimum of each row; leave --inverse out.")
+    if across_laws and inverse:
+        problems.append("--across-laws asks for the optimum under other laws; leave --inverse out.")
     question = scenario_with(scenario, set_, problems)
     named = names_of(columns)
     values = names_of(value) or []
@@ -176,6 +183,6 @@ def _tabulated(
     made = (
         inverse_table(question, fixed, grid, **how)
         if inverse
-        else size_table(question, grid, band=within, against=against, **how)
+        else size_table(question, grid, band=within, against=against, across_laws=across_laws, **how)
     )
     return spread(made, wide, values) if wide else made

@@ -12,6 +12,7 @@ from ..assumptions.numbers import human, percent, times
 from .cache import KEEP_SECONDS
 
 __all__ = [
+    "ACROSS",
     "ANSWER",
     "COMPARED",
     "DETAIL",
@@ -143,6 +144,7 @@ _BEFORE = {
     "baseline_": ("{} of the Chinchilla plan", "{}, Chinchilla"),
     "extrapolation_": ("{} over the largest of the law's fit", "{} over fit"),
     "posterior_": ("{} over the law's posterior", "{}, posterior"),
+    "across_laws_": ("{} across laws", "{}, laws"),
 }
 _AFTER = {"_low": ("{}, lowest", "{} from"), "_high": ("{}, highest", "{} to")}
 
@@ -181,6 +183,10 @@ NARROW = (
 """Outputs of a table that fits on a page."""
 IMPLIED = ("implied_tokens", "implied_per_train_token", "implied_scale", "excess_cost")
 """Further outputs of such a table where sizes are decided."""
+ACROSS = tuple(
+    f"across_laws_{name}_{end}" for name in ("n_params", "overtraining_vs_rule_of_20") for end in ("low", "high")
+)
+"""Ends of the interval across laws, in tables that ask for them."""
 REVEALED = (
     "overtraining_vs_rule_of_20",
     "overtraining_vs_law",

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from optimizer import InputError, SizeTable, inverse_table, load, presets, size_table, solve, wide
+from optimizer.analysis.laws import with_laws
 from optimizer.analysis.sizes import default_grid, rebuilt
 from optimizer.assumptions.numbers import human
 from optimizer.assumptions.record import KEY, fingerprint
@@ -292,3 +293,17 @@ def test_a_narrow_terminal_shows_the_inverse_and_chosen_columns_whole(lecture):
     assert max(map(len, lines)) <= 80
     low = "band_overtraining_vs_rule_of_20_low"
     assert any(written(table[low][0], low) in line.split() for line in lines)
+
+
+def test_the_interval_across_laws_stands_in_a_row(lecture):
+    table = size_table(lecture, {"limits.max_params": [None, 1e6]}, across_laws=True)
+    low, high = with_laws(solve(lecture)).across_laws.intervals["overtraining_vs_rule_of_20"]
+    row = table.iloc[0]
+    assert (row["across_laws_overtraining_vs_rule_of_20_low"], row["across_laws_overtraining_vs_rule_of_20_high"]) == (
+        low,
+        high,
+    )
+    assert table.attrs["units"]["across_laws_n_params_low"] == "parameters"
+    assert np.isnan(table["across_laws_n_params_low"].iloc[1])  # a row without an answer
+    pd.testing.assert_frame_equal(rebuilt(table.attrs[KEY]), table)
+    assert "across_laws_n_params_low" not in size_table(lecture, {"law": ["besiroglu"]})

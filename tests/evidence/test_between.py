@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from docs.pages.law_draws import SHIPPED, draws_of, refitted, weighted
 from optimizer import fit, load, solve
 from optimizer.analysis.laws import LAWS, drawn_laws, laws, with_laws
 from optimizer.assumptions.law import law_names
 from optimizer.assumptions.tables import rows
 from optimizer.evidence.between import RATIO_MEAN, RATIO_SD, between_sweeps, form_weights, ratios_of_fits
 from optimizer.evidence.runs import example_runs, read_runs
+
+from ..counts import cases, some
 
 
 def test_the_spread_of_exponents_is_that_of_the_fits():
@@ -130,3 +133,27 @@ def test_repeated_data_stays_as_it_is():
     alone = solve(s.update({"law": block}), throw=False).numbers()
     assert found["n_params"].iloc[3] == pytest.approx(alone["n_params"], rel=1e-9)
     assert math.isclose(block["unique_tokens"], 20e12)
+
+
+def test_weights_follow_from_the_errors_on_long_runs():
+    recorded = [*rows("law_weights")]
+    found = weighted(recorded)
+    for r in recorded:
+        assert found.get(r["law"], 0.0) == pytest.approx(float(r["weight"]), rel=2e-3), r["law"]
+
+
+@pytest.mark.parametrize("name", some([name for name in SHIPPED if name != "gemstones"], [3]))
+def test_errors_and_draws_can_be_made_again_from_runs_that_ship(name):
+    recorded = {r["law"]: r for r in rows("law_weights")}
+    made = refitted(name, cases(100, 400))
+    for r in made.held_out.frame.to_dict("records"):
+        row = recorded[f"{name}-{r['form']}"]
+        assert float(row["held_out_error"]) == pytest.approx(r["error"], rel=2e-3)
+        assert float(row["held_out_bias"]) == pytest.approx(r["bias"], rel=2e-3)
+        assert (int(row["short_runs"]), int(row["long_runs"])) == (made.held_out.short, made.held_out.long)
+    for form, laws_made in draws_of(made, 0).items():
+        ship = [float(r["beta"]) for r in rows("law_draws") if r["law"] == f"{name}-{form}"]
+        again = [one["beta"] for one in laws_made]
+        # Two samples of 200 with other seeds: a median has a standard error of 1.25 sd / sqrt(200).
+        apart = abs(np.median(np.log(again)) - np.median(np.log(ship)))
+        assert apart < 5 * 1.25 * np.std(np.log(ship)) * math.sqrt(2 / len(ship)), (form, apart)
