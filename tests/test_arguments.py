@@ -36,6 +36,10 @@ NO = {
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
+    "cost": {"scenario": "scenario", "design": "design", "band": "number"},
+    "design_from": {
+        "scenario": "scenario", "n_params": "number", "train_tokens": "number", "flops": "number", "rl_tokens": "number",
+    },
     "draws": {
         "scenario": "scenario", "n": "whole", "seed": "seed", "parts": "names", "law": "laws",
         "traffic_factor": "number", "growth_points": "number", "over": "mapping", "served": "numbers", "progress": "progress",

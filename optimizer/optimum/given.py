@@ -67,6 +67,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     )
 
 
+@checks(scenario=SCENARIO, n_params=NUMBER, train_tokens=NUMBER, flops=NUMBER, rl_tokens=NUMBER)
 def design_from(
     scenario: Scenario,
     n_params: float | None = None,
