@@ -155,3 +155,23 @@ def test_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("solve")
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_roofline_says_how_many_chips_users_need():
+    asked = (
+        "roofline",
+        "Llama 3.1 70B",
+        "--users",
+        "200,800",
+        "--speed",
+        "24.9",
+        "--context",
+        "700",
+        "--set",
+        "deployment.chips=2",
+    )
+    plain = json.loads(run(*asked, "--json"))
+    assert [row["replicas"] for row in plain["capacity"]["rows"]] == [1, 4]
+    out = " ".join(run(*asked).split())
+    assert "Capacity: replicas and chips for users who decode at once" in out
+    assert "--users and --speed go together" in CliRunner().invoke(main, ["roofline", "--users", "200"]).output

@@ -80,7 +80,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     if asked.traffic is not scenario.traffic:
         through = total_slopes(scenario.traffic).T @ np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
         paths = (f"traffic.{path}" for path, _, _ in scenario.traffic.quantities())
-        by_path |= dict(zip(paths, through, strict=True))
+        by_path |= {path: slope for path, slope in zip(paths, through, strict=True) if path != "traffic.peak_to_mean"}
     declared = list(scenario.quantities())
     theta = np.array([value for _, _, value in declared], float)
     frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(ELASTIC))

@@ -8,9 +8,9 @@ to 1/N.
 from typing import Any, NamedTuple
 
 from .attention import multiplied_params
-from .quantity import Numeric
+from .quantity import Numeric, numpy_for
 
-__all__ = ["Efficiencies", "efficiencies", "utilisation"]
+__all__ = ["Efficiencies", "efficiencies", "load_factor", "utilisation"]
 
 
 def utilisation(scenario: Any) -> Numeric:
@@ -51,3 +51,12 @@ def efficiencies(scenario: Any) -> Efficiencies:
         return useful / scenario.money.serve_chip.peak_flops / utilisation(scenario)
 
     return Efficiencies(relative("prefill"), relative("decode"))
+
+
+def load_factor(scenario: Any) -> Numeric:
+    """The share of paid serving time that does useful work: serving.load_factor, and at most 1 / traffic.peak_to_mean.
+
+    Chips that are there for the peak are busy for 1 / peak_to_mean of the time on average.
+    """
+    given, peak = scenario.serving.load_factor, scenario.traffic.peak_to_mean
+    return given if peak is None else numpy_for(given, peak).minimum(given, 1 / peak)

@@ -69,6 +69,15 @@ class _AnyTraffic(Assumption):
         low=0,
         high=0.9,
     )
+    peak_to_mean: float | None = quantity(
+        "1",
+        "tokens per second at the busiest time of a month over its mean; serving.load_factor is then at most 1 over it",
+        ge=1,
+        le=100,
+        default=None,
+        low=1.5,
+        high=6,
+    )
 
     def _arrays(self) -> Any:
         """numpy where every number is plain, which needs no compilation; JAX's arrays while JAX traces."""
@@ -105,7 +114,10 @@ class _AnyTraffic(Assumption):
         """Its expected lifetime tokens, which are all that a cost sees of a forecast; a total stays as it is."""
         read, _, written = self.demand()
         return TotalTraffic(
-            input_tokens=float(read), output_tokens=float(written), cache_hit_share=self.cache_hit_share
+            input_tokens=float(read),
+            output_tokens=float(written),
+            cache_hit_share=self.cache_hit_share,
+            peak_to_mean=self.peak_to_mean,
         )
 
 

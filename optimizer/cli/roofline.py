@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import AsJson, Settings, records, reporting_errors, show, show_json
+from ._common import AsJson, Settings, names_of, records, reporting_errors, show, show_json
 
 __all__ = ["roofline"]
 
@@ -18,14 +18,28 @@ def roofline(
     ] = "Llama 3 70B",
     chip: Annotated[str, typer.Option(help="A chip of data/hardware.csv.")] = "H100 SXM",
     precision: Annotated[str, typer.Option(help="bf16, fp8, fp4 or int8.")] = "fp8",
+    users: Annotated[
+        str,
+        typer.Option(
+            help="Users that decode at once, as 200 or 200,800 for mean and peak: how many chips they need.",
+            metavar="N,...",
+        ),
+    ] = "",
+    speed: Annotated[str, typer.Option(help="Tokens per second that each of --users must see.")] = "",
+    context: Annotated[str, typer.Option(help="Tokens of context of a sequence, as 32K.")] = "",
+    prompt: Annotated[str, typer.Option(help="Tokens of a prompt, for the time to the first token of --users.")] = "",
+    answer: Annotated[str, typer.Option(help="Tokens of an answer, for the requests per second of --users.")] = "",
     set_: Settings = None,
     json_: AsJson = False,
 ) -> None:
     """Serve a model on a chip: step time, speed and cost over batch, speed asked for, domain, pipeline, context and cache tier.
 
+    With --users and --speed it starts with the replicas and chips that these users need.
+
     Example: overtrain roofline 100B --chip "H100 SXM" --precision bf16
     """
     with reporting_errors():
+        from ..analysis.capacity import capacity_points
         from ..analysis.placement import placement
         from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures
         from ..assumptions.numbers import parse_number
@@ -35,6 +49,21 @@ def roofline(
 
         problems: list[str] = []
         changes = changes_given(set_ or [], problems)
+
+        def number(option: str, text: str) -> float | None:
+            try:
+                return parse_number(text, "tokens") if text.strip() else None
+            except ValueError as error:
+                problems.append(f"{option} {error}.")
+                return None
+
+        at_once = [n for part in names_of(users) or [] if (n := number("--users", part)) is not None]
+        rate, window, read, wrote = (
+            number(option, text)
+            for option, text in (("--speed", speed), ("--context", context), ("--prompt", prompt), ("--answer", answer))
+        )
+        if bool(users) != bool(speed) or ((prompt or answer) and not users):
+            problems.append("--users and --speed go together, and --prompt and --answer with them.")
         if problems:
             raise InputError(problems)
         try:
@@ -43,13 +72,18 @@ def roofline(
             params = None
         name = "" if params is not None else model
         start: dict[str, object] = {"money.serve_chip": {"name": chip, "precision": precision}}
+        if window is not None:
+            start["deployment.context_tokens"] = window
         asked = placement(name, params, {**start, **changes})
-        tables = {key: sweep(asked) for key, sweep in POINTS.items()}
+        tables = {}
+        if rate is not None:
+            tables["capacity"] = capacity_points(asked, at_once, rate, prompt_tokens=read, answer_tokens=wrote)
+        tables |= {key: sweep(asked) for key, sweep in POINTS.items()}
         if json_:
             figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}
             frames = {key: {"units": f.attrs["units"], "rows": records(f, index=False)} for key, f in tables.items()}
-            speed, cost = fast_mode(asked)
-            modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": speed, "cost": cost}}
+            faster, price = fast_mode(asked)
+            modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": faster, "cost": price}}
             frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
             on = asked.scenario.money.serve_chip
             head = {

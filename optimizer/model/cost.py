@@ -24,7 +24,7 @@ from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
-from ..assumptions.speed import efficiencies, utilisation
+from ..assumptions.speed import efficiencies, load_factor, utilisation
 from .cache import usd_to_keep
 from .replica import Replica, replica
 from .roofline import decode_seconds, decode_seconds_by_regime, regimes, usd_per_prefill_token
@@ -104,8 +104,8 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
     return PhasePrices(
         pretraining=train * s.pretraining.overhead,
         rl=train * rl_overhead(s) / s.rl.efficiency,
-        prefill=serve / (relative.prefill * s.serving.load_factor),
-        decode=serve / (relative.decode * s.serving.load_factor),
+        prefill=serve / (relative.prefill * load_factor(s)),
+        decode=serve / (relative.decode * load_factor(s)),
     )
 
 
@@ -209,7 +209,7 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
         pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
         rl=rl,
         prefill=computed + demand.cached_tokens * kept,
-        decode=demand.output_tokens * decode / s.serving.load_factor,
+        decode=demand.output_tokens * decode / load_factor(s),
     )
 
 

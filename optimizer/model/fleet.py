@@ -15,7 +15,7 @@ from ..assumptions.attention import multiplied_params
 from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
-from ..assumptions.speed import efficiencies, utilisation
+from ..assumptions.speed import efficiencies, load_factor, utilisation
 from .cost import Design, pretraining_flops
 from .replica import replica
 from .roofline import decode_seconds, prefill_seconds
@@ -44,7 +44,7 @@ class MonthChips(NamedTuple):
     chips: float
     """for the mean of the month, every chip busy all the time"""
     chips_at_peak: float
-    """for the busiest time of the month"""
+    """for the busiest time of the month: traffic.peak_to_mean times the mean, or what serving.load_factor leaves idle on average"""
 
 
 class Fleet(NamedTuple):
@@ -135,4 +135,5 @@ def serving_chips(scenario: Scenario, seconds_per_token: tuple[float, float]) ->
     busy = [
         (m.month, m.input_tokens_per_day * per_input + m.output_tokens_per_day * per_output) for m in traffic.by_month()
     ]
-    return tuple(MonthChips(month, whole(n), whole(n / scenario.serving.load_factor)) for month, n in busy)
+    peak = 1 / float(load_factor(scenario)) if traffic.peak_to_mean is None else traffic.peak_to_mean
+    return tuple(MonthChips(month, whole(n), whole(n * peak)) for month, n in busy)

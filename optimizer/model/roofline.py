@@ -28,6 +28,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
+from ..assumptions.speed import load_factor
 from .replica import Replica, below_one, memory_batch, replica, step_time
 
 __all__ = [
@@ -178,7 +179,7 @@ def prefill_seconds(r: Replica) -> Numeric:
 
 def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:
     """USD of one computed prompt token at the scenario's load factor."""
-    return prefill_seconds(r) * r.usd_per_second / scenario.serving.load_factor
+    return prefill_seconds(r) * r.usd_per_second / load_factor(scenario)
 
 
 def fastest_step(scenario: Scenario, r: Replica) -> Numeric:

@@ -43,7 +43,8 @@ LONG_TRAINED = 20.0
 
 
 def warnings(scenario: Scenario, *, quality: bool = True, tokens_per_param: float = 0.0) -> list[str]:
-    """One sentence where the law and the deployment speak of different models, and one where few bits lose quality unsaid.
+    """One sentence for everything that disagrees: law and deployment on experts, load factor and peak; and one where few bits lose quality
+    unsaid.
 
     Args:
         scenario: the assumptions.
@@ -55,7 +56,22 @@ def warnings(scenario: Scenario, *, quality: bool = True, tokens_per_param: floa
     ([], 1)
 
     """
-    return [*_of_sparsity(scenario, quality=quality), *_of_precision(scenario, tokens_per_param)]
+    return [
+        *_of_sparsity(scenario, quality=quality),
+        *_of_load(scenario),
+        *_of_precision(scenario, tokens_per_param),
+    ]
+
+
+def _of_load(scenario: Scenario) -> list[str]:
+    given, peak = scenario.serving.load_factor, scenario.traffic.peak_to_mean
+    if peak is None or given == 1:
+        return []
+    return [
+        f"serving.load_factor = {human(given)} is given next to traffic.peak_to_mean = {human(peak)}, from which it is at most "
+        f"{human(1 / peak)}: costs take {human(min(given, 1 / peak))}, chips at the peak take traffic.peak_to_mean. Leave one of the "
+        "two out."
+    ]
 
 
 def _of_sparsity(scenario: Scenario, *, quality: bool) -> list[str]:

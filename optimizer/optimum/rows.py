@@ -59,10 +59,9 @@ class Batch(NamedTuple):
         prefix = "traffic."
         varied = {p.removeprefix(prefix): v for p, v in self.varied.items() if p.startswith(prefix)}
         totals = as_totals(self.base.traffic, varied)
-        base = self.base.model_copy(
-            update={"traffic": TotalTraffic.model_validate({k: v[0] for k, v in totals.items()})}
-        )
-        kept = {p: v for p, v in self.varied.items() if not p.startswith(prefix)}
+        first = {"peak_to_mean": self.base.traffic.peak_to_mean, **{k: v[0] for k, v in totals.items()}}
+        base = self.base.model_copy(update={"traffic": TotalTraffic.model_validate(first)})
+        kept = {p: v for p, v in self.varied.items() if not p.startswith(prefix) or p == "traffic.peak_to_mean"}
         if varied:
             kept |= {f"{prefix}{name}": values for name, values in totals.items()}
         return self._replace(base=base, varied=kept)
