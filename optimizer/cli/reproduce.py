@@ -15,7 +15,8 @@ def reproduce(
     ] = False,
     json_: AsJson = False,
 ) -> None:
-    """Check the lecture's "100x over-trained": its arithmetic, the exact optimum under every law, and what carries the result.
+    """Check the lecture's "100x over-trained": its arithmetic, the exact optimum under every law and accounting of the bills, released
+    models, and what stands.
 
     Example: overtrain reproduce --claims
     """
@@ -31,32 +32,36 @@ def reproduce(
 
             show(claims_text(found))
             return
-        from ..evidence import lecture
+        from ..evidence import lecture, reproduction
 
-        steps, frame, waterfall = lecture.arithmetic(), lecture.ensemble(), lecture.waterfall()
+        steps, laws, cells = lecture.arithmetic(), reproduction.by_law(), reproduction.by_accounting()
+        waterfall, models = reproduction.waterfall(), reproduction.revealed()
+        grouped, verdict = reproduction.by_year_and_size(models), reproduction.verdict(laws, cells, models)
         elasticities, sentence = lecture.carries()
-        means = {
-            tokens: {
-                name: lecture.geometric_mean(frame[column].to_dict(), same_fit_once=once)
-                for name, once in (("all", False), ("same_fit_once", True))
-            }
-            for tokens, column in (("200T", "pinned_vs_rule_of_20"), ("259.2T", "pinned_exact_vs_rule_of_20"))
-        }
         if json_:
-            laws = records(frame)
-            stairs = records(waterfall)
+            means = {
+                tokens: {form: reproduction.mean_over(laws, column, form=form) for form in ("additive", "coupled")}
+                | {"all": reproduction.mean_over(laws, column)}
+                for tokens, column in (("200T", "pinned_vs_rule_of_20"), ("259.2T", "pinned_exact_vs_rule_of_20"))
+            }
             show_json(
                 {
                     "arithmetic": [step._asdict() for step in steps],
-                    "laws": laws,
-                    "units": frame.attrs["units"],
+                    "laws": records(laws),
+                    "units": laws.attrs["units"],
                     "geometric_mean": means,
-                    "waterfall": stairs,
+                    "accounting": [cell._asdict() for cell in cells],
+                    "waterfall": records(waterfall),
+                    "models": records(models.set_index("model")),
+                    "models_by_year_and_size": records(grouped.set_index("year")),
+                    "models_units": models.attrs["units"],
+                    "implied_by": {"law": models.attrs["law"], "interval": 0.8, "cost": "6 N D + 2 N T"},
                     "elasticities": elasticities,
+                    "verdict": verdict,
                     "sentence": sentence,
                 }
             )
             return
-        from ..report.text import reproduction_text
+        from ..report.reproduction_text import reproduction_text
 
-        show(reproduction_text(steps, frame, waterfall, means, sentence))
+        show(reproduction_text(steps, laws, waterfall, cells, grouped, models.attrs["law"], verdict, sentence))

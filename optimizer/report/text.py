@@ -1,16 +1,15 @@
-"""Print solutions, sources and the reproduction of the lecture."""
+"""Print solutions and sources."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..analysis.placement import Placement, operating_point
-from ..analysis.why import Step
 from ..assumptions.naming import title
-from ..assumptions.numbers import human, percent, times
+from ..assumptions.numbers import human, percent
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, range_text, short, units_of, written
@@ -19,10 +18,7 @@ from ..optimum.solution import Solution, Status
 from .sentences import unpriced, unspent
 from .terminal import grid
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["reproduction_text", "solution_text", "source_rows"]
+__all__ = ["solution_text", "source_rows"]
 
 
 _ANSWER = POSITIVE[: POSITIVE.index("loss") + 1]
@@ -182,88 +178,3 @@ def source_rows(records: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, 
         )
         for record in records
     ]
-
-
-def reproduction_text(
-    steps: Sequence[Step],
-    frame: "pd.DataFrame",
-    waterfall: "pd.DataFrame",
-    means: dict[str, dict[str, float]],
-    sentence: str,
-) -> RenderableType:
-    """The lecture and the exact answers: arithmetic, laws, waterfall, verdict."""
-    laws: list[tuple[str, dict[str, Any]]] = [(row["law"], row) for row in frame.reset_index().to_dict("records")]
-    ratio, over_law = "overtraining_vs_rule_of_20", "overtraining_vs_law"
-    held = (
-        ("D0", "D0_100B", "train_tokens"),
-        (f"{short('train_tokens')}, 200T", "pinned_train_tokens", "train_tokens"),
-        (short(ratio), "pinned_vs_rule_of_20", ratio),
-        (short(over_law), "pinned_vs_law", over_law),
-        (f"{short('train_tokens')}, 259.2T", "pinned_exact_train_tokens", "train_tokens"),
-        (short(ratio), "pinned_exact_vs_rule_of_20", ratio),
-    )
-    pinned = [(law, *(written(row[column], output) for _, column, output in held)) for law, row in laws]
-    optima = [
-        (
-            law,
-            *(
-                written(row[column], output)
-                for column, output in (
-                    ("n_params", "n_params"),
-                    ("train_tokens", "train_tokens"),
-                    ("vs_rule_of_20", ratio),
-                )
-            ),
-            range_text(row["band_n_params_low"], row["band_n_params_high"], "1", "n_params"),
-            range_text(row["band_vs_rule_of_20_low"], row["band_vs_rule_of_20_high"], "1", ratio),
-            "yes" if row["claim_in_band"] else "no",
-            f"+{percent(row['lecture_point_excess_cost'], 2)}",
-        )
-        for law, row in laws
-    ]
-    pinned_header = ["law", *(name.replace("N*", "N") for name, _, _ in held)]
-    found = [short(output) for output in ("n_params", "train_tokens", ratio)]
-    optima_header = [
-        "law",
-        *found,
-        *(f"{short(c).replace('*', '')} within 5 %" for c in ("n_params", ratio)),
-        "100x in",
-        "extra",
-    ]
-    steps_up: list[dict[str, Any]] = waterfall.reset_index().to_dict("records")
-    columns = [name for name in waterfall.columns if name != "factor"]
-    stairs = [
-        (
-            row["step"],
-            *(times(row[name]) for name in columns),
-            "" if math.isnan(row["factor"]) else f"x {human(row['factor'], 3)}",
-        )
-        for row in steps_up
-    ]
-    inside = sum(bool(row["claim_in_band"]) for _, row in laws)
-    verdict = [
-        f"Geometric mean of the {len(frame)} laws, N at 100B: " + ", ".join(f"{m['all']:.0f}x at {tokens}" for tokens, m in means.items())
-        + "; with the two readings of the Hoffmann fit counted once: "
-        + ", ".join(f"{m['same_fit_once']:.0f}x at {tokens}" for tokens, m in means.items()) + ".",
-        f"100x lies inside the 5 % band of {inside} of {len(frame)} laws: the valley is flat, so read the band, not the point.",
-        sentence,
-    ]  # fmt: skip
-    return Group(
-        grid(["quantity", "working", "result"], steps, title="The lecture's arithmetic", text_columns=3),
-        grid(
-            pinned_header,
-            pinned,
-            title="Exact, N pinned at 100B parameters: optimal training tokens, when 200T and 259.2T are served",
-        ),
-        grid(
-            optima_header,
-            optima,
-            title="Exact, least cost at the quality of 100B on 200T: optimum, 5 % band, extra cost of the lecture's point",
-        ),
-        grid(
-            [f"{pinned_header[3]}, N at 100B", *(name.replace("_", " ") for name in columns), "factor"],
-            stairs,
-            title="How the ratio builds up",
-        ),
-        Text("\n".join(verdict)),
-    )

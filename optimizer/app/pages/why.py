@@ -11,7 +11,7 @@ from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import times
-from optimizer.evidence import lecture
+from optimizer.evidence import lecture, reproduction
 from optimizer.evidence.claims import Claim, claims
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart
@@ -27,10 +27,8 @@ OUTPUT = "overtraining_vs_rule_of_20"
 def _lecture() -> "pd.DataFrame":
     import pandas as pd
 
-    mean = lecture.waterfall()
-    found = pd.DataFrame(
-        {"step": mean.index, OUTPUT: mean["geometric_mean"].to_numpy(), "factor": mean["factor"].to_numpy()}
-    )
+    mean = reproduction.waterfall()
+    found = pd.DataFrame({"step": mean.index, OUTPUT: mean["mean"].to_numpy(), "factor": mean["factor"].to_numpy()})
     found.attrs["units"] = {OUTPUT: "1", "factor": "1"}
     return found
 
