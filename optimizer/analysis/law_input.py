@@ -11,7 +11,6 @@ and "as good as" that model is asked of every law. The posterior of one fit keep
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,12 +22,12 @@ from ..assumptions.arguments import Check, Names, as_names
 from ..assumptions.goal import LossGoal
 from ..assumptions.law import ChinchillaLaw, law_names
 from ..assumptions.law_file import is_law_file
-from ..assumptions.posterior import posterior_named, posterior_of
+from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..model.quality import target_reducible_loss
 from ..optimum.solve import solve
-from .laws import under_law
+from .laws import drawn_laws, under_law
 from .ranges import Over, left_alone
 
 __all__ = ["ACROSS", "LAW", "POSTERIOR", "LawInput", "as_law", "law_input"]
@@ -105,8 +104,11 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
     if not isinstance(scenario.law, ChinchillaLaw):
         return None, f"Law {scenario.law.title} of kind {scenario.law.kind} is held: the sample is one of dense laws."
     if law == ACROSS:
-        table, few = across(), False
-        note = f"The law is one input: {len(table['E'])} laws over data sets, forms and posteriors."
+        drawn_too = drawn_laws()
+        table, few = {name: drawn_too[f"law.{name}"] for name in COEFFICIENTS}, False
+        note = (
+            f"The law is one input: {len(table['E'])} draws over data sets, forms and posteriors, and between sweeps."
+        )
     else:
         given = as_names(law, "law")
         table, few = _named(scenario, given), True
@@ -158,24 +160,3 @@ def _named(scenario: Scenario, given: Sequence[str]) -> dict[str, np.ndarray]:
             [f"law names {', '.join(other)}, no laws of dense training; take their kind as law of the scenario."]
         )
     return {name: np.array([float(getattr(found, name, 1.0)) for found in laws]) for name in COEFFICIENTS}
-
-
-@cache
-def across() -> dict[str, np.ndarray]:
-    """Coefficients of the sample over data sets, forms and posteriors, one entry a law."""
-    groups: dict[str, list[str]] = {}
-    for name in law_names("fitted"):
-        data = name.rpartition("-")[0]
-        if data != "gemstones":
-            groups.setdefault(data.partition("-")[0], []).append(name)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in COEFFICIENTS}
-    for members in groups.values():
-        for name in members:
-            posterior = posterior_named(name)
-            assert posterior is not None
-            count = 48 // len(members)
-            cube = qmc.Sobol(len(posterior.names), rng=np.random.default_rng(0)).random(64)[:count]
-            drawn = posterior.coefficients(ndtri(cube))
-            for field in COEFFICIENTS:
-                found[field].append(drawn.get(f"law.{field}", np.ones(count)))
-    return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -52,7 +52,7 @@ def reproduce(
                     "geometric_mean": means,
                     "accounting": [cell._asdict() for cell in cells],
                     "waterfall": records(waterfall),
-                    "models": records(models.set_index("model")),
+                    "models": records(models),
                     "models_by_year_and_size": records(grouped.set_index("year")),
                     "models_units": models.attrs["units"],
                     "implied_by": {"law": models.attrs["law"], "interval": 0.8, "cost": "6 N D + 2 N T"},

@@ -20,11 +20,9 @@ from jaxtyping import Float
 from ..analysis.blocks import solve_rows
 from ..analysis.law_input import law_input
 from ..analysis.laws import geometric_mean, in_band, optima
+from ..analysis.released import plain_question, released_models
 from ..assumptions.law import law_names
-from ..assumptions.numbers import parse_number
-from ..assumptions.posterior import posterior_named
 from ..assumptions.scenario import Scenario
-from ..assumptions.tables import rows
 from ..model.cost import design_of, lifecycle_cost
 from ..model.quality import target_inner_sum
 from .lecture import ACTIVE_PARAMS, CLAIM, EXACT_TOKENS, ROUNDED_TOKENS, lecture, pinned
@@ -249,57 +247,15 @@ def costs_at(
     return np.asarray(lifecycle_cost(stack, design_of(stack, n, 20 * over * n)).total)
 
 
-def revealed(law: str = "besiroglu", share: float = 0.8) -> "pd.DataFrame":
-    """Released models whose tokens are on record, and the lifetime traffic that would make each the cheapest design of its own loss.
+def revealed(law: str = "besiroglu") -> "pd.DataFrame":
+    """Released models by year and size class: `released_models` for the plain cost 6 N D + 2 N T under a law with a posterior.
 
-    For the plain cost 6 N D + 2 N T the first-order condition is T = 3 D (eN/eD - 1). N is the active parameters, also of mixtures of
-    experts, for which a law of dense models is a stand-in.
-
-    Args:
-        law: a law with a posterior.
-        share: of the draws of its posterior that lie in the interval.
-
-    Returns:
-        One row a model, by date: model, year, size, n_params, train_tokens, vs_rule_of_20, and implied_tokens, implied_per_train_token
-        with `_low` and `_high`; negative where no serving demand rationalises the design. `attrs["units"]` gives the units.
-
+    N is the active parameters, also of mixtures of experts, for which a law of dense models is a stand-in.
     """
-    import pandas as pd
-
-    known = [r for r in rows("models") if r["active_params"] and r["pretrain_tokens"]]
-    n, d = (np.array([parse_number(r[column]) for r in known]) for column in ("active_params", "pretrain_tokens"))
-    posterior = posterior_named(law)
-    assert posterior is not None
-    named, _ = law_input(lecture(law), "posterior")
-    assert named is not None
-    point = lecture(law).law
-
-    def implied(c: Mapping[str, Any]) -> np.ndarray:
-        left, right = c["alpha"] * c["A"] * n ** -c["alpha"], c["beta"] * c["B"] * d ** -c["beta"]
-        return 3 * (left / right - 1)
-
-    drawn = {path.removeprefix("law."): values[:, None] for path, values in named.table.items()}
-    low, high = np.quantile(implied(drawn), [(1 - share) / 2, (1 + share) / 2], axis=0)
-    ratio = implied({name: getattr(point, name) for name in ("A", "B", "alpha", "beta")})
-    frame = pd.DataFrame(
-        {
-            "model": [r["name"] for r in known],
-            "year": [int(r["release_date"][:4]) for r in known],
-            "size": [next(name for least, most, name in SIZES if least <= v < most) for v in n],
-            "n_params": n,
-            "train_tokens": d,
-            "vs_rule_of_20": d / (20 * n),
-            "implied_tokens": ratio * d,
-            "implied_tokens_low": low * d,
-            "implied_tokens_high": high * d,
-            "implied_per_train_token": ratio,
-            "implied_per_train_token_low": low,
-            "implied_per_train_token_high": high,
-        }
-    ).sort_values(["year", "n_params"], ignore_index=True)
-    units = {"n_params": "parameters", "train_tokens": "tokens", "vs_rule_of_20": "1"}
-    frame.attrs["units"] = units | {c: "tokens" if "tokens" in c else "1" for c in frame if c.startswith("implied")}
-    frame.attrs["units"] |= {c: "1" for c in frame if "per_train_token" in c}
+    frame = released_models(plain_question().update({"law": law}))
+    sizes = [next(name for least, most, name in SIZES if least <= n < most) for n in frame["n_params"]]
+    frame.insert(0, "size", sizes)
+    frame.insert(0, "year", [int(released[:4]) for released in frame["released"]])
     frame.attrs["law"] = law
     return frame
 
@@ -307,10 +263,10 @@ def revealed(law: str = "besiroglu", share: float = 0.8) -> "pd.DataFrame":
 def by_year_and_size(models: "pd.DataFrame") -> "pd.DataFrame":
     """Medians of `revealed` by year and size, with the number of models and the lowest and highest ratio."""
     groups = models.groupby(["year", "size"], sort=False)
-    found = groups.median(numeric_only=True).drop(columns=["n_params"])
-    ratio = groups["vs_rule_of_20"]
+    found = groups.median(numeric_only=True)
+    ratio = groups[RATIO]
     found.insert(0, "models", groups.size())
-    frame = found.assign(vs_rule_of_20_low=ratio.min(), vs_rule_of_20_high=ratio.max()).reset_index()
+    frame = found.assign(lowest=ratio.min(), highest=ratio.max()).reset_index()
     frame.attrs["units"] = {"models": "1"} | models.attrs["units"]
     return frame
 
@@ -331,8 +287,8 @@ def verdict(frame: "pd.DataFrame", cells: list[Accounting], models: "pd.DataFram
     most, least = max(cells, key=lambda c: c.inside), min(cells, key=lambda c: c.inside)
     means, beyond = [cell.mean for cell in cells], min(cell.least_vs_law for cell in cells)
     first, by_cost = (next(c for c in cells if c.rl == rl) for rl in [*POLICIES][:2])
-    over, large = models[models["vs_rule_of_20"] >= CLAIM], models[models["size"] == SIZES[-1][2]]["vs_rule_of_20"]
-    small = int((over["size"] == SIZES[0][2]).to_numpy().sum())
+    ratios, large = models[RATIO].to_numpy(float), (models["size"] == SIZES[-1][2]).to_numpy()
+    over, small = ratios >= CLAIM, (models["size"] == SIZES[0][2]).to_numpy()
     direction = (
         "under every law and every accounting of the bills tried here the optimum has more tokens than the law's own optimum for training "
         f"alone, {beyond:.1f}x at least"
@@ -346,11 +302,11 @@ def verdict(frame: "pd.DataFrame", cells: list[Accounting], models: "pd.DataFram
         f"the lecture's own point costs {100 * excess.min():.1f} % to {100 * excess.max():.1f} % more than the optimum.",
         "does not stand": "100x as a number that follows from the traffic. Over RL policy, research overhead, input and cache mix and load "
         f"the mean over laws runs from {min(means):.0f}x to {max(means):.0f}x, and 100x lies in the band of {least.inside} to "
-        f"{most.inside} of {most.laws} laws, most often with RL {most.rl}, {most.mix} and a load of {100 * most.load:.0f} %. Nor is all of the ratio "
-        f"over-training: the laws' own optima at 100B have {own.min():.2f}x to {own.max():.1f}x of 20 tokens per parameter.",
+        f"{most.inside} of {most.laws} laws, most often with RL {most.rl}, {most.mix} and a load of {100 * most.load:.0f} %. Nor is all "
+        f"of it over-training: the laws' own optima at 100B have {own.min():.2f}x to {own.max():.1f}x of 20 tokens per parameter.",
         "not known": f"the law so far beyond its runs: additive forms give {additive:.0f}x on average at 100B, coupled ones "
         f"{coupled:.0f}x. How RL follows from the model: costing as much as pre-training instead of a fixed number of tokens takes the "
-        f"mean from {first.mean:.0f}x to {by_cost.mean:.0f}x. What frontier models do: of {len(models)} released models on record {len(over)} "
-        f"have 100x or more, {small} of them {SIZES[0][2]} parameters, and those of {SIZES[-1][2]} have {large.min():.2f}x to "
-        f"{large.max():.0f}x.",
+        f"mean from {first.mean:.0f}x to {by_cost.mean:.0f}x. What frontier models do: of {len(models)} released models {over.sum()} "
+        f"have 100x or more, {(over & small).sum()} of them {SIZES[0][2]} parameters, and those of {SIZES[-1][2]} have {ratios[large].min():.2f}x to "
+        f"{ratios[large].max():.0f}x.",
     }

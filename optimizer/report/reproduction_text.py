@@ -16,9 +16,10 @@ from .terminal import grid
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["reproduction_text"]
+__all__ = ["ACCOUNTING_HEAD", "accounting_rows", "reproduction_text"]
 
 RATIO = "overtraining_vs_rule_of_20"
+ACCOUNTING_HEAD = ("RL", "research", "load", *MIXES)
 _MADE_OF = ("own_vs_rule_of_20", "pinned_vs_law", "pinned_vs_rule_of_20", "pinned_exact_vs_rule_of_20")
 
 
@@ -52,8 +53,8 @@ def reproduction_text(
             "gemstones are not annealed: no part in means and counts.\n"
         ),
         grid(
-            ["RL", "research", "load", *MIXES],
-            _cells(cells),
+            ACCOUNTING_HEAD,
+            accounting_rows(cells),
             title=f"3. {short(RATIO)} under other accountings: mean over data sets (lowest to highest law), laws whose 5 % band holds 100x",
             text_columns=2,
         ),
@@ -108,7 +109,8 @@ def _optima(laws: "pd.DataFrame") -> Iterable[tuple[str, ...]]:
         )
 
 
-def _cells(cells: Sequence[Accounting]) -> Iterable[tuple[str, ...]]:
+def accounting_rows(cells: Sequence[Accounting]) -> Iterable[tuple[str, ...]]:
+    """The accountings as a table: one row an RL policy, research multiplier and load, one column a mix."""
     rows: dict[tuple[str, str, str], list[str]] = {}
     for cell in cells:
         said = f"{cell.mean:.0f}x ({cell.lowest:.0f}-{cell.highest:.0f}), {cell.inside} of {cell.laws}"
@@ -124,8 +126,8 @@ def _models(models: "pd.DataFrame") -> Iterable[tuple[str, ...]]:
             str(row["year"]),
             row["size"],
             str(row["models"]),
-            times(row["vs_rule_of_20"]),
-            f"{times(row['vs_rule_of_20_low'])} to {times(row['vs_rule_of_20_high'])}",
+            times(row[RATIO]),
+            f"{times(row['lowest'])} to {times(row['highest'])}",
             f"{row[per]:.1f}",
             f"{row[f'{per}_low']:.1f} to {row[f'{per}_high']:.1f}",
             human(row["implied_tokens"], 2),
