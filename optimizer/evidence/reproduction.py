@@ -282,7 +282,7 @@ def verdict(frame: "pd.DataFrame", cells: list[Accounting], models: "pd.DataFram
     """
     counted = frame[frame["weight"] > 0]
     own, proper, excess = (counted[c] for c in ("own_vs_rule_of_20", "pinned_vs_law", "lecture_point_excess_cost"))
-    inside, ratio = int(counted["claim_in_band"].to_numpy().sum()), counted["vs_rule_of_20"]
+    inside, ratio = int(np.count_nonzero(counted["claim_in_band"])), counted["vs_rule_of_20"]
     additive, coupled = (mean_over(frame, "pinned_vs_rule_of_20", form=form) for form in ("additive", "coupled"))
     most, least = max(cells, key=lambda c: c.inside), min(cells, key=lambda c: c.inside)
     means, beyond = [cell.mean for cell in cells], min(cell.least_vs_law for cell in cells)
@@ -307,6 +307,6 @@ def verdict(frame: "pd.DataFrame", cells: list[Accounting], models: "pd.DataFram
         "not known": f"the law so far beyond its runs: additive forms give {additive:.0f}x on average at 100B, coupled ones "
         f"{coupled:.0f}x. How RL follows from the model: costing as much as pre-training instead of a fixed number of tokens takes the "
         f"mean from {first.mean:.0f}x to {by_cost.mean:.0f}x. What frontier models do: of {len(models)} released models {over.sum()} "
-        f"have 100x or more, {(over & small).sum()} of them {SIZES[0][2]} parameters, and those of {SIZES[-1][2]} have {ratios[large].min():.2f}x to "
-        f"{ratios[large].max():.0f}x.",
+        f"have 100x or more, {(over & small).sum()} of them {SIZES[0][2]} parameters, and those of {SIZES[-1][2]} have "
+        f"{ratios[large].min():.2f}x to {ratios[large].max():.0f}x.",
     }
