@@ -287,7 +287,7 @@ def verdict(frame: "pd.DataFrame", cells: list[Accounting], models: "pd.DataFram
     most, least = max(cells, key=lambda c: c.inside), min(cells, key=lambda c: c.inside)
     means, beyond = [cell.mean for cell in cells], min(cell.least_vs_law for cell in cells)
     first, by_cost = (next(c for c in cells if c.rl == rl) for rl in [*POLICIES][:2])
-    ratios, large = models[RATIO].to_numpy(float), (models["size"] == SIZES[-1][2]).to_numpy()
+    ratios, large = models[RATIO].to_numpy(float), np.equal(models["size"].to_numpy(), SIZES[-1][2])
     over, small = ratios >= CLAIM, (models["size"] == SIZES[0][2]).to_numpy()
     direction = (
         "under every law and every accounting of the bills tried here the optimum has more tokens than the law's own optimum for training "

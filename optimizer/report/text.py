@@ -12,7 +12,7 @@ from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent
 from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
 from ..model.cost import Design, research_cost
-from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, range_text, short, units_of, written
+from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution, Status
 from .sentences import unpriced, unspent
