@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from optimizer import Scenario, cost, design_from, load, presets, solve
 from optimizer.analysis.laws import with_laws
-from optimizer.assumptions.law import law_names
+from optimizer.assumptions.published_laws import law_names
 from optimizer.cli import main
 
 

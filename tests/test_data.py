@@ -11,7 +11,7 @@ import pytest
 from optimizer import InputError, load, table
 from optimizer.analysis.placement import placement
 from optimizer.analysis.serving import key_figures
-from optimizer.assumptions.law import law_names
+from optimizer.assumptions.published_laws import law_names
 from optimizer.assumptions.tables import rows, table_names
 
 KEYS = {

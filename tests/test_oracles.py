@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from optimizer import Scenario, lifecycle_cost, solve
-from optimizer.assumptions.law import law_names
+from optimizer.assumptions.published_laws import law_names
 from optimizer.assumptions.rl import OptimisedRL
 from optimizer.model.cost import Design, design_of, phase_prices
 from optimizer.model.limits import limit_excess

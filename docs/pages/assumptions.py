@@ -6,8 +6,8 @@
 import sys
 from collections.abc import Iterator
 
-from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.published_laws import law_names
 from optimizer.assumptions.quantity import Assumption, blocks_in
 from optimizer.assumptions.scenario import Scenario
 from optimizer.assumptions.tables import rows

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..assumptions.goal import LossGoal
-from ..assumptions.law import law_names
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
 from ..assumptions.sparsity import of_shape
 from ..model.quality import target_reducible_loss

@@ -20,10 +20,11 @@ from scipy.stats import qmc
 
 from ..assumptions.arguments import Check, Names, as_names
 from ..assumptions.goal import LossGoal
-from ..assumptions.law import ChinchillaLaw, law_names
+from ..assumptions.law import ChinchillaLaw
 from ..assumptions.law_file import is_law_file
 from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
 from ..model.quality import target_reducible_loss
 from ..optimum.solve import solve

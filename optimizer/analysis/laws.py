@@ -10,9 +10,9 @@ import numpy as np
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, WHOLE, as_numbers, checks
 from ..assumptions.goal import LossGoal
-from ..assumptions.law import law_names
 from ..assumptions.law_file import is_law_file
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.tables import rows
 from ..model.outputs import NARROW, units_of

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..assumptions.arguments import NUMBER, Names, as_names, checks, names
-from ..assumptions.law import law_names
 from ..assumptions.law_file import is_law_file
 from ..assumptions.numbers import parse_number
 from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.sparsity import of_shape
 from ..assumptions.tables import rows

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..assumptions.arguments import FLAG, MAPPING, NUMBER, PROGRESS, TEXT, Names, checks, names
-from ..assumptions.law import law_names
 from ..assumptions.problems import InputError
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic, TotalTraffic
 from ..model.outputs import ACROSS, units_of

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..assumptions.attention import multiplied_params
-from ..assumptions.law import law_names
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
+from ..assumptions.published_laws import law_names
 from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of

@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from ..assumptions.law import law_names
 from ..assumptions.named import NamedAssumption
 from ..assumptions.numbers import human, percent
+from ..assumptions.published_laws import law_names
 from ..assumptions.quantity import Assumption, Quantity, blocks_in
 from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows

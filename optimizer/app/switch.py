@@ -6,8 +6,8 @@ from typing import Any
 from ..analysis.plans import monthly_tokens
 from ..assumptions.attention import multiplied_params
 from ..assumptions.bills import Serving
-from ..assumptions.law import law_kind, law_names
 from ..assumptions.months import days_in_months
+from ..assumptions.published_laws import law_kind, law_names
 from ..assumptions.scenario import Scenario
 from ..assumptions.sparsity import of_shape
 from ..assumptions.traffic import GrowthTraffic

@@ -5,10 +5,9 @@ The loss in nat per token is a function of active parameters N and training toke
     L(N, D) = E + z^gamma,    z = A N'^-alpha + B D'^-beta,        A, B, alpha, beta, gamma > 0,
 
 where D' is D, or the fresh tokens that repeated data is worth, N' is N, or what parameters beyond the data are worth (`repetition`), and z
-is the inner sum. gamma is 1 except for the
-coupled law, and the inner sum takes the RL term where RL tokens are decided. A mixture of experts has this form too (`experts`).
-Coefficients keep the letters of their papers, and the sourced sets are in `data/laws.csv`. Fits end at 16B parameters and 341 tokens per
-parameter; beyond is extrapolation.
+is the inner sum. gamma is 1 except for the coupled law, and the inner sum takes the RL term where RL tokens are decided. A mixture of
+experts has this form too (`experts`). Coefficients keep the letters of their papers, and the sourced sets are in `data/laws.csv`. Fits
+end at 16B parameters and 341 tokens per parameter; beyond is extrapolation.
 
 References:
     Hoffmann et al. 2022, arXiv 2203.15556, approach 3.
@@ -19,7 +18,6 @@ References:
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -28,39 +26,12 @@ from pydantic import field_validator
 from .joint import read_joint
 from .named import Citation, NamedAssumption, unknown_name
 from .numbers import parse_number
+from .published_laws import law_kind, law_names, published
 from .quantity import Numeric, edge, numpy_for, quantity
 from .quantity import label as text
 from .tables import rows
 
-__all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "Shape", "law_kind", "law_names", "published"]
-
-
-def law_names(*uses: str) -> list[str]:
-    """Names of the laws in data/laws.csv, in table order.
-
-    Args:
-        uses: keep only laws for these uses: "ensemble" (credible readings of dense training), "moe", "stress" (stress tests only),
-            "fitted" (this project's fits to public runs, in both forms).
-
-    """
-    return [law for law, use in _uses().items() if not uses or use in uses]
-
-
-@cache
-def _uses() -> dict[str, str]:
-    return {r["law"]: r["use"] for r in rows("laws") if r["use"] != "constant"}
-
-
-@cache
-def law_kind(name: str) -> str | None:
-    """The kind of a law in data/laws.csv, chinchilla, coupled or moe; None for a name it does not have."""
-    return next((r["law_kind"] for r in rows("laws") if r["law"] == name and r["use"] != "constant"), None)
-
-
-@cache
-def published(name: str) -> dict[str, float]:
-    """The numbers that data/laws.csv has under a name."""
-    return {r["parameter"]: float(r["value"]) for r in rows("laws") if r["law"] == name}
+__all__ = ["ChinchillaLaw", "CoupledLaw", "Law", "Shape"]
 
 
 _EDGES = ("fitted_max_params", "fitted_max_tokens", "fitted_max_tokens_per_param")
@@ -377,14 +348,11 @@ class ChinchillaLaw(Law):
         return CoupledLaw.model_construct(**{k: getattr(self, k) for k in _COEFFICIENTS}, gamma=1.0)
 
 
-_GAMMA = {"gt": 0, "le": 2, "source": "1 is the additive law; fits to twelve public sweeps give 0.17 to 0.77"}
-
-
 def power_of_sum(default: Any = ...) -> Any:
     """Declares law.gamma; without a default it must be given, or come with the name of a coupled law."""
-    return quantity(
-        "1", "power gamma of the sum A N^-alpha + B D^-beta; 1 is the additive law", default=default, **_GAMMA
-    )
+    about = "power gamma of the sum A N^-alpha + B D^-beta; 1 is the additive law"
+    known = "1 is the additive law; fits to twelve public sweeps give 0.17 to 0.77"
+    return quantity("1", about, default=default, gt=0, le=2, source=known)
 
 
 class CoupledLaw(ChinchillaLaw):

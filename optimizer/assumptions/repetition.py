@@ -12,8 +12,9 @@ References:
 import math
 from typing import Literal, NamedTuple
 
-from .law import CoupledLaw, power_of_sum, published
+from .law import CoupledLaw, power_of_sum
 from .numbers import human
+from .published_laws import published
 from .quantity import Numeric, numpy_for, quantity
 
 __all__ = ["RepetitionLaw"]

@@ -16,12 +16,13 @@ from .changes import changed, without_none
 from .deployment import Deployment
 from .experts import GranularLaw, MoELaw
 from .goal import Goal, LossGoal
-from .law import ChinchillaLaw, CoupledLaw, law_kind
+from .law import ChinchillaLaw, CoupledLaw
 from .law_file import law_found_in, with_law_file
 from .limits import Limits
 from .numbers import human
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
+from .published_laws import law_kind
 from .quantity import Assumption, Rule, label
 from .repetition import RepetitionLaw
 from .rl import RL, NoRL

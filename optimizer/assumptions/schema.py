@@ -17,10 +17,11 @@ from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
 from .joint import NAMES
-from .law import ChinchillaLaw, Law, law_kind, law_names
+from .law import ChinchillaLaw, Law
 from .limits import Limits
 from .named import NamedAssumption
 from .paths import schema_paths
+from .published_laws import law_kind, law_names
 from .quantity import Assumption, blocks_in
 from .scenario import Scenario
 from .tables import rows

@@ -10,8 +10,9 @@ References:
 from typing import ClassVar, Literal, NamedTuple
 
 from .experts import GranularLaw, MoELaw
-from .law import ChinchillaLaw, Law, Shape, law_kind
+from .law import ChinchillaLaw, Law, Shape
 from .numbers import amount, percent
+from .published_laws import law_kind
 from .quantity import Numeric, numpy_for, quantity
 
 __all__ = ["SparsityLaw", "of_shape"]

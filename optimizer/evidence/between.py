@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..assumptions.law import law_names
+from ..assumptions.published_laws import law_names
 from ..assumptions.tables import rows
 
 if TYPE_CHECKING:

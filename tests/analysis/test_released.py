@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from optimizer import InputError, load
 from optimizer.analysis.implied import implied_traffic
 from optimizer.analysis.released import DRAWS, implied_by_law, model_named, plain_question, released_models
-from optimizer.assumptions.law import law_names
 from optimizer.assumptions.posterior import posterior_named
+from optimizer.assumptions.published_laws import law_names
 from optimizer.assumptions.tables import rows
 from optimizer.cli import main
 

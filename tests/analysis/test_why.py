@@ -5,8 +5,8 @@ import pytest
 
 from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, load, presets, solve
 from optimizer.analysis.why import design_map, every_law, reasoning, staircase
-from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import human, parse_number, times
+from optimizer.assumptions.published_laws import law_names
 from optimizer.evidence.lecture import pinned, waterfall
 from optimizer.model.cost import Design, design_of
 from optimizer.model.quality import loss

@@ -6,8 +6,8 @@ import pytest
 from optimizer import draws, load, sobol, solve
 from optimizer.analysis.why import every_law, reasoning, staircase
 from optimizer.app.work import kept
-from optimizer.assumptions.law import law_names
 from optimizer.assumptions.numbers import percent, times
+from optimizer.assumptions.published_laws import law_names
 from optimizer.evidence.claims import claims
 
 from .session import opened, run

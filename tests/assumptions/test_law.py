@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer.assumptions.experts import GranularLaw, MoELaw
-from optimizer.assumptions.law import ChinchillaLaw, CoupledLaw, law_kind, law_names
+from optimizer.assumptions.law import ChinchillaLaw, CoupledLaw
+from optimizer.assumptions.published_laws import law_kind, law_names
 from optimizer.assumptions.repetition import RepetitionLaw
 from optimizer.assumptions.sparsity import SparsityLaw
 

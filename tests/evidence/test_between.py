@@ -10,7 +10,7 @@ import pytest
 from docs.pages.law_draws import SHIPPED, draws_of, refitted, weighted
 from optimizer import fit, load, solve
 from optimizer.analysis.laws import LAWS, drawn_laws, laws, with_laws
-from optimizer.assumptions.law import law_names
+from optimizer.assumptions.published_laws import law_names
 from optimizer.assumptions.tables import rows
 from optimizer.evidence.between import RATIO_MEAN, RATIO_SD, between_sweeps, form_weights, ratios_of_fits
 from optimizer.evidence.runs import example_runs, read_runs

@@ -11,8 +11,8 @@ import pytest
 from scipy.optimize import brentq, minimize
 
 from optimizer import DataError, InputError, fit, load, solve
-from optimizer.assumptions.law import published
 from optimizer.assumptions.posterior import posterior_named
+from optimizer.assumptions.published_laws import published
 from optimizer.evidence.fitted import Fit
 from optimizer.evidence.form import CALIBRATION, Form, Work
 from optimizer.evidence.runs import example_runs
