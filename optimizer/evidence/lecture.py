@@ -8,7 +8,6 @@ from ..analysis.elasticities import elasticities
 from ..analysis.why import Step
 from ..assumptions.library import load
 from ..assumptions.numbers import SECONDS_PER_DAY, human
-from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies
 from ..optimum.solve import solve

@@ -21,7 +21,7 @@ from ..analysis.blocks import solve_rows
 from ..analysis.law_input import law_input
 from ..analysis.laws import geometric_mean, in_band, optima
 from ..analysis.released import plain_question, released_models
-from ..assumptions.law import law_names
+from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
 from ..model.cost import design_of, lifecycle_cost
 from ..model.quality import target_inner_sum
