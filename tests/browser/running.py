@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "streamlit_app.py"
-PATIENCE = 60_000
+PATIENCE = 180_000
 """milliseconds; how long a page may take before a test gives up, never what it must keep to"""
 
 FLAGS = [
