@@ -46,7 +46,9 @@ WORK = {
     "monte_carlo": lambda s, _, heard: monte_carlo(s, 40, progress=heard),
     "regret": lambda s, _, heard: regret(s, ["20T"], ["20T", "200T"], progress=heard),
     "size_table": lambda s, _, heard: size_table(s, {"law": ["besiroglu", "hoffmann"]}, progress=heard),
-    "sobol": lambda s, _, heard: sobol(s, ["n_params"], 8, over=OVER, progress=heard),
+    "sobol": lambda s, _, heard: sobol(
+        s, ["n_params"], 8, over={k: v for k, v in OVER.items() if k != "law"}, progress=heard
+    ),
     "sweep_parquet": parquet_sweep,
     "tornado": lambda s, _, heard: tornado(s, over=OVER, progress=heard),
 }
