@@ -76,7 +76,7 @@ def tornado(
     >>> from optimizer.assumptions.library import load
     >>> frame = tornado(load("lecture-2026"), law=["besiroglu", "hoffmann"])
     >>> frame["assumption"].iloc[:3].tolist()
-    ['law', 'rl.tokens', 'traffic.output_tokens']
+    ['law', 'rl.tokens', 'rl.efficiency']
 
     """
     import pandas as pd

@@ -7,7 +7,8 @@ from optimizer import InfeasibleError, InputError, ensemble, lifecycle_cost, loa
 from optimizer.analysis.why import design_map, every_law, reasoning, staircase
 from optimizer.assumptions.numbers import human, parse_number, times
 from optimizer.assumptions.published_laws import law_names
-from optimizer.evidence.lecture import pinned, waterfall
+from optimizer.evidence.lecture import pinned
+from optimizer.evidence.reproduction import waterfall
 from optimizer.model.cost import Design, design_of
 from optimizer.model.quality import loss
 from optimizer.report import chart
@@ -16,10 +17,13 @@ from optimizer.report.sentences import held, verdict
 RATIO = "overtraining_vs_rule_of_20"
 
 
-def test_the_staircase_of_the_lecture_is_its_waterfall(lecture):
-    """The lecture's waterfall, one law of it, step by step."""
+def test_the_staircase_of_the_lecture_lies_in_the_waterfall_of_all_laws(lecture):
+    """One law of the reproduction's waterfall, step by step."""
     found, asked = staircase(pinned(lecture)), waterfall()
-    assert found[RATIO].to_numpy() == pytest.approx(asked[lecture.law.name].to_numpy(), rel=1e-9)
+    ratios = found[RATIO].to_numpy()
+    assert (asked["lowest"].to_numpy() * (1 - 1e-9) <= ratios).all()
+    assert (ratios <= asked["highest"].to_numpy() * (1 + 1e-9)).all()
+    assert ratios[-1] == pytest.approx(solve(pinned(lecture)).overtraining.vs_rule_of_20, rel=1e-9)
     assert found["factor"][1:].prod() == pytest.approx(found[RATIO].iloc[-1] / found[RATIO].iloc[0], rel=1e-12)
 
 
