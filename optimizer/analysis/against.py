@@ -15,6 +15,7 @@ written to it. Above the threshold of a long-context price (`prompt_tokens`), it
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.arguments import NUMBER, checks
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 _MTOK = 1e6
+_UNSERVED = "the scenario serves 0 tokens, so it has no price per token; give it traffic."
 AGAINST = (
     "api_usd_per_mtok",
     "own_usd_per_mtok",
@@ -97,7 +99,9 @@ class Against(NamedTuple):
         return {"price": self.price.name, **plain, "source": self.price.source, "as_of": self.price.as_of}
 
 
+@cache
 def _prices() -> dict[str, Price]:
+    """Every list price, by name."""
     found: dict[str, Price] = {}
     for r in rows("api_prices"):
         if not (r["input_usd_per_mtok"] and r["output_usd_per_mtok"]):
@@ -166,7 +170,7 @@ def blended(scenario: Scenario, price: Price, prompt_tokens: float = 0.0) -> flo
     """
     read, cached, written = (float(v) for v in scenario.traffic.demand())
     if read + written <= 0:
-        raise InputError(["the scenario serves 0 tokens, so it has no price per token; give it traffic."])
+        raise InputError([_UNSERVED])
     _, input_times, output_times = price.long_context if prompt_tokens > price.long_context[0] else (0.0, 1.0, 1.0)
     fresh = price.cache_write if cached and price.cache_write == price.cache_write else price.input
     again = price.cache_read if price.cache_read == price.cache_read else price.input
@@ -205,7 +209,7 @@ def prices_for(scenario: Scenario, models: Sequence[str]) -> list[Price]:
         )
     demand = scenario.traffic.demand()
     if models and not float(demand.input_tokens) + float(demand.output_tokens) > 0:
-        problems.append("the scenario serves 0 tokens, so it has no price per token; give it traffic.")
+        problems.append(_UNSERVED)
     if problems:
         raise InputError(problems)
     return found

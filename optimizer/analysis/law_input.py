@@ -19,22 +19,18 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from ..assumptions.arguments import Check, Names, as_names
-from ..assumptions.goal import LossGoal
 from ..assumptions.law import ChinchillaLaw
 from ..assumptions.law_file import is_law_file
 from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
-from ..model.quality import target_reducible_loss
-from ..optimum.solve import solve
-from .laws import drawn_laws, under_law
+from .laws import COEFFICIENTS, drawn_laws, under_any_law, under_law
 from .ranges import Over, left_alone
 
 __all__ = ["ACROSS", "LAW", "POSTERIOR", "LawInput", "as_law", "law_input"]
 
 ACROSS, POSTERIOR = "across", "posterior"
-COEFFICIENTS = ("E", "A", "B", "alpha", "beta", "gamma")
 LAW = Check(
     "'across', 'posterior', a list of laws, or None",
     "write 'across' for the sample over data sets and forms, 'posterior' for the scenario's own fit, or ['besiroglu', 'hoffmann']",
@@ -105,8 +101,7 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
     if not isinstance(scenario.law, ChinchillaLaw):
         return None, f"Law {scenario.law.title} of kind {scenario.law.kind} is held: the sample is one of dense laws."
     if law == ACROSS:
-        drawn_too = drawn_laws()
-        table, few = {name: drawn_too[f"law.{name}"] for name in COEFFICIENTS}, False
+        table, few = {name: drawn_laws()[f"law.{name}"] for name in COEFFICIENTS}, False
         note = (
             f"The law is one input: {len(table['E'])} draws over data sets, forms and posteriors, and between sweeps."
         )
@@ -114,10 +109,7 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
         given = as_names(law, "law")
         table, few = _named(scenario, given), True
         note = f"The law is one input: {', '.join(given)}, each as likely as the others."
-    repeats = scenario.law.repeats
-    first = {name: float(values[0]) for name, values in table.items()}
-    kind = {"kind": scenario.law.kind if repeats else "coupled", **scenario.law.kept}
-    question = comparable(scenario).update({"law": {**kind, **first}})
+    question = under_any_law(scenario, coefficients={name: float(values[0]) for name, values in table.items()})
     by_path = {f"law.{name}": values for name, values in table.items()}
 
     def picked(cube: np.ndarray) -> dict[str, np.ndarray]:
@@ -125,21 +117,6 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
         return {path: values[place] for path, values in by_path.items()}
 
     return LawInput(question, 1, picked, by_path, few, note), note
-
-
-def comparable(scenario: Scenario) -> Scenario:
-    """The same question of laws of other texts: a loss in nat/token becomes "as good as the compute-optimal model of that loss"."""
-    goal = scenario.goal
-    if not isinstance(goal, LossGoal) or goal.loss is None:
-        return scenario
-    reducible = float(target_reducible_loss(scenario))
-    if not reducible > 0:
-        return scenario
-    if scenario.rl.decided:
-        n, d, r = (float(v) for v in solve(scenario).design)
-        return scenario.update({"goal": {"kind": "loss", "like_params": n, "like_tokens": d, "like_rl_tokens": r}})
-    n, d = (float(np.exp(v)) for v in scenario.law.ln_train_optimal(np.log(reducible)))
-    return scenario.update({"goal": {"kind": "loss", "like_params": n, "like_tokens": d}})
 
 
 def _sentence(note: str) -> str:

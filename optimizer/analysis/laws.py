@@ -16,6 +16,7 @@ from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.tables import rows
 from ..model.outputs import NARROW, units_of
+from ..model.quality import target_reducible_loss
 from ..optimum.batch import solve_columns
 from ..optimum.solution import AcrossLaws, Solution, Status
 from ..optimum.solve import solve
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "COEFFICIENTS",
     "LAWS",
     "drawn_laws",
     "ensemble",
@@ -34,6 +36,7 @@ __all__ = [
     "in_band",
     "laws",
     "optima",
+    "under_any_law",
     "under_law",
     "with_laws",
 ]
@@ -191,7 +194,7 @@ def geometric_mean(values: np.ndarray, weights: np.ndarray) -> float:
 SHARE = 0.8
 LAWS = 200
 """Laws that a mixture takes: its interval moves by a few per cent with other draws."""
-_COEFFICIENTS = ("E", "A", "B", "alpha", "beta", "gamma")
+COEFFICIENTS = ("E", "A", "B", "alpha", "beta", "gamma")
 ACROSS = ("n_params", "train_tokens", "overtraining_vs_rule_of_20", "overtraining_vs_law", "cost_total")
 """Outputs that have an interval across laws."""
 
@@ -215,11 +218,11 @@ def drawn_laws(count: int = LAWS) -> dict[str, np.ndarray]:
         if taken.get(r["law"], 0) > 0:
             taken[r["law"]] -= 1
             names.append(r["law"])
-            values.append([float(r[name]) for name in _COEFFICIENTS])
+            values.append([float(r[name]) for name in COEFFICIENTS])
     columns = np.array(values).T
     return {
         "law": np.array(names),
-        **{f"law.{name}": column for name, column in zip(_COEFFICIENTS, columns, strict=True)},
+        **{f"law.{name}": column for name, column in zip(COEFFICIENTS, columns, strict=True)},
     }
 
 
@@ -257,17 +260,25 @@ def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
     return frame
 
 
-def with_laws(best: Solution) -> Solution:
-    """The answer with its interval across laws; as it is where there is no answer."""
+def with_laws(best: Solution, experts: "pd.DataFrame | None" = None) -> Solution:
+    """The answer with its interval across laws; as it is where there is no answer.
+
+    Args:
+        best: what `solve` returns.
+        experts: `expert_laws` of its scenario, where that is known already.
+
+    """
     if best.status is not Status.OPTIMAL:
         return best
-    return replace(best, across_laws=_across(best, LAWS)[0])
+    return replace(best, across_laws=_across(best, LAWS, experts)[0])
 
 
-def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
-    question = _under_any_law(best)
-    if question is None:
-        return _across_experts(best.scenario)
+def _across(
+    best: Solution, count: int, experts: "pd.DataFrame | None" = None
+) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
+    if best.scenario.law.shape is not None:
+        return _across_experts(expert_laws(best.scenario) if experts is None else experts)
+    question = under_any_law(best.scenario, best)
     drawn = drawn_laws(count)
     found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})
     numbers = {name: found[name] for name in ACROSS}
@@ -285,9 +296,8 @@ def _across(best: Solution, count: int) -> tuple[AcrossLaws, dict[str, np.ndarra
     return AcrossLaws(SHARE, intervals, count, int(good.sum()), about), numbers
 
 
-def _across_experts(scenario: Scenario) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
+def _across_experts(frame: "pd.DataFrame | None") -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     """The whole range over the laws of experts, which have no posterior."""
-    frame = expert_laws(scenario)
     assert frame is not None
     numbers = {name: frame[name].to_numpy(float) for name in ACROSS}
     good = np.isfinite(numbers["n_params"])
@@ -296,17 +306,33 @@ def _across_experts(scenario: Scenario) -> tuple[AcrossLaws, dict[str, np.ndarra
     return AcrossLaws(1.0, intervals, len(names), int(good.sum()), f"the range of {', '.join(names)}"), numbers
 
 
-def _under_any_law(best: Solution) -> Scenario | None:
-    """The question with a coupled law, whose coefficients can be any, and a goal that means the same under each; None for experts."""
-    scenario = best.scenario
+def under_any_law(
+    scenario: Scenario, best: Solution | None = None, coefficients: Mapping[str, float] | None = None
+) -> Scenario:
+    """The question in a form that every law of dense training fits: all coefficients written out, and a goal that means the same.
+
+    Args:
+        scenario: with a law of dense training; repeated data keeps U, R_D and R_N.
+        best: its answer, which a decided R needs; found where it is left out.
+        coefficients: E, A, B, alpha, beta and gamma to begin with; those of the first drawn law when left out.
+
+    A loss goal in nat/token becomes "as good as the compute-optimal model of that loss" under the scenario's own law, since the losses of
+    two texts differ; a target that no training reaches stays.
+
+    """
     law, goal = scenario.law, scenario.goal
-    if law.kind not in ("chinchilla", "coupled", "repetition"):
-        return None
-    first = {path.removeprefix("law."): float(v[0]) for path, v in drawn_laws().items() if path != "law"}
+    first = coefficients or {name: float(drawn_laws()[f"law.{name}"][0]) for name in COEFFICIENTS}
     changes: dict[str, object] = {"law": {"kind": "repetition" if law.repeats else "coupled", **law.kept, **first}}
-    if isinstance(goal, LossGoal) and goal.loss is not None:
-        like = best.baseline.design
-        changes["goal"] = {"kind": "loss", "like_params": float(like.n_params), "like_tokens": float(like.train_tokens)}
+    if (
+        isinstance(goal, LossGoal)
+        and goal.loss is not None
+        and (reducible := float(target_reducible_loss(scenario))) > 0
+    ):
+        rl: dict[str, float] = {}
         if scenario.rl.decided:
-            changes["goal"]["like_rl_tokens"] = float(like.rl_tokens)  # pyright: ignore[reportIndexIssue]
+            n, d, r = (float(v) for v in (best or solve(scenario)).baseline.design)
+            rl = {"like_rl_tokens": r}
+        else:
+            n, d = (float(np.exp(v)) for v in law.ln_train_optimal(np.log(reducible)))
+        changes["goal"] = {"kind": "loss", "like_params": n, "like_tokens": d, **rl}
     return scenario.update(changes)

@@ -45,10 +45,10 @@ def solve(
         question = scenario_with(scenario, set_, problems)
         offers = prices_for(question, against or [])
         best = solve_scenario(question, band=within, throw=False)
-        best = with_laws(best)
         solved = best.status is Status.OPTIMAL
-        found = [compare(best, price) for price in offers] if solved else []
         spread = expert_laws(question) if solved else None
+        best = with_laws(best, spread)
+        found = [compare(best, price) for price in offers] if solved else []
         if json_:
             also: dict[str, object] = {"message": best.message} if best.message else {}
             if spread is not None:
