@@ -10,14 +10,18 @@ __all__ = ["decimal_mark", "plain"]
 _SPACES = " \u00a0\u2007\u2009\u202f'\u2019_"
 
 
-def decimal_mark(cells: Iterable[str]) -> str:
-    """The mark before decimals, "." or ",", in numbers that a file has as text; empty where no cell needs one.
+def decimal_mark(cells: Iterable[str], otherwise: str = "") -> str:
+    """The mark before decimals, "." or ",", in numbers that a file has as text; "." where no cell needs one.
+
+    Args:
+        cells: the numbers.
+        otherwise: the mark to take where cells have one that may stand before decimals or between thousands, and no other decides.
 
     Raises:
-        ValueError: cells have both marks, or a cell has a mark that may stand before decimals or between thousands and no other decides.
+        ValueError: cells have both marks, or none decides and `otherwise` is not given.
 
     >>> decimal_mark(["1.000.000", "2,5"]), decimal_mark(["1,234.5"]), decimal_mark(["15", "2T"])
-    (',', '.', '')
+    (',', '.', '.')
 
     """
     sure: dict[str, str] = {}
@@ -43,11 +47,11 @@ def decimal_mark(cells: Iterable[str]) -> str:
         raise ValueError(
             f"has a decimal point in {shown(sure['.'])} and a decimal comma in {shown(sure[','])}; write all in one way"
         )
-    if undecided and not sure:
+    if undecided and not sure and not otherwise:
         raise ValueError(
             f"has {shown(undecided)}, whose mark may stand before decimals or between thousands; write the number without it"
         )
-    return next(iter(sure), "")
+    return next(iter(sure), otherwise or ".")
 
 
 def plain(cell: str, mark: str) -> str:

@@ -155,14 +155,15 @@ def _rows(
     except ValueError as error:
         problems.append(f"{path} column {used['when'][1].heading} {error}")
         return [], False, notes
-    mark = options.get("decimal", "")
-    try:
-        texts = [line[i] for _, line in lines for i, _ in used.values() if i != at and i < len(line)]
-        mark = mark or decimal_mark(cell for cell in texts if isinstance(cell, str))
-    except ValueError as error:
-        if cells.mark != "," or "may stand" not in str(error):
+    texts = [line[i] for _, line in lines for i, _ in used.values() if i != at and i < len(line)]
+    mark = options.get("decimal", ".")
+    if "decimal" not in options:
+        try:
+            # Where commas separate cells, decimals have points.
+            otherwise = "." if cells.mark == "," else ""
+            mark = decimal_mark((cell for cell in texts if isinstance(cell, str)), otherwise)
+        except ValueError as error:
             problems.append(f'{path} {error}, or give traffic.file = {{path = "...", decimal = ","}}, or ".".')
-    mark = mark or "."
     rows = []
     for number, line in lines:
         row: Row = {"number": number}
@@ -229,9 +230,8 @@ def _number(cell: object, mark: str, column: Column) -> float:
     cell = plain(cell, mark) if isinstance(cell, str) else cell
     value = parse_number(cell, unit) * column.scale
     if value < 0 or (unit == "1" and value > 1):
-        raise ValueError(
-            f"must lie in [0, {'1' if unit == '1' else 'inf'}) {unit}, got {human(value)}".replace("1) 1,", "1],")
-        )
+        allowed = "[0, 1]" if unit == "1" else f"[0, inf) {unit}"
+        raise ValueError(f"must lie in {allowed}, got {human(value)}")
     return value
 
 
