@@ -3,7 +3,7 @@
 import html
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +42,7 @@ __all__ = [
     "metrics",
     "notices",
     "now",
+    "parts",
     "problems",
     "put",
     "stale",
@@ -81,6 +82,22 @@ _MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 def dark() -> bool:
     """Whether the page is dark."""
     return st.context.theme.type == "dark"
+
+
+def parts(title: str, pages: Mapping[str, Callable[[], None]], key: str) -> None:
+    """A page of several parts, of which one is chosen and shown; the first to begin with."""
+    st.title(title)
+    first = next(iter(pages))
+    chosen = st.segmented_control(
+        "Part",
+        [*pages],
+        default=first,
+        key=key,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    pages[chosen or first]()
 
 
 def now() -> None:

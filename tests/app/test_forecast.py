@@ -93,10 +93,10 @@ def test_months_are_typed_as_people_write_them():
     }
     found = shown(at)
     edit(at, edited_rows={0: {"month": "5/26", "input_tokens_per_day": "50%"}, 1: {"month": "\0"}})
-    told = at.error[0].value.replace("\\", "")
-    assert "Row 1, month must look like 2026-05, got '5/26'" in told
-    assert "Row 1, input_tokens_per_day must be a number in tokens/day, got '50%'" in told
-    assert "Row 2, month must look like 2026-05" in told
+    said = at.error[0].value.replace("\\", "")
+    assert "Row 1, month must look like 2026-05, got '5/26'" in said
+    assert "Row 1, input_tokens_per_day must be a number in tokens/day, got '50%'" in said
+    assert "Row 2, month must look like 2026-05" in said
     assert shown(at) == found
 
 

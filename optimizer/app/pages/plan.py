@@ -97,11 +97,11 @@ def _charts(best: Solution, before: Solution) -> None:
     months = monthly_tokens(best.scenario)
     if len(months):
         share = float(traffic.share * traffic.ship_probability)
-        beside = show.height(
+        second = show.height(
             show.figure(monthly_traffic, months, share=share, chips=[m.chips_at_peak for m in best.fleet.months]), SHORT
         )
     else:
-        beside = show.figure(cost_by_phase, cost_phases(best))
+        second = show.figure(cost_by_phase, cost_phases(best))
     left, right = st.columns([3, 2])
     with left:
         show.put(valley)
@@ -111,7 +111,7 @@ def _charts(best: Solution, before: Solution) -> None:
             help="the design of the same loss with the least pre-training compute",
         )
     with right:
-        show.put(beside)
+        show.put(second)
 
 
 def _metric(column: str, value: float, unit: str, below: str | None = None) -> tuple[str, str, str | None, str | None]:
