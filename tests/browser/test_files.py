@@ -102,6 +102,7 @@ def test_a_forecast_comes_in_as_csv_and_goes_out_the_same(visit):
     with page.expect_download() as out:
         page.get_by_role("button", name="Forecast as CSV").click()
     assert out.value.path().read_text() == csv_of(MONTHS)
+    settled(page)  # the interval across laws may still compile
     given(page, "traffic_csv", "bad.csv", b'month,input_tokens_per_day,output_tokens_per_day\n"=1+1",1,2\n', "text/csv")
     told(page, "bad.csv row 2 column month")
     shows(page, expected(wanted))
