@@ -8,8 +8,8 @@ import streamlit as st
 import optimizer
 from optimizer.app.answers import spared
 from optimizer.app.frame import filled, framed, phone_links
-from optimizer.app.show import look
-from optimizer.app.state import followed
+from optimizer.app.look import look
+from optimizer.app.state import followed, write_link
 
 st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
@@ -48,6 +48,9 @@ page = st.navigation([*VISIBLE, *moved], position="top")
 asked = followed()
 if page in moved:
     page.run()
+# First, so that the browser knows the address before anyone can answer to the page: an action that came with the address before it
+# would be taken for a step back.
+write_link(asked)
 look()
 phone_links(VISIBLE)
 if page == PLAN:  # it answers at once, so the answer is drawn before the controls

@@ -4,15 +4,20 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..assumptions.problems import InputError, near_miss
 from ..model.outputs import COMPARED
 from ..optimum.solution import Solution, Status
+from .blocks import Progress
 from .plans import cost_curve, cost_phases
+from .tornado import tornado
+from .why import design_map
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VS", "bills", "difference_table", "valleys"]
+__all__ = ["VS", "bills", "difference_table", "maps", "tornados", "valleys"]
 
 VS = " / reference"
 
@@ -77,6 +82,44 @@ def bills(plans: Mapping[str, Solution]) -> "pd.DataFrame":
         own.attrs = phases.attrs
         parts[name] = own
     return _joined(parts, "cost")
+
+
+def maps(plans: Mapping[str, Solution]) -> "pd.DataFrame":
+    """`design_map` of every plan that has an answer, of its lines those through its own optimum: its loss, its cost, and its plans."""
+    parts = {}
+    for name, best in _answered(plans).items():
+        whole = design_map(best)
+        own = np.isclose(whole["loss"], best.loss, rtol=1e-9) | np.isclose(
+            whole["cost_total"], float(best.cost.total), rtol=1e-9
+        )
+        kept = whole[
+            whole["kind"].isin(["optimum", "Chinchilla plan"])
+            | (own & whole["kind"].isin(["equal loss", "equal cost"]))
+        ]
+        parts[name] = kept.reset_index(drop=True)
+    return _joined(parts, "cost_total")
+
+
+def tornados(
+    plans: Mapping[str, Solution], output: str = "overtraining_vs_rule_of_20", *, progress: Progress | None = None
+) -> "pd.DataFrame":
+    """`tornado` of every plan that has an answer: one row a plan and assumption; `attrs["output"]`, `attrs["units"]`."""
+    import pandas as pd
+
+    found = _answered(plans)
+    parts, units = [], {}
+    for i, (name, best) in enumerate(found.items()):
+
+        def report(done: int, total: int, i: int = i) -> None:
+            if progress:
+                progress(i * total + done, len(found) * total)
+
+        frame = tornado(best.scenario, output, progress=report if progress else None)
+        units, frame.attrs = frame.attrs["units"], {}
+        parts.append(frame.assign(plan=name))
+    result = pd.concat(parts, ignore_index=True)
+    result.attrs = {"units": units, "output": output}
+    return result
 
 
 def _answered(plans: Mapping[str, Solution]) -> dict[str, Solution]:

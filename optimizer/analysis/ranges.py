@@ -10,18 +10,18 @@ adds one, `{"serving": None}` leaves a number or a whole block alone.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ..assumptions.attention import attends
 from ..assumptions.numbers import parse_number
 from ..assumptions.paths import declaration, schema_paths
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
+from .idle import why_idle
 
 __all__ = ["Over", "Range", "held", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
 
@@ -31,19 +31,6 @@ Over = Mapping[str, Sequence[float | str] | None]
 DECADE = 10.0
 MANY = 3
 """Numbers of a block that are listed one by one where all of it is held."""
-_TRAINING_MEMORY = frozenset(f"pretraining.{f}" for f in ("state_bytes_per_param", "shard_chips", "tokens_per_chip"))
-_SHAPE = frozenset(f"deployment.{f}" for f in ("sparsity", "reference_params", "layers", "layers_exponent"))
-_ATTENTION = frozenset(
-    f"deployment.{f}"
-    for f in (
-        "reference_params",
-        "attention_width",
-        "attention_width_exponent",
-        "attention_decode_factor",
-        "attention_bound_tokens",
-        "attention_exponent",
-    )
-)
 
 
 class Range(NamedTuple):
@@ -100,7 +87,7 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
         assert quantity is not None
         if path in given:
             found.append(Range(path, quantity.unit, value, *given[path]))
-        elif not (_of_law(path) or left_alone(path, over) or _idle(scenario, path, given)):
+        elif not (_of_law(path) or left_alone(path, over) or why_idle(scenario, path, given)):
             low, high = quantity.around(value)
             if low < high:
                 found.append(Range(path, quantity.unit, value, low, high, declared=True))
@@ -122,7 +109,7 @@ def held(scenario: Scenario, over: Over | None = None) -> tuple[str, ...]:
     held = [
         (path, "facts" if quantity.uncertain is None else "zero" if value == 0 else "alone")
         for path, quantity, value in own
-        if not (path in moved or _of_law(path) or _idle(scenario, path, over) or _unbilled(scenario, path))
+        if not (path in moved or _of_law(path) or why_idle(scenario, path, over) or _unbilled(scenario, path))
         and (value != 0 or quantity.uncertain)
     ]
     said = {
@@ -155,18 +142,6 @@ def _unbilled(scenario: Scenario, path: str) -> bool:
         and not scenario.serving.by_roofline
         and not limited
     )
-
-
-def _idle(scenario: Scenario, path: str, given: Collection[str]) -> bool:
-    """Whether no cost and no limit of the scenario, or of those that are moved, depends on this number."""
-    in_memory = scenario.limits.max_training_bytes_per_chip is not None or "limits.max_training_bytes_per_chip" in given
-    if path == "deployment.sparsity" and (scenario.limits.max_bytes is not None or "limits.max_bytes" in given):
-        return False
-    if path.startswith("deployment."):
-        # Activations in training memory take the layers of the deployment.
-        in_attention = path in _ATTENTION and attends(scenario)
-        return not scenario.serving.by_roofline and not (in_memory and path in _SHAPE) and not in_attention
-    return path in _TRAINING_MEMORY and not in_memory
 
 
 def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:

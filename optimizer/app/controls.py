@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from ..analysis.idle import why_idle
 from ..assumptions.named import NamedAssumption
 from ..assumptions.numbers import human, percent
 from ..assumptions.published_laws import law_names
@@ -22,7 +23,7 @@ from .answers import answer
 from .state import Question, question
 from .switch import start_of
 
-__all__ = ["GROUPS", "choice", "escaped", "fields", "group", "lever"]
+__all__ = ["GROUPS", "choice", "escaped", "fields", "found", "group", "lever"]
 
 GROUPS = {
     "goal": "Goal",
@@ -67,6 +68,13 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
         names = _names(block, prefix)
         if names:
             choice(f"{prefix}name", names, block.name or _NONE, "values of", asked)
+    reasons = dict.fromkeys(
+        reason
+        for name in type(block).model_fields
+        if name not in without and (reason := why_idle(asked.scenario, f"{prefix}{name}"))
+    )
+    for reason in reasons:
+        st.caption(escaped(f"Greyed: {reason}"))
     own = type(block).__annotations__  # the fields that only this kind has come first
     for name in sorted(type(block).model_fields, key=lambda name: name not in own):
         info = type(block).model_fields[name]
@@ -127,7 +135,10 @@ def choice(
             label_visibility="collapsed", width="stretch",
         )  # fmt: skip
         return
-    st.selectbox(f"{mark}{_sentence(about)}", options, key=key, on_change=chosen, help=f"`{path}`")
+    st.selectbox(
+        f"{mark}{_sentence(about)}", options, key=key, on_change=chosen, help=f"`{path}`",
+        disabled=bool(why_idle(asked.scenario, path)),
+    )  # fmt: skip
     _refused(path, about, asked)
     _reset(path, asked)
 
@@ -156,9 +167,25 @@ def _slide(path: str, key: str) -> None:
     question().change({path: float(st.session_state[key])})
 
 
-def _number(path: str, declared: Quantity, value: float | None, block: type[Assumption], asked: Question) -> None:
-    """The exact number as text ("2.5T", "38%", "1/3"), and a slider where there is a plausible range."""
-    key, slider = _key(path, "text"), _key(path, "slider")
+def found(path: str, asked: Question) -> None:
+    """The control of one number by its dotted path, next to the one in its group."""
+    block: Any = asked.scenario
+    for part in path.split(".")[:-1]:
+        name, _, item = part.rstrip("]").partition("[")
+        block = getattr(block, name)
+        block = block[int(item) - 1] if item else block
+    name = path.rpartition(".")[2]
+    _number(path, type(block).quantity(name), getattr(block, name), type(block), asked, place="found.")
+
+
+def _number(
+    path: str, declared: Quantity, value: float | None, block: type[Assumption], asked: Question, place: str = ""
+) -> None:
+    """The exact number as text ("2.5T", "38%", "1/3"), and a slider where there is a plausible range; greyed where nothing depends on it.
+
+    `place` begins the keys of a second control of the same number.
+    """
+    key, slider, idle = f"{place}{_key(path, 'text')}", f"{place}{_key(path, 'slider')}", why_idle(asked.scenario, path)
     pending = asked.pending.get(path, value)
     st.session_state[key] = "" if pending is None else human(pending, 6) if isinstance(pending, float) else str(pending)
     mark = _MARK if path in asked.changed() else ""
@@ -169,16 +196,20 @@ def _number(path: str, declared: Quantity, value: float | None, block: type[Assu
         help=_help(path, declared, block),
         placeholder="not set",
         max_chars=40,
+        disabled=bool(idle),
         on_change=_set,
         args=(path, key),
     )
-    if value is not None and declared.low is not None and declared.high is not None and path not in asked.pending:
+    if place and idle:
+        st.caption(escaped(f"Greyed: {idle}"))
+    sliding = value is not None and declared.low is not None and declared.high is not None and path not in asked.pending
+    if value is not None and sliding and not idle:
         if low_is_off(declared):
-            _switch(path, declared, float(value))
+            _switch(path, declared, float(value), place)
         if value or not low_is_off(declared):
             _slider(slider, path, declared, float(value), asked)
     _refused(path, declared.about, asked)
-    _reset(path, asked)
+    _reset(path, asked, place=place)
 
 
 def lever(path: str, declared: Quantity, value: float, about: str, asked: Question) -> None:
@@ -212,17 +243,21 @@ def low_is_off(declared: Quantity) -> bool:
     return declared.low == 0 and (declared.high or 0) > 0
 
 
-def _switch(path: str, declared: Quantity, value: float) -> None:
-    key = _key(path, "switch")
+def _switch(path: str, declared: Quantity, value: float, place: str = "") -> None:
+    key = f"{place}{_key(path, 'switch')}"
     st.session_state[key] = value != 0
     st.toggle(
-        "on" if value else "off (0)", key=key, on_change=_switched, args=(path, declared), help=f"`{path}`: off is 0"
+        "on" if value else "off (0)",
+        key=key,
+        on_change=_switched,
+        args=(path, declared, place),
+        help=f"`{path}`: off is 0",
     )
 
 
-def _switched(path: str, declared: Quantity) -> None:
+def _switched(path: str, declared: Quantity, place: str = "") -> None:
     now = question()
-    if not st.session_state[_key(path, "switch")]:
+    if not st.session_state[f"{place}{_key(path, 'switch')}"]:
         now.change({path: 0.0})
         return
     before = now.changed().get(path)
@@ -320,14 +355,14 @@ def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:
     return "  \n".join(filter(None, parts))
 
 
-def _reset(path: str, asked: Question, *, row: bool = False) -> None:
+def _reset(path: str, asked: Question, *, row: bool = False, place: str = "") -> None:
     changed = asked.changed()
     if path not in changed and path not in asked.pending:
         return
     before = changed.get(path)
     text = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
     st.button(
-        f"↺ {text}" if path in changed and not row else "↺", key=_key(path, "reset"), type="tertiary",
+        f"↺ {text}" if path in changed and not row else "↺", key=f"{place}{_key(path, 'reset')}", type="tertiary",
         help=f"reset {path} to {text}", on_click=_resetter(path),
     )  # fmt: skip
 

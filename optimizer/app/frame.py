@@ -10,7 +10,7 @@ import streamlit as st
 
 from .show import notices
 from .sidebar import sidebar
-from .state import Question, write_link
+from .state import Question
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -66,13 +66,12 @@ def framed(*, first: bool) -> Frame:
 
 
 def filled(place: Frame, asked: Question) -> None:
-    """The controls, the problems that belong to none of them, and the address; before anything that may end the page."""
+    """The controls, and the problems that belong to none of them; before anything that may end the page."""
     asked.placed.clear()
     with place.side:
         sidebar(asked)
     with place.problems:
         notices(asked)
-    write_link(asked)
 
 
 def phone_links(pages: list) -> None:

@@ -24,6 +24,7 @@ from ..report.files.export import check_writer, encoded
 from ..report.files.markup import as_text
 from .answers import answer
 from .controls import escaped
+from .filters import LEAST_ROWS, filtered
 from .state import Question, question
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ __all__ = [
     "download",
     "figure",
     "height",
-    "look",
     "metrics",
     "notices",
     "now",
@@ -47,7 +47,6 @@ __all__ = [
     "put",
     "stale",
     "table",
-    "unfaded",
     "warned",
 ]
 
@@ -60,19 +59,6 @@ SHORT, LETTER, CELL = 24, 8, 24
 """Letters of a text that is never cut; pixels of a letter, and of the space around a text."""
 _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 """For screen readers: read aloud, not shown."""
-_LOOK = """<style>
-[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap: 0.5rem}
-.st-key-metrics [data-testid=stElementContainer],
-.st-key-more [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
-.st-key-metrics [data-testid=stMetricLabel] p, .st-key-more [data-testid=stMetricLabel] p {white-space: normal}
-.st-key-metrics [data-testid=stMetricValue], .st-key-more [data-testid=stMetricValue] {font-size: 1.6rem}
-[data-testid=stMainBlockContainer] h1 {font-size: 1.5rem; padding: 0.25rem 0}
-[data-testid=stMainBlockContainer] h2 {font-size: 1.2rem; padding: 0.5rem 0 0.25rem}
-.st-key-stale {opacity: 0.4}
-</style>"""
-"""Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
-[class*=x] or :has(), make the browser restyle the whole page with every change."""
-_UNFADED = "<style>[data-stale=true] {transition: none !important; opacity: 1 !important}</style>"
 _FONT = '"Source Sans", sans-serif'
 _CALLED = {"md": "Markdown", "tex": "LaTeX", "xlsx": "Excel", "parquet": "Parquet"}
 """Names of formats that are not the ending in capitals."""
@@ -148,16 +134,6 @@ def warned(sentences: Sequence[str]) -> None:
     """Warnings of the library about a scenario that it accepts."""
     for sentence in sentences:
         st.warning(escaped(sentence))
-
-
-def look() -> None:
-    """Style of the pages beyond the theme; once in each run."""
-    st.html(_LOOK)
-
-
-def unfaded() -> None:
-    """For a page with fast answers: do not fade the last answer while the next one is computed, as the fade costs the browser time."""
-    st.html(_UNFADED)
 
 
 def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]], key: str = "metrics") -> None:
@@ -268,6 +244,7 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
 
     units = frame.attrs.get("units", {})
     bare = frame if frame.index.name is None else frame.reset_index()
+    bare = _chosen(bare, units, alt_text)
     content = {str(name): _content(bare[name].to_numpy()) for name in bare.columns}
     outputs = bare["output"].tolist() if "output" in bare else []
     if outputs:
@@ -302,6 +279,25 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
                 rows = [i for i, other in enumerate(outputs) if other == output]
                 style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
     st.dataframe(style, hide_index=True, alt=alt_text, placeholder="", column_config=widths)
+
+
+def _chosen(bare: "pd.DataFrame", units: Mapping[str, str], alt_text: str) -> "pd.DataFrame":
+    """The rows that the reader's filter keeps."""
+    if len(bare) < LEAST_ROWS:
+        return bare
+    text = st.text_input(
+        "Filter", key=f"filter.{alt_text}", placeholder="a word, or a comparison such as N < 100B", max_chars=200, persist_state="session",
+        help="Conditions are separated by commas, and a row must meet all: a word of a cell, or a part of a heading with <, <=, >, >= or = "
+        "and a number in base units, such as 2.5T, 1e26 or 5%. Files hold all rows.",
+    )  # fmt: skip
+    try:
+        found = filtered(bare, [_header(str(name), units.get(str(name), "1")) for name in bare.columns], text)
+    except InputError as error:
+        problems(error.problems)
+        return bare
+    if len(found) < len(bare):
+        st.caption(f"{len(found):,} of {len(bare):,} rows.")
+    return found
 
 
 def _narrow(texts: np.ndarray, header: str) -> Any:

@@ -9,7 +9,7 @@ from ..assumptions.naming import described, title
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
-from .controls import GROUPS, choice, escaped, fields, group, lever
+from .controls import GROUPS, choice, escaped, fields, found, group, lever
 from .link import uploaded_scenario
 from .pins import pin_control, pins
 from .state import LECTURE, Question, question
@@ -113,23 +113,19 @@ def _traffic(asked: Question) -> None:
 
 
 def _search(asked: Question) -> None:
-    """One assumption by its name in words; all of them can be searched."""
+    """One assumption by its name in words, with its control; all of them can be searched."""
     box = st.expander("All assumptions (search)", key="open.search", on_change="rerun")
     if not box.open:
         return
     with box:
-        known = {path: (declared, value) for path, declared, value in asked.scenario.quantities()}
+        known = {path: declared for path, declared, _ in asked.scenario.quantities()}
         path = st.selectbox(
             "Search", [*known], index=None, key="search", placeholder="type a word, such as utilisation",
-            format_func=lambda path: f"{known[path][0].about} ({path})" if path in known else path,
+            format_func=lambda path: f"{known[path].about} ({path})" if path in known else path,
         )  # fmt: skip
         if path in known:
-            declared, value = known[path]
-            st.caption(
-                escaped(
-                    f"{GROUPS.get(path.partition('.')[0], '')}: {human(value, 6)} {declared.unit}; open this group to change it."
-                )
-            )
+            st.caption(escaped(GROUPS.get(path.partition(".")[0], "")))
+            found(path, asked)
 
 
 def _file(asked: Question) -> None:

@@ -7,14 +7,28 @@ from ..analysis.placement import Placement, misfits
 from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.numbers import human, percent, times
+from ..assumptions.paths import declaration
 from ..assumptions.question import money
+from ..assumptions.scenario import Scenario
+from ..model.outputs import heading, quantity_text
 from ..model.total import total_params
 from ..optimum.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["experts", "headline", "held", "nearby", "saving", "unpriced", "unspent", "verdict"]
+__all__ = [
+    "carried",
+    "carried_variance",
+    "experts",
+    "headline",
+    "held",
+    "nearby",
+    "saving",
+    "unpriced",
+    "unspent",
+    "verdict",
+]
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -126,4 +140,49 @@ def held(stairs: "pd.DataFrame") -> str:
     return (
         f"{last} {several} the answer, {ratio} Chinchilla's 20 tokens per parameter: from the step '{first}' on a limit holds the optimum, "
         "so these steps do not show what each cost adds without the limit."
+    )
+
+
+def _in_words(path: str) -> str:
+    """An assumption by its meaning and its path."""
+    declared = declaration(Scenario, path)
+    return f"{declared.about} ({path})" if declared else f"the {path}"
+
+
+def carried(frame: "pd.DataFrame") -> str:
+    """What carries the output of a `tornado`: its widest swing, and how it compares with the next."""
+    output, unit = frame.attrs["output"], frame.attrs["units"]["swing"]
+    rows = [row for row in frame.to_dict("records") if row["swing"] > 0]
+    if not rows:
+        return f"No assumption moves {heading(output)}."
+    first, base = rows[0], rows[0]["output_base"]
+    ends = [first[f"output_{end}"] for end in ("low", "high") if not math.isnan(first[f"output_{end}"])]
+    low, high = (quantity_text(end, unit, output) for end in (min([base, *ends]), max([base, *ends])))
+    sentence = (
+        f"What carries it: {_in_words(first['assumption'])}, which alone moves {heading(output)} from {low} to {high}"
+    )
+    if len(rows) == 1:
+        return f"{sentence}."
+    ratio = first["swing"] / rows[1]["swing"]
+    far = "as far as" if ratio < 1.05 else f"{times(ratio)} as far as"
+    return f"{sentence}, {far} the next: {_in_words(rows[1]['assumption'])}."
+
+
+def carried_variance(frame: "pd.DataFrame", output: str) -> str:
+    """What carries the variance of an output of `sobol`: the largest total index, and how far its interval lies from the next."""
+    rows = sorted((r for r in frame.to_dict("records") if r["output"] == output), key=lambda r: -r["total"])
+    if not rows or not rows[0]["total"] > 0:
+        return f"No assumption carries variance of {heading(output)}."
+    first = rows[0]
+    whole, alone = percent(min(first["total"], 1.0)), percent(max(first["first"], 0.0))
+    sentence = (
+        f"What carries it: {_in_words(first['assumption'])} explains {whole} of the variance of {heading(output)} (total index; first "
+        f"order {alone})"
+    )
+    if len(rows) == 1:
+        return f"{sentence}."
+    second = rows[1]
+    apart = first["total_low"] > second["total_high"]
+    return f"{sentence}; next is {_in_words(second['assumption'])} with {percent(max(second['total'], 0.0))}" + (
+        "." if apart else ", and their intervals overlap, so the order is uncertain."
     )

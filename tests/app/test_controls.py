@@ -26,7 +26,7 @@ def test_a_slider_moves_only_what_it_is_for():
     at.slider(key="slider.pretraining.mfu").set_value(0.5)
     unfold(at, "pretraining")
     assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "pretraining.mfu": "0.5"}
-    options = at.select_slider(key="slider.pretraining.tokens_per_chip").options
+    options = at.select_slider(key="slider.traffic.output_tokens").options
     assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
 
 
@@ -131,3 +131,37 @@ def test_sessions_are_separate():
     run(one)
     assert agrees(run(other), load("lecture-2026"))
     assert shown(one) != shown(other)
+
+
+def test_what_the_method_does_not_use_is_greyed_with_the_reason():
+    at = opened()
+    unfold(at, "deployment", "pretraining")
+    assert at.text_input(key="text.deployment.kv_bytes_per_token").disabled
+    assert not at.text_input(key="text.pretraining.mfu").disabled
+    said = " ".join(caption.value.replace("\\", "") for caption in at.caption)
+    assert "used only with serving.method = 'roofline'" in said
+    assert "used only with limits.max_training_bytes_per_chip" in said
+    at = opened(preset="frontier-moe-chat", serving__method="roofline")
+    unfold(at, "deployment", "serving")
+    assert at.session_state["question"].scenario.serving.by_roofline
+    assert not at.text_input(key="text.deployment.kv_bytes_per_token").disabled
+    assert at.text_input(key="text.serving.decode_efficiency").disabled
+
+
+def test_a_hit_of_the_search_is_a_control():
+    at = opened()
+    for path, value in (("pretraining.mfu", "50%"), ("law.alpha", "0.35"), ("traffic.output_tokens", "500T")):
+        at.session_state["open.search"] = True
+        run(at)
+        at.selectbox(key="search").set_value(path)
+        at.session_state["open.search"] = True
+        run(at)
+        at.text_input(key=f"found.text.{path}").set_value(value)
+        at.session_state["open.search"] = True
+        run(at)
+    wanted = {"pretraining.mfu": 0.5, "law.alpha": 0.35, "traffic.output_tokens": 5e14}
+    assert agrees(at, load("lecture-2026", wanted))
+    assert (
+        at.text_input(key="found.text.traffic.output_tokens").value
+        == at.text_input(key="text.traffic.output_tokens").value
+    )

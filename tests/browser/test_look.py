@@ -59,6 +59,20 @@ def test_charts_are_dark_on_a_dark_page(visit):
     assert min(int(v) for v in ink.removeprefix("rgb(").rstrip(")").split(",")) > 180, "light ink"
 
 
+def test_charts_follow_a_page_that_turns_dark_while_it_is_open(visit):
+    page = visit(color_scheme="light")
+    page.locator("[data-testid=stVegaLiteChart] svg text").first.wait_for()
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(
+            "dark => (getComputedStyle(document.querySelector('h1')).color.match(/\\d+/g)[0] > 127) === dark",
+            arg=scheme == "dark",
+        )
+        found = page.evaluate(CONTRAST)
+        assert len(found) > 20
+        assert not [(round(ratio, 2), text) for ratio, text in found if ratio < LEAST_CONTRAST], scheme
+
+
 def test_a_phone_needs_no_sideways_scroll(visit):
     for address in addresses(visit()):
         page = visit(address, viewport=PHONE, is_mobile=True, has_touch=True)

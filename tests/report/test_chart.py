@@ -22,7 +22,7 @@ from optimizer import (
     solve,
     tornado,
 )
-from optimizer.analysis.compare import bills, valleys
+from optimizer.analysis.compare import bills, maps, tornados, valleys
 from optimizer.analysis.placement import placement
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.analysis.serving import batch_points
@@ -41,6 +41,7 @@ SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretr
 def frames():
     s = load("lecture-2026")
     own = fit(example_runs()["sardana"], bootstrap=0)
+    two = {name: solve(load(name)) for name in ("lecture-2026", "data-limited-lab")}
     return {
         "residuals": own.residuals(),
         "isoloss": own.isoloss(),
@@ -60,8 +61,10 @@ def frames():
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
         "staircase": staircase(s),
-        "valleys": valleys({name: solve(load(name)) for name in ("lecture-2026", "data-limited-lab")}),
-        "bills": bills({name: solve(load(name)) for name in ("lecture-2026", "data-limited-lab")}),
+        "valleys": valleys(two),
+        "bills": bills(two),
+        "maps": maps(two),
+        "tornados": tornados(two),
         "design_map": design_map(solve(load("open-weights-8b"))),
     }
 

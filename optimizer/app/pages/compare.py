@@ -2,14 +2,17 @@
 
 import streamlit as st
 
-from optimizer.analysis.compare import bills, difference_table, valleys
+from optimizer.analysis.compare import bills, difference_table, maps, tornados, valleys
 from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
 from optimizer.app.pins import LONGEST_NAME, Pin, assumption_table, file_of, pin_preset, pins, pins_in, remove, rename
 from optimizer.app.state import question
+from optimizer.app.work import worked
 from optimizer.assumptions.library import presets
 from optimizer.assumptions.problems import InputError
+from optimizer.model.outputs import SENSITIVE, heading
+from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
 
@@ -82,6 +85,34 @@ def _results(known: dict[str, Pin]) -> None:
         show.chart(chart.valleys, valleys(drawn))
     with right:
         show.chart(chart.bills, bills(drawn))
+    _two(drawn, reference)
+
+
+def _two(plans: dict[str, Solution], reference: str) -> None:
+    """Map and tornado of the reference and one other plan on shared axes."""
+    others = [name for name in plans if name != reference]
+    if not others or reference not in plans:
+        return
+    st.header("Map and tornado of two")
+    left, right = st.columns(2)
+    other = left.selectbox("Plan to compare with the reference", others, key="compare_other", persist_state="session")
+    output = right.selectbox(
+        "Output of the tornado", SENSITIVE, format_func=heading, key="compare_output", persist_state="session"
+    )
+    pair = {reference: plans[reference], other: plans[other]}
+    left, right = st.columns(2)
+    with left:
+        show.chart(chart.maps, maps(pair))
+    with right:
+        slow = not all(in_base_class(best.scenario) for best in pair.values())
+        name = f"tornados {output} {other} {plans[other].scenario.to_toml()}"
+        frame = worked(
+            pair[reference].scenario,
+            f"{reference} {name}",
+            lambda progress: tornados(pair, output, progress=progress),
+            ask=slow,
+        )
+        show.chart(chart.tornados, frame)
 
 
 def _answers(known: dict[str, Pin]) -> dict[str, Solution]:

@@ -11,6 +11,7 @@ from optimizer.app.answers import across_laws, answer, curve
 from optimizer.app.controls import escaped
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.frame import filled, framed
+from optimizer.app.look import unfaded
 from optimizer.app.pages import sensitivity, why
 from optimizer.app.sidebar import baseline
 from optimizer.app.snippets import command_snippet, python_snippet
@@ -38,7 +39,7 @@ ABOUT = {
 def page() -> None:
     """The whole page."""
     asked = question()
-    show.unfaded()
+    unfaded()
     place = framed(first=True)
     before = answer(baseline(asked))
     with place.head:

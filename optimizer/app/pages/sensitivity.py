@@ -20,6 +20,7 @@ from optimizer.model.outputs import SENSITIVE, heading
 from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.report import chart
+from optimizer.report.sentences import carried, carried_variance
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
@@ -66,6 +67,7 @@ def _look(s: Scenario) -> None:
             show.chart(chart.elasticity_bars, frame, output, scenario=s)
         elif view == TORNADO:
             frame = worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress), ask=slow)
+            st.markdown(escaped(carried(frame)))
             show.chart(chart.tornado, frame, scenario=s)
             st.caption(escaped(" ".join(frame.attrs["notes"])))
         elif view == REGRET:
@@ -109,6 +111,7 @@ def _sobol(s: Scenario, output: str) -> None:
     frame = worked(s, f"sobol {n}", lambda progress: sobol(s, SENSITIVE, n, progress=progress), ask=True)
     here = frame.drop(index=[i for i, name in enumerate(frame["output"]) if name != output]).reset_index(drop=True)
     here.attrs = frame.attrs
+    st.markdown(escaped(carried_variance(here, output)))
     show.chart(chart.sobol_bars, here, output, scenario=s)
     rest = [row for row in here.to_dict("records") if row["first_low"] < 0]
     st.caption(

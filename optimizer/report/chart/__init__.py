@@ -7,6 +7,7 @@
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_points(placement(...)))
     staircase(staircase(s))                  design_map(design_map(best))
     valleys(valleys({...}))                  bills(bills({...}))
+    maps(maps({...}))                        tornados(tornados({...}))
     residuals(fit(runs).residuals())         isoloss(fit(runs).isoloss())
 
 Notebooks, the app and picture files use these. `dark` chooses the colours of a dark page. Marks differ in fill, shape or position, not in
@@ -14,7 +15,7 @@ colour alone.
 """
 
 from .bars import elasticity_bars, sobol_bars, tornado
-from .compare import bills, valleys
+from .compare import bills, maps, tornados, valleys
 from .curves import fan, frontier, size_table
 from .fit import isoloss, residuals
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
@@ -35,6 +36,7 @@ __all__ = [
     "frontier",
     "isoloss",
     "latency_against_cost",
+    "maps",
     "monthly_traffic",
     "regret_heat_map",
     "residuals",
@@ -42,5 +44,6 @@ __all__ = [
     "sobol_bars",
     "staircase",
     "tornado",
+    "tornados",
     "valleys",
 ]

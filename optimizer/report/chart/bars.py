@@ -17,7 +17,7 @@ from .theme import ACCENT, MAIN, QUIET, STEP
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["elasticity_bars", "sobol_bars", "tornado"]
+__all__ = ["elasticity_bars", "ends_of", "sobol_bars", "tornado"]
 
 _TORNADO = [
     "assumption",
@@ -50,7 +50,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     band = None if band is None or not all(map(math.isfinite, band)) else band  # an end may be unknown
     moving = [r for r in rows if r["swing"] > 0 or {r["status_low"], r["status_high"]} != {"optimal"}]
     shown, cut = largest(moving or rows, top, "swing")
-    ends = [end for row in shown for end in _ends(row, base, unit, output)]
+    ends = [end for row in shown for end in ends_of(row, base, unit, output)]
     ends = some(ends, "tornado with an assumption that moves the output")
     around, ticks = scale([base, *(end["to"] for end in ends), *(band or ())])
     whole = alt.Chart(data(ends)).encode(
@@ -78,7 +78,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     )
 
 
-def _ends(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict[str, Any]]:
+def ends_of(row: dict[str, Any], base: float, unit: str, output: str) -> list[dict[str, Any]]:
     """The bars of the low and the high of one assumption; the label of an end without an answer stands on the free side."""
     found = []
     for end, other in (("low", "high"), ("high", "low")):

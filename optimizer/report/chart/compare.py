@@ -6,17 +6,18 @@ import altair as alt
 
 from ...assumptions.numbers import percent
 from ...model.outputs import heading, quantity_text, with_unit, written
+from .bars import ends_of
 from .drawing import Drawing, Drawn, data, finished
 from .marks import series_legend, tips, touched
 from .plan import stretches
 from .rows import needs_frame, records, some
 from .scales import axis, in_turn, names_axis, output_axis, scale
-from .theme import COLOURS, DASHES, SHAPES
+from .theme import COLOURS, DASHES, SHAPES, STEP
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["bills", "valleys"]
+__all__ = ["bills", "maps", "tornados", "valleys"]
 
 HIGHEST = 3.0
 """Most times its own optimum's cost that a valley is drawn to."""
@@ -136,5 +137,130 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         f"{len(plans)} plan{'s' if len(plans) > 1 else ''}, in the order given",
         f"Bar chart of cost by phase. {said}.",
         height={"step": 20},
+        dark=dark,
+    )
+
+
+@Drawn
+def maps(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
+    """Parameters against tokens on shared axes: of each plan its line of equal loss and of equal cost, its optimum and its Chinchilla plan.
+
+    Args:
+        frame: what `maps` returns.
+        dark: colours of a dark page.
+
+    """
+    rows = records(frame, ["plan", "kind", "n_params", "train_tokens", "loss", "cost_total"], "maps")
+    plans = list(dict.fromkeys(r["plan"] for r in rows))
+    drawn = [
+        {
+            "plan": r["plan"],
+            "kind": r["kind"],
+            "line": f"{r['plan']}, {r['kind']}",
+            "along": i,
+            "n": r["n_params"],
+            "d": r["train_tokens"],
+            "size": quantity_text(r["n_params"], "parameters"),
+            "tokens": quantity_text(r["train_tokens"], "tokens"),
+        }
+        for i, r in enumerate(rows)
+    ]
+    (across, n_ticks), (upward, d_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "d"))
+    x = alt.X("n:Q", scale=across, axis=output_axis("n_params", "parameters", n_ticks, optimal=False))
+    y = alt.Y("d:Q", scale=upward, axis=output_axis("train_tokens", "tokens", d_ticks, optimal=False))
+    legend = series_legend(columns=3)
+    colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
+    shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
+    tooltip = tips(plan="plan", kind="design", size="size", tokens="training tokens")
+    layers = [
+        alt.Chart(data(part))
+        .mark_line(strokeWidth=2, strokeDash=dash)
+        .encode(x=x, y=y, color=colour, detail=alt.Detail("line:N"), order=alt.Order("along:Q"), tooltip=tooltip)
+        for kind, dash in (("equal loss", [1, 0]), ("equal cost", [6, 4]))
+        if (part := [r for r in drawn if r["kind"] == kind])
+    ]
+    best = some([r for r in drawn if r["kind"] == "optimum"], "maps")
+    for part, filled in ((best, True), ([r for r in drawn if r["kind"] == "Chinchilla plan"], False)):
+        points = alt.Chart(data(part)).mark_point(filled=filled, size=130, opacity=1, strokeWidth=2)
+        layers.append(points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip))
+    return finished(
+        layers,
+        "Designs of equal loss and of equal cost",
+        "each plan at its own loss (solid) and its own cost (dashed); filled: optimum; hollow: Chinchilla plan of the same loss",
+        "Map of designs. Optima: " + "; ".join(f"{r['plan']}, {r['size']} on {r['tokens']}" for r in best) + ".",
+        height=360,
+        dark=dark,
+    )
+
+
+@Drawn
+def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Drawing:
+    """Tornados of several plans on shared axes: filled towards an assumption's high, pale towards its low, a line at each optimum.
+
+    Args:
+        frame: what `tornados` returns.
+        top: assumptions of each plan to show; those that move nothing are left out.
+        dark: colours of a dark page.
+
+    """
+    needed = [
+        "plan",
+        "assumption",
+        "unit",
+        "low",
+        "high",
+        "output_low",
+        "output_base",
+        "output_high",
+        "swing",
+        "status_low",
+        "status_high",
+    ]
+    rows = [r for r in records(frame, needed, "tornados") if r["swing"] > 0]
+    output, unit = frame.attrs.get("output", "output"), frame.attrs.get("units", {}).get("swing", "1")
+    plans = list(dict.fromkeys(r["plan"] for r in some(rows, "tornados with an assumption that moves the output")))
+    names = {r["assumption"] for plan in plans for r in [r for r in rows if r["plan"] == plan][:top]}
+    widest = sorted(
+        names, key=lambda name: -max(r["swing"] / r["output_base"] for r in rows if r["assumption"] == name)
+    )
+    shown = [r for r in rows if r["assumption"] in names]
+    ends = [{**end, "plan": r["plan"]} for r in shown for end in ends_of(r, r["output_base"], unit, output)]
+    bases = {r["plan"]: r["output_base"] for r in shown}
+    around, ticks = scale([*bases.values(), *(end["to"] for end in ends)])
+    colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(columns=3))
+    whole = alt.Chart(data(ends)).encode(
+        x=alt.X("from:Q", scale=around, axis=output_axis(output, unit, ticks)),
+        x2=alt.X2("to:Q"),
+        y=names_axis("assumption", widest),
+        yOffset=alt.YOffset("plan:N", sort=plans),
+        color=colour,
+        stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=None),
+        tooltip=tips(plan="plan", at="assumption", result=heading(output)),
+    )
+    bars = [
+        whole.transform_filter(alt.FieldEqualPredicate(field="end", equal=end)).mark_bar(
+            fillOpacity=opacity, strokeWidth=1.5
+        )
+        for end, opacity in (("low", 0.0), ("high", 0.85))
+    ]
+    optima = alt.Chart(
+        data(
+            [{"plan": plan, "base": base, "result": quantity_text(base, unit, output)} for plan, base in bases.items()]
+        )
+    )
+    lines = optima.mark_rule(strokeDash=[5, 3], strokeWidth=1.5).encode(
+        x=alt.X("base:Q", scale=around), color=colour, tooltip=tips(plan="plan", result=heading(output))
+    )
+    firsts = [next(r for r in shown if r["plan"] == plan) for plan in plans]
+    return finished(
+        [*bars, lines],
+        f"Tornado of {heading(output)}",
+        "each optimum solved again at each assumption's low (hollow) and high (filled) value; dashed: the optimum itself",
+        f"Tornado chart of {heading(output)}. "
+        + "; ".join(
+            f"{r['plan']}, {quantity_text(r['output_base'], unit, output)}: widest by {r['assumption']}" for r in firsts
+        )
+        + ".",
+        height={"step": STEP * 0.7},
         dark=dark,
     )

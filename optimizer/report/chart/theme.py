@@ -18,6 +18,7 @@ __all__ = [
     "WIDTH",
     "capital",
     "page_style",
+    "recoloured",
 ]
 
 MAIN, ACCENT, QUIET = "#2a7fbf", "#d1661c", "#808080"
@@ -59,6 +60,16 @@ def page_style(*, dark: bool) -> dict[str, Any]:
             "text": {"color": ink, "fontSize": 11},
         },
     }  # fmt: skip
+
+
+def recoloured(where: str) -> str:
+    """CSS rules by which charts below a selector follow a page that turns dark or light after they were drawn."""
+    light, dark = (page_style(dark=one)["config"]["axis"] for one in (False, True))
+    return "".join(
+        f'{where} {mark}[{paint}="{drawn[name]}"] {{{paint}: light-dark({light[name]}, {dark[name]})}}\n'
+        for mark, paint, name in (("text", "fill", "labelColor"), ("line", "stroke", "gridColor"))
+        for drawn in (light, dark)
+    )
 
 
 def capital(text: str) -> str:
