@@ -1,10 +1,12 @@
 # Every target does its own set-up from a bare python3: it makes .venv and installs what it needs into it.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test lint floors bench clean
+.PHONY: run test lint floors bench dist clean
 
 run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
+	@echo "Reproducing the lecture's 100x under every law; a first run compiles for about a minute."
 	$(BIN)/overtrain reproduce
 	$(BIN)/overtrain solve lecture-2026
 
@@ -26,23 +28,30 @@ bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the s
 	$(BIN)/python -m tests.bench_processes
 	$(BIN)/python -m tests.bench_processes memory
 
+dist: .venv/test.stamp  ## wheel and sdist, built and checked as PyPI does; docs/release.md says how they are published
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
 clean:
 	rm -rf .venv .venv-floors build dist
 
 .venv/bin/python:
+	@echo "Making .venv, a Python environment of its own (a few seconds)."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(PIP) --upgrade pip
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing overtrain with JAX, SciPy, pandas, Streamlit and Altair into .venv: about 500 MB, about a minute."
+	$(PIP) --editable .
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PIP) --editable ".[test]"
 	touch $@ .venv/run.stamp
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(PIP) --editable ".[dev]"
 	touch $@ .venv/test.stamp .venv/run.stamp
 
 # Their own deprecations are no faults of ours, hence -W default above. Old releases have wheels for old Pythons only.

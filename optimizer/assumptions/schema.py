@@ -124,7 +124,8 @@ def _field(block: type[Assumption], name: str, info: FieldInfo, defs: dict[str, 
             else f"; plausible from {declared.low:g} to {declared.high:g}"
         )
         unit = "no unit" if declared.unit == "1" else declared.unit
-        about = {"description": f"{declared.about} ({unit}){span}", "unit": declared.unit}
+        source = {"source": declared.source} if declared.source else {}
+        about = {"description": f"{declared.about} ({unit}){span}", "unit": declared.unit, **source}
         made = _number(info, declared.unit)
     elif any(isinstance(bound, Gt) for bound in info.metadata):
         made = _number(info, "")

@@ -15,6 +15,7 @@ from .presets import presets
 from .prices import prices
 from .reproduce import reproduce
 from .roofline import roofline
+from .schema import schema
 from .sensitivity import sensitivity
 from .solve import solve
 from .sources import sources
@@ -26,6 +27,8 @@ __all__ = ["main"]
 main = typer.Typer(
     name="overtrain",
     help="How many parameters, and how many training tokens, for the traffic that a language model will serve?",
+    epilog="Exit status: 0 solved, 1 no answer (infeasible or not converged), 2 bad input. "
+    'With --json an error is {"error": {"kind", "messages", "paths"}} on standard output.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -37,6 +40,7 @@ for command in (
     roofline,
     presets,
     sources,
+    schema,
     sensitivity,
     table,
     sweep,

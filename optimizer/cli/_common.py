@@ -1,12 +1,14 @@
 """What all commands share: the scenario with --set, --band, and the printer of text, JSON and errors.
 
 Exit status: 0 solved, 1 infeasible or not converged, 2 bad input, 74 where the answer cannot be written.
+With --json an error is one JSON object on standard output too: {"error": {"kind", "messages", "paths"}}.
 """
 
 import contextlib
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +30,7 @@ __all__ = [
     "ScenarioName",
     "Settings",
     "complain",
+    "error_object",
     "names_of",
     "records",
     "reporting_errors",
@@ -112,15 +115,28 @@ def records(frame: "pd.DataFrame", *, index: bool = True) -> list[dict[str, Any]
 
 
 @contextlib.contextmanager
-def reporting_errors() -> Iterator[None]:
-    """Print bad input as one block of sentences on standard error; exit status 2."""
+def reporting_errors(json_: bool = False) -> Iterator[None]:
+    """Print bad input as one block of sentences on standard error, with --json as an object on standard output too; exit status 2."""
     from ..assumptions.problems import InputError
 
     try:
         yield
     except InputError as error:
         complain("bad input", error.problems)
+        if json_:
+            show_json(error_object("bad input", error.problems))
         raise typer.Exit(2) from None
+
+
+def error_object(kind: str, sentences: Sequence[str]) -> dict[str, dict[str, object]]:
+    """An error for programs: its kind, its sentences, and the dotted paths that they name, of scenarios only."""
+    from ..assumptions.paths import schema_paths
+    from ..assumptions.scenario import Scenario
+
+    known = {*schema_paths(Scenario), *Scenario.model_fields}
+    named = (word.rstrip(".") for sentence in sentences for word in re.findall(r"[a-z_]+(?:\.[\w]+)*", sentence))
+    paths = [word for word in dict.fromkeys(named) if "." in word and word in known]
+    return {"error": {"kind": kind, "messages": [*sentences], "paths": paths}}
 
 
 def complain(what: str, sentences: Sequence[str]) -> None:

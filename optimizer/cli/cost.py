@@ -39,7 +39,7 @@ def cost(
 
     Example: overtrain cost --params 405.85B --tokens 15.6T
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
         from ..assumptions.numbers import parse_number

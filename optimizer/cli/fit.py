@@ -43,7 +43,7 @@ def fit(
 
     Example: overtrain fit --example sardana --out law.toml
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..assumptions.problems import InputError, near_miss
         from ..evidence.fit import fit as fitted
         from ..evidence.fitted import FORMS

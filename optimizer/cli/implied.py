@@ -35,7 +35,7 @@ def implied(
 
     Example: overtrain implied "Llama 3 8B"
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..analysis.laws import under_law
         from ..analysis.released import implied_by_law, model_named, plain_question, released_models
         from ..assumptions.library import presets

@@ -4,20 +4,28 @@ from typing import Annotated
 
 import typer
 
-from ._common import reporting_errors, show, write
+from ._common import AsJson, reporting_errors, show, show_json, write
 
 __all__ = ["presets"]
 
 
-def presets(name: Annotated[str, typer.Argument(help="A preset to print as TOML.", metavar="[NAME]")] = "") -> None:
+def presets(
+    name: Annotated[str, typer.Argument(help="A preset to print as TOML.", metavar="[NAME]")] = "",
+    json_: AsJson = False,
+) -> None:
     """List the scenarios that come with the package, or print one as TOML to start your own.
+
+    With --json the list is an object of descriptions by name, and one preset is the object that solve --json has as "scenario".
 
     Example: overtrain presets on-device
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..assumptions.library import load, preset_text
         from ..assumptions.library import presets as names
 
+        if json_:
+            show_json(load(name).to_dict() if name else {preset: load(preset).description for preset in names()})
+            return
         if name:
             write(preset_text(name))
             return

@@ -24,7 +24,7 @@ def prices(
 
     Example: overtrain prices --model "Claude Opus"
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..analysis.against import list_prices
         from ..assumptions.problems import InputError
 

@@ -20,7 +20,7 @@ def reproduce(
 
     Example: overtrain reproduce --claims
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         if claims:
             from ..evidence.claims import claims as every_claim
 

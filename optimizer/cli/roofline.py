@@ -38,7 +38,7 @@ def roofline(
 
     Example: overtrain roofline 100B --chip "H100 SXM" --precision bf16
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..analysis.capacity import capacity_points
         from ..analysis.placement import placement
         from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures

@@ -42,7 +42,7 @@ def sensitivity(
 
     Example: overtrain sensitivity --output n_params
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from .. import __version__
         from ..analysis.elasticities import elasticities
         from ..analysis.law_input import as_law

@@ -33,7 +33,7 @@ def solve(
 
     Example: overtrain solve --set traffic.output_tokens=500T --band 10%
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
         from ..analysis.laws import expert_laws, with_laws

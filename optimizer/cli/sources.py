@@ -19,7 +19,7 @@ def sources(
 
     Example: overtrain sources --table hardware
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..assumptions.library import sources as sources_of
         from ..assumptions.tables import rows, table_names
         from ..report.terminal import grid

@@ -44,7 +44,7 @@ def sweep(
 
     Example: overtrain sweep --in scenarios.parquet --out results/
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         problems = [f"{name} is missing; give {what}." for name, given, what in (
             ("--in", in_, "a Parquet file with one scenario a row, or a folder of them"),
             ("--out", out, "the folder of the answers"),

@@ -66,7 +66,7 @@ def table(
 
     Example: overtrain table --over law=besiroglu,hoffmann --out sizes.csv
     """
-    with reporting_errors():
+    with reporting_errors(json_):
         from ..assumptions.problems import InputError
         from ..report import table_text
 
