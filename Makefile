@@ -43,7 +43,7 @@ clean:
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
 	@echo "Installing overtrain with JAX, SciPy, pandas, Streamlit and Altair into .venv: about 500 MB, about a minute."
-	$(PIP) --editable .
+	$(PIP) --editable ".[export]"
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python

@@ -56,7 +56,8 @@ def table(
     out: Annotated[
         str, typer.Option(help="Write to FILE: .csv .parquet .xlsx .tex .md .json .html.", metavar="FILE")
     ] = "",
-    human: Annotated[bool, typer.Option("--human", help="Write human numbers (111.4B) to --out.")] = False,
+    human: Annotated[bool, typer.Option("--human", help="Write human numbers (111.4B) to --out FILE.csv.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Write every digit to --out FILE.tex, .md or .html.")] = False,
     from_: Annotated[
         str, typer.Option("--from", help="Make the table of FILE again and compare.", metavar="FILE")
     ] = "",
@@ -71,10 +72,13 @@ def table(
         from ..report import table_text
 
         problems: list[str] = []
+        numbers = "human" if human else "plain" if exact else ""
         if human and not out:
             problems.append(
                 "--human says how to write --out FILE; give a file too. A terminal shows human numbers anyway."
             )
+        if exact and (human or not out):
+            problems.append("--exact says how to write --out FILE; give a file, and leave --human out.")
         if wide and columns:
             problems.append("--columns and --wide exclude each other; with --wide, --value names what is kept.")
         if from_:
@@ -95,7 +99,7 @@ def table(
             from ..report.files.export import checked
 
             try:
-                checked(out, "human" if human else "plain")
+                checked(out, numbers)
             except InputError as error:
                 problems += error.problems
         if problems:
@@ -114,7 +118,7 @@ def table(
         if out:
             from ..report.files.export import export
 
-            export(made, out, numbers="human" if human else "plain")
+            export(made, out, numbers=numbers)
         if json_:
             from ..report.files.export import encoded
 

@@ -102,17 +102,18 @@ def test_every_file_says_where_it_comes_from(table, tmp_path, kind):
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_file_still_agrees_or_says_where_not(tables, tmp_path, kind):
     for name in ("sizes", "inverse", "wide"):
-        found = agreement(export(tables[name], tmp_path / f"{name}.{kind}"))
+        assert agreement(export(tables[name], tmp_path / f"{name}.{kind}")).agrees
+        found = agreement(export(tables[name], tmp_path / f"{name}.{kind}", numbers="plain"))
         assert found.agrees, found.sentences
         assert found.largest_difference < 1e-12
     noise = tables["sizes"].copy()  # as another machine rounds
     noise["n_params"] *= 1 + 1e-11
-    found = agreement(export(noise, tmp_path / f"n.{kind}"))
+    found = agreement(export(noise, tmp_path / f"n.{kind}", numbers="plain"))
     assert found.agrees, found.sentences
     assert 5e-12 < found.largest_difference < 2e-11
     edited = tables["sizes"].copy()
     edited.loc[2, "n_params"] *= 1.001
-    found = agreement(export(edited, tmp_path / f"e.{kind}"))
+    found = agreement(export(edited, tmp_path / f"e.{kind}", numbers="plain"))
     assert not found.agrees
     expected = r"n_params differs in 1 of 4 rows, first in row 3: 111\.5\d+B in the file, 111\.4\d+B today"
     if kind in SHOWN:
@@ -201,16 +202,16 @@ def run(*arguments: str, status: int = 0) -> tuple[str, str]:
 
 def test_the_command_writes_and_makes_again(tmp_path):
     path = str(tmp_path / "t.md")
-    out, _ = run("table", "--over", "law=besiroglu,hoffmann", "--columns", "n_params,savings", "--out", path)
+    out, _ = run("table", "--over", "law=besiroglu,hoffmann", "--columns", "n_params,savings", "--exact", "--out", path)
     assert out == ""
     assert cells(Path(path).read_text(), "md")[0] == ["law", "n_params", "savings"]
     out, _ = run("table", "--from", path)
     assert "t.md agrees with overtrain" in out
     assert "2 rows, 3 columns, largest relative difference 0e+00." in out
     Path(path).write_text(Path(path).read_text().replace("0.674", "0.675"))
-    out, _ = run("table", "--from", path, "--out", str(tmp_path / "new.md"), status=1)
+    out, _ = run("table", "--from", path, "--out", str(tmp_path / "new.md"), "--exact", status=1)
     assert re.search(r"1 of 5 lines of the table differ, first line 4 of the file: 0\.675\d+ in the file, 0\.674", out)
-    out, _ = run("table", "--from", str(tmp_path / "new.md"), "--out", str(tmp_path / "human.md"), "--human")
+    out, _ = run("table", "--from", str(tmp_path / "new.md"), "--out", str(tmp_path / "human.md"))
     assert "agrees" in out
     assert "3 columns, digit by digit." in run("table", "--from", str(tmp_path / "human.md"))[0]
 
@@ -251,6 +252,7 @@ def test_what_cannot_work_is_said_before_anything_is_solved(tmp_path, monkeypatc
     monkeypatch.setattr("optimizer.report.files.agreement.rebuilt", solved)
     assert "did you mean 'xlsx'" in run("table", "--out", "t.xls", status=2)[1]
     assert "there is no folder" in run("table", "--out", str(tmp_path / "nowhere" / "t.csv"), status=2)[1]
+    assert "--exact says how to write" in run("table", "--exact", "--human", "--out", "t.md", status=2)[1]
     assert "xlsx holds plain numbers only" in run("table", "--human", "--out", "t.xlsx", status=2)[1]
     assert "--columns and --wide exclude" in run("table", "--wide", "law", "--columns", "loss", status=2)[1]
     _, err = run("table", "open-weights-8b", "--from", path, "--over", "law=hoffmann", "--band", "1%", status=2)

@@ -86,6 +86,8 @@ def _table(made: _Book, frame: pd.DataFrame, record: dict[str, Any]) -> None:
         sheet.set_column(i, i, min(max(len(str(name)), len(unit), longest) + 2, 60))
     axes = [axis for axis in record.get("table", {}).get("over", {}) if axis in frame.columns]
     sheet.freeze_panes(2, len(axes))
+    if len(frame):
+        sheet.autofilter(1, 0, len(frame) + 1, frame.shape[1] - 1)  # from the units on, so that they are not sorted
     sheet.set_landscape()
     sheet.set_footer("&L" + record["title"].replace("&", "&&")[:_FOOTER])
     sheet.repeat_rows(0, 1)

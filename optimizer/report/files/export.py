@@ -25,17 +25,20 @@ __all__ = ["FORMATS", "check_writer", "checked", "encoded", "export", "extra"]
 _WRITERS = {"xlsx": ("xlsxwriter", "an Excel file")}
 """Formats that an optional package writes."""
 HUMAN_FORMATS = ("csv", "html", "md", "tex")
+SHOWN_FORMATS = HUMAN_FORMATS[1:]
+"""Formats for people, whose numbers are human unless plain ones are asked for."""
 
 
 @checks(frame=FRAME, path=PATH, scenario=SCENARIO, numbers=TEXT)
-def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None = None, numbers: str = "plain") -> Path:
+def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None = None, numbers: str = "") -> Path:
     """Write a table; the ending of the name decides the format: .csv .parquet .xlsx .tex .md .json .html.
 
     Args:
         frame: a table of `size_table` or `inverse_table`, or any frame together with `scenario`. A named index becomes columns.
         path: the file; what is there is replaced in one step.
         scenario: what the frame is about, where it does not say so itself.
-        numbers: "plain", with every digit, or "human" ("111.4B", four digits; CSV, HTML, Markdown and LaTeX).
+        numbers: "plain", with every digit, or "human" ("111.4B", four digits; CSV, HTML, Markdown and LaTeX). By default HTML,
+            Markdown and LaTeX have human numbers under headings ("active parameters N*"), all others plain numbers under names.
 
     Returns:
         The path.
@@ -50,7 +53,7 @@ def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None =
     return path
 
 
-def checked(path: str | Path, numbers: str = "plain") -> str:
+def checked(path: str | Path, numbers: str = "") -> str:
     """The format that the name of a file asks for, known before the table is solved; arguments and errors as `export`."""
     path = Path(path)
     kind = path.suffix.lstrip(".").lower()
@@ -77,9 +80,10 @@ def check_writer(kind: str) -> None:
         extra(*_WRITERS[kind])
 
 
-def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "plain") -> bytes:
+def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "") -> bytes:
     """The content of the file that `export` writes; arguments and errors as there."""
     _check_numbers(kind, numbers)
+    numbers = numbers or ("human" if kind in SHOWN_FORMATS else "plain")
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(drop=frame.index.names == [None])
     twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
@@ -90,7 +94,7 @@ def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None,
 
 
 def _check_numbers(kind: str, numbers: str) -> None:
-    if numbers not in ("plain", "human"):
+    if numbers not in ("", "plain", "human"):
         raise InputError([f"numbers must be plain or human, got {numbers!r}."])
     if numbers == "human" and kind not in HUMAN_FORMATS:
         raise InputError(

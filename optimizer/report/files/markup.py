@@ -1,7 +1,7 @@
 """Write the cells of a table as text for CSV, Markdown, LaTeX and HTML, each with its own escapes.
 
-Plain numbers have all their digits; human numbers are rounded to four. Text that a spreadsheet would take for a formula gets an
-apostrophe in front.
+Plain numbers have all their digits, under the name of the column; human numbers are rounded to four, under its heading. Text that a
+spreadsheet would take for a formula gets an apostrophe in front.
 
 References:
     OWASP, CSV Injection.
@@ -17,9 +17,11 @@ import pandas as pd
 
 from ...assumptions.numbers import human
 from ...assumptions.record import KEY, caption
+from ...model.outputs import heading, output_of, written
 
 __all__ = [
     "as_text",
+    "headings",
     "html_table",
     "markdown_table",
     "tex_table",
@@ -52,10 +54,29 @@ def units_of(frame: pd.DataFrame) -> list[str]:
     return [str(units.get(name, "")) for name in frame.columns]
 
 
+def headings(frame: pd.DataFrame, numbers: str) -> list[str]:
+    """What the columns are called: outputs by their headings where numbers are human, all others by their names.
+
+    >>> headings(pd.DataFrame(columns=["law", "n_params", "n_params: hoffmann"]), "human")
+    ['law', 'active parameters N*', 'active parameters N*: hoffmann']
+    """
+    names = [str(name) for name in frame.columns]
+    if numbers != "human":
+        return names
+    parts = [name.partition(": ") for name in names]  # of a wide table: output, then the value of the axis
+    return [
+        f"{heading(name)}{colon}{label}" if output_of(name) else name + colon + label for name, colon, label in parts
+    ]
+
+
 def _rows(frame: pd.DataFrame, numbers: str) -> Iterable[list[str]]:
-    columns = [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
-    for row in zip(*columns, strict=True):
-        yield [as_text(value, numbers) for value in row]
+    def cell(value: Any, column: str) -> str:
+        known = numbers == "human" and isinstance(value, (int, float)) and not isinstance(value, bool)
+        return written(value, column) if known else as_text(value, numbers)
+
+    names = [str(name).partition(": ")[0] for name in frame.columns]
+    columns = [[cell(v, name) for v in frame.iloc[:, i].tolist()] for i, name in enumerate(names)]
+    yield from map(list, zip(*columns, strict=True))
 
 
 def _left(frame: pd.DataFrame) -> list[bool]:
@@ -82,7 +103,7 @@ def html_table(frame: pd.DataFrame, *, numbers: str, most_rows: int | None = Non
 
     record = frame.attrs.get(KEY, {}) if record is None else record
     top = f'<caption style="text-align:left">{_html(caption(record))}</caption>' if record else ""
-    head = f"<thead>{line(map(str, frame.columns), 'th')}\n{line(units_of(frame), 'th')}</thead>"
+    head = f"<thead>{line(headings(frame, numbers), 'th')}\n{line(units_of(frame), 'th')}</thead>"
     body = "\n".join(line(row, "td") for row in cells)
     more = len(frame) - len(shown)
     foot = f"<p>{more:,} more rows</p>" if more else ""
@@ -100,7 +121,7 @@ def _html(text: str) -> str:
 def markdown_table(frame: pd.DataFrame, numbers: str) -> str:
     """The frame as a GitHub table; the units are its first row."""
     lines = [
-        [_markdown(str(name)) for name in frame.columns],
+        [_markdown(name) for name in headings(frame, numbers)],
         ["---" if text else "--:" for text in _left(frame)],
         [_markdown(unit) for unit in units_of(frame)],
         *([_markdown(cell) for cell in row] for row in _rows(frame, numbers)),
@@ -139,7 +160,7 @@ def tex_table(frame: pd.DataFrame, numbers: str) -> str:
     lines = [
         f"\\begin{{tabular}}{{{''.join(kinds)}}}",
         "\\toprule",
-        f"{line([str(name) for name in frame.columns])} \\\\",
+        f"{line(headings(frame, numbers))} \\\\",
         f"{line(units_of(frame))} \\\\",
         "\\midrule",
         *(f"{line(row)} \\\\" for row in rows),
