@@ -91,10 +91,11 @@ def chip_hours(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> 
 def training_days(scenario: Scenario, n_params: Numeric, train_tokens: Numeric) -> Numeric | None:
     """Days of the final pre-training run on limits.fleet_chips; None where no fleet is given."""
     fleet = scenario.limits.fleet_chips
-    if fleet is None:
-        return None
-    flops_per_day = SECONDS_PER_DAY * fleet * scenario.money.train_chip.peak_flops * utilisation(scenario)
-    return pretraining_flops(scenario, n_params, train_tokens) / flops_per_day
+    return (
+        None
+        if fleet is None
+        else chip_hours(scenario, n_params, train_tokens) * SECONDS_PER_HOUR / (SECONDS_PER_DAY * fleet)
+    )
 
 
 def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numeric, Numeric]:
