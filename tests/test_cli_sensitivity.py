@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 from optimizer import Scenario, elasticities, load, presets, tornado
 from optimizer.cli import main
 
+from .counts import some
+
 
 def run(*arguments: str, status: int = 0):
     done = CliRunner().invoke(main, ["sensitivity", *arguments])
@@ -37,7 +39,7 @@ def test_the_law_is_chosen():
     assert "did you mean 'hoffmann'" in run("--law", "hofmann", status=2).output
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", some(presets(), [0, 3]))
 def test_json_is_what_the_library_says(name):
     plain = json.loads(run(name, "--json", "--output", "train_tokens").stdout)
     s = load(name)

@@ -113,7 +113,7 @@ def fit(
     held = _checked(wanted, fixed or {}, bootstrap)
     table = read_runs(runs, where=where, columns=columns)
     _refuse_what_says_too_little(table, wanted, tied, held)
-    work = Work(progress, len(wanted) * (3 * LANES + bootstrap) + LANES)
+    work = Work(progress, (len(wanted) + (len(wanted) > 1)) * (3 * LANES + bootstrap) + LANES)
 
     flexible = Form(table, "coupled", tied, held)
     off = _far_off(table, flexible.error(flexible.best(work)))
@@ -124,12 +124,15 @@ def fit(
     draws = rng.multinomial(len(table.frame), np.full(len(table.frame), 1 / len(table.frame)), bootstrap)
     questions = {form: Form(table, form, tied, held) for form in FORMS if form in wanted}
     found = {form: question.fitted(draws, work) for form, question in questions.items()}
+    middle = None
+    if bootstrap and questions.keys() == FORMS.keys() and "gamma" not in held:
+        middle = _halfway(table, questions["coupled"], found["coupled"].coefficients["gamma"]).fitted(draws, work)
     held_out = _held_out(table, questions, work)
     work.finish()
     name = label or ("" if table.name == "the table" else Path(table.name).stem.removeprefix("example ")) or "own runs"
     if where and not label:
         name += f" {', '.join(map(str, where.values()))}"
-    return Fit(name, table, found, held_out, profiles_of(table.frame), _notes(table, found, off))
+    return Fit(name, table, found, held_out, profiles_of(table.frame), _notes(table, found, off), middle)
 
 
 def _checked(forms: Sequence[str], fixed: Mapping[str, float | str], bootstrap: int) -> dict[str, float]:
@@ -244,6 +247,11 @@ def _far_off(runs: Runs, error: np.ndarray) -> dict[int, str]:
     return found
 
 
+def _halfway(runs: Runs, coupled: Form, gamma: float) -> Form:
+    """The form halfway, in ln gamma, between the additive one and a coupled one."""
+    return Form(runs, "coupled", coupled.tied, {**coupled.fixed, "gamma": math.sqrt(gamma)})
+
+
 def _held_out(runs: Runs, questions: Mapping[str, Form], work: Work) -> HeldOut | None:
     """Each form, fitted to the shorter runs and asked about the longest; None where there are too few of either."""
     import pandas as pd
@@ -257,13 +265,20 @@ def _held_out(runs: Runs, questions: Mapping[str, Form], work: Work) -> HeldOut 
             break
     else:
         return None
-    records = []
+
+    def missed(question: Form) -> tuple[np.ndarray, np.ndarray]:
+        found = question.best(work, short)
+        return found[0], np.expm1(question.error(found)[~short])
+
+    records, middle = [], math.nan
     for form, question in questions.items():
-        error = np.expm1(question.error(question.best(work, short))[~short])
+        theta, error = missed(question)
         records.append({"form": form, "bias": float(error.mean()), "error": float(np.abs(error).mean())})
+        if form == "coupled" and len(questions) > 1 and "gamma" not in question.fixed:
+            middle = float(np.abs(missed(_halfway(runs, question, math.exp(theta[-1])))[1]).mean())
     frame = pd.DataFrame(records)
     frame.attrs["units"] = {"bias": "1", "error": "1"}
-    return HeldOut(frame, edge, int(short.sum()), int((~short).sum()))
+    return HeldOut(frame, edge, int(short.sum()), int((~short).sum()), middle)
 
 
 def _notes(runs: Runs, found: Mapping[str, LawFit], off: Mapping[int, str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..assumptions.joint import joint_of
 from ..assumptions.law_file import law_toml
 from ..assumptions.numbers import percent
-from .between import between_sweeps, form_weights
+from .between import MIDDLE, between_sweeps, form_weights
 from .isoflop import Profiles
 from .runs import Runs
 
@@ -87,6 +87,8 @@ class HeldOut(NamedTuple):
     """most tokens per parameter of the shorter runs"""
     short: int
     long: int
+    middle: float
+    """error of the form halfway between the two (`between`); NaN where not both were fitted"""
 
     @property
     def best(self) -> str:
@@ -107,6 +109,8 @@ class Fit:
     profiles: Profiles | None = field(repr=False)
     """isoFLOP profiles; None where the runs are no isoFLOP sweep"""
     notes: tuple[str, ...]
+    middle: LawFit | None = field(default=None, repr=False)
+    """the coupled form with the root of the fitted gamma; None unless both forms were fitted, with a bootstrap and a free gamma"""
 
     @property
     def recommended(self) -> str:
@@ -144,21 +148,25 @@ class Fit:
     def mixture(self, count: int = 400, seed: int = 0) -> "pd.DataFrame":
         """Laws that carry the whole error of the fit: of the runs, of the form and between sweeps (`between`).
 
+        Where both forms were fitted a third stands between them, the coupled form with the root of its gamma.
+
         Args:
             count: laws to draw.
             seed: of the draws.
 
         Returns:
-            One row a law: form, E, A, B, alpha, beta, gamma (1 where additive). Forms are weighted by how well they predicted the
-            held-back long runs, and are alike without that test. Empty without a bootstrap.
+            One row a law: form ("additive", "middle" or "coupled"), E, A, B, alpha, beta, gamma (1 where additive). Forms are weighted
+            by how well they predicted the held-back long runs, the middle one twice. Empty without a bootstrap.
 
         """
         import pandas as pd
 
-        drawn = {form: law for form, law in self.forms.items() if not law.draws.empty}
+        fitted = self.forms | ({MIDDLE: self.middle} if self.middle else {})
+        drawn = {form: law for form, law in fitted.items() if not law.draws.empty}
         errors = dict.fromkeys(drawn, 1.0)
         if self.held_out:
-            errors = {r["form"]: r["error"] for r in self.held_out.frame.to_dict("records") if r["form"] in drawn}
+            known = dict(zip(self.held_out.frame["form"], self.held_out.frame["error"], strict=True))
+            errors = {form: {**known, MIDDLE: self.held_out.middle}[form] for form in drawn}
         frame, rng = self.runs.frame, np.random.default_rng(seed)
         n, d = (float(np.exp(np.log(frame[name]).mean())) for name in ("n_params", "train_tokens"))
         parts = [pd.DataFrame({"form": [], **{name: np.zeros(0) for name in (*COEFFICIENTS, "gamma")}})]

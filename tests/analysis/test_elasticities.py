@@ -6,6 +6,8 @@ import pytest
 from optimizer import elasticities, load, solve
 from optimizer.evidence.lecture import carries
 
+from ..counts import some
+
 CASES = {
     "loss": {},
     "budget": {"goal": {"kind": "budget", "budget": 3e26}},
@@ -31,7 +33,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", some(CASES, [0, 1, 2, 3, 6, 7, 9, 11]))
 def test_elasticities_against_central_differences_of_solves(lecture, case):
     s = lecture.update(CASES[case])
     frame = elasticities(s)

@@ -1,5 +1,7 @@
 """Laws of experts with two powers of N, or with granularity: against grids, each other and the papers' own numbers."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from optimizer.model.cost import Design, lifecycle_cost
 from optimizer.model.limits import limit_excess
 
 from ..conftest import plain_scenario
-from ..counts import cases
+from ..counts import cases, some
 
 GOALS = {
     "loss": {"kind": "loss", "like_params": 2e10, "like_tokens": 2e13},
@@ -78,8 +80,8 @@ def test_no_point_of_a_grid_is_better(goal, limit):
     assert 1 - 1e-9 < found < 1.002
 
 
-@pytest.mark.parametrize("rl", RL)
-@pytest.mark.parametrize("goal", GOALS)
+# A loss and a budget, R decided and not: the other goals search like one of them.
+@pytest.mark.parametrize(("goal", "rl"), some(itertools.product(GOALS, RL), [0, 3]))
 def test_a_batch_is_a_loop_of_solve(goal, rl):
     count, rng = cases(6, 40), np.random.default_rng(7)
     columns = {"sparsity": {"law.sparsity": rng.uniform(0, 0.98, count)}}
