@@ -59,12 +59,25 @@ def test_the_mixture_takes_forms_by_their_test():
     assert form_weights({"a": 0.02, "b": 0.01}) == {"a": pytest.approx(0.2), "b": pytest.approx(0.8)}
     found = fit(example_runs()["sardana"], bootstrap=40)
     mixture = found.mixture(100)
-    errors = {r["form"]: r["error"] for r in found.held_out.frame.to_dict("records")}
-    counts = mixture["form"].value_counts()
-    assert counts["coupled"] == 100 - round(100 * form_weights(errors)["additive"])
+    inverse = {r["form"]: r["error"] ** -2 for r in found.held_out.frame.to_dict("records")}
+    inverse["middle"] = 2 * found.held_out.middle**-2
+    for form, count in mixture["form"].value_counts().items():
+        assert count == pytest.approx(100 * inverse[form] / sum(inverse.values()), abs=1.01)
     assert (mixture.loc[mixture["form"] == "additive", "gamma"] == 1).all()
+    root = math.sqrt(found.forms["coupled"].coefficients["gamma"])
+    assert mixture.loc[mixture["form"] == "middle", "gamma"].to_numpy() == pytest.approx(root, rel=1e-12)
     assert mixture.equals(found.mixture(100))
     assert fit(example_runs()["sardana"], "additive", bootstrap=0).mixture().empty
+    assert set(fit(example_runs()["sardana"], "coupled", bootstrap=40).mixture(9)["form"]) == {"coupled"}
+    assert fit(example_runs()["sardana"], fixed={"gamma": 0.5}, bootstrap=40).middle is None
+
+
+@pytest.mark.parametrize("name", some([name for name in SHIPPED if name != "gemstones"], [1, 3]))
+def test_long_runs_lie_between_the_two_forms(name):
+    held = refitted(name, 2).held_out
+    bias = held.frame.set_index("form")["bias"]
+    assert bias["additive"] < 0 < bias["coupled"]
+    assert held.middle < held.frame["error"].max()
 
 
 def test_weights_and_draws_agree():
