@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test lint floors bench dist clean
+.PHONY: run test lint floors bench dist docs clean
 
 run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
 	@echo "Reproducing the lecture's 100x under every law; a first run compiles for about a minute."
@@ -33,6 +33,9 @@ dist: .venv/test.stamp  ## wheel and sdist, built and checked as PyPI does; docs
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 
+docs: .venv/docs.stamp  ## the documentation site in build/site, without a network; a broken link is an error
+	$(BIN)/python -m mkdocs build
+
 clean:
 	rm -rf .venv .venv-floors build dist
 
@@ -53,6 +56,10 @@ clean:
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
 	$(PIP) --editable ".[dev]"
 	touch $@ .venv/test.stamp .venv/run.stamp
+
+.venv/docs.stamp: pyproject.toml | .venv/bin/python
+	$(PIP) --editable ".[docs]"
+	touch $@
 
 # Their own deprecations are no faults of ours, hence -W default above. Old releases have wheels for old Pythons only.
 .venv-floors/stamp: pyproject.toml

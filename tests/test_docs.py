@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from optimizer.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+EVIDENCE = (ROOT / "docs" / "evidence.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -52,8 +54,8 @@ def test_python_of_the_readme_runs():
     ("title", "law"),
     [("Besiroglu", "besiroglu"), ("Muennighoff", "muennighoff"), ("De Vries", "de-vries"), ("Hoffmann", "hoffmann")],
 )
-def test_the_table_of_the_readme_is_computed(title, law):
-    (row,) = [line for line in README.splitlines() if line.startswith(f"| {title}")]
+def test_the_table_of_the_evidence_is_computed(title, law):
+    (row,) = [line for line in EVIDENCE.splitlines() if line.startswith(f"| {title}")]
     best = solve(load("lecture-2026").update({"law": law}))
     _, _, optimum, ratio, band, _ = (cell.strip() for cell in row.split("|"))
     n, d = best.design.n_params, best.design.train_tokens
@@ -63,27 +65,35 @@ def test_the_table_of_the_readme_is_computed(title, law):
     assert band == f"{ends[0]} to {ends[1]}, {ends[2]} to {ends[3]}"
 
 
-def test_the_accountings_of_the_readme_are_computed():
+def test_the_accountings_of_the_evidence_are_computed():
     from optimizer.evidence import reproduction
 
     cells = [c for c in reproduction.by_accounting() if c.overhead == 1 and c.load == 1]
     for rl in reproduction.POLICIES:
         said = [f"{c.mean:.0f}x ({c.lowest:.0f}-{c.highest:.0f}), {c.inside} of {c.laws}" for c in cells if c.rl == rl]
-        assert f"| {rl} | {' | '.join(said)} |" in README
+        assert f"| {rl} | {' | '.join(said)} |" in EVIDENCE
+    for rl, words in (
+        ("fixed tokens, 133T", "a fixed number of tokens"),
+        ("as much as pre-training", "costs as much as pre-training"),
+    ):
+        lowest, highest = (
+            end(getattr(c, n) for c in cells if c.rl == rl) for end, n in ((min, "lowest"), (max, "highest"))
+        )
+        assert re.search(rf"{lowest:.0f}x to {highest:.0f}x[^,]* when RL (is )?{words}", README), rl
     frame = reproduction.by_law().query("weight > 0")
     low, high = (f"{100 * end(frame['lecture_point_excess_cost']):.1f}" for end in (min, max))
-    assert f"costs {low} to {high} % more than the optimum" in README
+    assert f"costs {low} to {high} % more than the optimum" in EVIDENCE
     assert (
         f"in the 5 % band of {frame['claim_in_band'].sum()} of {len(frame)} laws when RL is a fixed number of tokens"
-        in README
+        in EVIDENCE
     )
 
 
-def test_the_errors_of_serving_in_the_readme_are_those_of_the_report():
+def test_the_errors_of_serving_in_the_evidence_are_those_of_the_report():
     from optimizer.report.serving_text import HELD_OUT_ERROR
 
     one, tensor = (f"{100 * HELD_OUT_ERROR[name]:.0f} %" for name in ("one chip", "tensor"))
-    assert f"the median error is {one} on one chip and {tensor} with tensor parallelism" in README
+    assert f"the median error is {one} on one chip and {tensor} with tensor parallelism" in EVIDENCE
 
 
 def test_make_targets_of_the_readme_exist():
@@ -98,6 +108,27 @@ def test_the_reference_of_assumptions_is_fresh():
 
     page = (ROOT / "docs" / "assumptions.md").read_text()
     assert page == reference(), "renew it: python -m docs.pages.assumptions > docs/assumptions.md"
+
+
+def test_the_chip_of_the_how_to_is_a_scenario():
+    (chip,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "howto" / "chip.md").read_text(), re.DOTALL)
+    found = load("open-weights-8b").update(tomllib.loads(chip)).money.serve_chip
+    assert (found.label, found.peak_flops) == ("My chip", 4e14)
+
+
+PAGES = ("start.md", "howto/chip.md", "howto/design.md")
+
+
+def of_the_pages() -> list[str]:
+    shown = [line for page in PAGES for line in (ROOT / "docs" / page).read_text().splitlines()]
+    return sorted({line for line in shown if line.startswith("overtrain ") and line != "overtrain app"} - {*commands()})
+
+
+def test_commands_of_the_pages_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for line in of_the_pages():
+        done = CliRunner().invoke(main, shlex.split(line)[1:])
+        assert done.exit_code == 0, (line, done.output)
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -1,0 +1,78 @@
+"""The documentation site: it builds without a broken link, fetches nothing from elsewhere, and the app answers as its page on hosting says."""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    for package in ("material", "mkdocstrings", "mkdocs_jupyter", "latex2mathml"):
+        pytest.importorskip(package, reason="the site needs the extra docs")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-W", "ignore", "-m", "mkdocs", "build", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_pages_fetch_nothing_from_elsewhere(site):
+    loads = r'<(?:script|img|iframe)[^>]*\ssrc="(https?:|//)|<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:|//)'
+    found = [p.name for p in site.rglob("*.html") if re.search(loads, p.read_text())]
+    assert not found
+
+
+def test_formulas_are_mathml(site):
+    page = (site / "model.html").read_text()
+    assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') == 3
+    assert "arithmatex" not in page
+
+
+def test_pages_written_from_the_code_have_every_name(site):
+    import optimizer
+    from optimizer.cli import main
+
+    api, command = (site / "api.html").read_text(), (site / "command.html").read_text()
+    assert not [n for n in optimizer.__all__ if f".{n}</span>" not in api and f'.{n}"' not in api]
+    names = [c.name or c.callback.__name__ for c in main.registered_commands]
+    assert not [n for n in names if f"overtrain {n}" not in command]
+
+
+def test_every_picture_is_shown():
+    text = "".join(p.read_text() for p in [ROOT / "README.md", *DOCS.rglob("*.md")])
+    assert not [p.name for p in (DOCS / "images").iterdir() if f"images/{p.name}" not in text]
+
+
+def test_the_app_answers_with_the_options_of_the_container_file():
+    text = (DOCS / "howto" / "Containerfile").read_text()
+    options = dict(re.findall(r"--([\w.]+)=([\w.]+)", text.split("CMD [")[-1]))
+    (health,) = re.findall(r"127\.0\.0\.1:8501(/\S+?)'", text)
+    assert health.startswith(f"/{options['server.baseUrlPath']}/")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    flags = [f"--{k}={v}" for k, v in (options | {"server.port": port, "server.address": "127.0.0.1"}).items()]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py"), *flags]
+    server = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"NO_PROXY": "*"}, stdout=subprocess.DEVNULL)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    status, end = None, time.monotonic() + 120
+    try:
+        while status is None and time.monotonic() < end and server.poll() is None:
+            with contextlib.suppress(OSError):
+                status = direct.open(f"http://127.0.0.1:{port}{health}", timeout=5).status
+            time.sleep(0.1)
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert status == 200
