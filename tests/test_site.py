@@ -49,6 +49,12 @@ def test_pages_written_from_the_code_have_every_name(site):
     assert not [n for n in names if f"overtrain {n}" not in command]
 
 
+def test_stars_of_symbols_stay_stars(site):
+    pages = {p.name: p.read_text() for p in site.glob("*.html")}
+    assert "N*, D*, over-training" in pages["sensitivity.html"]
+    assert not [name for name, text in pages.items() if re.search(r"<em>[,;) /]", text)]
+
+
 def test_every_picture_is_shown():
     text = "".join(p.read_text() for p in [ROOT / "README.md", *DOCS.rglob("*.md")])
     assert not [p.name for p in (DOCS / "images").iterdir() if f"images/{p.name}" not in text]
