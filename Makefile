@@ -50,11 +50,11 @@ clean:
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(PIP) --editable ".[test]"
+	$(PIP) --editable ".[test,docs]"
 	touch $@ .venv/run.stamp
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
-	$(PIP) --editable ".[dev]"
+	$(PIP) --editable ".[dev,docs]"
 	touch $@ .venv/test.stamp .venv/run.stamp
 
 .venv/docs.stamp: pyproject.toml | .venv/bin/python

@@ -4,7 +4,8 @@ Two forms of law bracket the truth on runs longer than those of the fit: in each
 form promises too low a loss and the coupled form too high a one. A third, MIDDLE, is the coupled form with the root of the fitted gamma,
 halfway between them in ln gamma; it counts twice, as the middle of three points of a triangle.
 
-A bootstrap draws the runs of one sweep again. Sweeps differ by more than that, so two terms are added to the draws, and every draw stays an ordinary law:
+A bootstrap draws the runs of one sweep again. Sweeps differ by more than that, so two terms are added to the draws, and every draw stays
+an ordinary law:
 
     ratio    draws are taken again with weight exp(-t^2 / 2), t = (ln(alpha / beta) - RATIO_MEAN) / RATIO_SD: other sweeps say how
              far the exponents of N and D may lie apart, which decides tokens per parameter far beyond the runs
