@@ -17,7 +17,8 @@ def at(value: float, factor: float, least: float, most: float) -> tuple[float, f
 def test_every_end_is_what_solve_says(name):
     s = load(name)
     frame = tornado(s, law=["besiroglu", "hoffmann"])
-    idle = () if s.serving.by_roofline else ("deployment.",)
+    speeds = ("serving.prefill_efficiency", "serving.decode_efficiency")  # the roofline finds them from the deployment
+    idle = (*(speeds if s.serving.by_roofline else ("deployment.",)), *(("rl.",) if s.rl.policy == "none" else ()))
     ranged = {p for p, q, value in s.quantities() if q.uncertain and value and not p.startswith(idle)}
     bar = {"law"} if s.law.kind != "moe" else set()
     assert set(frame["assumption"]) == ranged | bar
