@@ -14,7 +14,7 @@ _LOOK = """<style>
 .st-key-metrics [data-testid=stMetricValue], .st-key-more [data-testid=stMetricValue] {font-size: 1.6rem}
 [data-testid=stMainBlockContainer] h1 {font-size: 1.5rem; padding: 0.25rem 0}
 [data-testid=stMainBlockContainer] h2 {font-size: 1.2rem; padding: 0.5rem 0 0.25rem}
-.st-key-stale {opacity: 0.4}
+.st-key-stale, .st-key-stale-charts, .st-key-stale-follows {opacity: 0.4}
 </style>"""
 """Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
 [class*=x] or :has(), make the browser restyle the whole page with every change."""

@@ -43,9 +43,10 @@ def page() -> None:
     place = framed(first=True)
     before = answer(baseline(asked))
     with place.head:
-        if not show.answered(asked, lambda best: _head(best, before)) and asked.answered is None:
+        fresh = show.answered(asked, lambda best: _head(best, before))
+        if asked.answered is None:
             st.title("There is no plan yet", anchor=False)
-    with place.body:
+    with place.body.container(key="charts" if fresh else "stale-charts"):
         if asked.answered is not None:
             _charts(asked.answered, before)
     show.now()
@@ -56,7 +57,7 @@ def page() -> None:
         laws = in_thread(lambda _: across_laws(best.scenario.to_toml(), best), lambda _done, _all: slot.empty())
         slot.caption(escaped(laws))
     with place.body:
-        _tabs(asked)
+        _tabs(asked, fresh=fresh)
 
 
 def _head(best: Solution, before: Solution) -> None:
@@ -122,7 +123,7 @@ def _metric(column: str, value: float, unit: str, below: str | None = None) -> t
     return capital(with_unit(column, unit)), written(value, column, 4), below, about or None
 
 
-def _tabs(asked: Question) -> None:
+def _tabs(asked: Question, *, fresh: bool) -> None:
     view = st.segmented_control(
         "More about this plan", TABS, default=COST, key="plan_tab", required=True, persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
@@ -134,12 +135,14 @@ def _tabs(asked: Question) -> None:
         st.code(command_snippet(asked.preset, asked.scenario), language="bash")
     elif best is None:
         return
-    elif view == COST:
-        _cost(best)
-    elif view == WRONG:
-        sensitivity.wrong_forecast(best.scenario)
     else:
-        why.laws(best)
+        with st.container(key="follows" if fresh else "stale-follows"):
+            if view == COST:
+                _cost(best)
+            elif view == WRONG:
+                sensitivity.wrong_forecast(best.scenario)
+            else:
+                why.laws(best)
 
 
 def _cost(best: Solution) -> None:
