@@ -53,7 +53,7 @@ def test_the_snippets_are_on_the_page():
 
 
 def test_one_number_of_a_chip_or_a_tier_leaves_the_code_and_the_address_whole():
-    at = opened()
+    at = opened(preset="frontier-moe-rack")  # its bill reads both
     unfold(at, "money", "deployment")
     at.text_input(key="text.money.serve_chip.usd_per_chip_hour").set_value("3")
     unfold(at, "money", "deployment")
@@ -61,11 +61,12 @@ def test_one_number_of_a_chip_or_a_tier_leaves_the_code_and_the_address_whole():
     at.session_state["plan_tab"] = "Code"
     run(at)
     wanted = load(
-        "lecture-2026", {"money.serve_chip.usd_per_chip_hour": 3, "deployment.cache_tier.usd_per_device_hour": 0.05}
+        "frontier-moe-rack",
+        {"money.serve_chip.usd_per_chip_hour": 3, "deployment.cache_tier.usd_per_device_hour": 0.05},
     )
     assert [block.value for block in at.code] == [
-        python_snippet("lecture-2026", wanted).strip(),
-        command_snippet("lecture-2026", wanted).strip(),
+        python_snippet("frontier-moe-rack", wanted).strip(),
+        command_snippet("frontier-moe-rack", wanted).strip(),
     ]
     again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
     assert not [*again.warning, *again.error]

@@ -78,7 +78,7 @@ def test_the_command_states_the_errors_that_are_measured(judged):
         assert HELD_OUT_ERROR[kind] == pytest.approx(measured[kind], abs=0.005)
     said = "{one:.0%} on one chip and {tensor:.0%} with tensor parallelism"
     said = said.format(one=HELD_OUT_ERROR["one chip"], tensor=HELD_OUT_ERROR["tensor"]).replace("%", " %")
-    assert said in (Path(__file__).parents[2] / "README.md").read_text()
+    assert said in (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
 
 
 def test_caches_are_read_once_per_query_head_where_kernels_do_not_share_the_read():
