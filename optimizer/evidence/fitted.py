@@ -166,7 +166,8 @@ class Fit:
         errors = dict.fromkeys(drawn, 1.0)
         if self.held_out:
             known = dict(zip(self.held_out.frame["form"], self.held_out.frame["error"], strict=True))
-            errors = {form: {**known, MIDDLE: self.held_out.middle}[form] for form in drawn}
+            known[MIDDLE] = self.held_out.middle
+            errors = {form: known[form] for form in drawn}
         frame, rng = self.runs.frame, np.random.default_rng(seed)
         n, d = (float(np.exp(np.log(frame[name]).mean())) for name in ("n_params", "train_tokens"))
         parts = [pd.DataFrame({"form": [], **{name: np.zeros(0) for name in (*COEFFICIENTS, "gamma")}})]

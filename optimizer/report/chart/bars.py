@@ -17,9 +17,9 @@ from .theme import ACCENT, MAIN, QUIET, STEP
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["elasticity_bars", "ends_of", "sobol_bars", "tornado"]
+__all__ = ["TORNADO", "elasticity_bars", "ends_of", "sobol_bars", "tornado"]
 
-_TORNADO = [
+TORNADO = [
     "assumption",
     "unit",
     "low",
@@ -31,6 +31,7 @@ _TORNADO = [
     "status_low",
     "status_high",
 ]
+"""Columns of a frame of `analysis.tornado` that its charts need."""
 _SOBOL = ["output", "assumption", "first", "first_low", "first_high", "total", "total_low", "total_high"]
 
 
@@ -44,7 +45,7 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
         dark: colours of a dark page.
 
     """
-    rows = records(frame, _TORNADO, "tornado")
+    rows = records(frame, TORNADO, "tornado")
     output, unit = frame.attrs.get("output", "output"), frame.attrs.get("units", {}).get("swing", "1")
     base, band = float(rows[0]["output_base"]), frame.attrs.get("band")
     band = None if band is None or not all(map(math.isfinite, band)) else band  # an end may be unknown

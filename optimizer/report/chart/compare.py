@@ -6,7 +6,7 @@ import altair as alt
 
 from ...assumptions.numbers import percent
 from ...model.outputs import heading, quantity_text, with_unit, written
-from .bars import ends_of
+from .bars import TORNADO, ends_of
 from .drawing import Drawing, Drawn, data, finished
 from .marks import series_legend, tips, touched
 from .plan import stretches
@@ -203,20 +203,7 @@ def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Draw
         dark: colours of a dark page.
 
     """
-    needed = [
-        "plan",
-        "assumption",
-        "unit",
-        "low",
-        "high",
-        "output_low",
-        "output_base",
-        "output_high",
-        "swing",
-        "status_low",
-        "status_high",
-    ]
-    rows = [r for r in records(frame, needed, "tornados") if r["swing"] > 0]
+    rows = [r for r in records(frame, ["plan", *TORNADO], "tornados") if r["swing"] > 0]
     output, unit = frame.attrs.get("output", "output"), frame.attrs.get("units", {}).get("swing", "1")
     plans = list(dict.fromkeys(r["plan"] for r in some(rows, "tornados with an assumption that moves the output")))
     names = {r["assumption"] for plan in plans for r in [r for r in rows if r["plan"] == plan][:top]}
