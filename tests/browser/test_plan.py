@@ -24,7 +24,7 @@ OUTPUT = ".st-key-text-traffic-output_tokens input"
 
 
 def shows(page: Page, wanted: Mapping[str, str]) -> None:
-    """Wait until the page shows these metrics."""
+    """Wait until the page shows these metrics and is drawn to its end: buttons and links below follow the metrics."""
     try:
         page.wait_for_function(
             """wanted => { const now = Object.fromEntries([...document.querySelectorAll('[data-testid=stMetric]')].map(m => [
@@ -35,6 +35,7 @@ def shows(page: Page, wanted: Mapping[str, str]) -> None:
         )
     except Error:
         assert {label: metrics(page).get(label) for label in wanted} == dict(wanted)
+    settled(page)
 
 
 def typed(page: Page, where: str, text: str) -> None:
