@@ -36,6 +36,10 @@ class Deployment(Assumption):
     target_tokens_per_second: float | None = quantity(
         "tokens/s", "speed that every user sees, for batch = 'latency'", gt=0, default=None, low=10, high=200
     )
+    placement: Literal["given", "best"] = Field(
+        default="given",
+        description="where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up domain",
+    )
     chips: float | None = quantity(
         "chips",
         "chips of one replica and pipeline stage; by default the chip's scale-up domain, at most 8 of it with tensor parallelism",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
+from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from .total import placed
@@ -107,7 +108,19 @@ def width(deployment: Deployment, n_params: Numeric) -> Numeric:
 
 
 def replica(scenario: Scenario, n_params: Numeric) -> Replica:
-    """The scenario's deployment of a model with N active parameters on money.serve_chip."""
+    """The scenario's deployment of a model with N active parameters on money.serve_chip.
+
+    Raises:
+        InputError: the placement is still to be chosen.
+
+    """
+    if scenario.deployment.placement == "best":
+        raise InputError(
+            [
+                "deployment.placement = 'best' is chosen by solve, cost and solve_batch; for other questions take the scenario of their "
+                "answer, in which it is fixed, or set deployment.placement = 'given'."
+            ]
+        )
     return replica_of(placed(scenario), scenario.money.serve_chip, n_params, scenario.serving.flops_per_param_token)
 
 

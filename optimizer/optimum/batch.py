@@ -18,12 +18,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.arguments import FLAG, FRAME, checks
+from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
+from ..model.placements import LISTED_BY, decides, placements
 from ..model.quality import loss
 from ..model.roofline import can_serve
 from .base import Optimum, linear_in_params, optimum
@@ -143,6 +145,14 @@ class _Table:
         self.numbers = np.empty((len(columns), rows))
         self.status, self.message, self.active_limits = (_Words(rows, text) for text in ("optimal", "", ""))
 
+    def take(self, rows: np.ndarray, other: "_Table", which: np.ndarray) -> None:
+        """Write the rows `which` of another table to where they stand in this one."""
+        self.numbers[:, rows[which]] = other.numbers[:, which]
+        for name in ("status", "message", "active_limits"):
+            words: _Words = getattr(other, name)
+            for text, code in words.texts.items():
+                getattr(self, name).write(rows[which & (words.codes == code)], text)
+
     def no_answer(self, rows: np.ndarray | int, status: str, message: str) -> None:
         self.numbers[:, rows] = np.nan
         self.status.write(rows, status)
@@ -163,6 +173,9 @@ def _write_reach(batch: Batch, table: _Table) -> None:
 def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     """Fill in the rows of one batch: all share every name, kind and set of limits."""
     if not len(batch.rows):
+        return
+    if decides(batch.base):
+        _solve_placed(batch, detail, table)
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
@@ -187,6 +200,23 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         left = left[~impossible & ~solved]
     for i in [*left, *unanswered[:SENTENCES]]:
         _solve_alone(batch, int(i), table)
+
+
+def _solve_placed(batch: Batch, detail: bool, table: _Table) -> None:
+    """Rows whose placement is to be chosen: every listed one is solved for all of them, and the best of each row is taken."""
+    base = batch.base
+    if LISTED_BY & set(batch.varied) or not isinstance(base.goal, LossGoal | BudgetGoal):
+        for i in range(len(batch.rows)):
+            _solve_alone(batch, i, table)
+        return
+    merit = table.columns.index("loss" if isinstance(base.goal, BudgetGoal) else "cost_total")
+    least = np.full(len(batch.rows), np.inf)
+    for k, candidate in enumerate(placements(base)):
+        own = _Table(len(batch.rows), table.columns)
+        _solve_batch(batch._replace(base=candidate, rows=np.arange(len(batch.rows)), refused={}), detail, own)
+        better = own.numbers[merit] < least  # never for NaN
+        table.take(batch.rows, own, better | (k == 0))
+        least = np.where(better, own.numbers[merit], least)
 
 
 def _solve_alone(batch: Batch, i: int, table: _Table) -> None:

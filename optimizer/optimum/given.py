@@ -11,6 +11,7 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, design_of, pretraining_flops
+from .placing import cheapest
 from .program import Rows, ln_design
 from .solution import Certificate, Solution, Status
 from .solve import baseline_of, described, solve
@@ -54,6 +55,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     n, d, r = (float(v) for v in design)
     like = LossGoal(like_params=n, like_tokens=d, like_rl_tokens=r if scenario.rl.decided else None)
     best = solve(scenario.model_copy(update={"goal": like}), band=band, throw=False)
+    scenario, listed = cheapest(scenario, design)
     rows = Rows(scenario)
     return described(
         scenario,
@@ -64,6 +66,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
         band=best.band,
         certificate=lambda _: Certificate(math.nan, False, (), {}),
         best=best,
+        listed=listed,
     )
 
 

@@ -14,6 +14,7 @@ from ..model.cost import Design, LifecycleCost, research_cost
 from ..model.fleet import Fleet
 from ..model.limits import LimitAt
 from ..model.outputs import NEEDS, heading, units_of, written
+from ..model.placements import Placed
 from ..model.total import warnings
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ class Certificate(NamedTuple):
     """d ln(objective) / d ln(bound), positive where relaxing the bound helps: by dotted path for a budget and for limits, and
     `reducible_loss` for l = L - E, where it is -d ln C* / d ln l = 1 / eN"""
 
+    placements: int = 1
+    """placements that the deployment was chosen from, each solved or bounded"""
+    best_placement: bool = True
+    """whether none of the others is better; for goals `params` and `tokens` it is the cheapest for its size only"""
+
     @property
     def sentence(self) -> str:
         """Whether the optimum is certified as global, the residual, and the limits that hold it."""
@@ -135,6 +141,10 @@ class Certificate(NamedTuple):
             if self.certified_global
             else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
         )
+        if not self.best_placement:
+            proof = f"the cheapest of {self.placements} placements for this size; at other sizes the others were not compared"
+        elif self.placements > 1:
+            proof += f"; best of {self.placements} placements, each solved or bounded"
         held = f"; held by {', '.join(self.active_limits)}" if self.active_limits else ""
         return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
 
@@ -220,6 +230,8 @@ class Solution:
     """of a design that is given: the optimum for its loss"""
     message: str = ""
     """why there is no optimum; "" where there is one"""
+    placement: Placed | None = None
+    """where the design is served; None where no roofline is used, or where it cannot be served"""
     across_laws: AcrossLaws | None = None
     """the law's error; None until `optimizer.analysis.laws.with_laws` fills it in"""
 
@@ -274,6 +286,7 @@ class Solution:
                 "excess_cost": self.excess_cost,
                 "needs": self.needs() | {"months": [m._asdict() for m in self.fleet.months]},
                 "limits": [limit._asdict() for limit in self.limits],
+                "placement": self.placement and self.placement._asdict(),
                 "band": {
                     "tolerance": band.tolerance,
                     "n_params": list(band.n_params),
@@ -366,7 +379,8 @@ class Solution:
         head = ("", "optimum" if self.best is None else "given", "unit", same)
         proof = self.certificate.sentence if self.best is None else ""
         laws = self.across_laws.sentence if self.across_laws else ""
-        sure = " ".join(filter(None, (laws, proof, self.extrapolation.sentence, self.band.unknown)))
+        placed = self.placement.sentence if self.placement else ""
+        sure = " ".join(filter(None, (laws, placed, proof, self.extrapolation.sentence, self.band.unknown)))
         return (
             f"<p>{top}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
             + "".join(f"<tr>{line}</tr>" for line in lines)

@@ -29,12 +29,14 @@ from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.fleet import Fleet, fleet_of
 from ..model.limits import limits_at
+from ..model.placements import placed_as
 from ..model.quality import target_reducible_loss
 from .band import near_optimal
 from .best_of import best_of, is_convex
 from .decided import at_params, at_tokens
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
+from .placing import Chosen, chosen
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows, ln_design
 from .solution import (
     KKT_TOLERANCE,
@@ -98,6 +100,11 @@ def _within_range(scenario: Scenario, band: float) -> Solution:
 
 
 def _solve(scenario: Scenario, band: float) -> Solution:
+    return _solution(chosen(scenario, _found), band)
+
+
+def _found(scenario: Scenario) -> tuple[Rows, Point]:
+    """The optimum of a scenario whose placement is given."""
     rows = Rows(scenario)
     limits = check(scenario, rows)
     match scenario.goal:
@@ -119,7 +126,7 @@ def _solve(scenario: Scenario, band: float) -> Solution:
             "trusted. Check for limits that leave almost no room, and exponents or amounts far outside their plausible ranges.",
             Status.NOT_CONVERGED,
         )
-    return _solution(scenario, rows, found, band)
+    return rows, found
 
 
 def _start(
@@ -154,7 +161,8 @@ def _repeated(scenario: Scenario, ln_params: float, ln_tokens: float) -> tuple[f
     )
 
 
-def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) -> Solution:
+def _solution(answer: Chosen, tolerance: float) -> Solution:
+    scenario, rows, found = answer.scenario, answer.rows, answer.point
     design = _design(scenario, found.x)
     if min(design[:2]) < SMALLEST_USEFUL:
         raise InfeasibleError(
@@ -169,7 +177,8 @@ def _solution(scenario: Scenario, rows: Rows, found: Point, tolerance: float) ->
         status=Status.OPTIMAL,
         baseline=baseline_of(scenario, rows, found.x),
         band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
-        certificate=lambda total: _certificate(scenario, rows, found, total),
+        certificate=lambda total: _certificate(answer, total),
+        listed=answer.listed,
     )
 
 
@@ -183,8 +192,12 @@ def described(
     band: Band,
     certificate: Callable[[float], Certificate],
     best: Solution | None = None,
+    listed: int = 1,
 ) -> Solution:
-    """The answer that a design is: what it costs, how good it is and what it needs. `certificate` is made from its cost."""
+    """The answer that a design is: what it costs, how good it is and what it needs. `certificate` is made from its cost.
+
+    `listed` is the number of placements that the scenario's own was chosen from.
+    """
     figures = rows.figures(design)
     n, d = float(design.n_params), float(design.train_tokens)
     x = ln_design(scenario, design)
@@ -203,6 +216,7 @@ def described(
         fleet=fleet_of(scenario, design, figures.chip_seconds),
         limits=limits_at(scenario, n, {path: rows.value(path, x) for path in rows.limits}),
         best=best,
+        placement=placed_as(scenario, n, listed) if figures.can_serve else None,
     )
 
 
@@ -211,7 +225,8 @@ def _design(scenario: Scenario, x: np.ndarray) -> Design:
     return Design(*(float(v) for v in design))
 
 
-def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float) -> Certificate:
+def _certificate(answer: Chosen, total_cost: float) -> Certificate:
+    scenario, rows, found = answer.scenario, answer.rows, answer.point
     # The programs bound or minimise the part of the cost that moves; the multipliers speak of the whole.
     moving = 1 - rows.fixed_cost / total_cost
     spends = COST in found.multipliers
@@ -222,8 +237,8 @@ def _certificate(scenario: Scenario, rows: Rows, found: Point, total_cost: float
         if name not in rows.useful
     }
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)
-    certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario)
-    return Certificate(found.kkt_residual, certified, active, multipliers)
+    certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario) and answer.certified
+    return Certificate(found.kkt_residual, certified, active, multipliers, answer.listed, answer.certified)
 
 
 def baseline_of(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:

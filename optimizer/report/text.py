@@ -157,6 +157,7 @@ _LINES: tuple[Callable[[Solution], str | None], ...] = (
     lambda best: best.across_laws.sentence if best.across_laws else "",
     lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
+    lambda best: best.placement.sentence if best.placement else "",
     _serving,
     _assumed_return,
     _broken_limits,

@@ -136,7 +136,8 @@ KEPT = json.loads((Path(__file__).parent / "written_schema_0.json").read_text(en
 """Links and TOML as they were written before they had a version: over all presets and kinds."""
 
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
-    "pretraining.mfu_counts": "attention"
+    "pretraining.mfu_counts": "attention",
+    "deployment.placement": "given",
 }
 """Fields that came later: what is older has their defaults."""
 

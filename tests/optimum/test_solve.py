@@ -37,6 +37,7 @@ def test_json_is_the_documented_object(lecture):
         "excess_cost",
         "needs",
         "limits",
+        "placement",
         "band",
         "certificate",
         "across_laws",

@@ -1,0 +1,136 @@
+"""Choose the placement of a scenario: each listed one is solved, or bounded from below, and the best is taken.
+
+Goal `loss`: along the designs of the target loss a cell runs from (N_i, D_i) to (N_i+1, D_i+1), N rising and D falling. A placement's cost
+rises with N and with D, so no design in the cell costs less than C(N_i, D_i+1). A placement whose every cell lies above an optimum that is
+solved cannot win, and is not solved. Goal `budget`: the least loss of all placements, each solved. Goals `params` and `tokens`: of the
+placements that are solved, those that are the cheapest for the size they give; the first-order condition is then that placement's own.
+
+Derivatives of the answer are those of the placement that is chosen (envelope theorem).
+"""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.scenario import Scenario
+from ..compiling import compiled
+from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.placements import decides, placements
+from ..model.roofline import can_serve
+from .curve import curve
+from .program import LOSS, Point, Rows
+from .solution import InfeasibleError
+
+__all__ = ["Chosen", "cheapest", "chosen"]
+
+_EDGES = np.concatenate([[-40.0], np.linspace(-12.0, 12.0, 1025), [40.0]])
+"""Ends of the cells, as coordinates of `curve`."""
+_SAME = 1e-9
+
+
+class Chosen(NamedTuple):
+    """The placement that was taken, and its optimum."""
+
+    scenario: Scenario
+    """with the placement given"""
+    rows: Rows
+    point: Point
+    listed: int
+    """placements that were compared"""
+    solved: int
+    """of them, those that were solved; a bound excludes the others"""
+    certified: bool
+    """whether no listed placement has a better optimum"""
+
+
+def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) -> Chosen:
+    """The placement with the best optimum; the scenario's own where none is to be chosen.
+
+    Args:
+        scenario: the question.
+        found: solves a scenario whose placement is given.
+
+    Raises:
+        InfeasibleError: no placement has an answer.
+
+    """
+    listed = placements(scenario)
+    if not decides(scenario):
+        return Chosen(scenario, *found(scenario), listed=1, solved=1, certified=True)
+    bounds = _least_costs(listed) if isinstance(scenario.goal, LossGoal) and not scenario.rl.decided else None
+    order = range(len(listed)) if bounds is None else np.argsort(bounds, kind="stable").tolist()
+    best, least, solved, refused = None, math.inf, 0, None
+    for i in order:
+        if bounds is not None and (bounds[i] >= least or (bounds[i] == math.inf and refused is not None)):
+            break
+        solved += 1
+        try:
+            rows, point = found(listed[i])
+        except InfeasibleError as error:
+            refused = error
+            continue
+        merit = _merit(scenario, listed, i, rows, point)
+        if merit < least:
+            best, least = (listed[i], rows, point), merit
+    if best is None:
+        assert refused is not None
+        raise InfeasibleError(f"none of {len(listed)} placements has an answer. {refused}", refused.status)
+    decided = not isinstance(scenario.goal, LossGoal | BudgetGoal)
+    return Chosen(*best, listed=len(listed), solved=solved, certified=not decided or len(listed) == 1)
+
+
+def _merit(scenario: Scenario, listed: Sequence[Scenario], i: int, rows: Rows, point: Point) -> float:
+    """What is least for the best placement: the cost, the loss, or how much cheaper another one serves the size that is found."""
+    if isinstance(scenario.goal, BudgetGoal):
+        return rows.value(LOSS, point.x)
+    design = Design(*(float(v) for v in design_of(listed[i], *(math.exp(v) for v in point.x))))
+    figures = rows.figures(design)
+    own = float(figures.cost.total) if figures.can_serve else math.inf
+    if isinstance(scenario.goal, LossGoal):
+        return own
+    excess = own / min(_costs(listed, design)) - 1
+    return max(excess, 0.0) if excess > _SAME else 0.0
+
+
+def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:
+    found = [Rows(s).figures(design) for s in listed]
+    return [float(f.cost.total) if f.can_serve else math.inf for f in found]
+
+
+def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
+    """The placement that serves a given design for the least cost, and how many were compared; the largest where none serves it."""
+    listed = placements(scenario)
+    if not decides(scenario):
+        return scenario, 1
+    costs = _costs(listed, design)
+    return listed[-1 if min(costs) == math.inf else int(np.argmin(costs))], len(listed)
+
+
+def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:
+    """A cost below which no design of the target loss can be served, of each placement; infinite where nothing fits."""
+    found = []
+    for s in listed:
+        leaves, tree = jax.tree.flatten(s.model_copy(update={"traffic": s.traffic.total(), "sources": {}}))
+        found.append(float(_least_cost(tree, np.array(leaves, float))))
+    return np.array(found)
+
+
+@compiled(structure=1)
+def _least_cost(tree: Hashable, leaves: Float[Array, " leaf"]) -> Float[Array, ""]:
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    places = jax.vmap(curve(scenario).place)(jnp.asarray(_EDGES))
+    n, d = jnp.exp(places.ln_n[:-1]), jnp.exp(places.ln_d[1:])
+    design = Design(
+        *jax.vmap(lambda n, d: jnp.stack(jnp.broadcast_arrays(*design_of(scenario, n, d))), out_axes=1)(n, d)
+    )
+    cost = jax.vmap(lambda *at: lifecycle_cost(scenario, Design(*at)).total)(*design)
+    served = jax.vmap(lambda n: can_serve(scenario, n))(n)
+    cost = jnp.where(served, cost, jnp.inf)
+    ordered = jnp.all(jnp.diff(places.ln_n) >= 0) & jnp.all(jnp.diff(places.ln_d) <= 0)
+    return jnp.where(ordered & ~jnp.any(jnp.isnan(cost)), jnp.min(cost), 0.0)
