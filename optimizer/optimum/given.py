@@ -55,14 +55,15 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     n, d, r = (float(v) for v in design)
     like = LossGoal(like_params=n, like_tokens=d, like_rl_tokens=r if scenario.rl.decided else None)
     best = solve(scenario.model_copy(update={"goal": like}), band=band, throw=False)
-    scenario, listed = cheapest(scenario, design)
+    asked = scenario
+    scenario, listed = cheapest(asked, design)
     rows = Rows(scenario)
     return described(
         scenario,
         rows,
         design,
         status=Status.GIVEN,
-        baseline=baseline_of(scenario, rows, ln_design(scenario, design)),
+        baseline=baseline_of(scenario, rows, ln_design(scenario, design), asked),
         band=best.band,
         certificate=lambda _: Certificate(math.nan, False, (), {}),
         best=best,

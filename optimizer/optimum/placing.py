@@ -25,7 +25,7 @@ from ..model.placements import decides, placements
 from ..model.roofline import can_serve
 from .curve import curve
 from .program import LOSS, Point, Rows
-from .solution import InfeasibleError
+from .solution import InfeasibleError, Status
 
 __all__ = ["Chosen", "cheapest", "chosen"]
 
@@ -37,6 +37,7 @@ _SAME = 1e-9
 class Chosen(NamedTuple):
     """The placement that was taken, and its optimum."""
 
+    asked: Scenario
     scenario: Scenario
     """with the placement given"""
     rows: Rows
@@ -46,7 +47,7 @@ class Chosen(NamedTuple):
     solved: int
     """of them, those that were solved; a bound excludes the others"""
     certified: bool
-    """whether no listed placement has a better optimum"""
+    """whether every listed placement was solved or bounded and none has a better optimum"""
 
 
 def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) -> Chosen:
@@ -62,10 +63,10 @@ def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) 
     """
     listed = placements(scenario)
     if not decides(scenario):
-        return Chosen(scenario, *found(scenario), listed=1, solved=1, certified=True)
+        return Chosen(scenario, scenario, *found(scenario), listed=1, solved=1, certified=True)
     bounds = _least_costs(listed) if isinstance(scenario.goal, LossGoal) and not scenario.rl.decided else None
     order = range(len(listed)) if bounds is None else np.argsort(bounds, kind="stable").tolist()
-    best, least, solved, refused = None, math.inf, 0, None
+    best, least, solved, refused, stopped = None, math.inf, 0, None, False
     for i in order:
         if bounds is not None and (bounds[i] >= least or (bounds[i] == math.inf and refused is not None)):
             break
@@ -73,16 +74,16 @@ def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) 
         try:
             rows, point = found(listed[i])
         except InfeasibleError as error:
-            refused = error
+            refused, stopped = error, stopped or error.status is Status.NOT_CONVERGED
             continue
         merit = _merit(scenario, listed, i, rows, point)
         if merit < least:
             best, least = (listed[i], rows, point), merit
     if best is None:
-        assert refused is not None
-        raise InfeasibleError(f"none of {len(listed)} placements has an answer. {refused}", refused.status)
-    decided = not isinstance(scenario.goal, LossGoal | BudgetGoal)
-    return Chosen(*best, listed=len(listed), solved=solved, certified=not decided or len(listed) == 1)
+        reason, status = ("", Status.INFEASIBLE) if refused is None else (f" {refused}", refused.status)
+        raise InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
+    compared = isinstance(scenario.goal, LossGoal | BudgetGoal) or len(listed) == 1
+    return Chosen(scenario, *best, listed=len(listed), solved=solved, certified=compared and not stopped)
 
 
 def _merit(scenario: Scenario, listed: Sequence[Scenario], i: int, rows: Rows, point: Point) -> float:
@@ -94,8 +95,10 @@ def _merit(scenario: Scenario, listed: Sequence[Scenario], i: int, rows: Rows, p
     own = float(figures.cost.total) if figures.can_serve else math.inf
     if isinstance(scenario.goal, LossGoal):
         return own
+    if own == math.inf:
+        return own
     excess = own / min(_costs(listed, design)) - 1
-    return max(excess, 0.0) if excess > _SAME else 0.0
+    return excess if excess > _SAME else 0.0
 
 
 def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:

@@ -129,9 +129,9 @@ class Certificate(NamedTuple):
     `reducible_loss` for l = L - E, where it is -d ln C* / d ln l = 1 / eN"""
 
     placements: int = 1
-    """placements that the deployment was chosen from, each solved or bounded"""
-    best_placement: bool = True
-    """whether none of the others is better; for goals `params` and `tokens` it is the cheapest for its size only"""
+    """placements that the deployment was chosen from"""
+    compared: bool = True
+    """whether each was solved or bounded; goals `params` and `tokens` compare them at one size only"""
 
     @property
     def sentence(self) -> str:
@@ -141,10 +141,13 @@ class Certificate(NamedTuple):
             if self.certified_global
             else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
         )
-        if not self.best_placement:
-            proof = f"the cheapest of {self.placements} placements for this size; at other sizes the others were not compared"
-        elif self.placements > 1:
-            proof += f"; best of {self.placements} placements, each solved or bounded"
+        if self.placements > 1:
+            others = (
+                ", each solved or bounded"
+                if self.compared
+                else " at this size; not all are solved or bounded at others"
+            )
+            proof = f"{proof if self.compared else 'not certified'}; best of {self.placements} placements{others}"
         held = f"; held by {', '.join(self.active_limits)}" if self.active_limits else ""
         return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
 

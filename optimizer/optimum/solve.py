@@ -29,14 +29,14 @@ from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of
 from ..model.fleet import Fleet, fleet_of
 from ..model.limits import limits_at
-from ..model.placements import placed_as
+from ..model.placements import decides, placed_as
 from ..model.quality import target_reducible_loss
 from .band import near_optimal
 from .best_of import best_of, is_convex
 from .decided import at_params, at_tokens
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
-from .placing import Chosen, chosen
+from .placing import Chosen, cheapest, chosen
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows, ln_design
 from .solution import (
     KKT_TOLERANCE,
@@ -175,7 +175,7 @@ def _solution(answer: Chosen, tolerance: float) -> Solution:
         rows,
         design,
         status=Status.OPTIMAL,
-        baseline=baseline_of(scenario, rows, found.x),
+        baseline=baseline_of(scenario, rows, found.x, answer.asked),
         band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
         certificate=lambda total: _certificate(answer, total),
         listed=answer.listed,
@@ -241,17 +241,17 @@ def _certificate(answer: Chosen, total_cost: float) -> Certificate:
     return Certificate(found.kkt_residual, certified, active, multipliers, answer.listed, answer.certified)
 
 
-def baseline_of(scenario: Scenario, rows: Rows, x: np.ndarray) -> Baseline:
+def baseline_of(scenario: Scenario, rows: Rows, x: np.ndarray, asked: Scenario) -> Baseline:
     """The design of least N D that reaches the law's part of the same loss, with the RL tokens of the policy (or of the optimum).
 
-    Its cost is NaN where no batch serves it.
+    It is served at the cheapest placement of its own where `asked` leaves that open; its cost is NaN where no batch serves it.
     """
     ln_loss = rows.value(LAW_LOSS, x)
     start = x.copy()
     start[:2] = scenario.law.ln_train_optimal(ln_loss)
     found = rows.minimise({PRETRAINING: 1.0}, {LAW_LOSS: ln_loss}, start, free=(0, 1), limits=False, close=True)
     design = _design(scenario, found.x)
-    figures = rows.figures(design)
+    figures = (Rows(cheapest(asked, design)[0]) if decides(asked) else rows).figures(design)
     return Baseline(design, figures.cost if figures.can_serve else LifecycleCost(*(math.nan,) * 4))
 
 
