@@ -19,7 +19,7 @@ from ..assumptions.numbers import human, parse_number, times
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
 from ..assumptions.scenario import Scenario
-from ..optimum.solution import Extrapolation
+from ..optimum.reach import Extrapolation
 from .blocks import Progress, reported
 
 __all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",

@@ -38,7 +38,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..model.outputs import SENSITIVE, units_of
-from ..optimum.solution import Extrapolation
+from ..optimum.reach import Extrapolation
 from ..optimum.solve import solve
 from .blocks import Progress, checked_outputs, solve_rows
 from .law_input import ACROSS, LAW, law_input

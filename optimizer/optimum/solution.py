@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..assumptions.law import Law
 from ..assumptions.naming import described, title
 from ..assumptions.numbers import percent, times
 from ..assumptions.scenario import Scenario
@@ -16,6 +15,7 @@ from ..model.limits import LimitAt
 from ..model.outputs import NEEDS, heading, units_of, written
 from ..model.placements import Placed
 from ..model.total import warnings
+from .reach import Extrapolation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ __all__ = [
     "Band",
     "Baseline",
     "Certificate",
-    "Extrapolation",
     "InfeasibleError",
     "Overtraining",
     "Solution",
@@ -150,37 +149,6 @@ class Certificate(NamedTuple):
             proof = f"{proof if self.compared else 'not certified'}; best of {self.placements} placements{others}"
         held = f"; held by {', '.join(self.active_limits)}" if self.active_limits else ""
         return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
-
-
-class Extrapolation(NamedTuple):
-    """How far the design lies outside the runs the law was fitted on: 1 is the edge, None where the fit's range is unknown."""
-
-    n_params: float | None
-    train_tokens: float | None
-    tokens_per_param: float | None
-
-    @classmethod
-    def of(cls, law: Law, n_params: float, train_tokens: float) -> "Extrapolation":
-        """Of a design under a law."""
-        edges = law.fitted_max_params, law.fitted_max_tokens, law.fitted_max_tokens_per_param
-        found = zip((n_params, train_tokens, train_tokens / n_params), edges, strict=True)
-        return cls(*(None if edge is None else value / edge for value, edge in found))
-
-    @property
-    def beyond(self) -> dict[str, float]:
-        """The known edges that are passed, by name, with the factor."""
-        named = zip(("parameters", "tokens", "tokens per parameter"), self, strict=True)
-        return {what: factor for what, factor in named if factor and factor > 1}
-
-    @property
-    def sentence(self) -> str:
-        """How far the design lies outside the runs its law was fitted on, wherever an answer is shown."""
-        if self.beyond:
-            passed = ", ".join(f"{what} {times(factor)} the largest of the fit" for what, factor in self.beyond.items())
-            return f"Extrapolation: {passed}. The law is a guess there; the band does not include its error."
-        if all(factor is None for factor in self):
-            return "The range of the law's fit is not on record: treat the answer as extrapolation."
-        return "Inside the range of the law's fit, as far as it is on record."
 
 
 class AcrossLaws(NamedTuple):

@@ -38,12 +38,12 @@ from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
 from .placing import Chosen, cheapest, chosen
 from .program import COST, LAW_LOSS, LOSS, PRETRAINING, Point, Rows, ln_design
+from .reach import Extrapolation
 from .solution import (
     KKT_TOLERANCE,
     Band,
     Baseline,
     Certificate,
-    Extrapolation,
     InfeasibleError,
     Overtraining,
     Solution,

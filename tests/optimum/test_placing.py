@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from optimizer.analysis.elasticities import elasticities
+from optimizer.analysis.placement import placement
 from optimizer.assumptions.library import load
+from optimizer.assumptions.problems import InputError
 from optimizer.model.cost import Design
 from optimizer.model.placements import placements
 from optimizer.optimum.batch import solve_batch
@@ -96,26 +99,27 @@ def test_a_batch_is_the_loop():
 
 
 @pytest.mark.parametrize(
-    ("active", "chip", "best", "least_saved"), [(8e9, "H100 SXM", 1.0, 0.1), (70e9, "H200 SXM", 4.0, 0.05)]
+    ("model", "chip", "best", "overcharged"),
+    [("Llama 3.1 8B", "H100 SXM", 1.0, 0.34), ("Llama 3 70B", "H200 SXM", 4.0, 0.19)],
 )
-def test_fewer_chips_than_the_domain_serve_a_small_model(active, chip, best, least_saved):
-    # Batches that memory holds: a replica of all 8 chips pays for exchange that a smaller one does not need.
-    base = load(
-        "frontier-moe-rack",
-        {
-            **BEST,
-            "law": "besiroglu",
-            "deployment.parallelism": "tensor",
-            "deployment.sparsity": 1.0,
-            "deployment.expert_share": None,
-            "deployment.batch": "optimal",
-            "deployment.target_tokens_per_second": None,
-            "money.serve_chip": {"name": chip, "precision": "bf16"},
-        },
-    )
-    design = Design(active, 15e12, 1e11)
-    chosen, given = cost(base, design), cost(base.update({"deployment.placement": "given"}), design)
-    assert chosen.placement.chips <= best
-    assert given.placement.chips == 8
-    serving = [float(s.cost.prefill + s.cost.decode) for s in (chosen, given)]
-    assert serving[1] / serving[0] > 1 + least_saved
+def test_what_eight_chips_overcharge(model, chip, best, overcharged):
+    # Decoding alone: the preset serves no input. Prefill favours fewer chips still.
+    found = placement(model, changes={"money.serve_chip": {"name": chip, "precision": "fp8"}})
+    design = Design(found.n_params, 15e12, 1e11)
+    given, chosen = (cost(found.scenario.update({"deployment.placement": how}), design) for how in ("given", "best"))
+    assert (given.placement.chips, chosen.placement.chips) == (8, best)
+    assert float(given.cost.decode / chosen.cost.decode) - 1 == pytest.approx(overcharged, abs=0.01)
+
+
+def test_other_questions_say_that_the_placement_is_open():
+    with pytest.raises(InputError, match="is chosen by solve, cost and solve_batch"):
+        elasticities(next(scenarios(1)))
+
+
+def test_a_size_that_is_decided_takes_the_cheapest_placement_and_is_not_certified():
+    scenario = next(scenarios(1)).update({"goal": {"kind": "params", "params": 3e10}})
+    best = solve(scenario)
+    same = cost(scenario, Design(*(float(v) for v in best.design)))
+    assert same.placement[:3] == best.placement[:3]
+    assert not best.certificate.certified_global
+    assert "not all are solved or bounded" in best.certificate.sentence
