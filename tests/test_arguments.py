@@ -90,7 +90,7 @@ ASKED = {
     },
     "table": {"name": "text"},
     "tornado": {"scenario": "scenario", "output": "text", "law": "laws", "over": "mapping", "progress": "progress"},
-    "wide": {"table": "frame", "across": "text", "values": "names"},
+    "wide": {"table": "frame", "across": "names", "values": "names"},
 }  # fmt: skip
 GOOD = {
     "laws": ["besiroglu"],

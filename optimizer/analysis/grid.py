@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..assumptions.arguments import FRAME, TEXT, Names, as_names, as_values, checks, names
+from ..assumptions.arguments import FRAME, Names, as_names, as_values, checks, names
 from ..assumptions.law_file import is_law_file, law_block
 from ..assumptions.numbers import human, parse_number, times
+from ..assumptions.paths import linked, paths_of
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
 from ..assumptions.scenario import Scenario
 from ..optimum.reach import Extrapolation
 from .blocks import Progress, reported
 
-__all__ = ["Axis", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",
+__all__ = ["Axis", "Over", "Row", "SizeTable", "Units", "axes_of", "bounded", "check_columns", "check_wide", "chosen",
            "column_of", "over_grid", "wide"]  # fmt: skip
 
 MOST_SHOWN = 60
@@ -32,6 +33,8 @@ MOST_ROWS = 100_000
 
 Axis = Iterable[object] | str | float | int | None
 """Values that an assumption takes in turn; a single value counts as one."""
+Over = Mapping[str, Axis] | Mapping[tuple[str, ...], Axis] | Mapping[str | tuple[str, ...], Axis]
+"""A grid: each axis is a dotted path with its values, or a tuple of paths that change together with a tuple for each value."""
 Row = dict[str, Any]
 Units = dict[str, str]
 
@@ -88,7 +91,9 @@ def over_grid(
             axes = {path: _read(v) for path, v in changes.items()}
             records.append({**axes, "status": "bad_input", "message": " ".join(error.problems)})
     _raise_where_nothing_fits(grid, combinations, bad)
-    names = list(dict.fromkeys([*grid, *(name for row in records for name in row if name != "message"), "message"]))
+    names = list(
+        dict.fromkeys([*paths_of(grid), *(name for row in records for name in row if name != "message"), "message"])
+    )
     columns = {}
     for name in names:
         cells = [row.get(name) for row in records]
@@ -114,51 +119,68 @@ def _farthest(reached: Sequence[Extrapolation]) -> str:
     return f"{found}; in rows whose law's fit has no range on record the answer is a guess" if unknown else found
 
 
-@checks(table=FRAME, across=TEXT, values=names("n_params"))
-def wide(table: pd.DataFrame, across: str, values: Names = ("n_params",)) -> SizeTable:
-    """One axis of a table as columns: "n_params: besiroglu", "n_params: hoffmann", one row for every combination of the other axes.
+@checks(table=FRAME, across=names("law"), values=names("n_params"))
+def wide(table: pd.DataFrame, across: Names, values: Names = ("n_params",)) -> SizeTable:
+    """Axes of a table as columns: "n_params: besiroglu", "n_params: hoffmann", one row for every combination of the other axes.
+
+    Args:
+        table: a table of `size_table` or `inverse_table`.
+        across: one axis, or several ("n_params: besiroglu, 20T"); paths that change together are one: "goal.like_params,law".
+        values: names of the columns to spread.
 
     Raises:
-        InputError: `across` is no axis of the table, or a value is no column of it.
+        InputError: `across` names no axis of the table, or a value is no column of it.
 
     """
     record = table.attrs.get(KEY, {})
     recipe = record.get("table", {})
     axes = [*recipe.get("over", {}), *(["n_params"] if recipe.get("kind") == "inverse" else [])]
-    check_wide(axes, [str(name) for name in table.columns], across, as_names(values))
-    values = list(dict.fromkeys(values))
+    across, values = list(dict.fromkeys(as_names(across))), list(dict.fromkeys(as_names(values)))
+    check_wide(axes, [str(name) for name in table.columns], across, values)
     units = table.attrs.get("units", {})
-    others = [axis for axis in axes if axis != across]
-    at = list(dict.fromkeys(table[across]))
-    labels = _labels(at)
+    others = paths_of(axis for axis in axes if axis not in across)
+    at = {axis: list(dict.fromkeys(_places(table, axis))) for axis in across}
+    labels = [_labels(places) for places in at.values()]
+    spots = zip(*([places.index(place) for place in _places(table, axis)] for axis, places in at.items()), strict=True)
+    heads = {
+        spot: ", ".join(label[i] for label, i in zip(labels, spot, strict=True))
+        for spot in itertools.product(*map(range, map(len, labels)))
+    }
     rows: dict[tuple[object, ...], Row] = {}
-    for record_row in table.to_dict("records"):
+    for record_row, spot in zip(table.to_dict("records"), spots, strict=True):
         key = tuple(record_row[axis] for axis in others)
         row = rows.setdefault(tuple(None if v != v else v for v in key), {axis: record_row[axis] for axis in others})
-        row.update({f"{name}: {labels[at.index(record_row[across])]}": record_row[name] for name in values})
-    names = [*others, *(f"{name}: {label}" for name in values for label in labels)]
+        row.update({f"{name}: {heads[spot]}": record_row[name] for name in values})
+    names = [*others, *(f"{name}: {head}" for name in values for head in heads.values())]
     result = SizeTable(pd.DataFrame.from_records(list(rows.values()), columns=names))
     result.attrs["units"] = {name: unit for name in names if (unit := units.get(name.partition(": ")[0])) is not None}
-    result.attrs[KEY] = {**record, "table": {**recipe, "wide": {"across": across, "values": list(values)}}}
+    spread = {"across": across, "values": values, "labels": labels}
+    result.attrs[KEY] = {**record, "table": {**recipe, "wide": spread}}
     return result
 
 
-def check_wide(axes: Sequence[str], columns: Sequence[str], across: str, values: Sequence[str]) -> None:
+def _places(table: pd.DataFrame, axis: str) -> list[tuple[object, ...]]:
+    """Where each row stands on an axis; what is left out is None, so that it is one place."""
+    cells = (table[path].tolist() for path in linked(axis))
+    return [tuple(None if v != v else v for v in place) for place in zip(*cells, strict=True)]
+
+
+def check_wide(axes: Sequence[str], columns: Sequence[str], across: Sequence[str], values: Sequence[str]) -> None:
     """Whether a table with these axes and columns can be spread; known before it is solved.
 
     Raises:
         InputError: as `wide`.
 
     """
-    problems = []
-    if across not in axes:
-        problems.append(
-            f"{shown(across)} is not an axis of the table{near_miss(across, axes)} Axes: {', '.join(axes) or 'none'}."
-        )
+    problems = [
+        f"{shown(axis)} is not an axis of the table{near_miss(axis, axes)} Axes: {', '.join(axes) or 'none'}."
+        for axis in across
+        if axis not in axes
+    ]
     problems += [
-        f"{shown(name)} is not a column to spread over {across}{near_miss(name, columns)}"
+        f"{shown(name)} is not a column to spread over {' and '.join(across)}{near_miss(name, columns)}"
         for name in values
-        if name not in columns or name in axes
+        if name not in columns or name in paths_of(axes)
     ]
     if problems:
         raise InputError(problems)
@@ -209,7 +231,7 @@ def chosen(table: SizeTable, columns: Names | None) -> SizeTable:
         return table
     known = [str(name) for name in table.columns]
     check_columns(known, columns)
-    axes = [axis for axis in table.attrs[KEY]["table"]["over"] if axis in known]
+    axes = [path for path in paths_of(table.attrs[KEY]["table"]["over"]) if path in known]
     kept = list(dict.fromkeys([*axes, *as_names(columns)]))
     result = SizeTable(table[kept])
     units = {name: unit for name, unit in table.attrs["units"].items() if name in kept}
@@ -217,15 +239,36 @@ def chosen(table: SizeTable, columns: Names | None) -> SizeTable:
     return result
 
 
-def axes_of(over: Mapping[str, Axis]) -> dict[str, list[Any]]:
-    """The axes as lists of plain data."""
-    grid = {}
-    for path, values in over.items():
-        found = as_values(values, MOST_ROWS + 1)
-        grid[str(path)] = [_plain(v) for v in found]
-    empty = [path for path, values in grid.items() if not values]
-    if empty:
-        raise InputError([f"{path} has no values to go over; give at least one." for path in empty])
+def axes_of(over: Over) -> dict[str, list[Any]]:
+    """The axes as lists of plain data; paths that change together have commas between, and each of their values is a list.
+
+    Raises:
+        InputError: an axis has no values, a value too few or too many parts, or a path is on two axes.
+
+    """
+    grid: dict[str, list[Any]] = {}
+    problems: list[str] = []
+    for key, values in over.items():
+        paths = linked(key if isinstance(key, str) else ",".join(key))
+        found, axis = as_values(values, MOST_ROWS + 1), ",".join(paths)
+        if len(paths) == 1:
+            grid[axis] = [_plain(v) for v in found]
+        else:
+            grid[axis] = [[_plain(part) for part in as_values(v)] for v in found]
+            problems += [
+                f"{axis} change together, so each value has {len(paths)} parts, got {shown(', '.join(map(str, v)))}; "
+                "write one for each path."
+                for v in grid[axis]
+                if len(v) != len(paths)
+            ]
+        if not found:
+            problems.append(f"{axis} has no values to go over; give at least one.")
+    paths = paths_of(grid)
+    problems += [
+        f"{path} is on the grid twice; keep it on one axis." for path in dict.fromkeys(paths) if paths.count(path) > 1
+    ]
+    if problems:
+        raise InputError(problems)
     return grid
 
 
@@ -237,7 +280,11 @@ def _plain(value: Any) -> Any:
 
 
 def _changes(grid: Mapping[str, Sequence[Any]], at: Sequence[int]) -> dict[str, Any]:
-    return {path: values[i] for (path, values), i in zip(grid.items(), at, strict=True)}
+    changes: dict[str, Any] = {}
+    for (axis, values), i in zip(grid.items(), at, strict=True):
+        paths = linked(axis)
+        changes |= zip(paths, values[i] if len(paths) > 1 else [values[i]], strict=True)
+    return changes
 
 
 def _refuse_what_fits_nowhere(scenario: Scenario, grid: dict[str, list[Any]]) -> None:
@@ -310,9 +357,13 @@ def _read(value: object) -> object:
         return _shown(value)
 
 
-def _labels(values: Sequence[object]) -> list[str]:
+def _labels(places: Sequence[tuple[object, ...]]) -> list[str]:
+    """What the places on an axis are called: with so many digits that no two are called alike."""
     for show in (human, lambda v: human(v, 8), repr):
-        labels = [show(v) if isinstance(v, float) else str(v) for v in values]
-        if len(set(labels)) == len(values):
+        labels = [
+            ", ".join(show(v) if isinstance(v, float) else "none" if v is None else str(v) for v in place)
+            for place in places
+        ]
+        if len(set(labels)) == len(places):
             break
     return labels

@@ -1,10 +1,11 @@
 """Models whose size is decided: how long to train them, and the traffic that would justify the size."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from ..assumptions.arguments import MAPPING, PROGRESS, Check, Names, Numbers, as_values, checks, names
+from ..assumptions.arguments import AXES, PROGRESS, Check, Names, Numbers, as_values, checks, names
 from ..assumptions.numbers import human, parse_number
+from ..assumptions.paths import paths_of
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, lifecycle_cost
@@ -13,7 +14,7 @@ from ..model.quality import loss
 from ..optimum.solution import InfeasibleError
 from ..optimum.solve import solve
 from .blocks import Progress
-from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid
+from .grid import Over, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid
 from .implied import ImpliedTraffic, design_of_size, implied_traffic, with_traffic
 
 __all__ = ["SIZES", "inverse_columns", "inverse_table"]
@@ -27,11 +28,11 @@ _SIZES = Check(
 )
 
 
-@checks(scenario=SCENARIO, n_params=_SIZES, over=MAPPING, columns=names("implied_tokens"), progress=PROGRESS)
+@checks(scenario=SCENARIO, n_params=_SIZES, over=AXES, columns=names("implied_tokens"), progress=PROGRESS)
 def inverse_table(
     scenario: Scenario,
     n_params: Numbers = SIZES,
-    over: Mapping[str, Axis] | None = None,
+    over: Over | None = None,
     *,
     columns: Names | None = None,
     progress: Progress | None = None,
@@ -69,7 +70,7 @@ def inverse_table(
 
 def inverse_columns(grid: Iterable[str]) -> list[str]:
     """The columns of an `inverse_table`, known before it is solved."""
-    return list(dict.fromkeys([*grid, *_row(math.nan), "message"]))
+    return list(dict.fromkeys([*paths_of(grid), *_row(math.nan), "message"]))
 
 
 def _sizes(n_params: Numbers) -> list[float]:

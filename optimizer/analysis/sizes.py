@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..assumptions.arguments import FLAG, MAPPING, NUMBER, PROGRESS, TEXT, Names, checks, names
+from ..assumptions.arguments import AXES, FLAG, NUMBER, PROGRESS, TEXT, Names, checks, names
+from ..assumptions.paths import paths_of
 from ..assumptions.problems import InputError
 from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
@@ -19,7 +20,7 @@ from ..optimum.solve import no_answer, solve
 from .against import AGAINST, prices_for
 from .against import against as compared
 from .blocks import Progress
-from .grid import Axis, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid, wide
+from .grid import Over, Row, SizeTable, Units, axes_of, bounded, check_columns, chosen, over_grid, wide
 from .inverse import inverse_table
 from .laws import with_laws
 
@@ -27,11 +28,11 @@ __all__ = ["default_grid", "rebuilt", "size_columns", "size_table"]
 
 
 @checks(
-    scenario=SCENARIO, over=MAPPING, columns=names("n_params"), band=NUMBER, against=TEXT, across_laws=FLAG, progress=PROGRESS
+    scenario=SCENARIO, over=AXES, columns=names("n_params"), band=NUMBER, against=TEXT, across_laws=FLAG, progress=PROGRESS
 )  # fmt: skip
 def size_table(
     scenario: Scenario,
-    over: Mapping[str, Axis] | None = None,
+    over: Over | None = None,
     *,
     columns: Names | None = None,
     band: float = 0.05,
@@ -44,7 +45,8 @@ def size_table(
     Args:
         scenario: the question that all rows share.
         over: dotted paths, each with its values: numbers, human numbers ("200T", "38%"), names, blocks as plain data, or None to leave
-            an optional field out. Every combination is solved; the last path varies fastest. `default_grid` when left out.
+            an optional field out. Every combination is solved; the last path varies fastest. Paths that change together are one axis:
+            {("goal.like_params", "traffic.output_tokens"): [("7B", "1T"), ("13B", "2T")]} has two rows. `default_grid` when left out.
         columns: names of the columns to keep in addition to those of the grid; all when left out.
         band: tolerance of the near-optimal band, as a share of the optimal cost.
         against: a list price to compare each row with, such as "GPT-5": six more columns, as in `optimizer.analysis.against`.
@@ -99,7 +101,7 @@ def size_table(
 def size_columns(scenario: Scenario, grid: Iterable[str]) -> list[str]:
     """The columns of a `size_table`, known before it is solved."""
     row = _answer(no_answer(scenario, math.nan, InfeasibleError("")))
-    return list(dict.fromkeys([*grid, *(name for name in row if name != "message"), "message"]))
+    return list(dict.fromkeys([*paths_of(grid), *(name for name in row if name != "message"), "message"]))
 
 
 def default_grid(scenario: Scenario) -> dict[str, list[object]]:

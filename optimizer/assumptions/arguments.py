@@ -15,6 +15,7 @@ from .numbers import parse_number
 from .problems import InputError, shown
 
 __all__ = [
+    "AXES",
     "FLAG",
     "FRAME",
     "MAPPING",
@@ -263,6 +264,15 @@ def _mapping(value: Any, _name: str) -> Any:
     return value
 
 
+def _axes(value: Any, _name: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    for key in value:
+        if not isinstance(key, str) and not (isinstance(key, tuple) and all(isinstance(path, str) for path in key)):
+            raise TypeError
+    return value
+
+
 def _callable(value: Any, _name: str) -> Any:
     if not callable(value):
         raise TypeError
@@ -274,6 +284,11 @@ WHOLE = Check("a whole number", "write 1024", _whole)
 SEED = Check("a whole number of 0 or more", "write 0", _seed)
 NUMBER = Check("a number", "write 0.05, 5% or 100B", _number)
 MAPPING = Check("a mapping", "write {'dotted.path': ...}, as in {'traffic.output_tokens': '200T'}", _mapping)
+AXES = Check(
+    "a mapping of dotted paths, or of tuples of them that change together",
+    "write {'dotted.path': [...]}, as in {'traffic.output_tokens': ['20T', '200T']}",
+    _axes,
+)
 PATH = Check("a path", "write 'folder/file'", _path)
 TEXT = instance_of(str, "write it in quotes", "text")
 FLAG = instance_of(bool, "write True or False", "True or False")

@@ -4,11 +4,11 @@ A path names no kind: `law.beta` is the field `beta` of whichever law has one. `
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .quantity import Assumption, Quantity, blocks_in
 
-__all__ = ["blocks_at", "declaration", "is_touched", "number_paths", "owner", "schema_paths"]
+__all__ = ["blocks_at", "declaration", "is_touched", "linked", "number_paths", "owner", "paths_of", "schema_paths"]
 
 
 @functools.cache
@@ -35,6 +35,21 @@ def number_paths(root: type[Assumption], prefix: str = "") -> frozenset[str]:
 def is_touched(path: str, changes: Mapping[str, object]) -> bool:
     """Whether a change names this path or a block around it."""
     return any(path == c or path.startswith((f"{c}.", f"{c}[")) for c in changes)
+
+
+def linked(axis: str) -> tuple[str, ...]:
+    """The paths of an axis of a grid: one, or several with commas between that change together.
+
+    >>> linked("law"), linked("goal.like_params, traffic.output_tokens")
+    (('law',), ('goal.like_params', 'traffic.output_tokens'))
+
+    """
+    return tuple(path.strip() for path in axis.split(","))
+
+
+def paths_of(grid: Iterable[str]) -> list[str]:
+    """Every path of the axes of a grid, in order: the columns that say where a row stands."""
+    return [path for axis in grid for path in linked(axis)]
 
 
 def blocks_at(root: type[Assumption], parents: Sequence[str]) -> tuple[type[Assumption], ...]:

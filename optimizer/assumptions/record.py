@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .naming import described, title
+from .paths import paths_of
 from .problems import InputError
 from .question import taken_as_given
 from .scenario import Scenario
@@ -92,7 +93,7 @@ def provenance(
 
     if not described(scenario):
         scenario = scenario.model_copy(update={"description": ""})  # it described what the scenario no longer is
-    varied = [*varied, *(table or {}).get("over", ())]
+    varied = [*varied, *paths_of((table or {}).get("over", ()))]
     record = {
         "title": title(scenario, varied=varied),
         "fixed": taken_as_given(scenario, varied),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .numbers import parse_number
-from .paths import blocks_at, declaration
+from .paths import blocks_at, declaration, linked
 from .problems import InputError, shown
 from .scenario import Scenario
 from .toml import plain_toml
@@ -43,11 +43,15 @@ def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
 def axes_given(given: Sequence[str]) -> dict[str, list[Any]]:
     """The grid that `--over PATH=VALUES` asks for: values with commas between, `LOW..HIGH:COUNT` spaced evenly in logarithms, or TOML.
 
+    Several paths with commas between are one axis, whose assumptions change together; each of its values has a colon between its parts.
+
     Raises:
         InputError: one sentence for every axis that cannot be read.
 
     >>> axes_given(["traffic.output_tokens=1T..100T:3", "law=besiroglu,hoffmann"])
     {'traffic.output_tokens': [1000000000000.0, 10000000000000.0, 100000000000000.0], 'law': ['besiroglu', 'hoffmann']}
+    >>> axes_given(["goal.like_params,traffic.output_tokens=7B:1T,13B:2T"])
+    {'goal.like_params,traffic.output_tokens': [['7B', '1T'], ['13B', '2T']]}
 
     """
     grid: dict[str, list[Any]] = {}
@@ -100,7 +104,7 @@ def _is_text(text: str) -> bool:
 
 
 def values_given(path: str, text: str) -> list[Any]:
-    """The values of an axis as typed: with commas between, `LOW..HIGH:COUNT`, or TOML.
+    """The values of an axis as typed: with commas between, `LOW..HIGH:COUNT`, or TOML; of linked paths, parts with colons between.
 
     Raises:
         ValueError: they cannot be read, or could be read in two ways.
@@ -108,7 +112,8 @@ def values_given(path: str, text: str) -> list[Any]:
     """
     if any(mark in text for mark in _TOML):
         return _toml(f"[{text}]")
-    if ".." in text:
+    paths = linked(path)
+    if ".." in text and len(paths) == 1:
         return _between(path, text)
     values = [value.strip() for value in text.split(",")]
     if "" in values:
@@ -121,7 +126,16 @@ def values_given(path: str, text: str) -> list[Any]:
         raise ValueError(
             f"{shown(text)} could be one number with thousands or several: write {plain}, or put a space behind each comma"
         )
-    return [_value(path, value) for value in values]
+    if len(paths) == 1:
+        return [_value(path, value) for value in values]
+    parts = [[part.strip() for part in value.split(":")] for value in values]
+    for value, found in zip(values, parts, strict=True):
+        if len(found) != len(paths):
+            raise ValueError(
+                f"{shown(value)} has {len(found)} {'part' if len(found) == 1 else 'parts'}, for {len(paths)} assumptions that change "
+                "together; put a colon between the parts of a value and commas between values, as 7B:1T,13B:2T"
+            )
+    return [[_value(*pair) for pair in zip(paths, found, strict=True)] for found in parts]
 
 
 def _between(path: str, text: str) -> list[float]:

@@ -34,7 +34,8 @@ def table(
         typer.Option(
             "--over",
             metavar="PATH=VALUES",
-            help="An axis, as in law=besiroglu,hoffmann or traffic.output_tokens=1T..1000T:7 (7 points). Repeatable.",
+            help="An axis, as in law=besiroglu,hoffmann or traffic.output_tokens=1T..1000T:7 (7 points). Paths with commas between change "
+            "together: goal.like_params,traffic.output_tokens=7B:1T,13B:2T. Repeatable.",
         ),
     ] = None,
     inverse: Annotated[
@@ -44,7 +45,9 @@ def table(
     columns: Annotated[
         str, typer.Option(help="Columns to keep in addition to the axes, with commas.", metavar="NAMES")
     ] = "",
-    wide: Annotated[str, typer.Option(help="Turn this axis into columns.", metavar="PATH")] = "",
+    wide: Annotated[
+        list[str] | None, typer.Option("--wide", help="Turn this axis into columns. Repeatable.", metavar="PATH")
+    ] = None,
     value: Annotated[
         str, typer.Option(help="Columns to spread over --wide, with commas.", metavar="NAMES")
     ] = "n_params",
@@ -140,7 +143,7 @@ def _tabulated(
     inverse: bool,
     sizes: str,
     columns: str,
-    wide: str,
+    wide: Sequence[str] | None,
     value: str,
     band: str,
     against: str,

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ..analysis.grid import SizeTable
 from ..assumptions.numbers import percent
+from ..assumptions.paths import paths_of
 from ..assumptions.record import HEADINGS, KEY
 from ..model.outputs import IMPLIED, NARROW, short, written
 from .files.agreement import Agreement
@@ -24,7 +25,7 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
     record, units = table.attrs[KEY], table.attrs["units"]
     recipe = record["table"]
     names = [str(name) for name in table.columns]
-    axes = [name for name in recipe["over"] if name in names]
+    axes = [name for name in paths_of(recipe["over"]) if name in names]
     labels = {name: _label(name) for name in names}
     notes = []
     if columns is None and not recipe.get("wide"):

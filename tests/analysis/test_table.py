@@ -47,6 +47,71 @@ def test_sardanas_command_line():
     assert 1 - row["savings"] == pytest.approx(0.9522, abs=5e-5)
 
 
+def test_sardanas_examples_are_three_rows_of_their_preset():
+    # Sardana et al. 2024, section 3: 7B for 100B tokens, 13B and 70B for 2T; the saving at 70B is a share of the optimum's cost there.
+    pairs = [("7B", "100B"), ("13B", "2T"), ("70B", "2T")]
+    table = size_table(load("sardana-2024"), {("goal.like_params", "traffic.output_tokens"): pairs})
+    assert table["goal.like_params"].tolist() == [7e9, 13e9, 70e9]
+    assert table["traffic.output_tokens"].tolist() == [1e11, 2e12, 2e12]
+    assert [f"{n / 1e9:.4g}" for n in table["n_params"]] == ["6", "6.969", "57.92"]
+    assert [f"{d / 1e12:.4g}" for d in table["train_tokens"][1:]] == ["1.248", "5.203"]
+    assert table["savings"][:2].round(4).tolist() == [0.0085, 0.1745]
+    assert round(1 / (1 - table["savings"][2]) - 1, 4) == 0.0133
+    assert {table.attrs["units"][name] for name in ("goal.like_params", "traffic.output_tokens")} == {
+        "parameters",
+        "tokens",
+    }
+    typed = axes_given(["goal.like_params,traffic.output_tokens=7B:100B,13B:2T,70B:2T"])
+    pd.testing.assert_frame_equal(table, size_table(load("sardana-2024"), typed))
+    pd.testing.assert_frame_equal(table, rebuilt(json.loads(json.dumps(table.attrs[KEY]))))
+    assert "each row its own goal.like_params" in table.attrs[KEY]["fixed"]["goal"]
+    spread = wide(table, "goal.like_params,traffic.output_tokens")
+    assert spread.columns.tolist() == ["n_params: 7B, 100B", "n_params: 13B, 2T", "n_params: 70B, 2T"]
+    assert spread.iloc[0].tolist() == table["n_params"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({("law", "rl.tokens"): [("hoffmann", "1T"), ("besiroglu",)]}, "each value has 2 parts, got 'besiroglu'"),
+        ({("law", "rl.tokens"): ["hoffmann"]}, "each value has 2 parts, got 'hoffmann'"),
+        ({("law", "rl.tokens"): [("hoffmann", "1T")], "law": "besiroglu"}, "law is on the grid twice"),
+        ({("law", "law"): [("hoffmann", "besiroglu")]}, "law is on the grid twice"),
+        ({("law", "rl.tokns"): [("hoffmann", "1T")]}, "rl.tokns is not a field"),
+    ],
+)
+def test_paths_that_change_together_have_a_part_each(lecture, over, sentence):
+    with pytest.raises(InputError, match=sentence):
+        size_table(lecture, over)
+
+
+def test_typed_parts_that_are_missing_are_counted():
+    with pytest.raises(InputError, match="'hoffmann' has 1 part, for 2 assumptions that change together"):
+        axes_given(["law,rl.tokens=besiroglu:1T,hoffmann"])
+
+
+def test_two_axes_as_columns(lecture):
+    over = {
+        "law": ["besiroglu", "hoffmann"],
+        "limits.max_params": [None, "90B"],
+        "traffic.output_tokens": ["20T", "200T"],
+    }
+    table = size_table(lecture, over)
+    spread = wide(table, ["limits.max_params", "law"], ["n_params", "status"])
+    heads = ["none, besiroglu", "none, hoffmann", "90B, besiroglu", "90B, hoffmann"]
+    assert spread.columns.tolist() == [
+        "traffic.output_tokens",
+        *(f"{v}: {h}" for v in ("n_params", "status") for h in heads),
+    ]
+    for law, limit, served in itertools.product(*over.values()):
+        row = solve(
+            lecture.update({"law": law, "limits.max_params": limit, "traffic.output_tokens": served}), throw=False
+        )
+        at = spread.set_index("traffic.output_tokens").loc[2e13 if served == "20T" else 2e14]
+        assert at[f"n_params: {limit or 'none'}, {law}"] == float(row.design.n_params)
+    pd.testing.assert_frame_equal(spread, rebuilt(json.loads(json.dumps(spread.attrs[KEY]))))
+
+
 def test_a_table_is_a_loop_of_solve_with_units(lecture):
     over = {"traffic.output_tokens": [2e13, 2e14], "law": ["besiroglu", "hoffmann"], "limits.max_params": [None, 6e10]}
     calls: list[tuple[int, int]] = []

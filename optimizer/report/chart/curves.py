@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human
+from ...assumptions.paths import linked
 from ...assumptions.problems import InputError
 from ...assumptions.record import KEY
 from ...model.outputs import heading, quantity_text, range_text, with_unit, written
@@ -172,14 +173,15 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
 
     """
     needs_frame(frame, ["status", output], "size_table")
-    paths, units = [*frame.attrs.get(KEY, {}).get("table", {}).get("over", {})], frame.attrs.get("units", {})
+    axes = [linked(axis) for axis in frame.attrs.get(KEY, {}).get("table", {}).get("over", {})]
+    paths, units = [path for axis in axes for path in axis], frame.attrs.get("units", {})
     rows = records(frame, [*paths, "status", output], "size_table")
     along = next((p for p in paths if len({r[p] for r in rows if _is_number(r[p])}) > 1), None)
     if along is None:
         raise InputError(
             ["the chart needs an assumption that takes two numbers or more; give one such, or read the table."]
         )
-    others = [p for p in paths if p != along]
+    others = [p for axis in axes if along not in axis for p in axis]  # paths linked with it change along the line
     unit = units.get(output, "1")
     drawn = [
         {

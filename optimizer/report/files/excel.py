@@ -11,6 +11,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from ...assumptions.library import sources
+from ...assumptions.paths import paths_of
 from ...assumptions.record import HEADINGS, caption, compact
 from ...assumptions.scenario import Scenario
 from .markup import units_of
@@ -84,7 +85,7 @@ def _table(made: _Book, frame: pd.DataFrame, record: dict[str, Any]) -> None:
             made.write(sheet, row, i, value, **shown)
         longest = 12 if numeric else max((len(str(v)) for v in cells), default=0)
         sheet.set_column(i, i, min(max(len(str(name)), len(unit), longest) + 2, 60))
-    axes = [axis for axis in record.get("table", {}).get("over", {}) if axis in frame.columns]
+    axes = [path for path in paths_of(record.get("table", {}).get("over", {})) if path in frame.columns]
     sheet.freeze_panes(2, len(axes))
     if len(frame):
         sheet.autofilter(1, 0, len(frame) + 1, frame.shape[1] - 1)  # from the units on, so that they are not sorted
