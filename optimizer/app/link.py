@@ -3,7 +3,7 @@
     ?preset=lecture-2026&v=1&traffic.output_tokens=5e%2B14&law.name=hoffmann
 
 `v` is the schema_version of the scenario; a link that names a preset and nothing else has none. A traffic table is one parameter: month,
-input and output of each row, compressed and in URL-safe base64. An empty value takes a path out.
+input and output of each row, compressed and in URL-safe base64. An empty value takes a path out. `pins` is one parameter too (`app.pins`).
 Links and uploads are not trusted: their size is limited, and neither may name a file of the machine that the app runs on.
 """
 
@@ -27,17 +27,21 @@ from ..assumptions.traffic_file import MAX_BYTES
 from ..assumptions.version import SCHEMA_VERSION, is_newer, version_problem
 
 __all__ = [
+    "LONGEST_VALUE",
+    "PINS",
     "PRESET",
     "TABLE",
     "VERSION",
     "Opened",
     "opened",
+    "packed",
     "parameters",
     "refuse_files",
+    "unpacked",
     "uploaded_scenario",
 ]
 
-PRESET, VERSION, TABLE, POSTERIOR = "preset", "v", "traffic.table", "law.posterior"
+PRESET, VERSION, TABLE, POSTERIOR, PINS = "preset", "v", "traffic.table", "law.posterior", "pins"
 MOST_PARAMETERS = 200
 LONGEST_VALUE = 20_000
 _VERSION = f"{VERSION} (the schema_version of the link)"
@@ -65,24 +69,24 @@ def _text(path: str, value: Any) -> str:
         return ""
     if path == TABLE:
         lines = (f"{m['month']},{m['input_tokens_per_day']!r},{m['output_tokens_per_day']!r}" for m in value)
-        return _packed("\n".join(lines))
+        return packed("\n".join(lines))
     if path == POSTERIOR:
-        return _packed(compact(value))
+        return packed(compact(value))
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _packed(text: str) -> str:
+def packed(text: str) -> str:
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
 
-def _unpacked(packed: str) -> str:
-    """The text of a parameter that `_packed` made; raises ValueError, zlib.error or binascii.Error where it made none."""
-    content = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
+def unpacked(text: str) -> str:
+    """The text of a parameter that `packed` made; raises ValueError, zlib.error or binascii.Error where it made none."""
+    content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     unpack = zlib.decompressobj()
-    text = unpack.decompress(content, MAX_BYTES).decode()
+    found = unpack.decompress(content, MAX_BYTES).decode()
     if not unpack.eof:
         raise ValueError("it is cut short or too long")
-    return text
+    return found
 
 
 class Opened(NamedTuple):
@@ -171,7 +175,7 @@ def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
     if given.get("traffic", "").strip():
         unread["traffic"] = "traffic is a block; give its fields, as traffic.growth."
     changes: dict[str, Any] = {
-        path: value or None for path, value in given.items() if path not in (PRESET, VERSION, *unread)
+        path: value or None for path, value in given.items() if path not in (PRESET, VERSION, PINS, *unread)
     }
     if changes.get(TABLE):
         try:
@@ -181,7 +185,7 @@ def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
             del changes[TABLE]
     if changes.get(POSTERIOR):
         try:
-            changes[POSTERIOR] = json.loads(_unpacked(changes[POSTERIOR]))
+            changes[POSTERIOR] = json.loads(unpacked(changes[POSTERIOR]))
         except (ValueError, RecursionError, zlib.error, binascii.Error):
             unread[POSTERIOR] = (
                 "law.posterior in the link cannot be read; copy the link again, or load the file of the law."
@@ -196,7 +200,7 @@ def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
 
 def _table(text: str) -> list[dict[str, Any]]:
     try:
-        cells = [line.split(",") for line in _unpacked(text).split("\n")]
+        cells = [line.split(",") for line in unpacked(text).split("\n")]
         return [
             {"month": month, "input_tokens_per_day": read, "output_tokens_per_day": written}
             for month, read, written in cells

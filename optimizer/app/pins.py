@@ -1,19 +1,20 @@
-"""Pins: named scenarios of a session to compare; they survive page switches, and one JSON file holds them all."""
+"""Pins: named scenarios of a session to compare; the link has what differs from their presets, and one JSON file holds them whole."""
 
+import binascii
 import json
+import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
 from ..assumptions.differences import plain_values
-from ..assumptions.library import load, presets
-from ..assumptions.naming import title
+from ..assumptions.library import presets
 from ..assumptions.problems import InputError, near_miss, shown
+from ..assumptions.record import compact
 from ..assumptions.scenario import Scenario
 from ..assumptions.version import SCHEMA_VERSION, version_problem
-from .controls import escaped
-from .link import refuse_files
-from .state import Question, question
+from .link import LONGEST_VALUE, PINS, opened, packed, parameters, refuse_files, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +23,9 @@ __all__ = [
     "Pin",
     "assumption_table",
     "file_of",
+    "link_of",
+    "linked",
     "pin",
-    "pin_control",
-    "pin_preset",
     "pins",
     "pins_in",
     "remove",
@@ -33,8 +34,11 @@ __all__ = [
 ]
 
 LONGEST_NAME = 60
+"""letters"""
 _KEYS = ("name", "preset", "scenario")
 MOST_BYTES = 1_000_000
+MOST_LETTERS = 8_000
+"""of the pins in a link; more stay in the session and in the file"""
 
 
 class Pin(NamedTuple):
@@ -148,6 +152,39 @@ def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
     pin(found, str(entry.get("name", "")), Pin(preset, Scenario.from_dict(plain)))
 
 
+def link_of(known: dict[str, Pin]) -> dict[str, str]:
+    """All pins as one query parameter: of each its name, its preset and what differs; none where there are no pins, or more than fit.
+
+    >>> link_of({})
+    {}
+
+    """
+    if not known:
+        return {}
+    text = packed(compact([[name, parameters(p.preset, p.scenario)] for name, p in known.items()]))
+    return {PINS: text} if len(text) <= MOST_LETTERS else {}
+
+
+def linked(given: Mapping[str, str]) -> tuple[dict[str, Pin], list[str]]:
+    """The pins of a link, and a sentence about each that cannot be read, which is left out."""
+    text, found, problems = given.get(PINS, ""), dict[str, Pin](), list[str]()
+    if not text or len(text) > LONGEST_VALUE:  # `opened` reports what is too long
+        return found, problems
+    try:
+        listed = [
+            (str(name), {str(k): str(v) for k, v in dict(link).items()}) for name, link in json.loads(unpacked(text))
+        ]
+    except (ValueError, TypeError, RecursionError, zlib.error, binascii.Error):
+        return found, [f"{PINS} in the link cannot be read; copy the link again, or upload the file of the pins."]
+    for i, (name, link) in enumerate(listed, 1):
+        asked = opened(link)
+        wrong = [*asked.notice, *asked.problems, *_name_problems(found, name)]
+        problems += [f"pin {i} of the link: {sentence}" for sentence in wrong]
+        if not wrong:
+            found[name.strip()] = Pin(asked.preset, asked.scenario)
+    return found, problems
+
+
 def assumption_table(known: dict[str, Pin]) -> "pd.DataFrame":
     """The assumptions in which pins differ: one row a dotted path, one column a pin, empty where a pin does not have the path.
 
@@ -182,39 +219,3 @@ def suggested(known: dict[str, Pin], name: str) -> str:
     """A name that is free: the one given, or the same with a number."""
     name = name[: LONGEST_NAME - 4] or "scenario"
     return next(t for t in (name, *(f"{name} {i}" for i in range(2, len(known) + 3))) if t not in known)
-
-
-def _called(asked: Question) -> str:
-    name = title(asked.scenario, most=1)
-    return name if len(name) <= LONGEST_NAME - 4 else f"{asked.scenario.name or asked.preset}, changed"
-
-
-def pin_control(asked: Question) -> None:
-    """Pin the current scenario under a name, from every page."""
-    box = st.popover("Pin", key="open.pins", on_change="rerun", help="keep this scenario to compare with")
-    if not box.open:
-        return
-    with box:
-        with st.form("pin_form", clear_on_submit=True, border=False):
-            name = suggested(pins(), _called(asked))
-            st.text_input("Name of the pin", key="pin_name", placeholder=name, max_chars=LONGEST_NAME)
-            st.form_submit_button("Pin this scenario", on_click=_pin_now, args=(name,), width="stretch")
-        st.caption(f"{len(pins())} pinned; the page Tables and Compare shows them side by side.")
-        for sentence in st.session_state.pop("pin_problems", ()):
-            st.error(escaped(sentence))
-
-
-def _pin_now(name: str) -> None:
-    now = question()
-    try:
-        pin(pins(), st.session_state.get("pin_name", "").strip() or name, Pin(now.preset, now.scenario))
-    except InputError as error:
-        st.session_state["pin_problems"] = error.problems
-
-
-def pin_preset(name: str) -> None:
-    """Pin an unchanged preset."""
-    try:
-        pin(pins(), suggested(pins(), name), Pin(name, load(name)))
-    except InputError as error:
-        st.session_state["pin_problems"] = error.problems

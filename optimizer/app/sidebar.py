@@ -11,7 +11,8 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from .controls import GROUPS, choice, escaped, fields, found, group, lever
 from .link import uploaded_scenario
-from .pins import pin_control, pins
+from .pinning import pin_control
+from .pins import pins
 from .state import LECTURE, Question, question
 
 __all__ = ["BASELINE", "baseline", "sidebar"]

@@ -16,7 +16,8 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
 from ..optimum.solution import Solution
-from .link import PRESET, opened, parameters
+from .link import PINS, PRESET, opened, parameters
+from .pins import Pin, link_of, linked, pins
 
 __all__ = ["LECTURE", "OPENING", "Question", "followed", "question", "write_link"]
 
@@ -40,6 +41,8 @@ class Question:
     """the parameters of a link that was not taken as it is, until something is changed"""
     written: dict[str, str] | None = None
     """the parameters that the address got last; others are a step back or forward in the browser"""
+    pinned: tuple[list[tuple[str, Pin]], dict[str, str]] = field(default_factory=lambda: ([], {}))
+    """the pins that were written last, and the parameter they were written as, which is not made again for every run"""
     moved: bool = False
     """whether this run began with a change"""
     placed: set[str] = field(default_factory=set)
@@ -112,7 +115,9 @@ class Question:
 def question() -> Question:
     """The question of this session; on the first run the one that the URL names."""
     if "question" not in st.session_state:
-        st.session_state["question"] = _opened(st.query_params.to_dict() or {PRESET: OPENING})
+        given = st.query_params.to_dict()
+        st.session_state["question"] = _opened(given or {PRESET: OPENING})
+        _pinned(st.session_state["question"], given)
     return st.session_state["question"]
 
 
@@ -126,6 +131,8 @@ def followed() -> Question:
             *(found.preset, found.scenario, found.pending, found.problems),
         )
         asked.notice, asked.link = found.notice, found.link
+        if given.get(PINS) != asked.written.get(PINS):  # pins that are too many for a link stay
+            _pinned(asked, given)
     asked.moved = False
     return asked
 
@@ -138,9 +145,20 @@ def _opened(given: dict[str, str]) -> Question:
     )
 
 
+def _pinned(asked: Question, given: Mapping[str, str]) -> None:
+    """Take the pins of a link."""
+    known, problems = linked(given)
+    pins().clear()
+    pins().update(known)
+    asked.notice = (*asked.notice, *problems)
+
+
 def write_link(asked: Question) -> None:
-    """Write the scenario into the URL; a link with refused parts is kept, so that it can be corrected there too."""
-    wanted = parameters(asked.preset, asked.scenario) if asked.link is None else asked.link
+    """Write the scenario and the pins into the URL; a link with refused parts is kept, so that it can be corrected there too."""
+    known = [*pins().items()]
+    if known != asked.pinned[0]:
+        asked.pinned = known, link_of(pins())
+    wanted = parameters(asked.preset, asked.scenario) | asked.pinned[1] if asked.link is None else asked.link
     asked.written = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

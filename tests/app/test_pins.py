@@ -3,14 +3,17 @@
 import json
 import math
 
+import pyarrow as pa
 import pytest
 
 from optimizer import InputError, load, presets, solve
 from optimizer.analysis.compare import bills, difference_table, valleys
-from optimizer.app.pins import Pin, assumption_table, file_of, pin, pins_in, remove, rename, suggested
+from optimizer.app.link import PINS, packed
+from optimizer.app.pins import Pin, assumption_table, file_of, link_of, linked, pin, pins_in, remove, rename, suggested
 from optimizer.assumptions.differences import same
 from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
+from optimizer.report.sentences import headline
 
 from .session import SMALL, opened, run, turned
 
@@ -68,6 +71,41 @@ def test_the_file_holds_every_preset_whole():
 def test_a_bad_file_is_reported(content, sentence):
     with pytest.raises(InputError, match=sentence):
         pins_in(content, "pins.json")
+
+
+def test_the_link_holds_what_differs():
+    known = pinned(*presets()) | {f"{n}, more & more %": Pin(n, load(n, {"traffic.share": 0.3})) for n in presets()}
+    back, problems = linked(link_of(known))
+    assert not problems
+    assert list(back) == list(known)
+    assert all(
+        same(back[name].scenario, known[name].scenario) and back[name].preset == known[name].preset for name in known
+    )
+    assert len(link_of(pinned(*presets()))[PINS]) < 50 * len(presets()), "a preset costs its name only"
+    many = {f"{i}": Pin(LECTURE, load(LECTURE, {"traffic.output_tokens": 1e14 * (1 + i / 7919)})) for i in range(600)}
+    assert link_of(many) == {}, "no address is that long"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("eNozMj", "cannot be read"),
+        (packed("[1]"), "cannot be read"),
+        (packed('[["a", 1]]'), "cannot be read"),
+        (packed('{"a": 1}'), "cannot be read"),
+        (packed('[["", {"preset": "lecture-2026"}]]'), "pin 1 of the link: a pin needs a name"),
+        (packed('[["a", {"preset": "lecture"}]]'), "pin 1 of the link: preset 'lecture' does not exist"),
+        (packed('[["a", {"pretraining.mfu": "38"}]]'), "pin 1 of the link: pretraining.mfu must lie in (0, 1], got 38"),
+        (packed('[["a", {"traffic.file": "/etc/passwd"}]]'), "pin 1 of the link: traffic.file names a file"),
+        (packed('[["a", {"pins": "eNozMj"}]]'), ""),
+    ],
+)
+def test_a_bad_pin_of_a_link_is_reported_and_the_rest_taken(text, sentence):
+    at = opened("compare", preset=SMALL, pins=text)
+    told = " ".join(block.value.replace("\\", "") for block in at.warning)
+    assert sentence in told
+    assert same(at.session_state["question"].scenario, load(SMALL))
+    assert list(at.session_state["pins"]) == ([] if sentence else ["a"])
 
 
 def test_two_pins_of_one_name_in_a_file_are_reported():
@@ -151,6 +189,8 @@ def test_pins_on_the_page_survive_other_pages():
     at.button(key="pin_preset").click()
     run(at)
     assert list(at.session_state["pins"]) == ["mine", SMALL]
+    other = opened("compare", **{path.replace(".", "__"): value for path, value in at.query_params.items()})
+    assert list(other.session_state["pins"]) == ["mine", SMALL], "the link holds the pins"
     best = solve(load(SMALL))
     assert float(best.design.n_params) in at.dataframe[0].value[SMALL].tolist()
     at.text_input(key="pin_rename.0").set_value(SMALL)
@@ -192,3 +232,62 @@ def test_many_pins_are_all_compared_and_a_dozen_drawn(lecture):
     assert not at.error
     assert len(at.multiselect(key="compare_drawn").value) == 11
     assert at.get("vega_lite_chart")
+
+
+CHARTS = ("valleys", "bills", "maps", "tornados")
+
+
+def drawn(at) -> dict[str, list[dict]]:
+    """The rows that each chart of the page draws, by the title of the chart."""
+    found = {}
+    for element in at.get("vega_lite_chart"):
+        spec = json.loads(element.proto.spec)
+        rows = [r for d in element.proto.datasets for r in pa.ipc.open_stream(d.data.data).read_all().to_pylist()]
+        found[spec["description"]] = rows
+    return found
+
+
+def test_two_pins_are_drawn_on_shared_axes_with_the_numbers_of_the_library():
+    more = load(LECTURE, {"traffic.output_tokens": "500T"})
+    at = opened("compare")
+    at.session_state["pins"] = {"base": Pin(LECTURE, load(LECTURE)), "more": Pin(LECTURE, more)}
+    run(at)
+    plans = {"base": solve(load(LECTURE)), "more": solve(more)}
+    assert not at.error
+    results = next(block.value for block in at.markdown if block.value.startswith("- **base**"))
+    for best in plans.values():
+        assert headline(best) in results.replace("\\", "")
+    charts = drawn(at)
+    assert len(charts) == len(CHARTS)
+    for title, rows in charts.items():
+        assert {r["plan"] for r in rows if "plan" in r} == set(plans), title
+    optima = {
+        r["plan"]: r["n"] for r in charts["Designs of equal loss and of equal cost"] if r.get("kind") == "optimum"
+    }
+    assert optima == {name: float(best.design.n_params) for name, best in plans.items()}
+    bases = {r["plan"]: r["base"] for r in charts["Tornado of over-training D*/20N*"] if "base" in r}
+    assert bases == pytest.approx({name: best.overtraining.vs_rule_of_20 for name, best in plans.items()})
+    heads = [str(header.value) for header in at.header]
+    assert heads.index("Cost curves and cost by phase") < heads.index("Outputs") < heads.index("Pins"), "results first"
+    at.selectbox(key="compare_reference").set_value("more")
+    at.selectbox(key="compare_output").set_value("n_params")
+    run(at)
+    assert at.selectbox(key="compare_other").value == "base"
+    assert "base / reference" in at.dataframe[0].value.columns
+    assert any(title.startswith("Tornado of active parameters") for title in drawn(at))
+    turned(at, "sources")
+    run(at)
+    turned(at, "compare")
+    run(at)
+    assert at.selectbox(key="compare_output").value == "n_params", "what was chosen survives a visit to another page"
+    assert at.selectbox(key="compare_reference").value == "more"
+
+
+def test_a_tornado_that_waits_to_be_asked_for_hides_nothing():
+    at = opened("compare")
+    at.session_state["pins"] = pinned(LECTURE, "frontier-moe-rack")
+    run(at)
+    assert [b.label for b in at.button if b.label == "Calculate"]
+    assert {"Outputs", "Pins", "Map and tornado of two"} <= {str(header.value) for header in at.header}
+    assert at.button(key="pin_remove.1")
+    assert at.selectbox(key="preset_to_pin")

@@ -120,7 +120,7 @@ def test_a_table_edited_by_hand_travels_in_the_link(visit):
     assert linked(page).traffic.kind == "table"
     other = visit(page.url)
     shows(other, wanted)
-    assert metrics(other) == metrics(page)
+    assert metrics(page).items() <= metrics(other).items(), "the other opens on a tab with more of them"
 
 
 @pytest.mark.parametrize(("query", "sentence"), [

@@ -6,7 +6,8 @@ from optimizer.analysis.compare import bills, difference_table, maps, tornados, 
 from optimizer.app import show
 from optimizer.app.answers import answer
 from optimizer.app.controls import escaped
-from optimizer.app.pins import LONGEST_NAME, Pin, assumption_table, file_of, pin_preset, pins, pins_in, remove, rename
+from optimizer.app.pinning import pin_preset
+from optimizer.app.pins import LONGEST_NAME, Pin, assumption_table, file_of, link_of, pins, pins_in, remove, rename
 from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.library import presets
@@ -15,6 +16,7 @@ from optimizer.model.outputs import SENSITIVE, heading
 from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report import chart
+from optimizer.report.sentences import headline
 
 MOST_DRAWN = 12
 
@@ -27,10 +29,12 @@ def page() -> None:
         _add()
         return
     _bar(known)
-    _results(known)
+    results = st.container()
     st.header("Pins")
     _list(known)
     _add()
+    with results:  # filled last: the page ends where a tornado waits to be asked for
+        _results(known)
 
 
 def _bar(known: dict[str, Pin]) -> None:
@@ -43,14 +47,25 @@ def _bar(known: dict[str, Pin]) -> None:
 
 
 def _results(known: dict[str, Pin]) -> None:
+    """What to build under each pin, the charts, and the tables of outputs and of causes."""
     plans = _answers(known)
-    answered = [name for name, best in plans.items() if best.status is Status.OPTIMAL]
+    answered = {name: best for name, best in plans.items() if best.status is Status.OPTIMAL}
     for name, best in plans.items():
         if name not in answered:
             show.problems([f"{name}: {best.message}"])
     if not answered:
         return
-    reference = st.selectbox("Reference", answered, key="compare_reference")
+    st.markdown("\n".join(f"- **{escaped(name)}**: {escaped(headline(best))}." for name, best in answered.items()))
+    reference = st.selectbox(
+        "Reference",
+        answered,
+        key="compare_reference",
+        help="the pin that others are divided by",
+        persist_state="session",
+    )
+    drawn = {name: answered[name] for name in _drawn([*answered])}
+    if drawn:
+        _side_by_side(drawn)
     frame = difference_table(plans, reference)
     st.header("Outputs")
     st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal.")
@@ -64,34 +79,38 @@ def _results(known: dict[str, Pin]) -> None:
         show.download(cause.astype(str), "assumptions", plans[reference].scenario)
     else:
         st.caption("No assumption differs." if len(known) > 1 else "Pin another scenario to compare with.")
+    _two(answered, reference)
+
+
+def _drawn(answered: list[str]) -> list[str]:
+    """The pins in the charts: all, or those that were chosen where they are many."""
+    if len(answered) <= MOST_DRAWN:
+        return answered
+    before = st.session_state.get("compare_drawn", answered[:MOST_DRAWN])
+    st.session_state["compare_drawn"] = [name for name in before if name in answered]  # pins are renamed and removed
+    return st.multiselect(
+        "Pins in the charts", answered, key="compare_drawn", max_selections=MOST_DRAWN,
+        help=f"the tables hold every pin, the charts at most {MOST_DRAWN}",
+    )  # fmt: skip
+
+
+def _side_by_side(plans: dict[str, Solution]) -> None:
+    """Cost curves and bills on shared axes."""
     st.header("Cost curves and cost by phase")
     st.caption(
         "Where thick stretches overlap, one size costs at most 5 % more than the optimum in each of those scenarios."
     )
-    if len(answered) > MOST_DRAWN:
-        before = st.session_state.get("compare_drawn", answered[:MOST_DRAWN])
-        st.session_state["compare_drawn"] = [
-            name for name in before if name in answered
-        ]  # pins are renamed and removed
-        answered = st.multiselect(
-            "Pins in the charts", answered, key="compare_drawn", max_selections=MOST_DRAWN,
-            help=f"the tables hold every pin, the charts at most {MOST_DRAWN}",
-        )  # fmt: skip
-    drawn = {name: plans[name] for name in answered}
-    if not drawn:
-        return
     left, right = st.columns(2)
     with left:
-        show.chart(chart.valleys, valleys(drawn))
+        show.chart(chart.valleys, valleys(plans))
     with right:
-        show.chart(chart.bills, bills(drawn))
-    _two(drawn, reference)
+        show.chart(chart.bills, bills(plans))
 
 
 def _two(plans: dict[str, Solution], reference: str) -> None:
     """Map and tornado of the reference and one other plan on shared axes."""
     others = [name for name in plans if name != reference]
-    if not others or reference not in plans:
+    if not others:
         return
     st.header("Map and tornado of two")
     left, right = st.columns(2)
@@ -158,6 +177,12 @@ def _list(known: dict[str, Pin]) -> None:
         row.text_input(f"Pin {i + 1}", key=key, max_chars=LONGEST_NAME, on_change=_rename, args=(name, key))
         row.button("Open", key=f"pin_open.{i}", on_click=_open, args=(pinned,), help="make it the current scenario")
         row.button("Remove", key=f"pin_remove.{i}", on_click=remove, args=(known, name))
+    held = (
+        "The link of this page holds the pins."
+        if link_of(known)
+        else "These pins are too many for a link; keep them as a file."
+    )
+    st.caption(held)
     st.download_button("All pins as JSON", lambda: file_of(known), "pins.json", "application/json", on_click="ignore")
 
 

@@ -172,10 +172,22 @@ def maps(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
     tooltip = tips(plan="plan", kind="design", size="size", tokens="training tokens")
+    # Plans of one law share a line of equal loss: the first plan's is wide, and stays in sight below the others.
+    width = alt.StrokeWidth(
+        "plan:N", scale=alt.Scale(domain=plans, range=[5.0, *[1.5] * (len(plans) - 1)]), legend=None
+    )
     layers = [
         alt.Chart(data(part))
-        .mark_line(strokeWidth=2, strokeDash=dash)
-        .encode(x=x, y=y, color=colour, detail=alt.Detail("line:N"), order=alt.Order("along:Q"), tooltip=tooltip)
+        .mark_line(strokeDash=dash)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            strokeWidth=width,
+            detail=alt.Detail("line:N"),
+            order=alt.Order("along:Q"),
+            tooltip=tooltip,
+        )
         for kind, dash in (("equal loss", [1, 0]), ("equal cost", [6, 4]))
         if (part := [r for r in drawn if r["kind"] == kind])
     ]
