@@ -16,6 +16,7 @@ from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seco
 from ..model.outputs import units_of
 from ..model.replica import balance_batch, cache_bytes, drain_seconds, memory_batch, replica, step_time
 from ..model.total import placed, total_params
+from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point
 
 if TYPE_CHECKING:
@@ -125,23 +126,6 @@ def domain_points(s: Placement, domains: Iterable[float] = DOMAINS) -> "pd.DataF
         domain = s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips}))
         records += _sweep(domain, "deployment.chips", [chips]).to_dict("records")
     return _frame(records)
-
-
-def chip_comparison(s: Placement) -> "pd.DataFrame":
-    """The same model on every chip of data/hardware.csv that has a price, at the same precision, each in its own scale-up domain.
-
-    Returns:
-        As the sweeps, first column `chip`, cheapest decode first; a chip without the precision or the memory has the reason instead.
-
-    """
-    names = [r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]]
-    precision = s.scenario.money.serve_chip.precision
-    frame = _sweep(s, "money.serve_chip", [{"name": name, "precision": precision} for name in names])
-    units, frame = frame.attrs["units"], frame.drop(columns="serve_chip")
-    frame.insert(0, "chip", names)
-    frame = frame.sort_values("usd_per_mtok_decode", ignore_index=True, kind="stable")
-    frame.attrs["units"] = units
-    return frame
 
 
 def pipeline_points(s: Placement, stages: Iterable[float] = STAGES) -> "pd.DataFrame":

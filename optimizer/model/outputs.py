@@ -121,6 +121,7 @@ _DECLARED = (
     Output("fewest_chips_replica", "chips of a replica there", "per replica", "chips", kind="whole"),
     Output("batch", "batch", "batch", "sequences", kind="whole"),
     Output("target_tokens_per_second", "speed asked for", "asked for", "tokens/s"),
+    Output("usd_per_chip_hour", "price of a chip", "chip", "USD/h"),
     Output("chips", "chips", "chips", "chips", kind="whole"),
     Output("pipeline_stages", "pipeline stages", "stages", "stages"),
     Output("weight_bytes_per_stage", "weights per stage", "weights", "bytes"),

@@ -58,7 +58,8 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
     same = [
         c
         for c in columns
-        if c in ("memory_share", "usd_per_mtok_prefill") and len({_cell(c, row[c], units) for row in answered}) == 1
+        if c in ("memory_share", "usd_per_mtok_prefill", "offer")
+        and len({_cell(c, row[c], units) for row in answered}) == 1
     ]
     shown = [
         Column(short(c), _unit(c, units), [_cell(c, row[c], units) for row in records], c in units)
@@ -92,7 +93,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
         "capacity": "Capacity: replicas and chips for users who decode at once, and the smallest number of chips that does",
         "batch": "Batch: larger ones are slower for each user and cheaper",
         "speed": "Latency against cost: the cheapest point at which every user sees a speed",
-        "chips": "Chips: the same model and precision on each, cheapest first",
+        "chips": "Chips: the same model on each at its cheapest placement, under one offer",
         "domain": "Scale-up domain: all chips of one domain",
         "pipeline": "Pipeline stages: memory per stage, not time",
         "context": "Context, at the batch that memory holds; beyond the wall above, reading the cache takes longer than computing",

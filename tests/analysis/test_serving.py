@@ -12,10 +12,12 @@ from scipy.optimize import brentq
 
 from optimizer import InputError
 from optimizer.analysis import serving
-from optimizer.analysis.placement import operating_point, placement
+from optimizer.analysis.chips import chip_comparison, chip_frontier
+from optimizer.analysis.placement import misfits, operating_point, placement
 from optimizer.analysis.serving import POINTS, context_wall, fast_mode, key_figures
 from optimizer.assumptions.tables import rows
 from optimizer.evidence.claims import claims
+from optimizer.model.placements import placements
 from optimizer.model.replica import memory_batch, replica, step_time
 
 
@@ -55,16 +57,30 @@ def test_every_sweep_has_numbers_and_units(rack):
         assert set(numeric) <= set(frame.attrs["units"]), name
 
 
-def test_every_chip_is_compared_as_if_it_were_chosen(rack):
-    frame = POINTS["chips"](rack)
-    answered = frame[frame["does_not_fit"] == ""]
-    assert set(frame["chip"]) == {r["chip"] for r in rows("hardware") if r["usd_per_chip_hour"]}
-    assert answered["usd_per_mtok_decode"].is_monotonic_increasing
-    for row in answered.to_dict("records"):
-        chip = {"name": row["chip"], "precision": rack.scenario.money.serve_chip.precision}
-        alone = operating_point(rack._replace(scenario=rack.scenario.update({"money.serve_chip": chip})))
-        assert {name: row[name] for name in alone} == alone
-    assert frame.loc[frame["chip"] == "A100-80GB SXM", "does_not_fit"].item().startswith("money.serve_chip names A100")
+def test_every_chip_is_compared_under_one_offer_at_its_cheapest_placement(rack):
+    frame = chip_comparison(rack)
+    assert frame["chip"].tolist() == [r["chip"] for r in rows("hardware") if r["hbm_bytes_per_second"]]
+    assert set(frame["offer"]) == {"on-demand"}
+    reasons = dict(zip(frame["chip"], frame["does_not_fit"], strict=True))
+    assert reasons["GB300 NVL72"] == "no on-demand price on record"
+    for row in frame[frame["does_not_fit"] == ""].to_dict("records"):
+        assert row["price_year"] >= "2024"
+        chip = {name: row[name] for name in ("precision", "usd_per_chip_hour")} | {"name": row["chip"]}
+        change = {"money.serve_chip": chip, "deployment.placement": "best", "deployment.chips": None}
+        listed = [rack._replace(scenario=s) for s in placements(rack.scenario.update(change))]
+        costs = [operating_point(at)["usd_per_mtok_decode"] for at in listed if not misfits(at)]
+        assert row["usd_per_mtok_decode"] == pytest.approx(min(costs), rel=1e-12)
+
+
+def test_no_point_of_a_chips_frontier_is_slower_and_costlier_than_another_placement(rack):
+    frame = chip_frontier(rack, "3-year rental, 25% upfront")
+    assert {"GB300 NVL72", "B200 SXM", "MI355X"} <= set(frame["chip"])
+    assert "TPU v5e" not in set(frame["chip"])
+    for _, points in frame.groupby("chip"):
+        assert (np.diff(points["tokens_per_second_per_user"]) > 0).all()
+        assert (np.diff(points["usd_per_mtok_decode"]) > 0).all()
+    with pytest.raises(InputError, match="did you mean 'on-demand'"):
+        chip_frontier(rack, "on demand")
 
 
 def test_a_larger_batch_is_cheaper_and_slower(rack):

@@ -22,6 +22,7 @@ from optimizer import (
     solve,
     tornado,
 )
+from optimizer.analysis.chips import chip_frontier
 from optimizer.analysis.compare import bills, maps, tornados, valleys
 from optimizer.analysis.placement import placement
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
@@ -58,6 +59,7 @@ def frames():
         "frontier": frontier(s),
         "cost_against_params": cost_curve(solve(s.update({"limits.max_params": "200B"}))),
         "latency_against_cost": batch_points(placement("Llama 3.1 8B")),
+        "chip_frontier": chip_frontier(placement("Llama 3.1 8B")),
         "cost_by_phase": cost_phases(solve(s)),
         "monthly_traffic": monthly_tokens(load("open-weights-8b")),
         "staircase": staircase(s),

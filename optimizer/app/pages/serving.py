@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from optimizer.analysis.chips import OFFERS, chip_comparison, chip_frontier
 from optimizer.analysis.placement import Placement, operating_point, placement, placement_of
 from optimizer.analysis.serving import POINTS, batch_points, key_figures
 from optimizer.app import show
@@ -14,6 +15,7 @@ from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.outputs import written
+from optimizer.report.chart import chip_frontier as chip_chart
 from optimizer.report.chart import latency_against_cost
 from optimizer.report.chart.theme import capital
 
@@ -26,7 +28,7 @@ TABLES = {
     "speed": "Speed: the cheapest operating point for each speed per user",
     "context": "Context: memory and cost against the length of a sequence",
     "cache": "Cache tiers: where prefixes are kept, and the cost",
-    "chips": "Chips: the same model and precision on each chip, cheapest first",
+    "chips": "Chips: the same model on each chip at its cheapest placement, under one offer",
     "pipeline": "Pipeline: memory and cost against the number of stages",
     "attention": "Attention: cost when each step reads a part of the context",
     "domain": "Scale-up domain: cost against the number of chips in the domain",
@@ -107,7 +109,11 @@ def _unit(name: str, unit: str) -> str:
 
 
 def _sweep(s: Placement, name: str) -> None:
-    frame: pd.DataFrame = POINTS[name](s)
+    offer = OFFERS[0]
+    if name == "chips":
+        offer = st.selectbox("Price of a chip", OFFERS, key="serving_offer", persist_state="session")
+        show.chart(chip_chart, chip_frontier(s, offer), operating_point(s), scenario=s.scenario)
+    frame: pd.DataFrame = chip_comparison(s, offer) if name == "chips" else POINTS[name](s)
     show.table(frame, TABLES[name])
     if name == "cache":
         cheapest = ", ".join(f"{tier} for {time}" for time, tier in frame.attrs["cheapest"].items())

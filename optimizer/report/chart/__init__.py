@@ -5,6 +5,7 @@
     size_table(size_table(s, {...}))         draws(draws(s))
     band_against_law(ensemble(s))            cost_against_params(cost_curve(best))   cost_by_phase(cost_phases(best))
     monthly_traffic(monthly_tokens(s))       latency_against_cost(batch_points(placement(...)))
+    chip_frontier(chip_frontier(placement(...)))
     staircase(staircase(s))                  design_map(design_map(best))
     valleys(valleys({...}))                  bills(bills({...}))
     maps(maps({...}))                        tornados(tornados({...}))
@@ -20,13 +21,14 @@ from .curves import fan, frontier, size_table
 from .fit import isoloss, residuals
 from .plan import cost_against_params, cost_by_phase, monthly_traffic
 from .ranges import band_against_law, regret_heat_map
-from .serving import latency_against_cost
+from .serving import chip_frontier, latency_against_cost
 from .spread import draws
 from .why import design_map, staircase
 
 __all__ = [
     "band_against_law",
     "bills",
+    "chip_frontier",
     "cost_against_params",
     "cost_by_phase",
     "design_map",

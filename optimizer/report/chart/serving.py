@@ -1,23 +1,24 @@
-"""What speed costs: the operating points of one model on one chip."""
+"""What speed costs: the operating points of one model on one chip, and on every chip."""
 
 import math
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from ...assumptions.numbers import human
 from ...model.outputs import heading, quantity_text
 from .drawing import Drawing, Drawn, data, finished
-from .marks import tips
+from .marks import series_legend, tips, touched
 from .rows import records, some
 from .scales import output_axis, scale
-from .theme import ACCENT, MAIN
+from .theme import ACCENT, COLOURS, DASHES, MAIN, QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-__all__ = ["latency_against_cost"]
+__all__ = ["chip_frontier", "latency_against_cost"]
 
 _POINTS = ["batch", "tokens_per_second_per_user", "usd_per_mtok_decode", "memory_share", "waits_for"]
 
@@ -82,5 +83,89 @@ def latency_against_cost(
         f"Curve of decode cost against speed per user, from {ends}."
         + (f" The scenario's own point: {mine[0]['speed_text']} for {mine[0]['price_text']}." if mine else ""),
         height=300,
+        dark=dark,
+    )
+
+
+_CHIP_POINTS = [
+    "chip", "offer", "precision", "chips", "parallelism", "pipeline_stages", "batch", "tokens_per_second_per_user", "usd_per_mtok_decode"
+]  # fmt: skip
+
+
+@Drawn
+def chip_frontier(frame: "pd.DataFrame", own: "Mapping[str, Any] | None" = None, *, dark: bool = False) -> Drawing:
+    """Decode cost against speed per user of every chip; chips that are the cheapest at some speed have a colour and a name.
+
+    Args:
+        frame: what `chip_frontier` of the analyses returns.
+        own: the operating point of the scenario, marked by a ring.
+        dark: colours of a dark page.
+
+    """
+    rows = some(
+        records(frame, _CHIP_POINTS, "chip_frontier"), "chip_frontier, with a chip that has a price and the memory"
+    )
+    speed, price = "tokens_per_second_per_user", "usd_per_mtok_decode"
+    first, least = (
+        {},
+        math.inf,
+    )  # the chips of the common envelope, fastest first, with the speed from which each is the cheapest
+    for r in sorted(rows, key=lambda r: (-r[speed], r[price])):
+        if r[price] < least:
+            least, first[r["chip"]] = r[price], r[speed]
+    best = sorted(first, key=lambda chip: first[chip])[: len(COLOURS) - 1]
+    looks = dict(zip(best, [(c, d) for c, d in zip(COLOURS, DASHES, strict=True) if c != QUIET], strict=False))
+
+    def point(r: "Mapping[str, Any]") -> dict[str, Any]:
+        stages = "" if r["pipeline_stages"] == 1 else f", {human(r['pipeline_stages'])} stages"
+        return {
+            "speed": r[speed],
+            "price": r[price],
+            "chip": r["chip"],
+            "place": f"{human(r['chips'])} x {r['parallelism']}{stages}, {r['precision']}, batch {human(r['batch'], 3)}",
+            "price_text": quantity_text(r[price], "USD/Mtok"),
+            "speed_text": quantity_text(r[speed], "tokens/s"),
+        }
+
+    drawn = [point(r) for r in rows]
+    mine = [{"speed": own[speed], "price": own[price]}] if own and math.isfinite(own[price]) else []
+    along, ticks = scale([r["speed"] for r in drawn + mine])
+    around, prices = scale([r["price"] for r in drawn + mine])
+    x = alt.X("speed:Q", scale=along, axis=output_axis(speed, "tokens/s", ticks))
+    y = alt.Y("price:Q", scale=around, axis=output_axis(price, "USD/Mtok", prices))
+    shown = tips(chip="chip", place="placement", speed_text=heading(speed), price_text=heading(price))
+    others = [r for r in drawn if r["chip"] not in looks]
+    layers = []
+    if others:
+        quiet = alt.Chart(data(others)).encode(x=x, y=y, detail=alt.Detail("chip:N"), tooltip=shown)
+        layers += [quiet.mark_line(color=QUIET, strokeWidth=1, opacity=0.6), touched(quiet, 60)]
+    named = alt.Chart(data([r for r in drawn if r["chip"] in looks])).encode(
+        x=x,
+        y=y,
+        color=alt.Color(
+            "chip:N",
+            scale=alt.Scale(domain=best, range=[looks[chip][0] for chip in best]),
+            legend=series_legend(3),
+        ),
+        strokeDash=alt.StrokeDash(
+            "chip:N", scale=alt.Scale(domain=best, range=[looks[chip][1] for chip in best]), legend=None
+        ),
+        tooltip=shown,
+    )
+    layers += [named.mark_line(strokeWidth=2.5), touched(named, 60)]
+    if mine:
+        layers.append(
+            alt.Chart(data(mine))
+            .mark_point(filled=False, color=ACCENT, size=260, strokeWidth=3, opacity=1)
+            .encode(x=alt.X("speed:Q"), y=alt.Y("price:Q"))
+        )
+    return finished(
+        layers,
+        "Decode cost against speed per user, every chip",
+        f"prices: {rows[0]['offer']}; grey: chips that are the cheapest at no speed"
+        + ("; ring: the scenario's own point" if mine else ""),
+        f"Curves of decode cost against speed per user for {len({r['chip'] for r in rows})} chips. Cheapest from slow to fast: "
+        f"{', '.join(best)}.",
+        height=340,
         dark=dark,
     )

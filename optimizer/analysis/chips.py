@@ -1,0 +1,153 @@
+"""Every chip with a price under one offer, on one chart: cost of a decoded token against the speed that a user sees.
+
+A chip's curve is the lower envelope over its placements (`model.placements`) and batches: no other placement of the chip is both faster
+and cheaper. Prices are those of one offer, so that an on-demand hour is not compared with an hour of a three-year rental.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..assumptions.hardware import PRECISIONS
+from ..assumptions.problems import InputError, near_miss
+from ..assumptions.speed import load_factor
+from ..assumptions.tables import rows
+from ..model.outputs import units_of
+from ..model.placements import placements
+from ..model.replica import memory_batch, replica, step_time
+from ..model.roofline import batch_size
+from .placement import MILLION, Placement, misfits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OFFERS", "chip_comparison", "chip_frontier"]
+
+OFFERS = ("on-demand", "3-year rental, 25% upfront", "owned TCO neocloud", "owned TCO hyperscaler")
+"""Offers that several chips have a price for."""
+BATCHES = 48
+_WIDER = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int8": ("int8", "bf16"), "bf16": ("bf16",)}
+"""A precision, and the wider ones that a chip without it serves at."""
+
+
+def _offered(offer: str) -> dict[str, Mapping[str, str]]:
+    """The price row of each chip under an offer: that of data/hardware.csv, else the first of data/hardware_prices.csv."""
+    found: dict[str, Mapping[str, str]] = {}
+    for r in rows("hardware"):
+        if r["usd_per_chip_hour"] and r["price_offer"] == offer:
+            found[r["chip"]] = {"usd": r["usd_per_chip_hour"], "as_of": r["price_as_of"]}
+    for r in rows("hardware_prices"):
+        if r["offer"] == offer and r["usd_per_chip_hour"]:
+            found.setdefault(r["chip"], {"usd": r["usd_per_chip_hour"], "as_of": r["as_of"]})
+    return found
+
+
+def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Placement], str]]:
+    """Each chip: what its rows begin with, its placements, and why it has none."""
+    if offer not in OFFERS:
+        raise InputError([f"offer {offer!r} is unknown{near_miss(offer, OFFERS)} Offers: {', '.join(OFFERS)}."])
+    priced, wanted = _offered(offer), s.scenario.money.serve_chip.precision
+    any_place = s.scenario.update({"deployment.placement": "best", "deployment.chips": None})
+    found = []
+    for r in rows("hardware"):
+        if not r["hbm_bytes_per_second"]:
+            continue
+        head = {"chip": r["chip"], "offer": offer}
+        if r["chip"] not in priced:
+            found.append((head, [], f"no {offer} price on record"))
+            continue
+        usd, year = priced[r["chip"]]["usd"], priced[r["chip"]]["as_of"][:4]
+        has = [p for p in _WIDER[wanted] if p in PRECISIONS and r[f"{p}_flops_per_second"]]
+        head |= {"usd_per_chip_hour": float(usd), "price_year": year}
+        if not has:
+            found.append((head, [], f"no {wanted} peak on record"))
+            continue
+        chip = {"name": r["chip"], "precision": has[0], "usd_per_chip_hour": float(usd)}
+        moved = any_place.update({"money.serve_chip": chip})
+        head["precision"] = has[0]
+        found.append((head, [s._replace(scenario=p) for p in placements(moved)], ""))
+    return found
+
+
+def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
+    """Speed and cost of a placement at the deployment's own batch, or at all that its memory holds; none where not one sequence fits."""
+    r, d = replica(s.scenario, s.n_params), s.scenario.deployment
+    most = float(memory_batch(r) if whole else batch_size(s.scenario, r))
+    if misfits(s) or not most >= 1:
+        return []
+    batch = np.geomspace(1.0, most, BATCHES) if whole else np.array([most])
+    speed = np.asarray(r.kept_tokens / step_time(r, batch).total)
+    cost = MILLION * float(r.usd_per_second) / (batch * speed) / float(load_factor(s.scenario))
+    place = {
+        "chips": float(d.chips_on(s.scenario.money.serve_chip)),
+        "parallelism": d.parallelism,
+        "pipeline_stages": float(d.pipeline_stages),
+    }
+    figures = ("batch", "tokens_per_second_per_user", "tokens_per_second_per_chip", "usd_per_mtok_decode")
+    points = np.stack([batch, speed, batch * speed / place["chips"], cost], axis=1).tolist()
+    return [{**place, **dict(zip(figures, p, strict=True))} for p in points]
+
+
+def _envelope(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The points that no other is both faster and cheaper than, slowest first."""
+    kept, least = [], np.inf
+    for p in sorted(points, key=lambda p: (-p["tokens_per_second_per_user"], p["usd_per_mtok_decode"])):
+        if p["usd_per_mtok_decode"] < least:
+            least = p["usd_per_mtok_decode"]
+            kept.append(p)
+    return kept[::-1]
+
+
+def chip_frontier(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
+    """Decode cost against speed per user of every chip, each at its best placement.
+
+    Args:
+        s: a model; its chip's precision is asked of every chip, and a chip without it serves at the next wider one.
+        offer: one of `OFFERS`; chips without such a price are left out.
+
+    Returns:
+        One row for each point of a chip's envelope: chip, offer, usd_per_chip_hour, price_year, precision, chips (of a replica and stage),
+        parallelism, pipeline_stages, batch, tokens_per_second_per_user, tokens_per_second_per_chip, usd_per_mtok_decode.
+
+    Raises:
+        InputError: the offer is unknown.
+
+    Limits: batches are those that memory holds, on a grid of 48 from 1; the roofline's own limits hold (docs/serving.md).
+
+    """
+    records = [
+        {**head, **p}
+        for head, found, _ in _on_chips(s, offer)
+        for p in _envelope([q for at in found for q in _points(at, whole=True)])
+    ]
+    return _frame(records)
+
+
+def chip_comparison(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
+    """The same model on every chip under one offer, in the order of data/hardware.csv.
+
+    Args:
+        s: a model; see `chip_frontier`. Its batch, or the speed it promises, holds on every chip.
+        offer: one of `OFFERS`.
+
+    Returns:
+        One row a chip with its cheapest placement, columns as in `chip_frontier`, or the reason in `does_not_fit`.
+
+    """
+    records = []
+    for head, found, reason in _on_chips(s, offer):
+        points = [q for at in found for q in _points(at, whole=False)]
+        best = min(points, key=lambda p: p["usd_per_mtok_decode"], default={})
+        if found and not best:
+            reason = "no placement within one scale-up domain has the memory or the speed"
+        records.append({**head, **best, "does_not_fit": reason})
+    return _frame(records)
+
+
+def _frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["units"] = units_of(frame, "USD")
+    return frame
