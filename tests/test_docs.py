@@ -32,8 +32,8 @@ def test_the_readme_shows_every_command():
     assert shown == {command.name or command.callback.__name__ for command in main.registered_commands}
 
 
-ELSEWHERE = ("app", "sweep")
-"""Commands that wait for a browser or for files; test_app.py and test_sweep.py run them."""
+ELSEWHERE = ("app", "mcp", "sweep")
+"""Commands that wait for a browser, a client or files; test_app.py, test_mcp.py and test_sweep.py run them."""
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] not in ELSEWHERE])

@@ -11,6 +11,7 @@ from .app import app
 from .cost import cost
 from .fit import fit
 from .implied import implied
+from .mcp import mcp
 from .presets import presets
 from .prices import prices
 from .reproduce import reproduce
@@ -48,6 +49,7 @@ for command in (
     implied,
     prices,
     app,
+    mcp,
 ):
     main.command()(command)
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,6 +32,7 @@ __all__ = [
     "complain",
     "error_object",
     "names_of",
+    "number",
     "records",
     "reporting_errors",
     "scenario_with",
@@ -67,8 +68,10 @@ _BROKEN_PIPE = 141
 _CANNOT_WRITE = 74
 
 
-def scenario_with(name: str, settings: Sequence[str] | None, problems: list[str]) -> "Scenario":
-    """The scenario with --set applied.
+def scenario_with(
+    name: str | dict[str, Any], settings: Sequence[str] | Mapping[str, Any] | None, problems: list[str]
+) -> "Scenario":
+    """The scenario of a name, or that plain data describes, with --set applied: as typed, or as plain data by dotted path.
 
     Raises:
         InputError: `problems`, which earlier options left, and those of the name and of --set.
@@ -76,12 +79,13 @@ def scenario_with(name: str, settings: Sequence[str] | None, problems: list[str]
     """
     from ..assumptions.library import load
     from ..assumptions.problems import InputError
+    from ..assumptions.scenario import Scenario
     from ..assumptions.typed import changes_given
 
     problems = [*problems]
-    changes = changes_given(settings or [], problems)
+    changes = settings if isinstance(settings, Mapping) else changes_given(settings or [], problems)
     try:
-        found = load(name, changes)
+        found = load(name, changes) if isinstance(name, str) else Scenario.from_dict(name, changes)
     except InputError as error:
         raise InputError([*problems, *error.problems]) from None
     if problems:
@@ -101,6 +105,17 @@ def tolerance(band: str, problems: list[str]) -> float:
         problems.append(f"--band {error}.")
         return 0.05
     return found
+
+
+def number(option: str, given: str | float | None, unit: str, problems: list[str]) -> float | None:
+    """The number of an option, None where none is given; a sentence is added to `problems` where it cannot be read."""
+    from ..assumptions.numbers import parse_number
+
+    try:
+        return None if given in ("", None) else parse_number(given, unit)
+    except ValueError as error:
+        problems.append(f"{option} {error}.")
+        return None
 
 
 def names_of(text: str) -> list[str] | None:

@@ -12,14 +12,16 @@ from ._common import (
     Band,
     ScenarioName,
     Settings,
+    number,
     reporting_errors,
     scenario_with,
     show,
     show_json,
     tolerance,
 )
+from .solve import plain
 
-__all__ = ["cost"]
+__all__ = ["amounts", "cost"]
 
 
 def cost(
@@ -42,37 +44,23 @@ def cost(
     with reporting_errors(json_):
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
-        from ..assumptions.numbers import parse_number
         from ..assumptions.problems import InputError
         from ..optimum.given import cost as cost_of
         from ..optimum.given import design_from
 
         problems: list[str] = []
         within = tolerance(band, problems)
-
-        def number(option: str, text: str, unit: str) -> float | None:
-            try:
-                return parse_number(text, unit) if text else None
-            except ValueError as error:
-                problems.append(f"{option} {error}.")
-                return None
-
-        amounts = (
-            number("--params", params, "parameters"),
-            number("--tokens", tokens, "tokens"),
-            number("--flops", flops, "FLOP"),
-            number("--rl-tokens", rl_tokens, "tokens"),
-        )
+        given = amounts(params, tokens, flops, rl_tokens, problems)
         question = scenario_with(scenario, set_, problems)
         try:
-            design = design_from(question, *amounts)
+            design = design_from(question, *given)
         except InputError as error:
             raise InputError([*problems, *error.problems]) from None
         offers = prices_for(question, against or [])
         found = cost_of(question, design, band=within)
         offered = [compare(found, price) for price in offers]
         if json_:
-            show_json(found.to_dict() | ({"against": [offer.to_dict() for offer in offered]} if offers else {}))
+            show_json(plain(found, None, offered if offers else None))
             return
         from ..report.text import solution_text
 
@@ -81,3 +69,24 @@ def cost(
             from ..report.prices_text import against_text
 
             show(against_text(offered))
+
+
+def amounts(
+    params: str | float,
+    tokens: str | float,
+    flops: str | float,
+    rl_tokens: str | float,
+    problems: list[str],
+    *,
+    dashes: bool = True,
+) -> list[float | None]:
+    """N, D, pre-training compute and R, None where one is not given; sentences about what is no number go to `problems`."""
+    given = (
+        ("params", params, "parameters"),
+        ("tokens", tokens, "tokens"),
+        ("flops", flops, "FLOP"),
+        ("rl_tokens", rl_tokens, "tokens"),
+    )
+    return [
+        number(f"--{name.replace('_', '-')}" if dashes else name, value, unit, problems) for name, value, unit in given
+    ]

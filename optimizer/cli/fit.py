@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._common import AsJson, reporting_errors, show, show_json, write
 
-__all__ = ["fit"]
+if TYPE_CHECKING:
+    from ..evidence.fitted import Fit
+
+__all__ = ["fit", "plain", "runs_of"]
 
 
 def fit(
@@ -44,21 +47,15 @@ def fit(
     Example: overtrain fit --example sardana --out law.toml
     """
     with reporting_errors(json_):
-        from ..assumptions.problems import InputError, near_miss
+        from ..assumptions.problems import InputError
         from ..evidence.fit import fit as fitted
         from ..evidence.fitted import FORMS
-        from ..evidence.runs import example_runs
         from ..report.files.atomic import check_place, write_atomically
         from ..report.fit_text import fit_text
         from ..report.terminal import progress
 
         problems: list[str] = []
-        if bool(runs) == bool(example):
-            problems.append("give the CSV file of your runs, or --example NAME, and not both.")
-        if example and example not in example_runs():
-            problems.append(
-                f"--example {example!r} is unknown{near_miss(example, example_runs())} Examples: {', '.join(example_runs())}."
-            )
+        table = runs_of(runs, example, problems)
         if form not in (*FORMS, "both"):
             problems.append(f"--form must be {', '.join(FORMS)} or both, got {form!r}.")
         fixed, chosen, columns = (
@@ -75,7 +72,7 @@ def fit(
         if problems:
             raise InputError(problems)
         found = fitted(
-            example_runs()[example] if example else runs,
+            table,
             [*FORMS] if form == "both" else form,
             tied=tied, fixed=fixed, bootstrap=bootstrap, where=chosen, columns=columns, label=label, seed=seed,
             progress=progress("fitting"),
@@ -83,13 +80,32 @@ def fit(
         if out:
             write_atomically(Path(out), found.to_toml().encode())
         if json_:
-            from .. import __version__
-
-            show_json(found.to_dict() | {"version": __version__})
+            show_json(plain(found))
             return
         show(fit_text(found))
         if out:
             write(f"The {found.recommended} law is in {out}: overtrain solve --set law={out}\n")
+
+
+def runs_of(runs: str, example: str, problems: list[str]) -> str | Path:
+    """The table of runs; sentences about what names none go to `problems`."""
+    from ..assumptions.problems import InputError
+    from ..evidence.runs import example_named
+
+    if bool(runs) == bool(example):
+        problems.append("give the CSV file of your runs, or --example NAME, and not both.")
+    try:
+        return example_named(example) if example else runs
+    except InputError as error:
+        problems += [f"--example {problem}" for problem in error.problems]
+        return runs
+
+
+def plain(found: "Fit") -> dict[str, Any]:
+    """A fit as one JSON object."""
+    from .. import __version__
+
+    return found.to_dict() | {"law": found.law(), "version": __version__}
 
 
 def _pairs(option: str, given: Sequence[str] | None, problems: list[str]) -> dict[str, str]:

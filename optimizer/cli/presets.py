@@ -1,12 +1,12 @@
 """`overtrain presets`: the scenarios of the package."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ._common import AsJson, reporting_errors, show, show_json, write
 
-__all__ = ["presets"]
+__all__ = ["plain", "presets"]
 
 
 def presets(
@@ -24,7 +24,7 @@ def presets(
         from ..assumptions.library import presets as names
 
         if json_:
-            show_json(load(name).to_dict() if name else {preset: load(preset).description for preset in names()})
+            show_json(plain(name))
             return
         if name:
             write(preset_text(name))
@@ -34,3 +34,11 @@ def presets(
         found = [load(preset) for preset in names()]
         show(grid(["preset", "what it stands for"], [(s.name, s.description) for s in found], text_columns=2))
         write("Solve one with: overtrain solve NAME. Start your own with: overtrain presets NAME > my.toml\n")
+
+
+def plain(name: str = "") -> dict[str, Any]:
+    """A preset as one JSON object; without a name, what each stands for."""
+    from ..assumptions.library import load
+    from ..assumptions.library import presets as names
+
+    return load(name).to_dict() if name else {preset: load(preset).description for preset in names()}

@@ -1,5 +1,8 @@
 """`overtrain solve`: the optimal design of a scenario."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from ._common import (
@@ -19,7 +22,14 @@ from ._common import (
     tolerance,
 )
 
-__all__ = ["solve"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..analysis.against import Against as Compared
+    from ..assumptions.scenario import Scenario
+    from ..optimum.solution import Solution
+
+__all__ = ["answer", "plain", "solve"]
 
 
 def solve(
@@ -34,26 +44,12 @@ def solve(
     Example: overtrain solve --set traffic.output_tokens=500T --band 10%
     """
     with reporting_errors(json_):
-        from ..analysis.against import against as compare
-        from ..analysis.against import prices_for
-        from ..analysis.laws import expert_laws, with_laws
-        from ..optimum.solve import Status
-        from ..optimum.solve import solve as solve_scenario
-
         problems: list[str] = []
         within = tolerance(band, problems)
-        question = scenario_with(scenario, set_, problems)
-        offers = prices_for(question, against or [])
-        best = solve_scenario(question, band=within, throw=False)
-        solved = best.status is Status.OPTIMAL
-        spread = expert_laws(question) if solved else None
-        best = with_laws(best, spread)
-        found = [compare(best, price) for price in offers] if solved else []
+        best, spread, found = answer(scenario_with(scenario, set_, problems), within, against)
+        solved = best.status.name == "OPTIMAL"
         if json_:
-            also: dict[str, object] = {"message": best.message} if best.message else {}
-            if spread is not None:
-                also["expert_laws"] = records(spread)
-            show_json(best.to_dict() | also | ({"against": [offer.to_dict() for offer in found]} if offers else {}))
+            show_json(plain(best, spread, found))
         elif solved:
             from ..report.text import solution_text
 
@@ -70,3 +66,38 @@ def solve(
             if not json_:
                 complain(best.status.name.lower().replace("_", " "), [best.message])
             raise typer.Exit(1)
+
+
+def answer(
+    question: "Scenario", band: float, against: Sequence[str] | None = None
+) -> "tuple[Solution, pd.DataFrame | None, list[Compared] | None]":
+    """The solution, the optimum under every law of experts, and the comparison with each list price.
+
+    No laws: one of dense models, or no solution. No comparison: None where none was asked for, [] where there is no solution.
+    """
+    from ..analysis.against import against as compare
+    from ..analysis.against import prices_for
+    from ..analysis.laws import expert_laws, with_laws
+    from ..optimum.solve import Status
+    from ..optimum.solve import solve as solve_scenario
+
+    offers = prices_for(question, against or [])
+    best = solve_scenario(question, band=band, throw=False)
+    solved = best.status is Status.OPTIMAL
+    spread = expert_laws(question) if solved else None
+    best = with_laws(best, spread)
+    return best, spread, ([compare(best, price) for price in offers] if solved else []) if offers else None
+
+
+def plain(
+    best: "Solution", spread: "pd.DataFrame | None" = None, compared: "list[Compared] | None" = None
+) -> dict[str, Any]:
+    """A solution and what is shown with it as one JSON object."""
+    found: dict[str, Any] = best.to_dict()
+    if best.message:
+        found["message"] = best.message
+    if spread is not None:
+        found["expert_laws"] = records(spread)
+    if compared is not None:
+        found["against"] = [offer.to_dict() for offer in compared]
+    return found

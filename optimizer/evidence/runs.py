@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..assumptions.numbers import human, parse_number
-from ..assumptions.problems import DataError, near_miss, read_text, shown
+from ..assumptions.problems import DataError, InputError, near_miss, read_text, shown
 from ..assumptions.tables import data_folder
 from .columns import LOSSES, NAT, UNITS, columns_of, listed, plain, quantity_of
 from .isoflop import minima_sentence
@@ -32,7 +32,7 @@ from .isoflop import minima_sentence
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Runs", "example_runs", "read_runs"]
+__all__ = ["Runs", "example_named", "example_runs", "read_runs"]
 
 MAX_CSV_BYTES = 20_000_000
 FLOPS_PER_PARAM_TOKEN = 6.0
@@ -85,6 +85,19 @@ def example_runs() -> dict[str, Path]:
     """The tables of published runs that come with the package, by name."""
     folder = data_folder().joinpath("runs")
     return {f.name.removesuffix(".csv"): Path(str(f)) for f in sorted(folder.iterdir(), key=lambda f: f.name)}
+
+
+def example_named(name: str) -> Path:
+    """The table of an example.
+
+    Raises:
+        InputError: there is no such example.
+
+    """
+    known = example_runs()
+    if name not in known:
+        raise InputError([f"{name!r} is unknown{near_miss(name, known)} Examples: {', '.join(known)}."])
+    return known[name]
 
 
 def read_runs(
