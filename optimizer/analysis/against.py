@@ -6,8 +6,9 @@
     break-even     T* = (pre-training + RL) / (P - S): the lifetime tokens from which the own model is cheaper
     margin         1 - W / P
 
-T is what the scenario serves. The design is held: with other traffic another one would be best. Nothing here says that the models are
-equally good.
+T is what the scenario serves, discounted with the bills where money.discount_rate is above 0: W is then the constant price per token that
+pays for them. List prices are held over the life. The design is held: with other traffic another one would be best. Nothing here says
+that the models are equally good.
 
 Where a provider charges for writing to its cache and the scenario has cache hits, all input that was not read from the cache is billed as
 written to it. Above the threshold of a long-context price (`prompt_tokens`), its multipliers apply.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.numbers import parse_number
+from ..assumptions.present import levelled_demand
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.tables import rows
@@ -168,7 +170,7 @@ def blended(scenario: Scenario, price: Price, prompt_tokens: float = 0.0) -> flo
     3.175
 
     """
-    read, cached, written = (float(v) for v in scenario.traffic.demand())
+    read, cached, written = (float(v) for v in levelled_demand(scenario))
     if read + written <= 0:
         raise InputError([_UNSERVED])
     _, input_times, output_times = price.long_context if prompt_tokens > price.long_context[0] else (0.0, 1.0, 1.0)
@@ -228,7 +230,11 @@ def against(best: Solution, price: Price, prompt_tokens: float = 0.0) -> Against
     offered = blended(scenario, price, prompt_tokens)
     training = float(best.cost.pretraining) + float(best.cost.rl)
     whole, serving = best.usd_per_mtok
-    tokens = break_even_tokens(training, offered, serving)
+    # Levelled costs count discounted tokens; the break-even is in tokens served.
+    read, _, written = (float(v) for v in scenario.traffic.demand())
+    counted = levelled_demand(scenario)
+    later = (read + written) / float(counted.input_tokens + counted.output_tokens)
+    tokens = later * break_even_tokens(training, offered, serving)
     months = len(scenario.traffic.by_month())
     return Against(price, offered, whole, serving, tokens, tokens / months if months else math.nan, 1 - whole / offered)
 

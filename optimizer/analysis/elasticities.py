@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.arguments import checks
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
+from ..assumptions.present import as_paid
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
@@ -65,7 +66,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     if isinstance(scenario.goal, BudgetGoal):
         held += tuple(name for name in rows.useful if rows.value(name, ln_design(scenario, best.design)) > -_HELD)
     active = tuple(rows.names.index(name) for name in held)
-    asked = scenario.model_copy(update={"sources": {}, "traffic": scenario.traffic.total()})
+    asked = as_paid(scenario).model_copy(update={"sources": {}})
     leaves, tree = jax.tree.flatten(asked)
     x = ln_design(scenario, best.design)
     objective = rows.names.index(COST if spent else LOSS)
@@ -78,9 +79,9 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
         slopes = np.full_like(direct.T, np.nan)
     by_path = dict(zip((path for path, _, _ in asked.quantities()), slopes, strict=True))
     if asked.traffic is not scenario.traffic:
-        through = total_slopes(scenario.traffic).T @ np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
-        paths = (f"traffic.{path}" for path, _, _ in scenario.traffic.quantities())
-        by_path |= {path: slope for path, slope in zip(paths, through, strict=True) if path != "traffic.peak_to_mean"}
+        through = np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
+        slopes = total_slopes(scenario).items()
+        by_path |= {path: slope @ through for path, slope in slopes if path != "traffic.peak_to_mean"}
     declared = list(scenario.quantities())
     theta = np.array([value for _, _, value in declared], float)
     frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(ELASTIC))

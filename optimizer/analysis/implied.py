@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human, parse_number
+from ..assumptions.present import paid_demand, undiscounted
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
@@ -171,16 +172,17 @@ def design_of_size(scenario: Scenario, n_params: float) -> Design:
 
 
 def with_traffic(scenario: Scenario, implied: ImpliedTraffic) -> Scenario:
-    """The scenario with the implied traffic in place of its own, as lifetime totals of expected tokens."""
-    read, cached, _ = (float(v) for v in scenario.traffic.demand())
+    """The scenario with the implied traffic in place of its own, as lifetime totals of expected tokens as they are paid."""
+    read, cached, written = (float(v) for v in paid_demand(scenario))
     return scenario.update(
         {
             "traffic": {
                 "kind": "total",
-                "input_tokens": implied.input_tokens,
-                "output_tokens": implied.output_tokens,
+                "input_tokens": implied.scale * read,
+                "output_tokens": implied.scale * written,
                 "cache_hit_share": cached / read if read else 0.0,
-            }
+            },
+            **undiscounted(scenario),
         }
     )
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from ..assumptions.numbers import parse_number
 from ..assumptions.paths import declaration, schema_paths
+from ..assumptions.present import undiscounted, weighted_days
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
@@ -169,12 +170,13 @@ def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:
 
 
 def total_traffic(scenario: Scenario) -> Scenario:
-    """The same question with its forecast as lifetime totals, which is all that the optimum depends on."""
+    """The same question with its forecast as lifetime totals as they are paid, which is all that the optimum depends on."""
     if isinstance(scenario.traffic, TotalTraffic):
         return scenario
-    read, written = (float(v) for v in scenario.traffic.stated())
+    read, written = (float(v) for v in scenario.traffic.stated(weighted_days(scenario)))
     kept = {k: v for k, v in scenario.traffic.to_dict().items() if k in TotalTraffic.model_fields and k != "kind"}
-    return scenario.update({"traffic": {**kept, "kind": "total", "input_tokens": read, "output_tokens": written}})
+    total = {**kept, "kind": "total", "input_tokens": read, "output_tokens": written}
+    return scenario.update({"traffic": total, **undiscounted(scenario)})
 
 
 def lifetime_tokens(scenario: Scenario) -> float:
@@ -184,7 +186,8 @@ def lifetime_tokens(scenario: Scenario) -> float:
 
 
 def traffic_of(scenario: Scenario, tokens: Float[np.ndarray, " row"]) -> dict[str, Float[np.ndarray, " row"]]:
-    """Columns that give a scenario with total traffic these lifetime tokens, input and output in its own proportion.
+    """Columns that give `total_traffic` of a scenario these lifetime tokens: input and output in the scenario's own proportion, with the
+    weight that its rates give a token over the life.
 
     Raises:
         InputError: the scenario serves nothing, so there is no proportion to keep, or the tokens are no traffic.
@@ -197,5 +200,5 @@ def traffic_of(scenario: Scenario, tokens: Float[np.ndarray, " row"]) -> dict[st
         )
     if not (np.isfinite(tokens).all() and (tokens >= 0).all() and len(tokens)):
         raise InputError([f"lifetime tokens must be counts of 0 or more, got {tokens.tolist()}; give at least one."])
-    read = float(scenario.traffic.stated()[0]) / stated
-    return {"traffic.input_tokens": tokens * read, "traffic.output_tokens": tokens * (1 - read)}
+    read, written = (float(v) / stated for v in scenario.traffic.stated(weighted_days(scenario)))
+    return {"traffic.input_tokens": tokens * read, "traffic.output_tokens": tokens * written}

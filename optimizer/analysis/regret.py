@@ -108,7 +108,7 @@ def regret(
     goal = {} if isinstance(scenario.goal, LossGoal) else {"goal": {"kind": "loss", "loss": best.loss}}
     question = total_traffic(scenario).update(goal)
     tokens = np.concatenate([planned, arrive])
-    columns = traffic_of(question, tokens)
+    columns = traffic_of(scenario, tokens)
     count = len(planned)
     works = in_turn(progress, [len(tokens), count * len(arrive) * len(laws.table["law.E"]) if laws else 0])
     answers = solve_rows(question, pd.DataFrame(columns), next(works))
@@ -138,7 +138,8 @@ def regret(
     )
     frame["regret"] = frame["cost"] / frame["best_cost"] - 1
     if laws is not None:
-        excess = _under_laws(question, laws, frame, next(works))
+        served = {path: np.tile(values[count:], count) for path, values in columns.items()}
+        excess = _under_laws(question, laws, frame, served, next(works))
         ends = (0.0, 1.0) if laws.few else MIDDLE
         frame["regret"] = np.nanmean(excess, axis=1)
         frame["best_cost"] = frame["cost"] / (1 + frame["regret"])
@@ -150,22 +151,26 @@ def regret(
 
 
 def _under_laws(
-    question: Scenario, laws: LawInput, frame: "pd.DataFrame", progress: Progress | None
+    question: Scenario,
+    laws: LawInput,
+    frame: "pd.DataFrame",
+    served: dict[str, np.ndarray],
+    progress: Progress | None,
 ) -> Float[np.ndarray, "row law"]:
     """Cost of each row's plan above the least cost of the loss that each law gives it, as a share; NaN where a law has no answer."""
     import pandas as pd
 
     many = len(laws.table["law.E"])
     stands_for = laws.question.law.model_copy(update={p.removeprefix("law."): v for p, v in laws.table.items()})
-    rows = frame.loc[frame.index.repeat(many)].reset_index(drop=True)
     columns = {path: np.tile(values, len(frame)) for path, values in laws.table.items()}
     designs = frame[["n_params", "train_tokens", "rl_tokens"]].to_numpy()[:, :, None]
     with np.errstate(all="ignore"):  # a law's own size for the data may leave the range of 64-bit floats
         reached = loss(question.model_copy(update={"law": stands_for}), Design(*np.moveaxis(designs, 1, 0)))
     asked = question.update({"law": laws.question.law.to_dict(), "goal": {"kind": "loss", "loss": 2.0}})
-    columns |= traffic_of(question, rows["future_tokens"].to_numpy()) | {"goal.loss": np.asarray(reached).ravel()}
+    columns |= {path: np.repeat(values, many) for path, values in served.items()}
+    columns["goal.loss"] = np.asarray(reached).ravel()
     least = solve_rows(asked, pd.DataFrame(columns), progress)["cost_total"].to_numpy()
-    return (rows["cost"].to_numpy() / least - 1).reshape(len(frame), many)
+    return frame["cost"].to_numpy()[:, None] / least.reshape(len(frame), many) - 1
 
 
 def _weights(probabilities: Numbers | None, count: int) -> np.ndarray:

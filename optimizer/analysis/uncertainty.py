@@ -141,7 +141,7 @@ def draws(
     if served is not None:
         question = total_traffic(question)
         tokens = np.array(as_numbers(served, "served", "tokens"))
-        traffic_of(question, tokens)
+        traffic_of(scenario, tokens)
     elif "traffic" in parts and not any(path.startswith("traffic.") for path in named):
         question, moved = _traffic(question, level, growth, traffic_factor, growth_points)
         columns |= moved
@@ -161,7 +161,7 @@ def draws(
 
     frame = pd.DataFrame(columns, index=pd.RangeIndex(n))
     if tokens is not None:
-        frame = pd.concat([frame.assign(**traffic_of(question, np.full(n, t))) for t in tokens], ignore_index=True)
+        frame = pd.concat([frame.assign(**traffic_of(scenario, np.full(n, t))) for t in tokens], ignore_index=True)
     answers = solve_rows(question, frame, progress)
     drawn = frame.drop(columns=["traffic.input_tokens", "traffic.output_tokens"]) if tokens is not None else frame
     result = pd.concat([drawn, answers], axis=1)
@@ -224,10 +224,10 @@ def _traffic(
             moved["traffic.growth"] = steady * np.exp(math.log1p(points / steady) / NORMAL_90 * growth) - 1
         return scenario, moved
     question = total_traffic(scenario)
-    stated = lifetime_tokens(question)
+    stated = lifetime_tokens(scenario)
     if stated == 0:
         return question, {}
-    moved = traffic_of(question, stated * levels)
+    moved = traffic_of(scenario, stated * levels)
     return question, {path: values for path, values in moved.items() if values.any()}
 
 
@@ -316,7 +316,7 @@ def monte_carlo(
     result = quantiles(found, outputs, levels)
     base = total_traffic(scenario) if served is not None else scenario
     for key, rows in result.groupby("served_tokens") if "served_tokens" in result else [(None, result)]:
-        changes = {} if key is None else {p: float(v[0]) for p, v in traffic_of(base, np.array([key])).items()}
+        changes = {} if key is None else {p: float(v[0]) for p, v in traffic_of(scenario, np.array([key])).items()}
         best = solve(base.update(changes), throw=False)
         point, band = best.to_frame().iloc[0], band_of(best)
         for output in as_names(outputs):

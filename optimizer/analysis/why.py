@@ -14,6 +14,7 @@ import numpy as np
 from ..assumptions.attention import multiplied_params
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
+from ..assumptions.present import undiscounted
 from ..assumptions.published_laws import law_names
 from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
@@ -76,7 +77,10 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     alike = (
         scenario.serving.by_roofline or scenario.serving.prefill_efficiency == 1 == scenario.serving.decode_efficiency
     )
-    steps = {"training alone" if fixed_rl or isinstance(scenario.rl, NoRL) else "training and RL": _unserved() | no_rl}
+    steps = {
+        "training alone" if fixed_rl or isinstance(scenario.rl, NoRL) else "training and RL": _unserved(scenario)
+        | no_rl
+    }
     if not alike:
         steps["+ inference at training efficiency"] = dict.fromkeys(efficiencies, 1.0) | no_rl
     steps["+ inference" if alike else "+ inference as assumed"] = no_rl
@@ -104,8 +108,8 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     return frame
 
 
-def _unserved() -> dict[str, Any]:
-    return {"traffic": {"kind": "total", "output_tokens": 0.0}}
+def _unserved(scenario: Scenario) -> dict[str, Any]:
+    return {"traffic": {"kind": "total", "output_tokens": 0.0}, **undiscounted(scenario)}
 
 
 def reasoning(best: Solution) -> list[Step]:

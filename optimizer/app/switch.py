@@ -7,6 +7,7 @@ from ..analysis.plans import monthly_tokens
 from ..assumptions.attention import multiplied_params
 from ..assumptions.bills import Serving
 from ..assumptions.months import days_in_months
+from ..assumptions.present import undiscounted
 from ..assumptions.published_laws import law_kind, law_names
 from ..assumptions.scenario import Scenario
 from ..assumptions.sparsity import of_shape
@@ -125,7 +126,11 @@ def _rl(scenario: Scenario, choice: str, best: Solution | None) -> dict[str, Any
 def _traffic(scenario: Scenario, choice: str, former: GrowthTraffic | None) -> dict[str, Any]:
     read, written = (float(v) for v in scenario.traffic.stated())
     if choice == "total":
-        return {"traffic.input_tokens": _plain(read), "traffic.output_tokens": _plain(written)}
+        return {
+            "traffic.input_tokens": _plain(read),
+            "traffic.output_tokens": _plain(written),
+            **undiscounted(scenario),
+        }
     if choice == "growth" and former is not None:  # the shape it had, at the total of now
         was = sum(float(v) for v in former.stated())
         shape = {f"traffic.{name}": getattr(former, name) for name in SHAPE}

@@ -238,6 +238,24 @@ class Money(Assumption):
     unit: Literal["flops", "usd"] = Field(default="flops", description="training-equivalent FLOPs, or US dollars")
     train_chip: Accelerator = Field(default="H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
     serve_chip: Accelerator = Field(default="H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
+    discount_rate: float = quantity(
+        "1/year",
+        "rate at which each month of serving is discounted; training is paid at month 0, the start of service",
+        ge=0,
+        le=10,
+        default=0.0,
+        low=0,
+        high=0.15,
+    )
+    price_decline: float = quantity(
+        "1/year",
+        "decline of the price of compute over the life, by which each month of serving is paid",
+        ge=0,
+        lt=1,
+        default=0.0,
+        low=0,
+        high=0.5,
+    )
 
     @property
     def currency(self) -> str:

@@ -111,6 +111,8 @@ def traffic_line(scenario: Scenario) -> str:
             parts.append(f"growth {percent(traffic.growth)} a month")
     elif isinstance(traffic, TableTraffic):
         parts.append(traffic.read_as or f"a table of {len(traffic.table)} months from {traffic.table[0].month}")
+    rates = {"discounted at": scenario.money.discount_rate, "paid at prices that fall by": scenario.money.price_decline}
+    parts += [f"{name} {percent(rate)} a year" for name, rate in rates.items() if rate]
     taken = {"share": traffic.share, "probability of shipping": traffic.ship_probability}
     parts += [f"{name} {percent(value)}" for name, value in taken.items() if value != 1]
     return f"{expected}{': ' if parts else ''}{', '.join(parts)}"

@@ -29,7 +29,7 @@ from .rl import RL, NoRL
 from .sparsity import SparsityLaw
 from .speed import efficiencies, utilisation
 from .toml import plain_toml
-from .traffic import TableTraffic, Traffic
+from .traffic import TableTraffic, TotalTraffic, Traffic
 from .validation import validated
 from .version import SCHEMA_VERSION, is_newer, version_problem
 
@@ -86,6 +86,16 @@ class Scenario(Assumption):
                 f"deployment.expert_share = {s.deployment.expert_share:g} times {s.law.total_over_active:.3g}, total over active "
                 f"parameters of the law's experts, lies above 1: the experts alone would use more than the active parameters; lower "
                 "deployment.expert_share, or give deployment.sparsity"
+            ),
+        ),
+        Rule(
+            lambda s: (
+                (s.money.discount_rate == 0) & (s.money.price_decline == 0) | (not isinstance(s.traffic, TotalTraffic))
+            ),
+            lambda s: (
+                f"money.discount_rate = {human(s.money.discount_rate)} and money.price_decline = {human(s.money.price_decline)} weigh the "
+                "months of a forecast, and traffic.kind = 'total' has none; set both to 0, or give the traffic by month "
+                "(traffic.kind = 'growth' or 'table')"
             ),
         ),
     )

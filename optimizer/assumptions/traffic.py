@@ -110,16 +110,6 @@ class _AnyTraffic(Assumption):
         expected = self.share * self.ship_probability
         return Demand(read * expected, read * expected * self.cache_hit_share, written * expected)
 
-    def total(self) -> "TotalTraffic":
-        """Its expected lifetime tokens, which are all that a cost sees of a forecast; a total stays as it is."""
-        read, _, written = self.demand()
-        return TotalTraffic(
-            input_tokens=float(read),
-            output_tokens=float(written),
-            cache_hit_share=self.cache_hit_share,
-            peak_to_mean=self.peak_to_mean,
-        )
-
 
 class TotalTraffic(_AnyTraffic):
     """Lifetime tokens as two numbers."""
@@ -132,9 +122,6 @@ class TotalTraffic(_AnyTraffic):
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         return self.input_tokens, self.output_tokens
-
-    def total(self) -> "TotalTraffic":
-        return self
 
 
 class GrowthTraffic(_AnyTraffic, NamedAssumption):

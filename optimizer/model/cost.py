@@ -16,15 +16,18 @@ References:
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from ..assumptions.arguments import checks, instance_of
 from ..assumptions.attention import attends, multiplied_params
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
+from ..assumptions.present import not_discounted, paid_demand
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
+from ..assumptions.traffic import Demand
 from .cache import usd_to_keep
 from .replica import Replica, replica
 from .roofline import decode_seconds, decode_seconds_by_regime, regimes, usd_per_prefill_token
@@ -33,9 +36,11 @@ __all__ = [
     "Design",
     "LifecycleCost",
     "PhasePrices",
+    "at_tokens",
     "design_of",
     "lifecycle_cost",
     "lifecycle_cost_by_regime",
+    "nominal_cost",
     "phase_prices",
     "pretraining_flops",
     "research_cost",
@@ -181,7 +186,7 @@ def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCos
 
 
 def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
-    price, demand, served = phase_prices(s), s.traffic.demand(), s.serving.flops_per_param_token
+    price, demand, served = phase_prices(s), paid_demand(s), s.serving.flops_per_param_token
     multiplied = multiplied_params(s, design.n_params)
     return LifecycleCost(
         pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
@@ -193,7 +198,7 @@ def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
 
 def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric) -> LifecycleCost:
     """Cost with `seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
-    price, demand = phase_prices(s), s.traffic.demand()
+    price, demand = phase_prices(s), paid_demand(s)
     decode = seconds * r.usd_per_second
     if isinstance(s.rl, FixedFlopsRL | CostShareRL):
         rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
@@ -218,6 +223,25 @@ def fixed_cost(scenario: Scenario) -> Numeric:
     if not isinstance(scenario.rl, FixedFlopsRL):
         return 0.0
     return phase_prices(scenario).rl * scenario.rl.flops
+
+
+def nominal_cost(scenario: Scenario, cost: LifecycleCost) -> LifecycleCost:
+    """What is paid over the life in all, each month at the prices of that month and without discounting; `cost` is its present value."""
+    if not (len(scenario.traffic.days()) and np.any(scenario.money.discount_rate)):
+        return cost
+    return at_tokens(cost, paid_demand(scenario), paid_demand(not_discounted(scenario)))
+
+
+def at_tokens(cost: LifecycleCost, counted: Demand, tokens: Demand) -> LifecycleCost:
+    """A cost whose serving bills count `tokens` in place of `counted`, to which prefill and decode are proportional; elementwise."""
+
+    def scaled(bill: Numeric, before: Numeric, after: Numeric) -> Numeric:
+        return bill * np.divide(after, before, out=np.ones_like(np.asarray(bill, float)), where=np.asarray(before) > 0)
+
+    return cost._replace(
+        prefill=scaled(cost.prefill, counted.input_tokens, tokens.input_tokens),
+        decode=scaled(cost.decode, counted.output_tokens, tokens.output_tokens),
+    )
 
 
 def research_cost(scenario: Scenario, cost: LifecycleCost) -> Numeric:

@@ -21,8 +21,9 @@ from ..assumptions.arguments import FLAG, FRAME, checks
 from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
+from ..assumptions.traffic import Demand
 from ..compiling import compiled
-from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
+from ..model.cost import Design, LifecycleCost, at_tokens, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.placements import LISTED_BY, decides, placements
@@ -48,6 +49,8 @@ QUICK_ROUNDS = 3.0
 
 SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
+
+NOMINAL, DISCOUNT = "cost_nominal", "money.discount_rate"
 
 _ACTIVE = -1e-9
 
@@ -78,8 +81,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
 
     Returns:
         One row a scenario, on the index of `frame`: status, design, both over-training ratios, loss, cost by phase, KKT residual,
-        message, active limits (texts as categories); `attrs["units"]` gives the units. A row without an answer carries its status, a
-        sentence and NaN.
+        message, active limits (texts as categories); `cost_nominal` where money.discount_rate is set; `attrs["units"]` gives the units.
+        A row without an answer carries its status, a sentence and NaN.
 
     Raises:
         InputError: a column is no dotted path of a scenario, or a name, kind or policy is unknown. A number out of its bounds fails
@@ -94,8 +97,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     """
     import pandas as pd
 
-    units = units_of((*ANSWER, *(DETAIL if detail else ())), scenario.money.currency)
     index, batches = as_batches(scenario, frame)
+    units = units_of((*ANSWER, *(DETAIL if detail else ())), scenario.money.currency)
     table = _Table(len(index), list(units))
     for batch in batches:
         for row, sentence in batch.refused.items():
@@ -104,6 +107,11 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
         if detail:
             _write_reach(batch, table)
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
+    if any(batch.base.money.discount_rate or DISCOUNT in batch.varied for batch in batches):
+        result[NOMINAL] = np.nan
+        for batch in batches:
+            result.iloc[batch.rows, -1] = _nominal(batch, table)
+        units |= units_of([NOMINAL], scenario.money.currency)
     result.insert(0, "status", table.status.column())
     result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
     result.attrs["units"] = units
@@ -168,6 +176,19 @@ def _write_reach(batch: Batch, table: _Table) -> None:
     for (name, values), edge in zip(found.items(), batch.base.law.edges_of_fit(moved), strict=True):
         column = table.columns.index(f"extrapolation_{name}")
         table.numbers[column, batch.rows] = values[batch.rows] / edge
+
+
+def _nominal(batch: Batch, table: _Table) -> np.ndarray:
+    """What each plan costs without discounting."""
+    bills = [table.numbers[table.columns.index(f"cost_{phase}")][batch.rows] for phase in LifecycleCost._fields]
+    counted, tokens = (_serving_tokens(rows) for rows in (batch, batch.not_discounted()))
+    return np.asarray(at_tokens(LifecycleCost(*bills), counted, tokens).total)
+
+
+def _serving_tokens(batch: Batch) -> Demand:
+    """The tokens that the serving bill of each row is proportional to."""
+    demand = batch.totalled().stacked().traffic.demand()
+    return Demand(*(np.broadcast_to(np.asarray(v, float), len(batch.rows)) for v in demand))
 
 
 def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:

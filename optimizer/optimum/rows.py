@@ -9,12 +9,13 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from ..assumptions.numbers import human
 from ..assumptions.paths import owner
+from ..assumptions.present import as_paid, not_discounted
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Assumption
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
 from ..assumptions.validation import allowed
-from .totals import as_totals
+from .totals import as_totals, is_of_forecast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,15 +57,16 @@ class Batch(NamedTuple):
         """The same rows with every forecast written as its total: all that a cost sees of it, and free of dates, which are text."""
         if isinstance(self.base.traffic, TotalTraffic):
             return self
-        prefix = "traffic."
-        varied = {p.removeprefix(prefix): v for p, v in self.varied.items() if p.startswith(prefix)}
-        totals = as_totals(self.base.traffic, varied)
-        first = {"peak_to_mean": self.base.traffic.peak_to_mean, **{k: v[0] for k, v in totals.items()}}
-        base = self.base.model_copy(update={"traffic": TotalTraffic.model_validate(first)})
-        kept = {p: v for p, v in self.varied.items() if not p.startswith(prefix) or p == "traffic.peak_to_mean"}
-        if varied:
-            kept |= {f"{prefix}{name}": values for name, values in totals.items()}
-        return self._replace(base=base, varied=kept)
+        moved = {p: v for p, v in self.varied.items() if is_of_forecast(p)}
+        kept = {p: v for p, v in self.varied.items() if p not in moved or p == "traffic.peak_to_mean"}
+        if moved:
+            kept |= {f"traffic.{name}": values for name, values in as_totals(self.base, moved).items()}
+        return self._replace(base=as_paid(self.base), varied=kept)
+
+    def not_discounted(self) -> "Batch":
+        """The same rows without a discount rate."""
+        kept = {path: values for path, values in self.varied.items() if path != "money.discount_rate"}
+        return self._replace(base=not_discounted(self.base), varied=kept)
 
     def only(self, some: np.ndarray) -> "Batch":
         """Some of the rows, by their position in this batch."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.naming import described, title
 from ..assumptions.numbers import percent, times
+from ..assumptions.present import levelled_demand
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, LifecycleCost, research_cost
+from ..model.cost import Design, LifecycleCost, nominal_cost, research_cost
 from ..model.fleet import Fleet
 from ..model.limits import LimitAt
 from ..model.outputs import NEEDS, heading, units_of, written
@@ -229,12 +230,20 @@ class Solution:
 
     @property
     def usd_per_mtok(self) -> tuple[float, float]:
-        """USD per million tokens served, of all bills and of serving alone; NaN where costs are in FLOP or nothing is served."""
-        demand = self.scenario.traffic.demand()
+        """USD per million tokens served, of all bills and of serving alone; NaN where costs are in FLOP or nothing is served.
+
+        With a discount rate, the constant prices per token whose present value is that of these bills (levelled costs).
+        """
+        demand = levelled_demand(self.scenario)
         served = (float(demand.input_tokens) + float(demand.output_tokens)) / 1e6
         if self.unit != "usd" or not served > 0:
             return math.nan, math.nan
         return float(self.cost.total) / served, (float(self.cost.prefill) + float(self.cost.decode)) / served
+
+    @property
+    def nominal_cost(self) -> float:
+        """What is paid over the life without discounting; the cost itself where money.discount_rate is 0."""
+        return float(nominal_cost(self.scenario, self.cost).total)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain data, the shape that `overtrain solve --json` prints."""
@@ -246,7 +255,12 @@ class Solution:
                 "status": self.status.name.lower(),
                 "design": self.design._asdict(),
                 "loss": self.loss,
-                "cost": {"unit": self.unit, **_phases(self.cost), "total": self.cost.total},
+                "cost": {
+                    "unit": self.unit,
+                    **_phases(self.cost),
+                    "total": self.cost.total,
+                    "nominal": self.nominal_cost,
+                },
                 "overtraining": self.overtraining._asdict(),
                 "baseline": {
                     "n_params": baseline.design.n_params,
@@ -308,7 +322,11 @@ class Solution:
         found = {"n_params": n, "train_tokens": d, "rl_tokens": r, "tokens_per_param": d / n}
         found |= {f"overtraining_{name}": ratio for name, ratio in self.overtraining._asdict().items()}
         found |= {"loss": self.loss, **{f"cost_{phase}": value for phase, value in _phases(self.cost).items()}}
-        found |= {"cost_total": cost, "cost_research": float(research_cost(self.scenario, self.cost))}
+        found |= {
+            "cost_total": cost,
+            "cost_nominal": self.nominal_cost,
+            "cost_research": float(research_cost(self.scenario, self.cost)),
+        }
         found |= self.needs() | ({} if self.best is None else {"excess_cost": self.excess_cost})
         found |= {
             "baseline_n_params": float(base.design.n_params),

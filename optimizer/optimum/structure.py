@@ -10,15 +10,16 @@ import jax
 import numpy as np
 
 from ..assumptions.goal import BudgetGoal
+from ..assumptions.present import as_paid
 from ..assumptions.scenario import Scenario
 
 __all__ = ["flattened", "general"]
 
 
 def general(scenario: Scenario) -> Scenario:
-    """The scenario with one goal for all, the total of its traffic and the general form of its law."""
-    stand_ins = {"goal": BudgetGoal(budget=1.0), "traffic": scenario.traffic.total(), "law": scenario.law.general()}
-    return scenario.model_copy(update=stand_ins)
+    """The scenario with one goal for all, the total of its traffic as it is paid, and the general form of its law."""
+    stand_ins = {"goal": BudgetGoal(budget=1.0), "law": scenario.law.general()}
+    return as_paid(scenario).model_copy(update=stand_ins)
 
 
 def flattened(scenario: Scenario) -> tuple[Hashable, np.ndarray]:

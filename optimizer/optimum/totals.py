@@ -1,7 +1,8 @@
 """The totals of a forecast, and their derivatives: all that a cost sees of its months.
 
-Tokens come expected over the life, with share and probability of shipping counted. Many forecasts that differ in numbers alone are
-summed in one compiled call; a single one gives its total itself (`traffic.total()`).
+Tokens come expected over the life, with share and probability of shipping counted, and each month with the weight that the two rates of
+`money` give it. Many forecasts that differ in numbers alone are summed in one compiled call; a single one gives its total itself
+(`present.as_paid`).
 """
 
 from collections.abc import Hashable, Mapping
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.traffic import GrowthTraffic, TableTraffic, TotalTraffic
+from ..assumptions.present import RATES, weights
+from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 
-__all__ = ["TOTALS", "AnyTraffic", "as_totals", "total_slopes"]
+__all__ = ["TOTALS", "as_totals", "is_of_forecast", "total_slopes"]
 
 _AT_ONCE = 1 << 12
 """Forecasts summed in one compiled call."""
@@ -22,35 +24,47 @@ _AT_ONCE = 1 << 12
 TOTALS = ("input_tokens", "output_tokens", "cache_hit_share")
 """What a cost sees of a forecast: expected tokens over the life, and the share of the input that is cached."""
 
-AnyTraffic = TotalTraffic | GrowthTraffic | TableTraffic
+_RATES = tuple(f"money.{rate}" for rate in RATES)
 
 
-def as_totals(traffic: AnyTraffic, varied: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def is_of_forecast(path: str) -> bool:
+    """Whether a number is one of those that `TOTALS` depend on."""
+    return path.startswith("traffic.") or path in _RATES
+
+
+def as_totals(scenario: Scenario, varied: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`TOTALS` of forecasts that differ in numbers alone, share and probability of shipping included.
 
     Args:
-        traffic: what they share.
-        varied: the numbers that differ, by dotted path below `traffic`; arrays of one length.
+        scenario: its traffic and rates are what they share.
+        varied: the numbers that differ, by dotted path; arrays of one length.
 
     """
-    undated = traffic.undated()
-    paths, (values, tree) = [path for path, _, _ in undated.quantities()], jax.tree.flatten(undated)
+    paths, values, tree = _flat(scenario)
     count = len(next(iter(varied.values()))) if varied else 1
     found = np.empty((3, count))
     block = _AT_ONCE if count > 1 else 1
     for begin in range(0, count, block):
         size = min(block, count - begin)
-        leaves = np.repeat(np.array(values, float)[:, None], block, axis=1)
+        leaves = np.repeat(values[:, None], block, axis=1)
         for path, column in varied.items():
             leaves[paths.index(path)] = np.pad(column[begin : begin + size], (0, block - size), mode="edge")
-        found[:, begin : begin + size] = np.asarray(_totals(tree, leaves, traffic.days()))[:, :size]
+        found[:, begin : begin + size] = np.asarray(_totals(tree, leaves, scenario.traffic.days()))[:, :size]
     return dict(zip(TOTALS, found, strict=True))
 
 
-def total_slopes(traffic: AnyTraffic) -> np.ndarray:
-    """The derivative of each of `TOTALS` by every number of a forecast."""
-    leaves, tree = jax.tree.flatten(traffic.undated())
-    return np.asarray(_total_slopes(tree, np.array(leaves, float), traffic.days()))
+def total_slopes(scenario: Scenario) -> dict[str, np.ndarray]:
+    """The derivative of each of `TOTALS` by every number of a forecast and by both rates, by dotted path."""
+    paths, values, tree = _flat(scenario)
+    return dict(zip(paths, np.asarray(_total_slopes(tree, values, scenario.traffic.days())).T, strict=True))
+
+
+def _flat(scenario: Scenario) -> tuple[list[str], np.ndarray, Hashable]:
+    """Paths and values of all that `TOTALS` depend on, and the structure of the traffic, whose numbers come first."""
+    undated = scenario.traffic.undated()
+    values, tree = jax.tree.flatten(undated)
+    paths = [*(f"traffic.{path}" for path, _, _ in undated.quantities()), *_RATES]
+    return paths, np.array([*values, *(getattr(scenario.money, rate) for rate in RATES)], float), tree
 
 
 @compiled(structure=1)
@@ -67,7 +81,8 @@ def _total_slopes(
 
 
 def _total(tree: Hashable, values: Float[Array, " leaf"], days: Float[Array, " month"]) -> Float[Array, " 3"]:
-    traffic = jax.tree.unflatten(tree, list(values))
-    demand = traffic.demand(days)
+    *numbers, discount_rate, price_decline = values
+    traffic = jax.tree.unflatten(tree, numbers)
+    demand = traffic.demand(days * weights(days.shape[0], discount_rate, price_decline))
     tokens = demand.input_tokens, demand.output_tokens, traffic.cache_hit_share
     return jnp.stack([jnp.asarray(v, float) for v in tokens])

@@ -106,6 +106,8 @@ def _costs(best: Solution) -> list[tuple[str, str, str]]:
     phases = {name: float(getattr(best.cost, phase)) for phase, name in PHASES.items()} | {"total": total}
     if research > 0:
         phases["of it research runs"] = research
+    if best.scenario.money.discount_rate:
+        phases["paid in all, without discounting"] = best.nominal_cost
     return [(name, figure(value, best.unit), percent(value / total)) for name, value in phases.items()]
 
 

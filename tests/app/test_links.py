@@ -138,6 +138,8 @@ KEPT = json.loads((Path(__file__).parent / "written_schema_0.json").read_text(en
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
     "pretraining.mfu_counts": "attention",
     "deployment.placement": "given",
+    "money.discount_rate": 0.0,
+    "money.price_decline": 0.0,
 }
 """Fields that came later: what is older has their defaults."""
 

@@ -47,7 +47,7 @@ def test_json_is_the_documented_object(lecture):
         "version",
     ]
     assert list(plain["design"]) == ["n_params", "train_tokens", "rl_tokens"]
-    assert list(plain["cost"]) == ["unit", "pretraining", "rl", "prefill", "decode", "total"]
+    assert list(plain["cost"]) == ["unit", "pretraining", "rl", "prefill", "decode", "total", "nominal"]
     assert list(plain["overtraining"]) == ["vs_rule_of_20", "vs_law"]
     assert list(plain["baseline"]) == ["n_params", "train_tokens", "cost"]
     assert list(plain["band"]) == ["tolerance", "n_params", "overtraining_vs_rule_of_20"]
