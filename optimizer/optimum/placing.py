@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.present import as_paid
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
@@ -119,7 +120,7 @@ def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:
     """A cost below which no design of the target loss can be served, of each placement; infinite where nothing fits."""
     found = []
     for s in listed:
-        leaves, tree = jax.tree.flatten(s.model_copy(update={"traffic": s.traffic.total(), "sources": {}}))
+        leaves, tree = jax.tree.flatten(as_paid(s).model_copy(update={"sources": {}}))
         found.append(float(_least_cost(tree, np.array(leaves, float))))
     return np.array(found)
 
