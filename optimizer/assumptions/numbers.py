@@ -52,8 +52,8 @@ _COMMAS = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,3}(?:[. '][0-9]{3})*|[0-
 _POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}\D*")
 _SAME = str.maketrans("\u00a0\u2007\u2009\u202f\u2019\u2212", "    '-")
 """What print uses for a space, an apostrophe and a minus sign."""
-_HUMAN = ((15, "P"), (12, "T"), (9, "B"), (6, "M"), (3, "K"))
-_BYTES = {"P": "PB", "T": "TB", "B": "GB", "M": "MB", "K": "KB"}
+_HUMAN = ((12, "T"), (9, "B"), (6, "M"), (3, "K"))
+_BYTES = {"T": "TB", "B": "GB", "M": "MB", "K": "KB"}
 _HOW = "write a plain count or a human number such as 100B, 150T, 1.3e15, 1_000, 38% or 1/3"
 
 
@@ -134,10 +134,11 @@ def _instead(written: str, unit: str | None) -> str:
 def human(value: float, digits: int = 4) -> str:
     """`value` with `digits` significant digits and the suffix people read: 1.114e11 -> "111.4B".
 
-    Counts up to 1e18 get a suffix (K, M, B, T, P); larger and very small numbers are written with an exponent.
+    Counts up to 1e17 get a suffix (K, M, B, T); larger and very small numbers are written with an exponent. Thousands of T have no
+    separator, so that what is written can be typed again: a comma could be read as a decimal mark.
 
-    >>> human(111.4e9), human(2e14), human(1.6e22), human(0.25)
-    ('111.4B', '200T', '1.6e22', '0.25')
+    >>> human(111.4e9), human(2e14), human(2e15), human(1.6e22), human(0.25)
+    ('111.4B', '200T', '2000T', '1.6e22', '0.25')
     """
     if not math.isfinite(value):
         return "unlimited" if value == math.inf else "n/a" if math.isnan(value) else "-unlimited"
@@ -145,7 +146,7 @@ def human(value: float, digits: int = 4) -> str:
     size = abs(float(rounded))
     if size == 0:
         return "0"
-    if size >= 1e18 or size < 1e-4:
+    if size >= 1e17 or size < 1e-4:
         mantissa, exponent = rounded.split("e")
         return f"{_short(mantissa)}e{int(exponent)}"
     power, suffix = next(((p, x) for p, x in _HUMAN if size >= 10.0**p), (0, ""))

@@ -83,7 +83,7 @@ def read_traffic(given: object) -> TrafficFile:
 
 
 def summary(months: Iterable[tuple[str, float, float]]) -> str:
-    """Months, tokens and share of output of a table, such as "24 months from 2026-05, 3,900T tokens, 22 % output".
+    """Months, tokens and share of output of a table, such as "24 months from 2026-05, 3900T tokens, 22 % output".
 
     Args:
         months: month, input and output tokens per day, in order.
@@ -95,7 +95,7 @@ def summary(months: Iterable[tuple[str, float, float]]) -> str:
     rows = [(month, float(days_in_months(month, 1)[0]), read, written) for month, read, written in months]
     read, written = sum(row[1] * row[2] for row in rows), sum(row[1] * row[3] for row in rows)
     total = read + written
-    tokens = f"{total / 1e12:,.0f}T" if 1e15 <= total < 1e18 else human(total)
+    tokens = human(total)
     share = f", {percent(written / total, 2)} output" if total else ""
     return f"{len(rows)} month{'s' * (len(rows) != 1)} from {rows[0][0]}, {tokens} tokens{share}"
 

@@ -219,7 +219,7 @@ IMPOSSIBLE = {
             "goal": {"kind": "tokens", "tokens": 1e16},
             "law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 1e12},
         },
-        "goal.tokens = 10P is not the best run for any quality",
+        "goal.tokens = 10000T is not the best run for any quality",
     ),
     "a size no fleet can justify": (
         {"goal": {"kind": "params", "params": 1e12}, "limits.max_training_days": 10, "limits.fleet_chips": 1000},

@@ -240,7 +240,7 @@ def test_a_size_table_is_drawn_along_its_first_number(frames, lecture):
     (rows,) = spec["datasets"].values()
     assert [row["y"] for row in rows] == frames["size_table"]["overtraining_vs_rule_of_20"].tolist()
     assert {row["line"] for row in rows} == {"law besiroglu", "law hoffmann"}
-    assert "law besiroglu 32.9x at 20T tokens to 196x at 2P tokens" in spec["description"]
+    assert "law besiroglu 32.9x at 20T tokens to 196x at 2000T tokens" in spec["description"]
     both = size_table(lecture, {("traffic.output_tokens", "limits.max_params"): [("20T", "100B"), ("200T", "200B")]})
     (rows,) = chart.size_table(both).to_dict()["datasets"].values()
     assert [row["line"] for row in rows] == ["", ""]

@@ -14,7 +14,8 @@ from ...model.outputs import output_of, with_unit
 __all__ = ["NAMES", "axis", "in_turn", "log_scale", "names_axis", "output_axis", "scale", "steady", "steady_top"]
 
 _HUMAN = (
-    "datum.value == 0 ? '0' : abs(datum.value) >= 1e18 ? replace(format(datum.value, '~e'), '+', '') : abs(datum.value) >= 1000 ? "
+    "datum.value == 0 ? '0' : abs(datum.value) >= 1e17 ? replace(format(datum.value, '~e'), '+', '') : abs(datum.value) >= 1e12 ? "
+    "format(datum.value / 1e12, '~g') + 'T' : abs(datum.value) >= 1000 ? "
     "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K') : format(datum.value, '~g')"
 )
 _LABELS = {
