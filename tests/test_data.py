@@ -26,6 +26,7 @@ KEYS = {
     "throughput": ("category", "model", "chip", "chips", "batch", "input_tokens", "output_tokens"),
     "law_posterior": ("law", "statistic", "row", "column"),
     "law_weights": ("law",),
+    "law_sweeps": ("law",),
     "law_draws": ("law", "E", "A", "B", "alpha", "beta", "gamma"),
     "columns": ("table", "column"),
 }

@@ -113,7 +113,7 @@ def fit(
     held = _checked(wanted, fixed or {}, bootstrap)
     table = read_runs(runs, where=where, columns=columns)
     _refuse_what_says_too_little(table, wanted, tied, held)
-    work = Work(progress, (len(wanted) + (len(wanted) > 1)) * (3 * LANES + bootstrap) + LANES)
+    work = Work(progress, (len(wanted) + (len(wanted) > 1)) * (2 * LANES + bootstrap) + LANES)
 
     flexible = Form(table, "coupled", tied, held)
     off = _far_off(table, flexible.error(flexible.best(work)))
@@ -266,19 +266,13 @@ def _held_out(runs: Runs, questions: Mapping[str, Form], work: Work) -> HeldOut 
     else:
         return None
 
-    def missed(question: Form) -> tuple[np.ndarray, np.ndarray]:
-        found = question.best(work, short)
-        return found[0], np.expm1(question.error(found)[~short])
-
-    records, middle = [], math.nan
+    records = []
     for form, question in questions.items():
-        theta, error = missed(question)
+        error = np.expm1(question.error(question.best(work, short))[~short])
         records.append({"form": form, "bias": float(error.mean()), "error": float(np.abs(error).mean())})
-        if form == "coupled" and len(questions) > 1 and "gamma" not in question.fixed:
-            middle = float(np.abs(missed(_halfway(runs, question, math.exp(theta[-1])))[1]).mean())
     frame = pd.DataFrame(records)
     frame.attrs["units"] = {"bias": "1", "error": "1"}
-    return HeldOut(frame, edge, int(short.sum()), int((~short).sum()), middle)
+    return HeldOut(frame, edge, int(short.sum()), int((~short).sum()))
 
 
 def _notes(runs: Runs, found: Mapping[str, LawFit], off: Mapping[int, str]) -> tuple[str, ...]:

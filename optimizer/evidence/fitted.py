@@ -10,7 +10,7 @@ import numpy as np
 from ..assumptions.joint import joint_of
 from ..assumptions.law_file import law_toml
 from ..assumptions.numbers import percent
-from .between import MIDDLE, between_sweeps, form_weights
+from .between import MIDDLE, SHARES, between_sweeps
 from .isoflop import Profiles
 from .runs import Runs
 
@@ -87,8 +87,6 @@ class HeldOut(NamedTuple):
     """most tokens per parameter of the shorter runs"""
     short: int
     long: int
-    middle: float
-    """error of the form halfway between the two (`between`); NaN where not both were fitted"""
 
     @property
     def best(self) -> str:
@@ -145,7 +143,7 @@ class Fit:
         ends = {"params": frame["n_params"], "tokens": frame["train_tokens"], "tokens_per_param": ratio}
         return {f"fitted_max_{name}": float(values.to_numpy().max()) for name, values in ends.items()}
 
-    def mixture(self, count: int = 400, seed: int = 0) -> "pd.DataFrame":
+    def mixture(self, count: int = 400, seed: int = 0, without: str = "") -> "pd.DataFrame":
         """Laws that carry the whole error of the fit: of the runs, of the form and between sweeps (`between`).
 
         Where both forms were fitted a third stands between them, the coupled form with the root of its gamma.
@@ -153,29 +151,25 @@ class Fit:
         Args:
             count: laws to draw.
             seed: of the draws.
+            without: a group of public sweeps (data/law_weights.csv, data/law_sweeps.csv) that may say nothing, to test on its runs.
 
         Returns:
-            One row a law: form ("additive", "middle" or "coupled"), E, A, B, alpha, beta, gamma (1 where additive). Forms are weighted
-            by how well they predicted the held-back long runs, the middle one twice. Empty without a bootstrap.
+            One row a law: form ("additive", "middle" or "coupled"), E, A, B, alpha, beta, gamma (1 where additive). The middle form
+            counts twice. Empty without a bootstrap.
 
         """
         import pandas as pd
 
         fitted = self.forms | ({MIDDLE: self.middle} if self.middle else {})
         drawn = {form: law for form, law in fitted.items() if not law.draws.empty}
-        errors = dict.fromkeys(drawn, 1.0)
-        if self.held_out:
-            known = dict(zip(self.held_out.frame["form"], self.held_out.frame["error"], strict=True))
-            known[MIDDLE] = self.held_out.middle
-            errors = {form: known[form] for form in drawn}
         frame, rng = self.runs.frame, np.random.default_rng(seed)
         n, d = (float(np.exp(np.log(frame[name]).mean())) for name in ("n_params", "train_tokens"))
         parts = [pd.DataFrame({"form": [], **{name: np.zeros(0) for name in (*COEFFICIENTS, "gamma")}})]
-        left, weights = count, form_weights(errors)
+        left, total = count, sum(SHARES[form] for form in drawn)
         for i, (form, law) in enumerate(drawn.items()):
-            some = left if i == len(drawn) - 1 else round(count * weights[form])
+            some = left if i == len(drawn) - 1 else round(count * SHARES[form] / total)
             left -= some
-            part = between_sweeps(law.draws, (n, d), some, rng)
+            part = between_sweeps(law.draws, (n, d), some, rng, without)
             part.insert(0, "form", form)
             parts.append(part.assign(gamma=part.get("gamma", 1.0)))
         return pd.concat(parts[1:] or parts, ignore_index=True)
