@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["MIDDLE", "SCALE_SD", "SHARES", "between_sweeps", "form_weights", "level", "spreads"]
 
 SCALE_SD = 0.15
-"""The least of 0, 0.05, 0.1, ... at which the middle 80 % of the draws hold 80 % of the long runs of each annealed sweep of docs/laws.md."""
+"""The least of 0, 0.05, 0.1, ... at which the middle 80 % of the draws hold 80 % of the long runs of each annealed sweep (docs/laws.md)."""
 LEVEL_K, LEVEL_N = 4.0, 1e10
 CANDIDATES = 8
 """Draws to choose from, for each bootstrap."""

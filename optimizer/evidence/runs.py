@@ -5,6 +5,7 @@ A table is a CSV file, or a DataFrame, with one finished run a row. Its columns 
 | quantity | names, in any case, with spaces, dots or underscores |
 |---|---|
 | N, all parameters | n, params, n_params, parameters, model_size, total_params, ... |
+| N active, of a mixture of experts | active_params, n_active, ... : taken before all parameters, as costs count those, and recorded |
 | N without embeddings | n_params_no_embed, non_embedding_params, ... : taken where there is no column of all parameters, and recorded |
 | D | d, tokens, n_tokens, train_tokens, training_tokens, tokens_seen, ...; or tokens_per_param, times N |
 | FLOP | c, flops, compute, budget, ...: D = C / (6 N) where no column has D, N = C / (6 D) where none has N |
@@ -17,16 +18,18 @@ comments that begin with #. Rows that cannot be used are kept apart, each with i
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..assumptions.decimals import plain as point_before_decimals
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss, read_text, shown
 from ..assumptions.tables import data_folder
-from .columns import LOSSES, NAT, UNITS, columns_of, listed, plain, quantity_of
+from .columns import LOSSES, NAT, SIZES, UNITS, columns_of, listed, plain, quantity_of
 from .isoflop import minima_sentence
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ NEAR_6ND = 1.25
 FEWEST_PARAMS, FEWEST_TOKENS = 1e3, 1e4
 """Counts below these are numbers in another unit."""
 
-ALL, WITHOUT = "all parameters", "parameters without embeddings"
+ALL, WITHOUT, ACTIVE = "all parameters", "parameters without embeddings", "active parameters"
 
 _DATA_SETS = {
     *("dataset", "data_set", "train_set", "trainset", "training_set", "train_data", "training_data", "corpus", "data"),
@@ -63,7 +66,7 @@ class Runs(NamedTuple):
     excluded: "pd.DataFrame"
     """the rows left out: row, the same columns as far as they can be read, reason"""
     counts: str
-    """what N counts: all parameters, or those without embeddings"""
+    """what N counts: all parameters, those without embeddings, or those that a token uses"""
     unit: str
     """of the loss"""
     notes: tuple[str, ...]
@@ -131,6 +134,7 @@ def read_runs(
     if problems:
         raise DataError(problems)
 
+    lines = _with_points(lines, used)
     numbered = [(row, line) for row, line in enumerate(lines, start=first) if any(str(cell).strip() for cell in line)]
     for key, value in wanted.items():
         cells = {str(line[places[key]]).strip() for _, line in numbered}
@@ -163,7 +167,7 @@ def _runs(
     import pandas as pd
 
     notes = [f"column {header[i]} is the {about}." for quantity, i in used.items() if (about := _ABOUT.get(quantity))]
-    counts = WITHOUT if "no_embed" in used else ALL
+    counts = WITHOUT if "no_embed" in used else ACTIVE if "active" in used else ALL
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     for row, line in numbered:
@@ -200,6 +204,7 @@ def _minima(lines: list[list[Any]], header: list[str], used: dict[str, int]) -> 
 
 
 _ABOUT = {
+    "active": "number of parameters that a token uses: N of this law counts those, at the ratio of all to active parameters of these runs",
     "no_embed": "number of parameters without embeddings: N of this law counts those, and so must every N that it is asked about",
     "bits_per_token": "loss in bits per token: it was multiplied by ln 2",
     "bits_per_byte": "loss in bits per byte: E of this law has that unit, and so must a loss that it is asked for",
@@ -233,6 +238,19 @@ def _table(given: "pd.DataFrame | str | Path") -> tuple[str, list[str], list[lis
     return example or str(path), header, rows, comments + 2
 
 
+def _with_points(lines: list[list[Any]], used: dict[str, int]) -> list[list[Any]]:
+    """The rows with decimal points, where losses have decimal commas."""
+    at = next(used[q] for q in LOSSES if q in used)
+    losses = [str(line[at]).strip() for line in lines]
+    if any("." in cell for cell in losses) or not any(re.fullmatch(r"[0-9]{1,3},[0-9]+", cell) for cell in losses):
+        return lines
+    places = {*used.values()}
+    return [
+        [point_before_decimals(str(cell), ",") if i in places else cell for i, cell in enumerate(line)]
+        for line in lines
+    ]
+
+
 def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dict[str, float], list[str]]:
     """The numbers of a row by quantity, and why it cannot be used."""
     cells: dict[str, float] = {}
@@ -260,7 +278,7 @@ def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dic
         if not value > 0:
             reasons.append(f"column {column} must be above 0, got {human(value)}{_unit(quantity)}.")
             continue
-        cells["n_params" if quantity == "no_embed" else quantity] = value
+        cells["n_params" if quantity in SIZES else quantity] = value
     if reasons:
         return cells, reasons
     if "bits_per_token" in cells:
@@ -288,7 +306,7 @@ def _read(header: list[str], line: list[Any], used: dict[str, int]) -> tuple[dic
 
 
 def _unit(quantity: str) -> str:
-    unit = UNITS.get("n_params" if quantity == "no_embed" else quantity, "")
+    unit = UNITS.get("n_params" if quantity in SIZES else quantity, "")
     return f" {unit}" if unit else ""
 
 

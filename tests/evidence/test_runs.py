@@ -7,7 +7,7 @@ import pytest
 
 from optimizer import DataError
 from optimizer.evidence.columns import quantity_of
-from optimizer.evidence.runs import ALL, WITHOUT, example_runs, read_runs
+from optimizer.evidence.runs import ACTIVE, ALL, WITHOUT, example_runs, read_runs
 
 GRID = [(n, r * n) for n in (1e8, 3e8, 1e9, 3e9) for r in (5, 20, 80)]
 
@@ -25,6 +25,7 @@ def table(**columns) -> pd.DataFrame:
 NAMES = [
     ("N", "D", "loss"), ("model_size", "train_tokens", "val_loss"), ("Model Size", "Tokens Seen", "Val Loss"),
     ("n_params", "n_tokens", "final_loss"), ("num.params", "training-tokens", "eval_loss"), ("params", "D", "cross_entropy"),
+    ("parameter_count", "throughput/total_tokens", "eval/paloma/macro_loss"), ("model.n_params", "train/tokens", "eval/loss"),
 ]  # fmt: skip
 
 
@@ -47,6 +48,57 @@ def test_a_heading_may_end_in_its_unit(heading, power):
     assert quantity_of(heading)[1] == power
 
 
+@pytest.mark.parametrize(
+    ("heading", "unit"),
+    [
+        ("Loss (bits/token)", "bits_per_token"),
+        ("val_loss [bits per token]", "bits_per_token"),
+        ("loss_bits", "bits_per_token"),
+        ("val_loss (bits per byte)", "bits_per_byte"),
+        ("loss_bpb", "bits_per_byte"),
+        ("validation_bpb", "bits_per_byte"),
+        ("Validation Loss (nats)", None),
+    ],
+)
+def test_a_loss_may_name_its_unit(heading, unit):
+    assert (quantity_of(heading) or (None, 0))[0] == unit
+    values = read_runs(table(loss=None, **{heading: loss}))
+    factor = math.log(2) if unit == "bits_per_token" else 1
+    assert values.frame["loss"].to_numpy() == pytest.approx([factor * loss(n, d) for n, d in GRID])
+    assert values.unit == ("bit/byte" if unit == "bits_per_byte" else "nat/token")
+
+
+@pytest.mark.parametrize("heading", ["ln loss", "loss_std", "log10_loss"])
+def test_a_column_about_a_loss_is_no_loss(heading):
+    with pytest.raises(DataError, match="has no column that is the loss"):
+        read_runs(table(loss=None, **{heading: loss}))
+    assert read_runs(table(**{heading: lambda n, d: 9.0})).frame["loss"].tolist() == [loss(n, d) for n, d in GRID]
+
+
+def test_active_parameters_go_before_all_and_are_recorded():
+    for columns in ({"params": None}, {"params": lambda n, d: 8 * n}):
+        found = read_runs(table(**columns, active_params=lambda n, d: n))
+        assert found.frame["n_params"].tolist() == [n for n, _ in GRID]
+        assert found.counts == ACTIVE
+        assert any("that a token uses" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("column", "unit"), [("exaflops", 1e18), ("throughput/total_gflops", 1e9), ("train_flops", 1)])
+def test_flops_may_have_a_unit_and_a_speed_is_none(column, unit):
+    found = read_runs(table(tokens=None, **{column: lambda n, d: 6 * n * d / unit}))
+    assert found.frame["train_tokens"].to_numpy() == pytest.approx([d for _, d in GRID])
+    assert quantity_of("tflops") is None
+
+
+def test_decimal_commas_are_read(tmp_path):
+    path = tmp_path / "runs.csv"
+    rows = [f"{n:.0f};{d:.0f};{loss(n, d):.4f}".replace(".", ",") for n, d in GRID]
+    path.write_text("\n".join(["N;D;loss", *rows]))
+    assert read_runs(path).frame["loss"].tolist() == [round(loss(n, d), 4) for n, d in GRID]
+    path.write_text("\n".join(["N;D;loss", *(f"{n:.0f};{d:.0f};{loss(n, d):.3f}" for n, d in GRID)]))
+    assert read_runs(path).frame["loss"].tolist() == [round(loss(n, d), 3) for n, d in GRID]
+
+
 def test_a_unit_in_the_heading_multiplies_the_cells():
     frame = table(params=None, tokens=None, **{"params_m": lambda n, d: n / 1e6, "tokens (B)": lambda n, d: d / 1e9})
     found = read_runs(frame).frame
@@ -55,7 +107,8 @@ def test_a_unit_in_the_heading_multiplies_the_cells():
 
 
 def test_tokens_follow_from_flops_or_from_tokens_per_parameter():
-    for columns in ({"flops": lambda n, d: 6 * n * d}, {"tokens_per_param": lambda n, d: d / n}):
+    ratio = [{name: lambda n, d: d / n} for name in ("tokens_per_param", "D/N", "tokens/param")]
+    for columns in ({"flops": lambda n, d: 6 * n * d}, *ratio):
         found = read_runs(table(tokens=None, **columns)).frame
         assert found["train_tokens"].to_numpy() == pytest.approx([d for _, d in GRID])
     found = read_runs(table(params=None, compute=lambda n, d: 6 * n * d)).frame
