@@ -47,7 +47,7 @@ def test_every_table_is_known_here():
     assert set(table_names()) == set(KEYS)
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", [name for name in KEYS if name != "law_draws"])  # draws by importance may repeat
 def test_rows_are_unique(name):
     counts = Counter(tuple(r[k] for k in KEYS[name]) for r in rows(name))
     assert [key for key, n in counts.items() if n > 1] == []

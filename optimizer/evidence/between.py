@@ -54,7 +54,7 @@ def level(law: Any) -> Any:
     """ln(D / 20 N) where eN = LEVEL_K eD, at N = LEVEL_N; elementwise.
 
     >>> round(math.exp(level({"A": 482.01, "alpha": 0.3478, "B": 2085.43, "beta": 0.3658})), 1)
-    37.9
+    44.8
 
     """
     slopes = (
@@ -129,9 +129,7 @@ def between_sweeps(
         old = many[exponent].to_numpy()
         many[exponent] = old * scale
         many[amount] = many[amount] * np.exp((many[exponent] - old) * math.log(at))
-    far = sum(
-        ((measure(many) - mean) / sd) ** 2
-        for measure, (mean, sd) in zip((ratio, level), spreads(without).values(), strict=True)
-    ).to_numpy()
+    measures = zip((ratio, level), spreads(without).values(), strict=True)
+    far = np.sum([((measure(many).to_numpy() - mean) / sd) ** 2 for measure, (mean, sd) in measures], axis=0)
     weight = np.exp((far.min() - far) / 2)
     return many.iloc[rng.choice(len(many), count, p=weight / weight.sum())].reset_index(drop=True)
