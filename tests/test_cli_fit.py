@@ -142,14 +142,14 @@ def test_draws_and_sobol_take_its_posterior(law_file):
     s = load("lecture-2026", {"law": law_file})
     posterior, note = posterior_of(s.law)
     assert note == "law our runs is sampled from the joint posterior of its fit."
-    frame = draws(s, 4000, parts=["law"])
+    frame = draws(s, 4000, parts=["law"], law="posterior")
     for name in posterior.fields:
         assert f"law.{name}" in frame
         middle = getattr(s.law, name)
         low, high = np.quantile(frame[f"law.{name}"], [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
         assert low <= middle <= high
     small = dict.fromkeys(("rl", "money", "serving", "pretraining", "deployment"))
-    assert "law" in set(sobol(s, ["n_params"], 64, over=small)["assumption"])
+    assert "law" in set(sobol(s, ["n_params"], 64, over=small, law="posterior")["assumption"])
 
 
 def test_a_changed_coefficient_leaves_the_posterior(law_file):
