@@ -205,7 +205,7 @@ def prices_for(scenario: Scenario, models: Sequence[str]) -> list[Price]:
             found.append(price_of(model))
         except InputError as error:
             problems += error.problems
-    if models and scenario.money.unit != "usd":
+    if models and not scenario.money.in_usd:
         problems.append(
             "list prices are in USD: set money.unit = 'usd', with the chips and their prices, to compare a plan with them."
         )

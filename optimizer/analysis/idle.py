@@ -10,7 +10,6 @@ from collections.abc import Collection
 
 from ..assumptions.attention import attends
 from ..assumptions.bills import Serving
-from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
 
 __all__ = ["why_idle"]
@@ -65,9 +64,9 @@ def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
         return "this is used only with serving.method = 'efficiency'; step times of the deployment give the roofline's speed."
     if path == "pretraining.mfu_counts" and scenario.pretraining.context_tokens is None:
         return "this is used only with pretraining.context_tokens."
-    if block == "rl" and path != "rl.policy" and isinstance(scenario.rl, NoRL):
+    if block == "rl" and path != "rl.policy" and scenario.rl.absent:
         return "this is used only with an rl.policy other than 'none'."
-    if path.endswith("_chip.usd_per_chip_hour") and scenario.money.unit == "flops":
+    if path.endswith("_chip.usd_per_chip_hour") and not scenario.money.in_usd:
         return "prices are used only with money.unit = 'usd'."
     if path == "limits.bytes_per_param" and scenario.limits.max_bytes is None and "limits.max_bytes" not in given:
         return "this is used only with limits.max_bytes."

@@ -137,12 +137,7 @@ def _of_law(path: str) -> bool:
 def _unbilled(scenario: Scenario, path: str) -> bool:
     """Whether this is a price or a chip that plays no part: costs are FLOPs and no limit counts days or bytes."""
     limited = scenario.limits.max_training_days is not None or scenario.limits.max_training_bytes_per_chip is not None
-    return (
-        path.startswith("money.")
-        and scenario.money.unit == "flops"
-        and not scenario.serving.by_roofline
-        and not limited
-    )
+    return path.startswith("money.") and not scenario.money.in_usd and not scenario.serving.by_roofline and not limited
 
 
 def _given(scenario: Scenario, over: Over) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,6 @@ from ..assumptions.paths import paths_of
 from ..assumptions.problems import InputError
 from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import SCENARIO, Scenario
-from ..assumptions.traffic import GrowthTraffic, TotalTraffic
 from ..model.outputs import ACROSS, units_of
 from ..optimum.solution import InfeasibleError, Solution, Status
 from ..optimum.solve import no_answer, solve
@@ -108,12 +107,8 @@ def default_grid(scenario: Scenario) -> dict[str, list[object]]:
     """A grid to start with: a tenth, one and ten times the traffic, under every credible law of the scenario's kind."""
     grid: dict[str, list[object]] = {}
     traffic = scenario.traffic
-    if isinstance(traffic, TotalTraffic):
-        read, written = traffic.input_tokens, traffic.output_tokens
-        path = "traffic.input_tokens" if read > written else "traffic.output_tokens"
-        grid[path] = [max(read, written) * factor for factor in (0.1, 1.0, 10.0)]
-    elif isinstance(traffic, GrowthTraffic):
-        grid["traffic.tokens_per_day"] = [traffic.tokens_per_day * factor for factor in (0.1, 1.0, 10.0)]
+    if traffic.level:
+        grid[f"traffic.{traffic.level}"] = [getattr(traffic, traffic.level) * factor for factor in (0.1, 1.0, 10.0)]
     if scenario.to_dict()["law"] in law_names("ensemble"):  # the name and nothing else
         grid["law"] = list(law_names("ensemble"))
     return grid

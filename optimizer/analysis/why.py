@@ -16,7 +16,6 @@ from ..assumptions.numbers import human, percent, times
 from ..assumptions.posterior import posterior_of
 from ..assumptions.present import undiscounted
 from ..assumptions.published_laws import law_names
-from ..assumptions.rl import NoRL
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.outputs import units_of
@@ -71,16 +70,13 @@ def staircase(scenario: Scenario) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    fixed_rl = not (scenario.rl.decided or isinstance(scenario.rl, NoRL))
+    fixed_rl = not (scenario.rl.decided or scenario.rl.absent)
     no_rl: dict[str, Any] = {"rl": {"policy": "none"}} if fixed_rl else {}
     efficiencies = ("serving.prefill_efficiency", "serving.decode_efficiency")
     alike = (
         scenario.serving.by_roofline or scenario.serving.prefill_efficiency == 1 == scenario.serving.decode_efficiency
     )
-    steps = {
-        "training alone" if fixed_rl or isinstance(scenario.rl, NoRL) else "training and RL": _unserved(scenario)
-        | no_rl
-    }
+    steps = {"training and RL" if scenario.rl.decided else "training alone": _unserved(scenario) | no_rl}
     if not alike:
         steps["+ inference at training efficiency"] = dict.fromkeys(efficiencies, 1.0) | no_rl
     steps["+ inference" if alike else "+ inference as assumed"] = no_rl

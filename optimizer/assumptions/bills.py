@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from .hardware import Accelerator
+from .numbers import human
 from .quantity import Assumption, Rule, quantity
 
 __all__ = ["Money", "Pretraining", "Serving"]
@@ -260,4 +261,17 @@ class Money(Assumption):
     @property
     def currency(self) -> str:
         """What costs are given in: "FLOP", training-equivalent ones, or "USD"."""
-        return "FLOP" if self.unit == "flops" else "USD"
+        return "USD" if self.in_usd else "FLOP"
+
+    @property
+    def in_usd(self) -> bool:
+        """Whether costs are US dollars rather than training-equivalent FLOPs."""
+        return self.unit == "usd"
+
+    def figure(self, cost: float) -> str:
+        """A cost as a number: 1.05e27 FLOP are "1.05e+27", 12,345,678 USD are "12,345,678"."""
+        return f"{cost:,.0f}" if self.in_usd and cost < 1e15 else human(cost)
+
+    def amount(self, cost: float) -> str:
+        """A cost with its unit."""
+        return f"{self.figure(cost)} {self.currency}"

@@ -17,6 +17,7 @@ References:
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -107,9 +108,9 @@ class Law(NamedAssumption):
         return getattr(self, self.tag) == law_kind(self.name)
 
     @property
+    @abstractmethod
     def chinchilla(self) -> "ChinchillaLaw":
         """E and the coefficients of the inner sum for fresh data, A N^-alpha + B D^-beta."""
-        raise NotImplementedError
 
     def general(self) -> "Law":
         """The same law with its power written out, where it has the form of a coupled law with gamma = 1."""
@@ -149,7 +150,7 @@ class Law(NamedAssumption):
     @classmethod
     def of_shape(cls, total_over_active: float) -> dict[str, float]:
         """The fields of a law of experts whose models have such a ratio of all to active parameters."""
-        raise NotImplementedError(f"a law of dense models has no ratio of {total_over_active:g}")
+        raise TypeError(f"a law of dense models has no ratio of {total_over_active:g}")
 
     @property
     def plain(self) -> bool:

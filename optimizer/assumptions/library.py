@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from .arguments import MAPPING, PATH, checks
 from .named import Citation, NamedAssumption
 from .problems import DataError, near_miss, read_text
-from .rl import OptimisedRL
 from .scenario import SCENARIO, Scenario
 from .tables import data_folder
 
@@ -106,17 +105,14 @@ def sources(scenario: Scenario) -> "pd.DataFrame":
         records.append(
             {"path": path, "value": value, "unit": declared.unit, **cited._asdict(), "about": declared.about}
         )
-    if isinstance(scenario.rl, OptimisedRL):
-        given = {"G": scenario.rl.G, "gamma": scenario.rl.gamma}
-        used = dict(zip(given, map(float, scenario.rl.return_term(scenario.law)), strict=True))
-        origin = Citation(
-            "assumption", "gamma = beta, and D and R cost the same at the lecture's point; none is published", ""
-        )
-        for name in (n for n, value in given.items() if value is None):
-            declared = scenario.rl.quantity(name)
-            assert declared is not None
-            row = {"path": f"rl.{name}", "value": used[name], "unit": declared.unit, **origin._asdict()}
-            records.append({**row, "about": declared.about})
+    origin = Citation(
+        "assumption", "gamma = beta, and D and R cost the same at the lecture's point; none is published", ""
+    )
+    for name, value in scenario.rl.assumed(scenario.law).items():
+        declared = scenario.rl.quantity(name)
+        assert declared is not None
+        row = {"path": f"rl.{name}", "value": float(value), "unit": declared.unit, **origin._asdict()}
+        records.append({**row, "about": declared.about})
     return pd.DataFrame.from_records(records)
 
 

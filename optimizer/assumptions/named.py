@@ -1,5 +1,6 @@
 """Blocks that a name out of a sourced table fills in: a law, a chip, a tier of storage, a published traffic total."""
 
+from abc import abstractmethod
 from typing import Any, NamedTuple
 
 from pydantic import model_validator
@@ -25,9 +26,9 @@ class NamedAssumption(Assumption):
     name: str = label("name of the row this block is based on")
 
     @classmethod
+    @abstractmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
         """The table's values for `given["name"]`; raises ValueError with the closest matches for an unknown name."""
-        raise NotImplementedError
 
     @model_validator(mode="before")
     @classmethod
@@ -40,9 +41,9 @@ class NamedAssumption(Assumption):
         return given
 
     @classmethod
+    @abstractmethod
     def _cited(cls, name: str, field: str) -> Citation | None:
         """The citation of one number of a named row."""
-        raise NotImplementedError
 
     def citation(self, field: str) -> Citation | None:
         """The source of `field`, or None when the block has no name or the field differs from its row."""
@@ -57,7 +58,7 @@ class NamedAssumption(Assumption):
 
     @property
     def changes(self) -> str:
-        """What is not as in the row that the name stands for: "changed: E = 1.6"; "" where all of it is."""
+        """What differs from the row of that name: "changed: E = 1.6"; "" where nothing does."""
         found = []
         for field, was in self.changed().items():
             declared, value = self.quantity(field), getattr(self, field)
@@ -67,7 +68,7 @@ class NamedAssumption(Assumption):
 
     @property
     def title(self) -> str:
-        """The name, with what is not as its row has it: "besiroglu (changed: E = 1.6)"; "" without a name."""
+        """The name, with what differs from its row: "besiroglu (changed: E = 1.6)"; "" without a name."""
         return f"{self.name} ({self.changes})" if self.changes else self.name
 
     def _name_implies_tag(self) -> bool:

@@ -5,17 +5,13 @@ from typing import Any
 
 from .goal import BudgetGoal, LossGoal, ParamsGoal
 from .numbers import amount, human, percent
-from .rl import CostShareRL, FixedFlopsRL, FixedTokensRL, NoRL, RatioRL
 from .scenario import Scenario
-from .traffic import GrowthTraffic, TableTraffic
 
 __all__ = [
-    "figure",
     "goal_line",
     "law_line",
     "like_line",
     "limits_line",
-    "money",
     "rl_line",
     "taken_as_given",
     "traffic_line",
@@ -55,7 +51,7 @@ def goal_line(scenario: Scenario) -> str:
             return f"least cost at loss {human(goal.loss, 5)} nat/token"
         return f"least cost, as good as {like_line(goal)}"
     if isinstance(goal, BudgetGoal):
-        return f"least loss for {money(goal.budget, scenario.money.unit)}"
+        return f"least loss for {scenario.money.amount(goal.budget)}"
     if isinstance(goal, ParamsGoal):
         return f"training tokens for which {human(goal.params)} parameters are the best size"
     return f"size for which {human(goal.tokens)} training tokens are the best run"
@@ -69,31 +65,12 @@ def like_line(goal: LossGoal) -> str:
     return f"{human(goal.like_params or 0)} parameters on {human(goal.like_tokens)} tokens{rl}"
 
 
-def money(cost: float, unit: str) -> str:
-    """An amount of money with its unit."""
-    return f"{figure(cost, unit)} {'FLOP' if unit == 'flops' else 'USD'}"
-
-
-def figure(cost: float, unit: str) -> str:
-    """An amount of money."""
-    return human(cost) if unit == "flops" or cost >= 1e15 else f"{cost:,.0f}"
-
-
 def rl_line(scenario: Scenario) -> str:
     """How many RL tokens there are, and what one costs."""
     rl = scenario.rl
-    if isinstance(rl, NoRL):
-        return "none"
-    how = "tokens decided with the design"
-    if isinstance(rl, FixedTokensRL):
-        how = f"{human(rl.tokens)} tokens"
-    elif isinstance(rl, RatioRL):
-        how = f"{human(rl.ratio)} tokens per training token"
-    elif isinstance(rl, FixedFlopsRL):
-        how = f"{human(rl.flops)} FLOP"
-    elif isinstance(rl, CostShareRL):
-        how = f"{percent(rl.cost_share)} of the cost of pre-training"
-    return f"{how}; {percent(rl.trained_share)} of them trained on, efficiency {human(rl.efficiency, 3)}"
+    if rl.absent:
+        return rl.stated
+    return f"{rl.stated}; {percent(rl.trained_share)} of them trained on, efficiency {human(rl.efficiency, 3)}"
 
 
 def traffic_line(scenario: Scenario) -> str:
@@ -102,19 +79,10 @@ def traffic_line(scenario: Scenario) -> str:
     read, cached, written = (float(v) for v in traffic.demand())
     hit = f" ({human(cached)} of them from a prefix cache)" if cached else ""
     expected = f"{human(read)} input{hit} and {human(written)} output tokens over the life"
-    parts: list[str] = []
-    if isinstance(traffic, GrowthTraffic):
-        rate = f"{human(traffic.tokens_per_day)} tokens a day at the start"
-        parts.append(f"{rate}, {traffic.title}" if traffic.title else rate)
-        parts.append(f"{amount(traffic.months)} months from {traffic.start}")
-        if traffic.growth:
-            parts.append(f"growth {percent(traffic.growth)} a month")
-    elif isinstance(traffic, TableTraffic):
-        parts.append(traffic.read_as or f"a table of {len(traffic.table)} months from {traffic.table[0].month}")
     rates = {"discounted at": scenario.money.discount_rate, "paid at prices that fall by": scenario.money.price_decline}
-    parts += [f"{name} {percent(rate)} a year" for name, rate in rates.items() if rate]
+    yearly = [f"{name} {percent(rate)} a year" for name, rate in rates.items() if rate]
     taken = {"share": traffic.share, "probability of shipping": traffic.ship_probability}
-    parts += [f"{name} {percent(value)}" for name, value in taken.items() if value != 1]
+    parts = [*traffic.origin, *yearly, *(f"{name} {percent(value)}" for name, value in taken.items() if value != 1)]
     return f"{expected}{': ' if parts else ''}{', '.join(parts)}"
 
 

@@ -9,11 +9,13 @@ References:
 
 """
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from .law import Law
+from .numbers import human, percent
 from .quantity import Assumption, Numeric, quantity
 
 __all__ = ["RL", "CostShareRL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL"]
@@ -24,6 +26,14 @@ LECTURE_RL_SHARE = 2 / 3
 
 class _AnyRL(Assumption):
     tag: ClassVar[str] = "policy"
+    decided: ClassVar[bool] = False
+    """Whether R is a decision like N and D; otherwise it follows from them."""
+    absent: ClassVar[bool] = False
+    """Whether there is no RL."""
+    fixed_cost: ClassVar[bool] = False
+    """Whether RL costs the same for every design."""
+    by_compute: ClassVar[bool] = False
+    """Whether the policy gives the compute of RL rather than its tokens."""
 
     trained_share: float = quantity(
         "1",
@@ -57,24 +67,28 @@ class _AnyRL(Assumption):
     )
 
     @property
-    def decided(self) -> bool:
-        """Whether R is a decision like N and D; otherwise it follows from them."""
-        return False
+    @abstractmethod
+    def stated(self) -> str:
+        """How much RL there is, in words."""
 
     @property
     def flops_per_param_token(self) -> Numeric:
         """2 + 4 f: FLOPs per parameter and RL token."""
         return 2 + 4 * self.trained_share
 
+    @abstractmethod
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
     ) -> Numeric:
-        """RL tokens R that the policy gives a design (tokens). 'optimised' has none to give: there R is decided."""
-        raise NotImplementedError
+        """RL tokens R that the policy gives a design (tokens); TypeError for 'optimised', where R is decided with N and D."""
 
     def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
         """(G, gamma) of the term G R^-gamma of the inner sum, where R is decided."""
         raise TypeError(f"rl.policy = {getattr(self, self.tag)!r} gives the loss no term of R; only 'optimised' does")
+
+    def assumed(self, law: Law) -> dict[str, Numeric]:
+        """Values, by field, that the policy takes for fields that are left out and that no table gives."""
+        return {}
 
     def inner(self, law: Law, rl_tokens: Numeric) -> Numeric:
         """What the RL tokens add to the inner sum of the law: 0, or G R^-gamma when R is optimised."""
@@ -85,6 +99,11 @@ class NoRL(_AnyRL):
     """No reinforcement learning."""
 
     policy: Literal["none"] = "none"
+    absent: ClassVar[bool] = True
+
+    @property
+    def stated(self) -> str:
+        return "none"
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -98,6 +117,10 @@ class FixedTokensRL(_AnyRL):
     policy: Literal["tokens"] = "tokens"
     tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15, uncertain=3)
 
+    @property
+    def stated(self) -> str:
+        return f"{human(self.tokens)} tokens"
+
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
     ) -> Numeric:
@@ -109,6 +132,10 @@ class RatioRL(_AnyRL):
 
     policy: Literal["ratio"] = "ratio"
     ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0, uncertain=3)
+
+    @property
+    def stated(self) -> str:
+        return f"{human(self.ratio)} tokens per training token"
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -126,6 +153,12 @@ class FixedFlopsRL(_AnyRL):
     flops: float = quantity(
         "FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27, uncertain=3
     )
+    fixed_cost: ClassVar[bool] = True
+    by_compute: ClassVar[bool] = True
+
+    @property
+    def stated(self) -> str:
+        return f"{human(self.flops)} FLOP"
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -140,6 +173,11 @@ class CostShareRL(_AnyRL):
     cost_share: float = quantity(
         "1", "cost of RL as a share of the cost of pre-training, both before overhead", ge=0, low=0.05, high=2.0
     )
+    by_compute: ClassVar[bool] = True
+
+    @property
+    def stated(self) -> str:
+        return f"{percent(self.cost_share)} of the cost of pre-training"
 
     def rl_tokens(
         self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
@@ -168,16 +206,28 @@ class OptimisedRL(_AnyRL):
     gamma: float | None = quantity(
         "1", "exponent of the RL return term; your assumption", gt=0, le=2, default=None, low=0.2, high=0.5
     )
+    decided: ClassVar[bool] = True
 
     @property
-    def decided(self) -> bool:
-        return True
+    def stated(self) -> str:
+        return "tokens decided with the design"
+
+    def rl_tokens(
+        self, n_params: Numeric, train_tokens: Numeric, pretraining_flops_per_param_token: Numeric
+    ) -> Numeric:
+        raise TypeError(
+            "rl.policy = 'optimised' decides R with N and D, so R does not follow from them; give the design its rl_tokens"
+        )
 
     def return_term(self, law: Law) -> tuple[Numeric, Numeric]:
         """(G, gamma), with the defaults described above where they are left out."""
         base = law.chinchilla
         G = base.B * LECTURE_RL_SHARE**base.beta if self.G is None else self.G
         return G, base.beta if self.gamma is None else self.gamma
+
+    def assumed(self, law: Law) -> dict[str, Numeric]:
+        used = dict(zip(("G", "gamma"), self.return_term(law), strict=True))
+        return {name: value for name, value in used.items() if getattr(self, name) is None}
 
     def inner(self, law: Law, rl_tokens: Numeric) -> Numeric:
         G, gamma = self.return_term(law)

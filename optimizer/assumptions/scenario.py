@@ -58,7 +58,7 @@ def _utilisation(path: str, efficiency: Callable[[Any], Any]) -> Rule:
         mfu = utilisation(s)
         found = efficiency(s) * mfu <= 1
         # A speed of pre-training above the peak is one problem, not one of every phase.
-        return s.money.unit != "usd" or (found if path == "pretraining.mfu" else found | (mfu > 1))
+        return not s.money.in_usd or (found if path == "pretraining.mfu" else found | (mfu > 1))
 
     return Rule(holds, sentence)
 
@@ -179,7 +179,7 @@ class Scenario(Assumption):
                 if value is not None
             ]
         problems, chip = [], self.money.serve_chip
-        if self.money.unit != "usd":
+        if not self.money.in_usd:
             problems.append("serving.method = 'roofline' prices time on a chip in USD; set money.unit = 'usd'.")
         problems += [
             f"serving.method = 'roofline' needs money.serve_chip.{field}, which {chip.title or 'the chip'} has not on record; give it."

@@ -6,6 +6,7 @@ expectation is all that planning for expected cost needs), `cache_hit_share` is 
 """
 
 import math
+from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .months import MONTH, days_in_months, month_after, month_of
 from .named import Citation, NamedAssumption, unknown_name
+from .numbers import amount, human, percent
 from .quantity import Assumption, Numeric, label, quantity
 from .tables import row, rows
 from .traffic_file import read_traffic, summary
@@ -95,6 +97,17 @@ class _AnyTraffic(Assumption):
         """The same forecast without its dates, which are text; `days` holds what they mean for the tokens."""
         return self
 
+    @property
+    def level(self) -> str:
+        """The field that scales the forecast; "" for a table of months."""
+        return ""
+
+    @property
+    def origin(self) -> list[str]:
+        """The forecast that the tokens come from, in words; empty for a total."""
+        return []
+
+    @abstractmethod
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         """(input, output) tokens over the life as stated, before share and probability.
 
@@ -102,7 +115,6 @@ class _AnyTraffic(Assumption):
             days: of each month; those of the calendar when left out.
 
         """
-        raise NotImplementedError
 
     def demand(self, days: Numeric | None = None) -> Demand:
         """Expected lifetime tokens: stated tokens times share times probability of shipping. `days` as in `stated`."""
@@ -119,6 +131,11 @@ class TotalTraffic(_AnyTraffic):
         "tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16, uncertain=2
     )
     output_tokens: float = quantity("tokens", "output tokens over the life", ge=0, low=1e12, high=1e16, uncertain=2)
+
+    @property
+    def level(self) -> str:
+        """The larger of the two numbers."""
+        return "input_tokens" if self.input_tokens > self.output_tokens else "output_tokens"
 
     def stated(self, days: Numeric | None = None) -> tuple[Numeric, Numeric]:
         return self.input_tokens, self.output_tokens
@@ -192,6 +209,16 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
         high=24,
         uncertain=2,
     )
+
+    @property
+    def level(self) -> str:
+        return "tokens_per_day"
+
+    @property
+    def origin(self) -> list[str]:
+        rate = f"{human(self.tokens_per_day)} tokens a day at the start"
+        lines = [f"{rate}, {self.title}" if self.title else rate, f"{amount(self.months)} months from {self.start}"]
+        return [*lines, f"growth {percent(self.growth)} a month"] if self.growth else lines
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -292,6 +319,10 @@ class TableTraffic(_AnyTraffic):
         if self.read_as and not self.read_as.startswith(f"{summary(months)}, "):
             object.__setattr__(self, "read_as", "")
         return self
+
+    @property
+    def origin(self) -> list[str]:
+        return [self.read_as or f"a table of {len(self.table)} months from {self.table[0].month}"]
 
     def days(self) -> Float[np.ndarray, " month"]:
         return days_in_months(self.table[0].month, len(self.table))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from ..assumptions.joint import joint_of
 from ..assumptions.law_file import law_toml
 from ..assumptions.numbers import percent
+from ..model.outputs import units_of
 from .between import MIDDLE, SHARES, between_sweeps
 from .isoflop import Profiles
 from .runs import Runs
@@ -174,9 +176,14 @@ class Fit:
             parts.append(part.assign(gamma=part.get("gamma", 1.0)))
         return pd.concat(parts[1:] or parts, ignore_index=True)
 
+    @cached_property
+    def _mixed(self) -> "pd.DataFrame":
+        """The mixture that every interval is read from: drawn once."""
+        return self.mixture()
+
     def loss_interval(self, n_params: float, train_tokens: float, share: float = INTERVAL) -> tuple[float, float]:
         """The middle `share` of the loss of one design over `mixture`; NaN without a bootstrap."""
-        laws = self.mixture()
+        laws = self._mixed
         if laws.empty:
             return math.nan, math.nan
         found = _loss({name: laws[name].to_numpy() for name in (*COEFFICIENTS, "gamma")}, n_params, train_tokens)
@@ -280,11 +287,8 @@ class Fit:
             part["residual"] = part["loss"] / part["predicted"] - 1
             parts.append(part)
         frame = pd.concat(parts, ignore_index=True)
-        units = {"n_params": "parameters", "train_tokens": "tokens", "tokens_per_param": "tokens/parameter"}
-        frame.attrs = {
-            "units": units | {"loss": self.runs.unit, "predicted": self.runs.unit, "residual": "1"},
-            "label": self.label,
-        }
+        units = units_of(frame, "") | {"loss": self.runs.unit, "predicted": self.runs.unit, "residual": "1"}
+        frame.attrs = {"units": units, "label": self.label}
         return frame
 
     def isoloss(self, form: str = "") -> "pd.DataFrame":
@@ -310,7 +314,7 @@ class Fit:
             lines.append(pd.DataFrame({"kind": "line", "n_params": n[kept], "train_tokens": d[kept], "loss": level}))
         points = runs[["n_params", "train_tokens", "loss"]].assign(kind="run")
         frame = pd.concat([*lines, points], ignore_index=True)
-        units = {"n_params": "parameters", "train_tokens": "tokens", "loss": self.runs.unit}
+        units = units_of(("n_params", "train_tokens"), "") | {"loss": self.runs.unit}
         frame.attrs = {"units": units, "label": self.label, "form": law.form}
         return frame
 

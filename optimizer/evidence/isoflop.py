@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..model.outputs import units_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -79,7 +81,7 @@ def profiles_of(frame: "pd.DataFrame") -> Profiles | None:
     if len(records) < FEWEST_BUDGETS:
         return None
     found = pd.DataFrame(records)
-    found.attrs["units"] = {"flops": "FLOP", "n_params": "parameters", "train_tokens": "tokens", "loss": "nat/token"}
+    found.attrs["units"] = {"flops": "FLOP", **units_of(found, "")}
     exponent, ln_size, error = _power_law(np.log(found["flops"].to_numpy()), np.log(found["n_params"].to_numpy()))
     return Profiles(found, exponent, 1 - exponent, error, ln_size)
 

@@ -24,7 +24,6 @@ from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.present import not_discounted, paid_demand
 from ..assumptions.quantity import Numeric
-from ..assumptions.rl import CostShareRL, FixedFlopsRL
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from ..assumptions.traffic import Demand
@@ -38,8 +37,10 @@ __all__ = [
     "PhasePrices",
     "at_tokens",
     "design_of",
+    "fixed_cost",
     "lifecycle_cost",
     "lifecycle_cost_by_regime",
+    "moving_cost",
     "nominal_cost",
     "phase_prices",
     "pretraining_flops",
@@ -102,9 +103,7 @@ def phase_prices(scenario: Scenario) -> PhasePrices:
     """
     s, mfu, relative = scenario, utilisation(scenario), efficiencies(scenario)
     train, serve = (
-        (usd_per_flop(s.money.train_chip, mfu), usd_per_flop(s.money.serve_chip, mfu))
-        if s.money.unit == "usd"
-        else (1.0, 1.0)
+        (usd_per_flop(s.money.train_chip, mfu), usd_per_flop(s.money.serve_chip, mfu)) if s.money.in_usd else (1.0, 1.0)
     )
     return PhasePrices(
         pretraining=train * s.pretraining.overhead,
@@ -200,7 +199,7 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
     """Cost with `seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
     price, demand = phase_prices(s), paid_demand(s)
     decode = seconds * r.usd_per_second
-    if isinstance(s.rl, FixedFlopsRL | CostShareRL):
+    if s.rl.by_compute:
         rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
     else:
         overhead = rl_overhead(s)
@@ -220,9 +219,12 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
 
 def fixed_cost(scenario: Scenario) -> Numeric:
     """The part of the lifecycle cost that no design moves: RL when its compute is given, otherwise nothing."""
-    if not isinstance(scenario.rl, FixedFlopsRL):
-        return 0.0
-    return phase_prices(scenario).rl * scenario.rl.flops
+    return phase_prices(scenario).rl * scenario.rl.flops if scenario.rl.fixed_cost else 0.0
+
+
+def moving_cost(scenario: Scenario, cost: LifecycleCost) -> Numeric:
+    """The part of a cost that the design moves: all of it, or all but RL where its compute is given."""
+    return cost.pretraining + cost.prefill + cost.decode if scenario.rl.fixed_cost else cost.total
 
 
 def nominal_cost(scenario: Scenario, cost: LifecycleCost) -> LifecycleCost:

@@ -102,7 +102,7 @@ def _of_precision(scenario: Scenario, tokens_per_param: float) -> list[str]:
         "limits.bytes_per_param": scenario.limits.bytes_per_param,
         "deployment.bytes_per_weight": deployment.bytes_per_weight,
     }
-    if scenario.money.unit == "usd" and deployment.bytes_per_weight is None:
+    if scenario.money.in_usd and deployment.bytes_per_weight is None:
         named["money.serve_chip.precision"] = WEIGHT_BYTES[chip.precision]
     few = {path: float(value) for path, value in named.items() if value is not None and value <= FEW_BYTES}
     if not few or not tokens_per_param > LONG_TRAINED:

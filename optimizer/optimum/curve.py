@@ -20,9 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, TokensGoal
-from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost
+from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, moving_cost
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, target_inner_sum
 from .base import unlimited
@@ -71,11 +70,6 @@ class Curve(NamedTuple):
     at: Callable[[Scalar], At]
 
 
-def moving_cost(scenario: Scenario, design: Design) -> Scalar:
-    cost = lifecycle_cost(scenario, design)
-    return cost.total - cost.rl if isinstance(scenario.rl, FixedFlopsRL) else cost.total
-
-
 def curve(scenario: Scenario) -> Curve:
     """The designs that meet the goal of a scenario."""
     place = _places(scenario)
@@ -91,7 +85,7 @@ def curve(scenario: Scenario) -> Curve:
         if not (isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided):
             passed += limit_excess(scenario, design).values()
         by_loss = isinstance(scenario.goal, BudgetGoal)
-        value = ln_reducible_loss(scenario, design) if by_loss else jnp.log(moving_cost(scenario, design))
+        value = ln_reducible_loss(scenario, design) if by_loss else jnp.log(_moving(scenario, design))
         excess = jnp.max(jnp.stack([jnp.asarray(e, float) for e in passed]))
         return At(value, excess, here.turn)
 
@@ -117,9 +111,7 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         def at_budget(v: Scalar) -> Place:
             ln_n = ln_middle + v
             n = jnp.exp(ln_n)
-            base, slope = jax.jvp(
-                lambda d: moving_cost(scenario, design_of(scenario, n, d)), (0.0 * n,), (1.0 + 0.0 * n,)
-            )
+            base, slope = jax.jvp(lambda d: _moving(scenario, design_of(scenario, n, d)), (0.0 * n,), (1.0 + 0.0 * n,))
             # Below the smallest useful run the design is outside; below half of it D stands still, so that slopes stay finite.
             ln_d = jnp.log(jnp.maximum((left - base) / slope, SMALLEST_USEFUL / 2))
             over = jnp.log((base + slope * SMALLEST_USEFUL) / left)
@@ -156,7 +148,7 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
             case BudgetGoal(budget=budget):
                 ln_left, ln_n = jnp.log(budget - fixed_cost(scenario)), jnp.log(_TYPICAL_PARAMS) + 0.0 * v
                 for _ in range(2):  # one is exact for a cost linear in N
-                    ln_n = ln_n + ln_left - jnp.log(moving_cost(scenario, design_at_point(scenario, ln_n, ln_d, ln_r)))
+                    ln_n = ln_n + ln_left - jnp.log(_moving(scenario, design_at_point(scenario, ln_n, ln_d, ln_r)))
             case ParamsGoal(params=params):
                 ln_n = jnp.log(params) + 0.0 * v
                 over = ln_n - scenario.law.ln_useful_params
@@ -244,7 +236,7 @@ def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> 
 
     def rows(ln_n: Scalar, ln_d: Scalar) -> tuple[Scalar, Scalar]:
         design = design_at_point(scenario, ln_n, ln_d, ln_r)
-        return ln_reducible_loss(scenario, design), jnp.log(moving_cost(scenario, design))
+        return ln_reducible_loss(scenario, design), jnp.log(_moving(scenario, design))
 
     one, zero = 1.0 + 0.0 * ln_d, 0.0 * ln_d
     _, slopes = jax.linearize(rows, ln_n + zero, ln_d)
@@ -253,3 +245,7 @@ def _imbalance(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> 
     return (
         jnp.log(jnp.maximum(-loss_n, _TINY)) - jnp.log(jnp.maximum(-loss_d, _TINY)) - jnp.log(cost_n) + jnp.log(cost_d)
     )
+
+
+def _moving(scenario: Scenario, design: Design) -> Scalar:
+    return moving_cost(scenario, lifecycle_cost(scenario, design))

@@ -27,10 +27,17 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize, nnls
 
-from ..assumptions.rl import FixedFlopsRL
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
-from ..model.cost import Design, LifecycleCost, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_by_regime
+from ..model.cost import (
+    Design,
+    LifecycleCost,
+    design_of,
+    fixed_cost,
+    lifecycle_cost,
+    lifecycle_cost_by_regime,
+    moving_cost,
+)
 from ..model.fleet import chip_seconds_per_token
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, loss
@@ -97,7 +104,7 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
     # The row of the cost is the part that the design moves, which a large fixed part would drown in rounding.
     design = design_at(scenario, x)
     by_regime = lifecycle_cost_by_regime(scenario, design)
-    regimes = _ln_moving(scenario, by_regime)
+    regimes = jnp.log(moving_cost(scenario, by_regime))
     rows = [
         regimes.max(),
         ln_reducible_loss(scenario, design),
@@ -116,11 +123,6 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
 def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array, " row"]:
     """The rows at a point: see `Rows`."""
     return rows_and_cost(scenario, x)[0]
-
-
-def _ln_moving(scenario: Scenario, cost: LifecycleCost) -> Float[Array, " regime"]:
-    moving = cost.total if not isinstance(scenario.rl, FixedFlopsRL) else cost.pretraining + cost.prefill + cost.decode
-    return jnp.log(moving)
 
 
 @compiled(structure=1)

@@ -236,7 +236,7 @@ class Solution:
         """
         demand = levelled_demand(self.scenario)
         served = (float(demand.input_tokens) + float(demand.output_tokens)) / 1e6
-        if self.unit != "usd" or not served > 0:
+        if not self.scenario.money.in_usd or not served > 0:
             return math.nan, math.nan
         return float(self.cost.total) / served, (float(self.cost.prefill) + float(self.cost.decode)) / served
 

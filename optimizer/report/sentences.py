@@ -8,7 +8,6 @@ from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.paths import declaration
-from ..assumptions.question import money
 from ..assumptions.scenario import Scenario
 from ..model.outputs import heading, quantity_text
 from ..model.total import total_params
@@ -63,12 +62,12 @@ def verdict(best: Solution) -> str:
 
 def unspent(best: Solution) -> str:
     """One sentence where a budget buys more than helps, else ""."""
-    goal, total = best.scenario.goal, float(best.cost.total)
+    goal, money, total = best.scenario.goal, best.scenario.money, float(best.cost.total)
     if not isinstance(goal, BudgetGoal) or total >= goal.budget * (1 - SPENT):
         return ""
     held = ", ".join(best.certificate.active_limits)
     return (
-        f"Unspent: {money(goal.budget - total, best.unit)} of the budget of {money(goal.budget, best.unit)}. "
+        f"Unspent: {money.amount(goal.budget - total)} of the budget of {money.amount(goal.budget)}. "
         + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
         + " no design within the limits and the budget has a lower loss."
     )

@@ -52,16 +52,16 @@ def _label(name: str) -> str:
 
 def _meaning(recipe: dict[str, Any]) -> list[str]:
     """What the short headings stand for."""
-    ratios = (
-        "D*/20N*, D*/D0: over-training against 20 tokens per parameter and against the law's own optimum at that N."
-    )
+    ratios = ", ".join(short(name) for name in ("overtraining_vs_rule_of_20", "overtraining_vs_law"))
+    ratios += ": over-training against 20 tokens per parameter and against the law's own optimum at that N."
     if recipe["kind"] == "inverse":
         return [
             ratios,
             "Implied T: served tokens over the life for which the size is the best one; x own traffic: the same over the scenario's.",
             "Extra cost: beyond the best size of the same loss at the scenario's own traffic.",
         ]
-    return [f"N* from, N* to: designs of the same loss that cost at most {percent(recipe['band'])} more.", ratios]
+    band = ", ".join(short(f"band_n_params_{end}") for end in ("low", "high"))
+    return [f"{band}: designs of the same loss that cost at most {percent(recipe['band'])} more.", ratios]
 
 
 def _reach(table: SizeTable) -> list[str]:

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..analysis.placement import Placement, operating_point
 from ..assumptions.naming import title
 from ..assumptions.numbers import human, percent
-from ..assumptions.question import figure, goal_line, law_line, limits_line, money, rl_line, traffic_line
+from ..assumptions.question import goal_line, law_line, limits_line, rl_line, traffic_line
 from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
 from ..optimum.program import Rows, ln_design
@@ -30,7 +30,7 @@ def solution_text(best: Solution) -> RenderableType:
     given = best.best is not None
     question = design_line(best.design) if given else goal_line(s)
     band = f"same loss, at most {percent(best.band.tolerance)} {'above the best' if given else 'more expensive'}"
-    money_head = "training-equivalent FLOP" if best.unit == "flops" else "USD"
+    money_head = s.money.currency.replace("FLOP", "training-equivalent FLOP")
     sentences = [sentence for line in _LINES if (sentence := line(best))]
     return Group(
         Text(f"{title(s)}: {question}", style="bold"),
@@ -86,7 +86,7 @@ def _excess(best: Solution) -> str:
     compared = f"costs {percent(more, 2)} more than" if more >= 0 else f"costs {percent(-more, 2)} less than"
     return (
         f"It {compared} the best design of the same loss within the limits: {n} parameters on {d} tokens, "
-        f"{money(float(other.cost.total), best.unit)}. {other.certificate.sentence}"
+        f"{best.scenario.money.amount(float(other.cost.total))}. {other.certificate.sentence}"
     )
 
 
@@ -108,17 +108,17 @@ def _costs(best: Solution) -> list[tuple[str, str, str]]:
         phases["of it research runs"] = research
     if best.scenario.money.discount_rate:
         phases["paid in all, without discounting"] = best.nominal_cost
-    return [(name, figure(value, best.unit), percent(value / total)) for name, value in phases.items()]
+    return [(name, best.scenario.money.figure(value), percent(value / total)) for name, value in phases.items()]
 
 
 def _chinchilla(best: Solution) -> str:
-    plan = best.baseline
+    plan, money = best.baseline, best.scenario.money
     if math.isnan(float(best.cost.total)):
         return ""
     saved = f"{percent(best.savings)} less" if best.savings >= 0 else f"{percent(-best.savings)} more"
     return unpriced(best) or (
         f"The compute-optimal (Chinchilla) plan for the same loss, {human(float(plan.design.n_params))} on "
-        f"{human(float(plan.design.train_tokens))} tokens, costs {money(float(plan.cost.total), best.unit)}: this one costs {saved}."
+        f"{human(float(plan.design.train_tokens))} tokens, costs {money.amount(float(plan.cost.total))}: this one costs {saved}."
     )
 
 

@@ -18,7 +18,7 @@ from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
 from optimizer.app.work import in_thread, worked
 from optimizer.assumptions.numbers import human
-from optimizer.model.outputs import output_of, with_unit, written
+from optimizer.model.outputs import output_of, units_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.chart.plan import NEAR
@@ -67,10 +67,8 @@ def _head(best: Solution, before: Solution) -> None:
     unit = best.scenario.money.currency
     values, was = best.numbers(), before.numbers() if before.status is Status.OPTIMAL else {}
     known = was if before.unit == best.unit else {k: v for k, v in was.items() if k != "cost_total"}
-    units = {
-        "n_params": "parameters", "train_tokens": "tokens", "cost_total": unit, "overtraining_vs_rule_of_20": "1",
-        **({"serving_chips_at_peak": "chips"} if best.fleet.months else {"savings": "1"}),  # a total has no busiest month
-    }  # fmt: skip
+    last = "serving_chips_at_peak" if best.fleet.months else "savings"  # a total has no busiest month
+    units = units_of(("n_params", "train_tokens", "cost_total", "overtraining_vs_rule_of_20", last), unit)
     show.metrics(
         ([_metric(name, values[name], u, _change(name, values[name], known.get(name))) for name, u in units.items()],)
     )
