@@ -21,7 +21,7 @@ lint: .venv/dev.stamp
 floors: .venv-floors/stamp  ## the oldest libraries that pyproject.toml allows; tests/floors.txt lists what is tried on them
 	.venv-floors/bin/python -m pytest --numprocesses 2 --dist loadfile -W default @tests/floors.txt
 
-bench: .venv/test.stamp  ## time of one solve, warm, beside scipy alone on the same problem
+bench: .venv/test.stamp  ## time of one solve, warm, compared with scipy alone on the same problem
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_sweep
 	$(BIN)/python -m tests.bench_fit

@@ -181,7 +181,7 @@ def _made_from() -> str:
 
 
 def _processor() -> str:
-    """What the processor can do: a program of one may stop another with an illegal instruction."""
+    """The features of the processor: on another one a compiled program may stop with an illegal instruction."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
     except OSError:

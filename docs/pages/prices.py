@@ -1,4 +1,4 @@
-"""Writes docs/prices.md: own model or API, and what a price sheet leaks.
+"""Writes docs/prices.md: own model or API, and what list prices imply about a model.
 
 `python -m docs.pages.prices > docs/prices.md` renews it; a test fails when it is stale.
 """
@@ -11,7 +11,7 @@ from optimizer.evidence.prices import kv_bytes_from_long_context, kv_bytes_from_
 
 __all__ = ["page"]
 
-_HEAD = """# Prices: own model or API, and what a price sheet leaks
+_HEAD = """# Prices: own model or API, and what list prices imply about a model
 
 This page is written from code and data: `python -m docs.pages.prices > docs/prices.md`.
 
@@ -30,7 +30,7 @@ Costs must be in USD. Where a provider charges for writing its cache and the sce
 cache counts as written. `--prompt 300K` takes the prices of long prompts. Nothing here says that the models are equally good, and list
 prices are not contracts; the design is held, though with more traffic another one would be best.
 
-## What a price sheet leaks
+## What list prices imply about a model
 
 Each figure follows from one assumption, and all of them hide a margin.
 """

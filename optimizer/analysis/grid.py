@@ -1,7 +1,7 @@
 """Tables over a grid of assumptions: a row or more for every combination of values, units, and a record.
 
 `over_grid` solves every combination of a grid by whatever function it is given; `chosen` keeps some columns, `wide` turns one axis into
-columns. Combinations that are no scenario keep the sentence that says why; a value that fits nowhere is refused.
+columns. An invalid combination is a row with the reason; a value that is invalid in every combination is refused.
 """
 
 import itertools
@@ -67,7 +67,7 @@ def over_grid(
     solved: Callable[[Scenario], tuple[list[Row], Units]],
     progress: Progress | None,
 ) -> SizeTable:
-    """Every combination of the grid, solved; those that are no scenario keep the sentence that says why."""
+    """Every combination of the grid, solved; an invalid one is a row with the reason."""
     _refuse_what_fits_nowhere(scenario, grid)
     combinations = list(itertools.product(*(range(len(values)) for values in grid.values())))
     records: list[Row] = []
@@ -288,7 +288,7 @@ def _changes(grid: Mapping[str, Sequence[Any]], at: Sequence[int]) -> dict[str, 
 
 
 def _refuse_what_fits_nowhere(scenario: Scenario, grid: dict[str, list[Any]]) -> None:
-    """Before any row is solved: a path that leads nowhere, or a value that no combination accepts."""
+    """Refuse, before any row is solved, an unknown path and a value that is invalid in every combination."""
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
     good: set[tuple[int, int]] = set()
     problems: dict[str, None] = {}
@@ -313,7 +313,7 @@ def _refuse_what_fits_nowhere(scenario: Scenario, grid: dict[str, list[Any]]) ->
 def _raise_where_nothing_fits(
     grid: dict[str, list[Any]], combinations: list[tuple[int, ...]], bad: dict[tuple[int, ...], tuple[str, ...]]
 ) -> None:
-    """A value that is wrong in every row it occurs in is a mistake; one that only some others forbid is a finding."""
+    """Refuse values that are invalid in every row they occur in; rows where other values forbid them keep the reason."""
     problems: dict[str, None] = {}
     good = {(axis, i) for at in combinations if at not in bad for axis, i in enumerate(at)}
     for at, sentences in bad.items():

@@ -70,7 +70,7 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
     """The lifetime traffic for which (N, D) is the cheapest design of its own loss: T / D = 3 (eN/eD - 1) for 6 N D + 2 N T.
 
     Args:
-        scenario: law, RL policy and prices. Its traffic gives the mix of input, cached and output tokens; goal and limits play no part.
+        scenario: law, RL policy and prices. Its traffic gives the mix of input, cached and output tokens; goal and limits have no effect.
         n_params: active parameters N (count).
         train_tokens: pre-training tokens D (count).
 

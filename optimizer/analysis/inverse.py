@@ -40,7 +40,7 @@ def inverse_table(
     """For model sizes that are decided: how long to train them for the scenario's quality, and which traffic justifies the size.
 
     Args:
-        scenario: the question. Its goal gives the quality, its traffic the mix of input and output; limits play no part.
+        scenario: the question. Its goal gives the quality, its traffic the mix of input and output; limits have no effect.
         n_params: sizes in active parameters, as numbers or "8B".
         over: further assumptions to vary, as in `size_table`.
         columns: names of the columns to keep; all when left out.

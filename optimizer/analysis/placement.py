@@ -105,7 +105,7 @@ def placement_of(best: Solution, changes: Mapping[str, object] | None = None) ->
 
 
 def _called(model: str, n_params: float, scenario: Scenario) -> str:
-    """A model by its name, with what is not as data/models.csv has it."""
+    """The name of a model, with what differs from its row in data/models.csv."""
     if not model:
         return f"a {human(n_params)} model"
     own = scenario.deployment

@@ -72,7 +72,7 @@ def left_alone(path: str, over: Over) -> bool:
 def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
     """Every number that is moved: within its declared factor of the scenario's own value, or over the range that `over` gives.
 
-    Moved unless `over` leaves it alone: what is declared uncertain, is not 0 and plays a part in the scenario. Moved only where `over`
+    Moved unless `over` leaves it alone: what is declared uncertain, is not 0 and affects the scenario. Moved only where `over`
     names it: facts and choices, amounts of 0, the coefficients of the law, and a deployment that nothing is served with.
 
     Raises:
@@ -135,7 +135,7 @@ def _of_law(path: str) -> bool:
 
 
 def _unbilled(scenario: Scenario, path: str) -> bool:
-    """Whether this is a price or a chip that plays no part: costs are FLOPs and no limit counts days or bytes."""
+    """Whether this is a price or a chip without effect: costs are FLOPs and no limit counts days or bytes."""
     limited = scenario.limits.max_training_days is not None or scenario.limits.max_training_bytes_per_chip is not None
     return path.startswith("money.") and not scenario.money.in_usd and not scenario.serving.by_roofline and not limited
 

@@ -61,12 +61,12 @@ def regret(
     law: Names | None = None,
     progress: Progress | None = None,
 ) -> "pd.DataFrame":
-    """The cost of having built for one traffic when another arrives, at the same quality.
+    """The cost of a plan made for one traffic when another comes true, at the same quality.
 
     Args:
         scenario: the question. A goal other than a loss is first turned into the loss of its own optimum, so that all plans are as good.
         plans: lifetime tokens that are planned for, input and output, as the forecast states them. None: the futures and their mean.
-        futures: lifetime tokens that may arrive; their split into input and output is the scenario's.
+        futures: lifetime tokens that may come true; their split into input and output is the scenario's.
         probabilities: of the futures; equal when left out, and scaled to sum to 1.
         law: the laws that may be true, while the plans assume the scenario's own: "across" (the sample over data sets and forms),
             "posterior" (the scenario's own fit), names or files of laws; None for the scenario's own law alone.
@@ -82,7 +82,7 @@ def regret(
         InputError: no futures, or numbers that are no traffic or no probabilities.
         InfeasibleError: the quality has no design.
 
-    Limiting cases: the plan for the traffic that arrives has regret 0; a scenario whose RL tokens follow no traffic keeps them.
+    Limiting cases: the plan for the traffic that comes true has regret 0; RL tokens stay as the scenario gives them.
 
     >>> from optimizer.assumptions.library import load
     >>> frame = regret(load("lecture-2026"), ["200T"], ["20T", "200T", "2000T"])

@@ -93,7 +93,7 @@ def implied_by_law(
     """The lifetime traffic for which (N, D) is the cheapest design of its own loss, under each law.
 
     Args:
-        scenario: RL policy, prices and the mix of traffic; its own law is replaced. Goal and limits play no part.
+        scenario: RL policy, prices and the mix of traffic; its own law is replaced. Goal and limits have no effect.
         n_params: active parameters N (count).
         train_tokens: pre-training tokens D (count).
         laws: names of laws or files of laws; left out: the credible laws of dense training, the fits to public runs, and for a mixture

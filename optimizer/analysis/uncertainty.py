@@ -184,7 +184,7 @@ def draws(
 
 
 def _check_coefficients(named: Sequence[str], drawn: Sequence[str]) -> None:
-    """Coefficients of a law travel as a set: one that is drawn on its own, the others with their law, makes a law that fits nothing.
+    """Refuse some coefficients of a law next to `law`: a coefficient drawn alone, the others with their law, gives a law that fits no data.
 
     Raises:
         InputError: `over` names some of the coefficients that a draw of the law sets.

@@ -239,7 +239,7 @@ def lever(path: str, declared: Quantity, value: float, about: str, asked: Questi
 
 
 def low_is_off(declared: Quantity) -> bool:
-    """Whether 0 means that the thing is left out: a switch says so, as no logarithm reaches it."""
+    """Whether 0 means that the quantity is left out: then a switch sets 0, which a logarithmic slider does not have."""
     return declared.low == 0 and (declared.high or 0) > 0
 
 

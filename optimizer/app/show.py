@@ -307,7 +307,7 @@ def _narrow(texts: np.ndarray, header: str) -> Any:
 
 
 def _power(values: Iterable[float]) -> int:
-    """The power of ten that large numbers are divided by; a browser takes integers beyond 2^53 for errors."""
+    """The power of ten that large numbers are divided by; a browser shows integers beyond 2^53 as errors."""
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     return 3 * int(math.log10(largest) // 3) if largest >= LARGEST else 0
 

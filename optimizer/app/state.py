@@ -74,7 +74,7 @@ class Question:
         self._keep(self.preset, found)
 
     def generator(self) -> GrowthTraffic | None:
-        """The last generated forecast of this preset that a step left behind."""
+        """The last generated forecast of this preset among the steps."""
         left = (s.traffic for preset, s in reversed(self.steps) if preset == self.preset)
         return next((traffic for traffic in left if isinstance(traffic, GrowthTraffic)), None)
 

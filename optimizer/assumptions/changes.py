@@ -37,7 +37,7 @@ def changed(plain: Mapping[str, Any], changes: Mapping[str, object], root: type[
     changes does not matter: blocks come before what is in them, and kinds before their fields.
 
     Raises:
-        InputError: a path leads nowhere; all such paths at once.
+        InputError: a path does not exist; all such paths at once.
 
     """
     result, problems = without_none(plain), []

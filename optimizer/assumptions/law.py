@@ -134,7 +134,7 @@ class Law(NamedAssumption):
 
     @property
     def total_over_active(self) -> Numeric:
-        """Total over active parameters of the models that the law speaks of; 1 for dense ones."""
+        """Total over active parameters of the models that the law describes; 1 for dense ones."""
         return 1.0
 
     @property

@@ -1,4 +1,4 @@
-"""Blocks that a name out of a sourced table fills in: a law, a chip, a tier of storage, a published traffic total."""
+"""Blocks filled in from a row of a sourced table, by name: a law, a chip, a tier of storage, a published traffic total."""
 
 from abc import abstractmethod
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ class Citation(NamedTuple):
 
 
 class NamedAssumption(Assumption):
-    """A block that a name out of a sourced table fills in; values given with the name replace the table's."""
+    """A block filled in from a row of a sourced table, by name; values given with the name replace the table's."""
 
     name: str = label("name of the row this block is based on")
 

@@ -31,7 +31,7 @@ HEADINGS = {"rl": "RL"}
 
 
 def compact(plain: Any, *, sort_keys: bool = False) -> str:
-    """Plain data as one line of JSON. The order of keys means something in a record (axes, columns), and nothing in a hash."""
+    """Plain data as one line of JSON. Records keep the order of keys (axes, columns); hashes sort them."""
     return json.dumps(plain, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -43,7 +43,7 @@ def fingerprint(scenario: Scenario) -> str:
 
 @functools.cache
 def made_by() -> Mapping[str, str]:
-    """What this process answers with: version, SHA-256 of the source that computes answers, and of the tables that names stand for.
+    """Version, SHA-256 of the source that computes answers, and of the tables that names stand for.
 
     A version alone says too little: a table may be corrected, or a checkout changed, under the same one.
     """

@@ -30,8 +30,6 @@ class _AnyRL(Assumption):
     """Whether R is a decision like N and D; otherwise it follows from them."""
     absent: ClassVar[bool] = False
     """Whether there is no RL."""
-    fixed_cost: ClassVar[bool] = False
-    """Whether RL costs the same for every design."""
     by_compute: ClassVar[bool] = False
     """Whether the policy gives the compute of RL rather than its tokens."""
 
@@ -65,6 +63,11 @@ class _AnyRL(Assumption):
         low=1,
         high=5,
     )
+
+    @property
+    def fixed_flops(self) -> Numeric | None:
+        """RL compute (FLOP) where it is the same for every design, else None."""
+        return None
 
     @property
     @abstractmethod
@@ -153,8 +156,11 @@ class FixedFlopsRL(_AnyRL):
     flops: float = quantity(
         "FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27, uncertain=3
     )
-    fixed_cost: ClassVar[bool] = True
     by_compute: ClassVar[bool] = True
+
+    @property
+    def fixed_flops(self) -> Numeric:
+        return self.flops
 
     @property
     def stated(self) -> str:

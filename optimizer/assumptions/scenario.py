@@ -200,7 +200,7 @@ class Scenario(Assumption):
         return problems
 
     def _values(self) -> dict[str, object]:
-        """What `sources` may speak of: every number by dotted path, and the traffic table as a whole."""
+        """What `sources` may name: every number by dotted path, and the traffic table as a whole."""
         values: dict[str, object] = {path: value for path, _, value in self.quantities()}
         if isinstance(self.traffic, TableTraffic):
             values["traffic.table"] = self.traffic.table
@@ -244,7 +244,7 @@ class Scenario(Assumption):
 
     @classmethod
     def _completed(cls, given: dict[str, Any], changes: Mapping[str, object]) -> "Scenario":
-        """A scenario out of data that is none by itself."""
+        """A scenario from data that is incomplete by itself."""
         plain = changed(given, changes, cls)
         if "sources" not in changes and isinstance(plain.get("sources"), dict):
             plain["sources"] = {p: text for p, text in plain["sources"].items() if not is_touched(str(p), changes)}
@@ -309,7 +309,7 @@ class Scenario(Assumption):
         return self._became(found.model_copy(update={"sources": kept}), changes)
 
     def _became(self, found: "Scenario", changes: Mapping[str, object]) -> "Scenario":
-        """`found` with what it was made of; a description does not survive a change of what it describes, a new name starts anew."""
+        """`found` with what it was made of; a changed scenario loses its description, and a new name makes it a scenario of its own."""
         start = self._made_of if self._made_of is not None and found.name == self.name else self
         alike = all(getattr(start, block) == getattr(found, block) for block in self._children)
         if "description" not in changes:

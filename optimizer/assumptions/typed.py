@@ -25,7 +25,7 @@ _THOUSANDS = re.compile(r"(?<![\w.])[0-9]{1,3}(?:,[0-9]{3})+(?!\w)")
 
 
 def changes_given(given: Sequence[str], problems: list[str]) -> dict[str, Any]:
-    """What `--set PATH=VALUE` asks for, by dotted path; sentences about what it cannot mean go to `problems`.
+    """What `--set PATH=VALUE` asks for, by dotted path; sentences about invalid ones go to `problems`.
 
     >>> changes_given(["traffic.output_tokens=500T", "limits.max_params=none", 'rl={policy="none"}'], [])
     {'traffic.output_tokens': '500T', 'limits.max_params': None, 'rl': {'policy': 'none'}}
@@ -74,7 +74,7 @@ _FORMS = {
 
 
 def _pairs(option: str, given: Sequence[str], problems: list[str]) -> dict[str, str]:
-    """What is typed behind each path; sentences about what is no pair of path and value go to `problems`."""
+    """The text typed after each path; sentences about texts without a path and a value go to `problems`."""
     form, example, once = _FORMS[option]
     pairs: dict[str, str] = {}
     for typed in given:

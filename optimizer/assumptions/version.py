@@ -9,7 +9,7 @@ SCHEMA_VERSION = 1
 
 
 def is_newer(version: object) -> bool:
-    """Whether a newer version of Overtrain wrote the text, so that nothing else in it can be trusted to mean what it says."""
+    """Whether a newer version of Overtrain wrote the text; the rest of it may then have another meaning."""
     return isinstance(version, int) and version > SCHEMA_VERSION
 
 

@@ -94,7 +94,7 @@ def scenario_with(
 
 
 def tolerance(band: str, problems: list[str]) -> float:
-    """The value of --band; a sentence is added to `problems` where it is none."""
+    """The value of --band; a sentence is added to `problems` where it is invalid."""
     from ..assumptions.numbers import parse_number
 
     try:

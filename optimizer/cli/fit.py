@@ -109,7 +109,7 @@ def plain(found: "Fit") -> dict[str, Any]:
 
 
 def _pairs(option: str, given: Sequence[str] | None, problems: list[str]) -> dict[str, str]:
-    """NAME=VALUE pairs of an option; sentences about what is none go to `problems`."""
+    """NAME=VALUE pairs of an option; sentences about invalid ones go to `problems`."""
     found: dict[str, str] = {}
     for typed in given or ():
         name, equals, value = (part.strip() for part in typed.partition("="))

@@ -1,4 +1,4 @@
-"""What a price sheet leaks about a model, under stated assumptions: intervals, and the same read off models whose make is known.
+"""What list prices imply about a model, under stated assumptions: intervals, checked on models whose architecture is published.
 
 | from | follows | if |
 |---|---|---|
@@ -134,7 +134,7 @@ def kv_bytes_from_storage(price_5_min: float, price_1_hour: float, tier: str = "
 
 
 def read_off_open_models() -> "pd.DataFrame":
-    """What prices of models with published architecture would say about them, and what is true; a row a model.
+    """Estimates from the list prices of models with a published architecture, and the true values; one row a model.
 
     Returns:
         Index `price`: active parameters implied (low, middle, high) and true, the ratio of middle to true, output price over input price,

@@ -54,7 +54,7 @@ _ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
 
 
 class _Point(NamedTuple):
-    """One measured row as the model sees it; stacked, every field is an array."""
+    """One measured row as the arguments of the model; stacked, every field is an array."""
 
     deployment: Deployment
     chip: Accelerator

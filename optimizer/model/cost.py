@@ -219,12 +219,13 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
 
 def fixed_cost(scenario: Scenario) -> Numeric:
     """The part of the lifecycle cost that no design moves: RL when its compute is given, otherwise nothing."""
-    return phase_prices(scenario).rl * scenario.rl.flops if scenario.rl.fixed_cost else 0.0
+    flops = scenario.rl.fixed_flops
+    return 0.0 if flops is None else phase_prices(scenario).rl * flops
 
 
 def moving_cost(scenario: Scenario, cost: LifecycleCost) -> Numeric:
     """The part of a cost that the design moves: all of it, or all but RL where its compute is given."""
-    return cost.pretraining + cost.prefill + cost.decode if scenario.rl.fixed_cost else cost.total
+    return cost.total if scenario.rl.fixed_flops is None else cost.pretraining + cost.prefill + cost.decode
 
 
 def nominal_cost(scenario: Scenario, cost: LifecycleCost) -> LifecycleCost:

@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 
 class At(NamedTuple):
-    """What the search sees of a point: what is minimised, and how far limits are passed."""
+    """The values at a point: what is minimised, and how far limits are passed."""
 
     value: Scalar
     excess: Scalar

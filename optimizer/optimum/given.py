@@ -26,7 +26,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     """A design as it is: the answer of `solve` for a design that is given, with the best design of the same loss next to it.
 
     Args:
-        scenario: the assumptions; its goal plays no part, its limits are checked and bind the best design.
+        scenario: the assumptions; its goal has no effect, its limits are checked and bind the best design.
         design: N, D and R (counts), as `design_from` makes them.
         band: tolerance of the band around the best design, as a share of its cost.
 

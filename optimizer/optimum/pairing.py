@@ -70,7 +70,7 @@ def design_of_loss(scenario: Scenario, n_params: np.ndarray, reducible: float) -
     """The designs of given sizes that have the reducible loss l; of those with R decided, the cheapest.
 
     Args:
-        scenario: law, RL policy and prices; goal and limits play no part.
+        scenario: law, RL policy and prices; goal and limits have no effect.
         n_params: active parameters N (count), one an entry.
         reducible: l (nat/token), the part of R included.
 

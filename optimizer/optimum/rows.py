@@ -54,7 +54,7 @@ class Batch(NamedTuple):
         return tuple(paths[path] for path in self.varied)
 
     def totalled(self) -> "Batch":
-        """The same rows with every forecast written as its total: all that a cost sees of it, and free of dates, which are text."""
+        """The same rows with every forecast written as its total: all that a cost depends on, without dates, which are text."""
         if isinstance(self.base.traffic, TotalTraffic):
             return self
         moved = {p: v for p, v in self.varied.items() if is_of_forecast(p)}

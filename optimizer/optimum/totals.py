@@ -1,4 +1,4 @@
-"""The totals of a forecast, and their derivatives: all that a cost sees of its months.
+"""The totals of a forecast, and their derivatives: all of its months that a cost depends on.
 
 Tokens come expected over the life, with share and probability of shipping counted, and each month with the weight that the two rates of
 `money` give it. Many forecasts that differ in numbers alone are summed in one compiled call; a single one gives its total itself
@@ -22,7 +22,7 @@ _AT_ONCE = 1 << 12
 """Forecasts summed in one compiled call."""
 
 TOTALS = ("input_tokens", "output_tokens", "cache_hit_share")
-"""What a cost sees of a forecast: expected tokens over the life, and the share of the input that is cached."""
+"""What a cost takes from a forecast: expected tokens over the life, and the share of the input that is cached."""
 
 _RATES = tuple(f"money.{rate}" for rate in RATES)
 

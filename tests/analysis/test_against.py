@@ -1,4 +1,4 @@
-"""Own model or API: blended list prices, break-even and margin, against arithmetic by hand; and what a price sheet leaks."""
+"""Own model or API: blended list prices, break-even and margin, against arithmetic by hand; and what list prices imply about a model."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Charts of a fitted law: what it misses of each run, and lines of equal loss with the runs."""
+"""Charts of a fitted law: the residual of each run, and lines of equal loss with the runs."""
 
 import math
 from typing import TYPE_CHECKING

@@ -26,7 +26,7 @@ _LAWS = ("own", "law", _STRESS)
 
 @Drawn
 def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
-    """Cost above the best, for each plan (down) and each traffic that arrives (across); framed where it stays within 5 %.
+    """Cost above the best, for each plan (down) and each traffic that comes true (across); framed where it stays within 5 %.
 
     Args:
         frame: what `regret` returns.
