@@ -6,7 +6,7 @@ n chips of a pipeline stage, P stages. Queues are left out: users who decode at 
 """
 
 from collections.abc import Sequence
-from math import ceil, floor
+from math import ceil, floor, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.arguments import NUMBER, checks
@@ -58,7 +58,8 @@ def capacity_points(
         answer_tokens: length of an answer, for the requests that are finished per second.
 
     Returns:
-        One row a number of users: users, batch (sequences of a replica at that speed), replicas, chips, tokens_per_second_per_user (at the
+        One row a number of users: users, batch (sequences of a replica at that speed), replicas, chips, serving_kw (power of the
+            chips), tokens_per_second_per_user (at the
         users shared out evenly), requests_per_second and first_token_seconds where lengths are given, fewest_chips and
         fewest_chips_replica: the smallest number of chips that does, over replicas from one chip to the scale-up domain, and the chips of
         its replica.
@@ -111,6 +112,7 @@ def _row(s: Placement, users: float, sizes: dict[int, int], own: float, answer_t
         "batch": float(here.batch),
         "replicas": float(here.replicas),
         "chips": here.chips,
+        "serving_kw": here.chips * (s.scenario.money.serve_chip.watts or nan) / 1e3,
         "tokens_per_second_per_user": each,
         **({} if answer_tokens is None else {"requests_per_second": users * each / answer_tokens}),
         "fewest_chips": min(fewest.chips, here.chips),

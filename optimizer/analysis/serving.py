@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..assumptions.hardware import CacheTier
+from ..assumptions.numbers import JOULES_PER_KWH
 from ..assumptions.problems import InputError
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
@@ -202,6 +203,21 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
         "memory left for cache": ((float(r.memory_bytes) - weights) / GIGA, "GB"),
         "largest batch in memory": (float(memory_batch(r)), "sequences"),
         "context wall": (context_wall(s), "tokens"),
+    } | _energy(s)
+
+
+def _energy(s: Placement) -> dict[str, tuple[float, str]]:
+    """Power of a replica and the electricity of a decoded token at the deployment's own batch; nothing without the power of the chip."""
+    money = s.scenario.money
+    if money.serve_chip.watts is None:
+        return {}
+    point = operating_point(s)
+    kwh = 1e6 * money.serve_chip.watts / point["tokens_per_second_per_chip"] / JOULES_PER_KWH
+    chips = s.scenario.deployment.chips_on(money.serve_chip) * s.scenario.deployment.pipeline_stages
+    return {
+        "power of a replica": (float(chips) * money.serve_chip.watts / 1e3, "kW"),
+        "energy of decoding": (kwh, "kWh/Mtok"),
+        "of the decode cost, electricity": (kwh * money.usd_per_kwh, "USD/Mtok"),
     }
 
 

@@ -248,6 +248,15 @@ class Money(Assumption):
         low=0,
         high=0.15,
     )
+    usd_per_kwh: float = quantity(
+        "USD/kWh",
+        "price of electricity, for the energy cost of a token, which is reported and no part of the cost",
+        ge=0,
+        default=0.08,
+        low=0.04,
+        high=0.2,
+        source="industry in the United States, 2024, about 0.08; https://www.eia.gov/electricity/monthly/",
+    )
     price_decline: float = quantity(
         "1/year",
         "decline of the price of compute over the life, by which each month of serving is paid",

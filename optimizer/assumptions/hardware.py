@@ -56,6 +56,15 @@ class Accelerator(NamedAssumption):
         "bytes/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
     )
 
+    watts: float | None = quantity(
+        "W",
+        "power of one chip with its share of host, network and cooling; energy is reported and no part of the cost",
+        gt=0,
+        default=None,
+        low=500,
+        high=3000,
+    )
+
     @property
     def title(self) -> str:
         return self.label or super().title or "own chip"
@@ -66,7 +75,7 @@ class Accelerator(NamedAssumption):
         chip = row("hardware", "chip", name)
         if chip is None:
             raise unknown_name("chip", name, [r["chip"] for r in rows("hardware")], BY_NUMBERS)
-        values = {k: chip[k] for k in _FROM_TABLE}
+        values = {k: chip[k] for k in _FROM_TABLE} | {"watts": chip["all_in_power_watts"]}
         # An unknown precision is refused by its own field; bf16 here keeps that the only complaint.
         values["peak_flops"] = chip[f"{precision if precision in PRECISIONS else 'bf16'}_flops_per_second"]
         has = [p for p in PRECISIONS if chip[f"{p}_flops_per_second"]]

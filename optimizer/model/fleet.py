@@ -1,18 +1,20 @@
-"""The chips that a design keeps busy: those of its pre-training, and those that serve its forecast month by month.
+"""The chips that a design keeps busy, those of its pre-training and those that serve its forecast month by month, and their energy.
 
     chip-hours = k N D / (3600 F mfu)                        days = chip-hours / (24 fleet)
     busy chips = (T_in (1 - h) tau_in + T_out tau_out) / 86400
 
 F peak FLOP/s of a training chip, T tokens a day, h the share of input read from a cache, tau chip-seconds per token at full load: s N over
 the useful FLOP/s of a serving chip, or what the roofline finds for the deployment. Chips are counted in whole replicas, and are no part
-of the cost. Research runs and RL come on top of the chip-hours.
+of the cost. Research runs and RL come on top of the chip-hours. A chip draws its whole power (`watts`) whenever it is paid for:
+
+    energy of training = chip-hours W        energy per token = busy chip-seconds per token W / load factor
 """
 
 import math
 from typing import NamedTuple
 
 from ..assumptions.attention import multiplied_params
-from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from ..assumptions.numbers import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
@@ -25,6 +27,7 @@ __all__ = [
     "Fleet",
     "MonthChips",
     "chip_hours",
+    "chip_seconds_per_mtok",
     "chip_seconds_per_token",
     "fleet_of",
     "replica_chips",
@@ -58,6 +61,17 @@ class Fleet(NamedTuple):
     """of that run on limits.fleet_chips; NaN where no fleet is given"""
     months: tuple[MonthChips, ...]
     """serving chips month by month; none for a forecast that is a total"""
+    training_mwh: float
+    """energy of that run (MWh); NaN where the power of the training chip is not on record"""
+    kwh_per_mtok: float
+    """energy of serving a million tokens of the scenario's mix (kWh); NaN without the power of that chip, or where nothing is served"""
+    chip_kw: float
+    """power of one serving chip (kW); NaN where it is not on record"""
+
+    @property
+    def serving_kw(self) -> float:
+        """Power of the serving chips at the peak of the month that needs most (kW); NaN without months."""
+        return self.chip_kw * self.serving_chips_at_peak
 
     @property
     def serving_chips(self) -> float:
@@ -73,12 +87,30 @@ class Fleet(NamedTuple):
 def fleet_of(scenario: Scenario, design: Design, seconds_per_token: tuple[float, float]) -> Fleet:
     """What a design needs. `seconds_per_token`: of `chip_seconds_per_token`; NaN where the deployment cannot serve the design."""
     n, d = float(design.n_params), float(design.train_tokens)
-    days = training_days(scenario, n, d)
+    days, hours = training_days(scenario, n, d), float(chip_hours(scenario, n, d))
+    drawn, draws = (
+        math.nan if chip.watts is None else chip.watts
+        for chip in (scenario.money.train_chip, scenario.money.serve_chip)
+    )
     return Fleet(
         total_params=float(total_params(scenario, n)),
-        chip_hours=float(chip_hours(scenario, n, d)),
+        chip_hours=hours,
         training_days=math.nan if days is None else float(days),
         months=serving_chips(scenario, seconds_per_token),
+        training_mwh=hours * drawn / 1e6,
+        kwh_per_mtok=chip_seconds_per_mtok(scenario, seconds_per_token) * draws / JOULES_PER_KWH,
+        chip_kw=draws / 1e3,
+    )
+
+
+def chip_seconds_per_mtok(scenario: Scenario, seconds_per_token: tuple[float, float]) -> float:
+    """Paid seconds of a serving chip per million tokens of the scenario's mix, idle ones included; NaN where nothing is served."""
+    read, cached, written = (float(v) for v in scenario.traffic.demand())
+    if not read + written > 0:
+        return math.nan
+    per_input, per_output = seconds_per_token
+    return (
+        1e6 * ((read - cached) * per_input + written * per_output) / ((read + written) * float(load_factor(scenario)))
     )
 
 

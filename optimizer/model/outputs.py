@@ -79,6 +79,10 @@ _DECLARED = (
     Output("training_days", "days of pre-training on the fleet", "training days", "days", "chip-hours / (24 fleet)"),
     Output("serving_chips", "serving chips in the busiest month", "serving chips", "chips", kind="whole"),
     Output("serving_chips_at_peak", "serving chips at its peak", "peak chips", "chips", kind="whole"),
+    Output("training_mwh", "energy of pre-training", "training energy", "MWh", "chip-hours x watts"),
+    Output("serving_kw", "power of the serving chips at the peak", "power", "kW", "chips at the peak x watts"),
+    Output("kwh_per_mtok", "energy of serving", "energy", "kWh/Mtok"),
+    Output("energy_usd_per_mtok", "electricity of serving", "electricity", "USD/Mtok", "kWh x USD/kWh"),
     Output("cost_research", "cost of research runs", "research", MONEY, "(overhead - 1) / overhead of pre-training and of RL"),
     Output("savings", "savings against the Chinchilla plan", "savings", "1", "1 - cost / cost of that plan", "share"),
     Output("excess_cost", "cost above the optimum", "extra cost", "1", "cost / least cost - 1", "share"),
@@ -232,6 +236,10 @@ NEEDS = (
     "serving_chips_at_peak",
     "own_usd_per_mtok",
     "own_serving_usd_per_mtok",
+    "training_mwh",
+    "serving_kw",
+    "kwh_per_mtok",
+    "energy_usd_per_mtok",
 )
 """What a design needs to be trained and served, and what a token then costs."""
 DETAIL = (

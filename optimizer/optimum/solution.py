@@ -312,7 +312,8 @@ class Solution:
     def needs(self) -> dict[str, float]:
         """What training and serving the design takes, by column: `NEEDS`."""
         whole, serving = self.usd_per_mtok
-        found = {"own_usd_per_mtok": whole, "own_serving_usd_per_mtok": serving}
+        electricity = self.fleet.kwh_per_mtok * self.scenario.money.usd_per_kwh
+        found = {"own_usd_per_mtok": whole, "own_serving_usd_per_mtok": serving, "energy_usd_per_mtok": electricity}
         return {name: found[name] if name in found else float(getattr(self.fleet, name)) for name in NEEDS}
 
     def numbers(self) -> dict[str, float]:

@@ -271,6 +271,6 @@ def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> S
         band=Band(tolerance, design, design, (nan, nan), (nan, nan)),
         certificate=Certificate(nan, False, (), {}),
         extrapolation=Extrapolation(None, None, None),
-        fleet=Fleet(nan, nan, nan, ()),
+        fleet=Fleet(nan, nan, nan, (), nan, nan, nan),
         message=str(error),
     )

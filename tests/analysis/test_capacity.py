@@ -33,6 +33,11 @@ def test_four_replicas_at_the_peak_of_800_users():
     assert found["requests_per_second"][1] == pytest.approx(
         800 * found["tokens_per_second_per_user"][1] / 200, rel=1e-12
     )
+    busy = 200 / (found["replicas"][1] * found["batch"][1])
+    assert busy == pytest.approx(0.195, abs=5e-4), (
+        "the load factor of 200 users on average on what 800 at the peak need"
+    )
+    assert found["serving_kw"].tolist() == pytest.approx([2 * 1.73, 8 * 1.73, 8 * 1.73, 10 * 1.73])  # data/hardware.csv
     chip, d = s.scenario.money.serve_chip, s.scenario.deployment
     compute = 500 * 2 * s.n_params / (2 * chip.peak_flops * d.prefill_share)
     assert found["first_token_seconds"][0] >= compute

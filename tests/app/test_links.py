@@ -140,6 +140,7 @@ SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("g
     "deployment.placement": "given",
     "money.discount_rate": 0.0,
     "money.price_decline": 0.0,
+    "money.usd_per_kwh": 0.08,
 }
 """Fields that came later: what is older has their defaults."""
 

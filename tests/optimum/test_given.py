@@ -1,6 +1,7 @@
 """A design that is given: published runs, the best design next to it, and what its limits say."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -25,6 +26,26 @@ def test_llama_405b_as_its_card_has_it(lecture):
     assert found.fleet.chip_hours == pytest.approx(30.84e6, rel=5e-3)
     assert found.fleet.training_days == pytest.approx(78.6, abs=0.06)
     assert float(found.cost.pretraining) == pytest.approx(2.0 * found.fleet.chip_hours, rel=1e-12)
+    assert math.isnan(found.fleet.training_mwh)  # a chip of one's own has the power that is given
+    lit = cost(lecture.update({**LLAMA, "money.train_chip.watts": 700}), Design(405.85e9, 15.6e12, 0.0))
+    assert lit.fleet.training_mwh == pytest.approx(30.93e6 * 700 / 1e6, rel=1e-3)
+
+
+def test_energy_of_serving_is_that_of_the_chips_that_are_paid_for():
+    # A month of 30 days at constant traffic: chips of the month, all drawing their power, over its tokens.
+    month = {"month": "2026-11", "input_tokens_per_day": 8e13, "output_tokens_per_day": 2e13}
+    changes = {"traffic": {"kind": "table", "table": [month]}, "money.unit": "usd", "serving.load_factor": 0.5}
+    found = cost(load("open-weights-8b", changes), Design(8e9, 15e12, 1.5e11))
+    needs = found.needs()
+    assert needs["serving_kw"] == pytest.approx(
+        1.73 * found.fleet.serving_chips_at_peak, rel=1e-12
+    )  # data/hardware.csv
+    kwh = needs["serving_kw"] * 24 / 100e6
+    assert needs["kwh_per_mtok"] == pytest.approx(kwh, rel=1 / found.fleet.serving_chips_at_peak)  # whole chips
+    assert needs["energy_usd_per_mtok"] == pytest.approx(0.08 * needs["kwh_per_mtok"], rel=1e-12)
+    # Electricity is in the price of a chip-hour: at 1.73 kW and 0.08 USD/kWh it is 6 % of 2.29 USD.
+    share = needs["energy_usd_per_mtok"] / needs["own_serving_usd_per_mtok"]
+    assert share == pytest.approx(1.73 * 0.08 / 2.29, rel=1e-9)
 
 
 def test_a_published_loss():
