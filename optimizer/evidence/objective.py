@@ -35,8 +35,8 @@ __all__ = ["HUBER_WIDTH", "LANES", "Least", "Points", "minimised", "padded_rows"
 HUBER_WIDTH = 1e-3
 """of the logarithm of loss; Hoffmann et al. 2022"""
 
-LANES = 128
-"""Minimisations of one call of the program."""
+LANES, FEW = 128, 16
+"""Minimisations of one call of the program; of one call once few have not ended, which is most of the calls from many starts."""
 
 STEPS = 15
 """Steps of one call; what has not ended goes on in the next."""
@@ -105,7 +105,7 @@ def minimised(
     going = np.arange(count)
 
     def descended(lanes: np.ndarray) -> tuple[np.ndarray, ...]:
-        filled = np.resize(lanes, LANES)
+        filled = np.resize(lanes, LANES if len(lanes) > FEW else FEW)
         found = _descend(points, theta[filled], damping[filled], weights[filled], free, low, high)
         return tuple(np.asarray(f)[: len(lanes)] for f in found)
 
