@@ -22,6 +22,7 @@ from optimizer.model.outputs import output_of, units_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
 from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_traffic
 from optimizer.report.chart.plan import NEAR
+from optimizer.report.chart.scales import Kept
 from optimizer.report.chart.theme import capital
 from optimizer.report.sentences import experts, headline, nearby, unspent
 
@@ -91,7 +92,8 @@ def _charts(best: Solution, before: Solution) -> None:
     wide = bool(st.session_state.get("chinchilla"))
     ghost = curve(before, NEAR) if before.status is Status.OPTIMAL else None
     valley = show.height(
-        show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide), SHORT
+        show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide, kept=_axes()),
+        SHORT,
     )
     traffic = best.scenario.traffic
     months = monthly_tokens(best.scenario)
@@ -101,7 +103,7 @@ def _charts(best: Solution, before: Solution) -> None:
             show.figure(monthly_traffic, months, share=share, chips=[m.chips_at_peak for m in best.fleet.months]), SHORT
         )
     else:
-        second = show.figure(cost_by_phase, cost_phases(best))
+        second = show.figure(cost_by_phase, cost_phases(best), kept=_axes())
     left, right = st.columns([3, 2])
     with left:
         show.put(valley)
@@ -112,6 +114,11 @@ def _charts(best: Solution, before: Solution) -> None:
         )
     with right:
         show.put(second)
+
+
+def _axes() -> Kept:
+    """Ends of the axes in this session: a chart whose axes stay is updated by the browser, not drawn anew."""
+    return st.session_state.setdefault("axes", {})
 
 
 def _metric(column: str, value: float, unit: str, below: str | None = None) -> tuple[str, str, str | None, str | None]:
@@ -154,7 +161,7 @@ def _cost(best: Solution) -> None:
         ],
     ), key="more")  # fmt: skip
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
-        show.chart(cost_by_phase, cost_phases(best))
+        show.chart(cost_by_phase, cost_phases(best), kept=_axes())
     st.caption(escaped(f"{best.certificate.sentence} {unspent(best)}".strip()))
     if best.scenario.law.shape:
         spread = worked(best.scenario, "laws of experts", lambda progress: expert_laws(best.scenario, progress))

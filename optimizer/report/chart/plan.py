@@ -13,7 +13,7 @@ from ...model.outputs import heading, quantity_text, with_unit, written
 from .drawing import Drawing, Drawn, Layers, finished
 from .marks import bars_by, legend, tips, touched
 from .rows import records, some
-from .scales import axis, log_scale, names_axis, output_axis, steady, steady_top
+from .scales import Kept, axis, log_scale, names_axis, output_axis, steady, steady_top
 from .theme import ACCENT, HEIGHT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
@@ -44,7 +44,12 @@ HIGHEST = 3.0
 
 @Drawn
 def cost_against_params(
-    frame: "pd.DataFrame", ghost: "pd.DataFrame | None" = None, *, wide: bool = True, dark: bool = False
+    frame: "pd.DataFrame",
+    ghost: "pd.DataFrame | None" = None,
+    *,
+    wide: bool = True,
+    kept: Kept | None = None,
+    dark: bool = False,
 ) -> Drawing:
     """Cost against size at one quality: the valley, its near-optimal band, the Chinchilla plan and released models by their size.
 
@@ -52,6 +57,7 @@ def cost_against_params(
         frame: what `cost_curve` returns.
         ghost: the same of a scenario to compare with, drawn as a pale curve where it is billed in the same unit; the axes cover both.
         wide: whether the Chinchilla plan is shown; without it the sizes reach from a third of the optimum's to three times it.
+        kept: ends of axes, which stay from one drawing to the next while they are near; the caller's, empty at first.
         dark: colours of a dark page.
 
     """
@@ -85,8 +91,8 @@ def cost_against_params(
         compared = f" The Chinchilla plan, {quantity_text(plan['n_params'], 'parameters')}, costs {ratio} as much."
     return finished(
         _valley(
-            steady([r["n_params"] for r in [*rows, *pale]]),
-            steady([r["cost_total"] for r in [*rows, *pale]]),
+            steady([r["n_params"] for r in [*rows, *pale]], kept, "n_params"),
+            steady([r["cost_total"] for r in [*rows, *pale]], kept, "cost_total"),
             unit,
             ghost is not None,
             tuple(kind for kind in _LOOKS if any(r["kind"] == kind for r in drawn)),
@@ -225,11 +231,12 @@ def _design(row: dict[str, Any], unit: str) -> dict[str, Any]:
 
 
 @Drawn
-def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
+def cost_by_phase(frame: "pd.DataFrame", *, kept: Kept | None = None, dark: bool = False) -> Drawing:
     """What each phase costs, for the optimum (filled) and for the Chinchilla plan (hollow).
 
     Args:
         frame: what `cost_phases` returns.
+        kept: as in `cost_against_params`.
         dark: colours of a dark page.
 
     """
@@ -249,7 +256,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     plans, phases = (tuple(dict.fromkeys(r[k] for r in rows)) for k in ("plan", "phase"))
     each = "; ".join(f"{r['plan']}, {r['phase']}: {r['cost_text']} ({r['share']})" for r in drawn)
     return finished(
-        _phases(steady_top(1.12 * most), unit, plans, phases),
+        _phases(steady_top(1.12 * most, kept, "cost"), unit, plans, phases),
         "Where the cost goes",
         f"{plans[0]}\n{_NO_COST}" if unpriced else f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
         f"Bar chart of cost by phase. {each}.",

@@ -11,7 +11,24 @@ import altair as alt
 
 from ...model.outputs import output_of, with_unit
 
-__all__ = ["NAMES", "axis", "in_turn", "log_scale", "names_axis", "output_axis", "scale", "steady", "steady_top"]
+__all__ = [
+    "NAMES",
+    "Kept",
+    "axis",
+    "in_turn",
+    "log_scale",
+    "names_axis",
+    "output_axis",
+    "scale",
+    "steady",
+    "steady_top",
+]
+
+Kept = dict[str, tuple[int, int]]
+"""Ends of axes by name, in eighths of a decade, from one drawing to the next."""
+
+MOST_ROOM = 3
+"""Eighths of a decade by which a kept axis may be longer than a new one."""
 
 _HUMAN = (
     "datum.value == 0 ? '0' : abs(datum.value) >= 1e17 ? replace(format(datum.value, '~e'), '+', '') : abs(datum.value) >= 1e12 ? "
@@ -59,19 +76,35 @@ def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
     return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
 
 
-def steady(values: Sequence[float]) -> tuple[float, float]:
+def steady(values: Sequence[float], kept: Kept | None = None, name: str = "") -> tuple[float, float]:
     """Ends of a logarithmic axis around the values, at eighths of a decade.
 
     A small change of the scenario then moves the marks and not the axis, so that the reader sees the move; and a browser that receives the
-    same chart with other numbers redraws it in a fraction of the time.
+    same chart with other numbers redraws it in a fraction of the time. For both reasons the ends of the drawing before, where they are
+    `kept`, stay while they hold the values and leave at most three eighths of room.
     """
     low, high = math.floor(8 * math.log10(min(values)) - 0.1), math.ceil(8 * math.log10(max(values)) + 0.1)
+    if kept is not None:
+        was = kept.get(name)
+        if was is not None and abs(was[0] - low) + abs(was[1] - high) <= MOST_ROOM:
+            # An end that must move goes an eighth further: most changes go on in their direction.
+            low = was[0] if was[0] <= low else low - 1
+            high = was[1] if was[1] >= high else high + 1
+        kept[name] = low, high
     return 10 ** (low / 8), 10 ** (high / 8)
 
 
-def steady_top(most: float) -> float:
-    """The upper end of an axis from zero, at eighths of a decade for the reason of `steady`."""
-    return 10 ** (math.ceil(8 * math.log10(most)) / 8) if most > 0 else 1.0
+def steady_top(most: float, kept: Kept | None = None, name: str = "") -> float:
+    """The upper end of an axis from zero, at eighths of a decade; for the reasons of `steady` the end before stays while it is near."""
+    if not most > 0:
+        return 1.0
+    top = math.ceil(8 * math.log10(most))
+    if kept is not None:
+        was = kept.get(name)
+        if was is not None and was[1] - MOST_ROOM <= top <= was[1]:
+            top = was[1]
+        kept[name] = 0, top
+    return 10 ** (top / 8)
 
 
 def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:

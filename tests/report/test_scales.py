@@ -1,0 +1,32 @@
+"""Axes that stay from one drawing to the next."""
+
+import itertools
+import math
+
+import numpy as np
+
+from optimizer.report.chart.scales import MOST_ROOM, Kept, steady, steady_top
+
+
+def test_kept_ends_hold_the_values_without_much_room_and_seldom_move():
+    kept, found, alone = Kept(), [], []
+    for shift in np.linspace(0, 1, 201):
+        values = [10.0**-shift, 9 * 10.0**-shift]
+        found.append(steady(values, kept, "n_params"))
+        alone.append(steady(values))
+        assert found[-1][0] < values[0] < values[1] < found[-1][1]
+        room = 8 * math.log10(found[-1][1] / found[-1][0]) - 8 * math.log10(alone[-1][1] / alone[-1][0])
+        assert room <= MOST_ROOM + 2 + 1e-9
+    assert found[0] == alone[0]
+    moves = [sum(a != b for a, b in itertools.pairwise(ends)) for ends in (found, alone)]
+    assert moves[0] <= moves[1] / 2
+    assert steady([1e5, 1e6], kept, "n_params") == steady([1e5, 1e6])  # another question has axes of its own
+
+
+def test_a_kept_top_holds_the_bars_and_does_not_dwarf_them():
+    kept, tops = Kept(), []
+    for most in np.geomspace(1, 10, 201)[::-1]:
+        tops.append(steady_top(most, kept, "cost"))
+        assert most <= tops[-1] <= most * 10 ** ((MOST_ROOM + 1) / 8) * (1 + 1e-9)
+    assert len(set(tops)) <= len({steady_top(most) for most in np.geomspace(1, 10, 201)}) / 2
+    assert steady_top(0.0, kept, "cost") == 1.0
