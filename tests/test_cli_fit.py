@@ -4,14 +4,18 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from optimizer import InputError, Scenario, draws, ensemble, load, sobol, solve, sources
+from optimizer import DataError, InputError, Scenario, draws, ensemble, load, sobol, solve, solve_batch, sources
+from optimizer.analysis.law_input import law_input
+from optimizer.analysis.laws import COEFFICIENTS
+from optimizer.assumptions.law_file import law_draws
 from optimizer.assumptions.naming import title
 from optimizer.assumptions.posterior import posterior_of
 from optimizer.cli import main
-from optimizer.evidence.fitted import INTERVAL
+from optimizer.evidence.fitted import FILED, INTERVAL
 
 from .links import scenario_of
 
@@ -150,6 +154,50 @@ def test_draws_and_sobol_take_its_posterior(law_file):
         assert low <= middle <= high
     small = dict.fromkeys(("rl", "money", "serving", "pretraining", "deployment"))
     assert "law" in set(sobol(s, ["n_params"], 64, over=small, law="posterior")["assumption"])
+
+
+def test_a_file_stands_for_its_draws_where_laws_are_listed(law_file):
+    # Against the same draws, solved by `solve_batch`: a file written by `fit` carries the mixture, in its rounding.
+    mixture = law_draws(law_file)
+    assert {name: len(values) for name, values in mixture.items()} == dict.fromkeys(COEFFICIENTS, FILED)
+    s = load("lecture-2026")
+    found = draws(s, 512, parts=["law"], law=[law_file])
+    asked = s.update({"law": {"kind": "coupled", **{name: float(v[0]) for name, v in mixture.items()}}})
+    solved = solve_batch(asked, pd.DataFrame({f"law.{name}": v for name, v in mixture.items()}))
+    assert set(found["overtraining_vs_rule_of_20"].round(6)) <= set(solved["overtraining_vs_rule_of_20"].round(6))
+    low, high = solved["overtraining_vs_rule_of_20"].quantile([0.1, 0.9])
+    assert found["overtraining_vs_rule_of_20"].between(low, high).mean() == pytest.approx(0.8, abs=0.03)
+    assert f"{FILED} draws of its runs, forms and between sweeps" in found.attrs["notes"][0]
+    both = law_input(s, [law_file, "besiroglu"])[0].table["law.E"]
+    assert (both == s.law.E).sum() == len(both) / 2 == FILED
+
+
+BAD_DRAWS = [
+    ("[draws]\nE = [1.0]", "[draws] must have E, A, B, alpha, beta, gamma, lists of as many numbers"),
+    ("E = [1.0, 2.0]", "lists of as many numbers"),
+    ("E = ['much']", "lists of as many numbers"),
+    ("E = [-1.0]", "[draws] E must lie in"),
+    ("E = [nan]", "[draws] E must lie in"),
+    ("alpha = [0.0]", "[draws] alpha must lie in (0, 4], got 0 at place 1"),
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), BAD_DRAWS)
+def test_draws_that_are_no_laws_are_refused(line, sentence, tmp_path):
+    good = {"E": "[1.8]", "A": "[400.0]", "B": "[2000.0]", "alpha": "[0.35]", "beta": "[0.37]", "gamma": "[1.0]"}
+    name, _, value = line.partition(" = ")
+    text = (
+        line
+        if line.startswith("[draws]")
+        else "\n".join(["[draws]", *(f"{k} = {v}" for k, v in (good | {name: value}).items())])
+    )
+    law = {k: float(v.strip("[]")) for k, v in good.items() if k != "gamma"}
+    path = tmp_path / "law.toml"
+    path.write_text("\n".join(["[law]", 'kind = "chinchilla"', *(f"{k} = {v}" for k, v in law.items()), text]))
+    with pytest.raises(DataError) as caught:
+        draws(load("lecture-2026"), 8, parts=["law"], law=[str(path)])
+    assert sentence in str(caught.value)
+    assert solve(load("lecture-2026", {"law": str(path)})).scenario.law.E == 1.8
 
 
 def test_a_changed_coefficient_leaves_the_posterior(law_file):

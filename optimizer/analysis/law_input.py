@@ -2,7 +2,8 @@
 
     law="across"       the weighted sample over data sets, forms and posteriors (the default)
     law="posterior"    the scenario's own law, from the joint posterior of its fit
-    law=["a", "b"]     named laws or files of laws, each as likely as the others
+    law=["a", "b"]     named laws or files of laws, each as likely as the others; a file that overtrain fit wrote stands for its draws,
+                       which hold the error of its runs, of the form and between sweeps
     law=None           the scenario's own law as it is
 
 Coefficients of one fit move together, so alpha or beta alone never moves: it would leave every fit. Laws of other texts do not share a
@@ -20,7 +21,7 @@ from scipy.stats import qmc
 
 from ..assumptions.arguments import Check, Names, as_names
 from ..assumptions.law import ChinchillaLaw
-from ..assumptions.law_file import is_law_file
+from ..assumptions.law_file import is_law_file, law_draws
 from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.published_laws import law_names
@@ -107,8 +108,14 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
         )
     else:
         given = as_names(law, "law")
-        table, few = _named(scenario, given), True
-        note = f"The law is one input: {', '.join(given)}, each as likely as the others."
+        table, drawn = _named(scenario, given)
+        few = not drawn
+        each = [
+            f"{name} ({drawn[name]} draws of its runs, forms and between sweeps)" if name in drawn else name
+            for name in given
+        ]
+        alike = ", each as likely as the others" if len(given) > 1 else ""
+        note = f"The law is one input: {', '.join(each)}{alike}."
     question = under_any_law(scenario, coefficients={name: float(values[0]) for name, values in table.items()})
     by_path = {f"law.{name}": values for name, values in table.items()}
 
@@ -123,7 +130,8 @@ def _sentence(note: str) -> str:
     return note[:1].upper() + note[1:]
 
 
-def _named(scenario: Scenario, given: Sequence[str]) -> dict[str, np.ndarray]:
+def _named(scenario: Scenario, given: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """The coefficients of named laws, each as often as the others, and the number of draws of those that have any."""
     problems = [
         f"law {name!r} is unknown{near_miss(name, law_names())} A file of a law ends in .toml."
         for name in given
@@ -137,4 +145,12 @@ def _named(scenario: Scenario, given: Sequence[str]) -> dict[str, np.ndarray]:
         raise InputError(
             [f"law names {', '.join(other)}, no laws of dense training; take their kind as law of the scenario."]
         )
-    return {name: np.array([float(getattr(found, name, 1.0)) for found in laws]) for name in COEFFICIENTS}
+    parts: list[dict[str, np.ndarray]] = []
+    drawn: dict[str, int] = {}
+    for name, found in zip(given, laws, strict=True):
+        draws = law_draws(name) if is_law_file(name) else {}
+        if draws:
+            drawn[name] = len(draws["E"])
+        parts.append(draws or {c: np.array([float(getattr(found, c, 1.0))]) for c in COEFFICIENTS})
+    most = max(len(part["E"]) for part in parts)
+    return {c: np.concatenate([np.resize(part[c], most) for part in parts]) for c in COEFFICIENTS}, drawn

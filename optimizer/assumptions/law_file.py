@@ -9,22 +9,39 @@
     coefficients = ["ln A", "ln B", "E", "alpha", "beta", "ln gamma"]
     mean = [...]
     covariance = [[...], ...]
+    [draws]
+    E = [...]
+    ...
 
+`[draws]` has laws that carry the whole error of the fit, one entry of each list a law, as `Fit.mixture` gives them.
 A path that ends in .toml stands for the law in that file wherever the name of a law may stand: `--set law=law.toml`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
-from .problems import DataError, read_text
+from .problems import DataError, read_text, shown
 from .toml import plain_toml
 
-__all__ = ["is_law_file", "law_block", "law_found_in", "law_toml", "with_law_file"]
+__all__ = ["is_law_file", "law_block", "law_draws", "law_found_in", "law_toml", "with_law_file"]
 
 MAX_BYTES = 1_000_000
+DIGITS = 7
+"""Significant digits of a draw."""
+DRAWN = {
+    "E": (-1e-300, 1e3),
+    "A": (0.0, math.inf),
+    "B": (0.0, math.inf),
+    "alpha": (0.0, 4.0),
+    "beta": (0.0, 4.0),
+    "gamma": (0.0, 4.0),
+}
+"""The coefficients of a draw, with open low end and high end."""
 HOW = "write one with overtrain fit runs.csv --out law.toml"
 
 
@@ -40,12 +57,7 @@ def law_block(path: str | Path) -> dict[str, Any]:
         DataError: the file cannot be read, or holds no law.
 
     """
-    text = read_text(Path(path), MAX_BYTES, "law TOML file")
-    try:
-        plain = plain_toml(text)
-    except ValueError as error:
-        raise DataError([f"{path} is not valid TOML: {error}."]) from None
-    block = plain.get("law")
+    block = _plain(path).get("law")
     if not isinstance(block, dict):
         raise DataError([f"{path} has no [law] block of coefficients; {HOW}."])
     if is_law_file(block.get("name")):
@@ -53,6 +65,46 @@ def law_block(path: str | Path) -> dict[str, Any]:
             [f"{path} refers to another file of a law, {block['name']!r}; give its coefficients, or {HOW}."]
         )
     return block
+
+
+def law_draws(path: str | Path) -> dict[str, np.ndarray]:
+    """The draws in a file of a law, E, A, B, alpha, beta and gamma of each; empty where it has none.
+
+    Raises:
+        DataError: the file cannot be read, or its draws are no laws.
+
+    """
+    given = _plain(path).get("draws", {})
+    if not given:
+        return {}
+    what = f"{path}: [draws] must have {', '.join(DRAWN)}, lists of as many numbers"
+    if not isinstance(given, dict) or set(given) != set(DRAWN):
+        raise DataError([f"{what}, got {shown(given)}; {HOW}."])
+    try:
+        found = {name: np.array(given[name], float) for name in DRAWN}
+    except (TypeError, ValueError):
+        raise DataError([f"{what}; {HOW}."]) from None
+    first = found["E"]
+    if first.ndim != 1 or not len(first) or any(values.shape != first.shape for values in found.values()):
+        raise DataError([f"{what}; {HOW}."])
+    wrong = [
+        f"{path}: [draws] {name} must lie in ({low:g}, {high:g}], got {values[at]:g} at place {int(at) + 1}; {HOW}."
+        for name, (low, high) in DRAWN.items()
+        for values in [found[name]]
+        if not (good := (values > low) & (values <= high)).all()
+        for at in [np.argmin(good)]
+    ]
+    if wrong:
+        raise DataError(wrong)
+    return found
+
+
+def _plain(path: str | Path) -> dict[str, Any]:
+    text = read_text(Path(path), MAX_BYTES, "law TOML file")
+    try:
+        return plain_toml(text)
+    except ValueError as error:
+        raise DataError([f"{path} is not valid TOML: {error}."]) from None
 
 
 def with_law_file(given: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +122,8 @@ def law_found_in(given: Any, folder: Path) -> Any:
     return str(folder / str(given)) if is_law_file(given) else given
 
 
-def law_toml(block: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
-    """The text of such a file: the law, and what is known of its fit."""
-    return tomli_w.dumps({"law": dict(block), "fit": dict(fit)})
+def law_toml(block: Mapping[str, Any], fit: Mapping[str, Any], draws: Mapping[str, Iterable[float]]) -> str:
+    """The text of such a file: the law, what is known of its fit, and draws, one line a coefficient."""
+    text = tomli_w.dumps({"law": dict(block), "fit": dict(fit)})
+    lines = [f"{name} = [{', '.join(f'{float(v):.{DIGITS}g}' for v in values)}]" for name, values in draws.items()]
+    return "\n".join([text, "[draws]", *lines, ""]) if lines else text

@@ -28,6 +28,9 @@ COEFFICIENTS = ("E", "A", "B", "alpha", "beta")
 INTERVAL = 0.8
 """Share of the bootstraps inside an interval."""
 
+FILED = 200
+"""Draws of a mixture in a file of a law."""
+
 LEVELS, ALONG = 9, 60
 """Lines of equal loss, and points of each."""
 
@@ -202,7 +205,7 @@ class Fit:
         return block | ({} if law.draws.empty else {"posterior": joint_of(law.coefficients, law.draws)})
 
     def to_toml(self, form: str = "") -> str:
-        """The law as a file for `--set law=FILE`; the recommended form unless another is named."""
+        """The law as a file for `--set law=FILE`, the recommended form unless another is named, with draws of `mixture`."""
         law = self.forms[form or self.recommended]
         about = {
             "runs": len(self.runs.frame), "excluded": len(self.runs.excluded), "source": Path(self.runs.name).name,
@@ -210,7 +213,7 @@ class Fit:
             "bootstraps": len(law.draws), "objective": "sum of Huber(1e-3) of ln(predicted loss / loss)", "error": law.error,
             "test": self.reason,
         }  # fmt: skip
-        return law_toml(self.law(law.form), about)
+        return law_toml(self.law(law.form), about, self.mixture(FILED).drop(columns="form"))
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a form and coefficient: form, coefficient, value, low, high (middle 80 % of the bootstraps), on_bound."""
