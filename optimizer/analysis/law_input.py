@@ -108,10 +108,10 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
         )
     else:
         given = as_names(law, "law")
-        table, drawn = _named(scenario, given)
-        few = not drawn
+        table, counts = _named(scenario, given)
+        few = not counts
         each = [
-            f"{name} ({drawn[name]} draws of its runs, forms and between sweeps)" if name in drawn else name
+            f"{name} ({counts[name]} draws of its runs, forms and between sweeps)" if name in counts else name
             for name in given
         ]
         alike = ", each as likely as the others" if len(given) > 1 else ""

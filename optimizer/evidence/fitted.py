@@ -213,7 +213,7 @@ class Fit:
             "bootstraps": len(law.draws), "objective": "sum of Huber(1e-3) of ln(predicted loss / loss)", "error": law.error,
             "test": self.reason,
         }  # fmt: skip
-        return law_toml(self.law(law.form), about, self.mixture(FILED).drop(columns="form"))
+        return law_toml(self.law(law.form), about, self.mixture(FILED).drop(columns="form").to_dict("list"))
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a form and coefficient: form, coefficient, value, low, high (middle 80 % of the bootstraps), on_bound."""
