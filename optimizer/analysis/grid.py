@@ -103,8 +103,23 @@ def over_grid(
         columns[name] = column_of(cells, "number" if name in units else "yes or no" if yes_or_no else "text")
     table = SizeTable(columns)
     table.attrs["units"] = {name: units[name] for name in names if name in units}
-    table.attrs[KEY] = provenance(scenario, recipe) | {"extrapolation": _farthest(reached)}
+    table.attrs[KEY] = provenance(scenario, recipe) | {
+        "extrapolation": _farthest(reached),
+        "certificate": _certified(records),
+        "law error": "80 % of a sample of laws lie between the ends of the columns across laws"
+        if recipe.get("across_laws")
+        else "not counted, each row holds under the law that it names",
+    }
     return table
+
+
+def _certified(records: Sequence[Row]) -> str:
+    """How many optima are certified, "" in a table without certificates."""
+    solved = [
+        bool(row["certified_global"]) for row in records if row.get("status") == "optimal" and "certified_global" in row
+    ]
+    others = "" if all(solved) else ", the rest are the best of several starts"
+    return f"certified as the global optimum: {sum(solved)} of {len(solved)}{others}" if solved else ""
 
 
 def _farthest(reached: Sequence[Extrapolation]) -> str:

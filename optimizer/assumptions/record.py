@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionDtype
 
-__all__ = ["HEADINGS", "KEY", "caption", "compact", "fingerprint", "made_by", "made_on", "provenance", "stamp"]
+__all__ = ["HEADINGS", "KEY", "REACH", "caption", "compact", "fingerprint", "made_by", "made_on", "provenance", "stamp"]
 
 KEY = "overtrain"
 """Where a frame's attrs and every file hold the record."""
 
 HEADINGS = {"rl": "RL"}
 """What parts of the record are called where their names are no words."""
+REACH = ("extrapolation", "certificate", "law error")
+"""Parts of a table's record that say how far its numbers hold."""
 
 
 def compact(plain: Any, *, sort_keys: bool = False) -> str:
@@ -143,7 +145,7 @@ def caption(record: dict[str, Any]) -> str:
     """What a table is, what holds in all of its rows, and where it comes from, on one line."""
     day = f", {record['date']}" if record.get("date") else ""
     digest = str(record.get("scenario_sha256", ""))
-    fixed = {**record.get("fixed", {}), "extrapolation": record.get("extrapolation", "")}
+    fixed = {**record.get("fixed", {}), **{name: record.get(name, "") for name in REACH}}
     given = "".join(f" {HEADINGS.get(name, name)}: {said}." for name, said in fixed.items() if said)
     made = f"overtrain {record.get('version', '')}{day}, sha256 of the scenario {digest[:12]}"
     return f"Scenario {record.get('title') or 'without a name'}.{given} Made by {made}"

@@ -9,7 +9,7 @@ from rich.text import Text
 from ..analysis.grid import SizeTable
 from ..assumptions.numbers import percent
 from ..assumptions.paths import paths_of
-from ..assumptions.record import HEADINGS, KEY
+from ..assumptions.record import HEADINGS, KEY, REACH
 from ..model.outputs import IMPLIED, NARROW, short, written
 from .files.agreement import Agreement
 from .terminal import Blocks, Column
@@ -65,16 +65,8 @@ def _meaning(recipe: dict[str, Any]) -> list[str]:
 
 
 def _reach(table: SizeTable) -> list[str]:
-    """How far the rows lie outside the runs of their laws, and whether each is certified."""
-    sentences = []
-    if table.attrs[KEY].get("extrapolation"):
-        sentences.append(f"Extrapolation: {table.attrs[KEY]['extrapolation']}.")
-    if "certified_global" in table:
-        rows = zip(table["status"].tolist(), table["certified_global"].tolist(), strict=True)
-        solved = [certified for status, certified in rows if status == "optimal"]
-        others = "" if all(solved) else "; the rest are the best of several starts"
-        sentences.append(f"Certified as the global optimum: {sum(solved)} of {len(solved)}{others}.")
-    return sentences
+    """How far the rows lie outside the runs of their laws, whether each is certified, and the error of the law."""
+    return [f"{name.capitalize()}: {said}." for name in REACH if (said := table.attrs[KEY].get(name))]
 
 
 def _cell(value: Any, column: str) -> str:

@@ -342,7 +342,7 @@ def test_no_number_is_broken_however_narrow_the_terminal(lecture, width):
     text = " ".join(" ".join(w) for w in words)
     assert "cost at most 5 % more" in text
     assert f"parameters up to {table['extrapolation_n_params'].max():.2f}x" in text
-    assert "Certified as the global optimum: 4 of 4." in text
+    assert "Certificate: certified as the global optimum: 4 of 4." in text
 
 
 def test_a_narrow_terminal_shows_the_inverse_and_chosen_columns_whole(lecture):

@@ -16,6 +16,7 @@ from optimizer import (
     load,
     read_table,
     sources,
+    wide,
 )
 from optimizer.assumptions.record import fingerprint
 from optimizer.model.outputs import heading
@@ -159,7 +160,7 @@ def test_markdown_by_structure(tables, tmp_path):
         assert len(rows) == len(written) + 3
         assert lines[: len(rows)] == rows
         assert {len(row.split("|")) for row in rows} == {written.shape[1] + 2}
-        assert set(rows[1]) == set("|-: ")
+        assert set(rows[1]) == set("|-:")
         assert [cell.strip() for cell in rows[0].strip("|").split("|")] == list(written.columns)
 
 
@@ -187,15 +188,19 @@ class Structure(HTMLParser):
 
 
 def test_html_by_structure(tables, tmp_path):
-    for written in tables.values():
+    for name, written in tables.items():
         page = Structure()
         text = export(written, tmp_path / "t.html").read_text(encoding="utf-8")
         page.feed(text)
         assert page.open == []
         assert page.scripts == 1
-        assert page.cells == [written.shape[1]] * (len(written) + 2)
+        groups = [3, 5] if name == "wide" else [written.shape[1]]  # two outputs, each over two laws
+        assert page.cells == groups + [written.shape[1]] * (len(written) + 1)
+        assert text.count('colspan="2"') == (2 if name == "wide" else 0)
         assert text.startswith("<!doctype html>")
-        assert "http" not in re.sub(r"<script.*?</script>|http://x", "", text)  # nothing is fetched
+        assert not re.search(
+            r"""(?:src|href)=|url\(|@import""", re.sub(r"<script.*?</script>", "", text)
+        )  # nothing is fetched
 
 
 def test_latex(tables, tmp_path):
@@ -210,6 +215,11 @@ def test_latex(tables, tmp_path):
         ]
         assert lines[-1] == r"\end{tabular}"
         rows = [line for line in lines if line.endswith(r"\\")]
+        if name == "wide":
+            top = rows.pop(0)
+            assert top.count(r"\multicolumn{2}{c}") == 2
+            assert r"\multicolumn{2}{c}{active parameters N*} & \multicolumn{2}{c}{status} \\" in top
+            assert rows[0].split(" & ")[1:] == ["besiroglu", "hoffmann", "besiroglu", r"hoffmann \\"]
         assert len(rows) == len(written) + 2
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {written.shape[1] - 1}
         body = "\n".join(rows)
@@ -217,6 +227,33 @@ def test_latex(tables, tmp_path):
         assert body.replace(r"\{", "").replace(r"\}", "").count("{") == body.replace(r"\{", "").replace(
             r"\}", ""
         ).count("}")
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_what_is_shown_says_how_far_it_holds_and_where_it_comes_from(table, tmp_path, kind):
+    text = unescape(export(table, tmp_path / f"t.{kind}").read_text(encoding="utf-8"))
+    assert "certified as the global optimum: 4 of 4" in text
+    assert "law error: not counted" in text
+    said = text[text.index("Sources: ") :].partition("\n")[0]
+    assert "rl.tokens: lecture: equal cost gives R = T / 1.5" in said
+    assert "serving.decode_efficiency" in said
+    assert "law: " not in said.replace("law: each", "")  # each row has its own
+    assert "traffic.output_tokens" not in said
+    assert "money." not in said  # costs are in FLOP
+
+
+def test_two_axes_are_two_rows_of_heads(table, tmp_path):
+    spread = wide(table, ["traffic.output_tokens", "law"], ["n_params", "savings"])
+    lines = export(spread, tmp_path / "t.tex").read_text(encoding="utf-8").split("\n")
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 5
+    assert (
+        rows[0]
+        == r"\multicolumn{4}{c}{active parameters N*} & \multicolumn{4}{c}{savings against the Chinchilla plan} \\"
+    )
+    assert rows[1] == " & ".join([r"\multicolumn{2}{c}{20T}", r"\multicolumn{2}{c}{200T}"] * 2) + r" \\"
+    assert agreement(tmp_path / "t.tex").agrees
+    assert agreement(export(spread, tmp_path / "t.html")).agrees
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here; the structure is tested above")
@@ -249,7 +286,7 @@ def test_human_numbers(table, tmp_path, kind):
         assert units[names.index("active parameters N*")] == "parameters"
         assert re.fullmatch(r"[\d,.]+x", found[heading("overtraining_vs_law")])
         assert re.fullmatch(r"[\d.]+ %", found[heading("savings")])
-        assert not re.search(r"\d{7}|\d\.\d{5}", str(rows))
+        assert not re.search(r"\d{7}|[1-9]\.\d{5}|0\.0*[1-9]\d{4}", str(rows))  # four digits
     assert agreement(path).agrees
     path.write_text(path.read_text(encoding="utf-8").replace("111.4B", "111.5B", 1), encoding="utf-8")
     (sentence,) = agreement(path).sentences

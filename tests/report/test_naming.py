@@ -65,7 +65,9 @@ def heading(kind: str, content: bytes) -> str:
     text = content.decode()
     if kind == "html":
         return "\n".join(re.findall(r"<(?:title|caption)[^>]*>(.*?)</", text, re.DOTALL))
-    return text.splitlines()[-3] if kind == "md" else text.splitlines()[0]
+    if kind == "md":
+        return "\n".join(line for line in text.splitlines() if not line.startswith(("|", "<!--")))
+    return text.splitlines()[0]
 
 
 def bare(text: str, name: str) -> bool:

@@ -83,7 +83,7 @@ def agreement(path: str | Path, progress: Progress | None = None) -> Agreement:
         then = None
         with _damage(path):
             record = _marked(content.decode(), *_MARKS[kind])
-            columns, found = list(record["columns"]), len(_lines(kind, content)) - _HEADS[kind]
+            columns, found = list(record["columns"]), len(_lines(kind, content)) - _head_lines(kind, record)
             if found != record["rows"]:
                 raise ValueError(f"it has {max(found, 0):,} of {record['rows']:,} rows")
     now = rebuilt(record, progress)
@@ -205,12 +205,26 @@ def _lines_compared(then: dict[int, str], now: dict[int, str], numbers: str) -> 
 
 
 def _lines(kind: str, content: bytes) -> dict[int, str]:
-    """The lines that hold the table, with their numbers from 1."""
-    return {
-        number: line
-        for number, line in enumerate(content.decode().split("\n"), start=1)
-        if (line.endswith("\\\\") if kind == "tex" else line.startswith("|" if kind == "md" else ("<thead>", "<tr>")))
-    }
+    """The lines that hold the table, with their numbers from 1; a row of HTML is one line, without its tags."""
+    lines = content.decode().split("\n")
+    if kind != "html":
+        kept = (lambda line: line.endswith("\\\\")) if kind == "tex" else (lambda line: line.startswith("|"))
+        return {number: line for number, line in enumerate(lines, start=1) if kept(line)}
+    found, begin, cells = {}, 0, list[str]()
+    for number, line in enumerate(lines, start=1):
+        if line.strip() == "<tr>":
+            begin, cells = number, []
+        elif line.strip() == "</tr>":
+            found[begin] = "".join(cells)
+        else:
+            cells.append(re.sub(r"<[^>]*>", "|", line.strip()))
+    return found
+
+
+def _head_lines(kind: str, record: dict[str, Any]) -> int:
+    """Lines of names, places on the axes and units above the rows."""
+    grouped = kind != "md" and record.get("numbers") == "human"
+    return _HEADS[kind] + (len(record.get("table", {}).get("wide", {}).get("labels", [])) if grouped else 0)
 
 
 _MARKS = {

@@ -12,7 +12,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from ...assumptions.library import sources
 from ...assumptions.paths import paths_of
-from ...assumptions.record import HEADINGS, caption, compact
+from ...assumptions.record import HEADINGS, REACH, caption, compact
 from ...assumptions.scenario import Scenario
 from .markup import units_of
 
@@ -117,7 +117,7 @@ def _scenario(made: _Book, record: dict[str, Any]) -> None:
         ("scenario", record["title"]),
         ("what it stands for", scenario.description),
         *((HEADINGS.get(name, name), said) for name, said in record["fixed"].items()),
-        ("extrapolation", record.get("extrapolation", "")),
+        *((name, record.get(name, "")) for name in REACH),
         ("made by", f"overtrain {record['version']}"),
         ("day", record["date"]),
         ("sha256 of the scenario", record["scenario_sha256"]),

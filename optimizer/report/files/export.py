@@ -18,7 +18,7 @@ from ...assumptions.problems import InputError, near_miss
 from ...assumptions.record import KEY, caption, compact, stamp
 from ...assumptions.scenario import SCENARIO, Scenario
 from .atomic import check_place, write_atomically
-from .markup import as_text, html_table, markdown_table, tex_table
+from .markup import as_text, cited, html_table, markdown_table, tex_table
 
 __all__ = ["FORMATS", "check_writer", "checked", "encoded", "export", "extra"]
 
@@ -162,14 +162,15 @@ def _excel(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
 
 def _tex(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     head = f"% {caption(record)}. Needs \\usepackage{{booktabs}}.".replace("\n", " ").replace("\r", " ")
-    return f"{head}\n% {KEY} {compact(record)}\n{tex_table(frame, numbers)}".encode()
+    return f"{head}\n% {cited(record)}\n% {KEY} {compact(record)}\n{tex_table(frame, numbers)}".encode()
 
 
 def _markdown(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     # A comment ends at its first -->, which JSON can say otherwise.
     held = compact(record).replace("--", "-\\u002d").replace(">", "\\u003e").replace("<", "\\u003c")
     title = " ".join(caption(record).split())
-    return f"{markdown_table(frame, numbers)}\n{title}.\n\n<!-- {KEY} {held} -->\n".encode()
+    origin = f"{title}.\n\n{cited(record)}".strip()
+    return f"{markdown_table(frame, numbers)}\n{origin}\n\n<!-- {KEY} {held} -->\n".encode()
 
 
 def _json(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:

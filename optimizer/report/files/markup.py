@@ -8,20 +8,28 @@ References:
 
 """
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from ...analysis.idle import why_idle
+from ...assumptions.library import sources
 from ...assumptions.numbers import human
+from ...assumptions.paths import is_touched, paths_of
 from ...assumptions.record import KEY, caption
+from ...assumptions.scenario import Scenario
 from ...model.outputs import heading, output_of, written
 
 __all__ = [
     "as_text",
+    "cited",
     "headings",
+    "heads",
     "html_table",
     "markdown_table",
     "tex_table",
@@ -69,6 +77,27 @@ def headings(frame: pd.DataFrame, numbers: str) -> list[str]:
     ]
 
 
+def cited(record: dict[str, Any]) -> str:
+    """Where the numbers come from that all rows share and the answer depends on: each source once, with what it stands for.
+
+    >>> from optimizer.assumptions.library import load
+    >>> cited({"scenario": load("on-device").to_dict()}).partition(";")[0]
+    'Sources: law: https://arxiv.org/abs/2404.10102'
+
+    """
+    scenario = Scenario.from_dict(record["scenario"])
+    varied = dict.fromkeys(paths_of(record.get("table", {}).get("over", ())))
+    found: dict[str, dict[str, None]] = {}
+    for row in sources(scenario).to_dict("records"):
+        path, source, kind = row["path"], row["source"], row["kind"]
+        guessed = kind in ("assumption", "default") or source.startswith("assumption")
+        guessed |= path.startswith("money.") and scenario.money.unit == "flops"  # no cost depends on a chip then
+        if source and not guessed and not is_touched(path, varied) and not why_idle(scenario, path):
+            found.setdefault(source, {})[path if kind == "scenario" else path.rpartition(".")[0]] = None
+    said = [f"{', '.join(of)}: {source}" for source, of in found.items()]
+    return f"Sources: {'; '.join(said)}." if said else ""
+
+
 def _rows(frame: pd.DataFrame, numbers: str) -> Iterable[list[str]]:
     def cell(value: Any, column: str) -> str:
         known = numbers == "human" and isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -84,30 +113,59 @@ def _left(frame: pd.DataFrame) -> list[bool]:
     return [not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
 
 
-def html_table(frame: pd.DataFrame, *, numbers: str, most_rows: int | None = None, record: dict | None = None) -> str:
-    """The frame as an HTML table: a row of names, a row of units, numbers to the right."""
-    left = _left(frame)
-    shown = frame if most_rows is None else frame.head(most_rows)
+def heads(frame: pd.DataFrame, numbers: str) -> list[tuple[str, ...]]:
+    """The head of each column: its heading and its unit; in a wide table with human numbers, the places on the axes stand between them.
 
-    cells = list(_rows(shown, numbers))
+    >>> heads(pd.DataFrame(columns=["law", "n_params"]), "human")
+    [('law', ''), ('active parameters N*', '')]
+
+    """
+    spread = frame.attrs.get(KEY, {}).get("table", {}).get("wide", {})
+    labels = spread.get("labels", []) if numbers == "human" else []
+    places = {", ".join(at): at for at in itertools.product(*labels)}
+    found = []
+    for name, full, unit in zip(map(str, frame.columns), headings(frame, numbers), units_of(frame), strict=True):
+        output, colon, at = name.partition(": ")
+        grouped = bool(labels and colon and at in places and output in spread["values"])
+        found.append((*((heading(output), *places[at]) if grouped else (full, *("" for _ in labels))), unit))
+    return found
+
+
+def _styled(frame: pd.DataFrame, numbers: str, escaped: Callable[[str], str]) -> Styler:
+    """The cells as escaped text under their heads, for pandas to arrange; equal heads next to each other become one."""
+    cells = [[escaped(cell) for cell in row] for row in _rows(frame, numbers)]
+    names = [tuple(map(escaped, head)) for head in heads(frame, numbers)]
+    return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(names), dtype=object).style.hide(axis="index")
+
+
+def _whole(frame: pd.DataFrame) -> Any:
+    """Styler leaves out what is above a number of cells; a file has them all."""
+    return pd.option_context("styler.render.max_elements", max(1, frame.size))
+
+
+def _long(frame: pd.DataFrame, numbers: str) -> list[bool]:
+    """Which columns hold sentences, and are broken into lines."""
+    rows = [*_rows(frame, numbers)]
+    return [max((len(row[i]) for row in rows), default=0) > _LONG for i in range(frame.shape[1])]
+
+
+def html_table(frame: pd.DataFrame, *, numbers: str, record: dict[str, Any]) -> str:
+    """The frame as an HTML table: a row of names, a row of units, numbers to the right; below it where its numbers come from."""
     # Without a least width a browser makes a column of sentences as narrow as its longest word, and its rows a page high.
-    long = [max((len(row[i]) for row in cells), default=0) > _LONG for i in range(shown.shape[1])]
+    looks = zip(_left(frame), _long(frame, numbers), strict=True)
     styles = [
-        f"text-align:{'left' if t else 'right'}{';min-width:36em' if w else ''}"
-        for t, w in zip(left, long, strict=True)
+        {
+            "selector": f".col{i}",
+            "props": f"text-align:{'left' if text else 'right'}{';min-width:36em' if long else ''}",
+        }
+        for i, (text, long) in enumerate(looks)
     ]
-
-    def line(row: Iterable[str], tag: str) -> str:
-        inner = (f'<{tag} style="{style}">{_html(cell)}</{tag}>' for cell, style in zip(row, styles, strict=True))
-        return f"<tr>{''.join(inner)}</tr>"
-
-    record = frame.attrs.get(KEY, {}) if record is None else record
-    top = f'<caption style="text-align:left">{_html(caption(record))}</caption>' if record else ""
-    head = f"<thead>{line(headings(frame, numbers), 'th')}\n{line(units_of(frame), 'th')}</thead>"
-    body = "\n".join(line(row, "td") for row in cells)
-    more = len(frame) - len(shown)
-    foot = f"<p>{more:,} more rows</p>" if more else ""
-    return f"<table>\n{top}\n{head}\n<tbody>\n{body}\n</tbody>\n</table>{foot}"
+    grouped: list[Any] = [{"selector": "th[colspan]", "props": "text-align:center"}]
+    with _whole(frame):
+        table = _styled(frame, numbers, _html).set_table_styles(styles + grouped).set_uuid(KEY)  # type: ignore[arg-type]
+        text = table.set_caption(_html(caption(record))).to_html(sparse_columns=True)
+    origin = cited(record)
+    return text + (f"<p>{_html(origin)}</p>" if origin else "")
 
 
 def _html(text: str) -> str:
@@ -120,13 +178,13 @@ def _html(text: str) -> str:
 
 def markdown_table(frame: pd.DataFrame, numbers: str) -> str:
     """The frame as a GitHub table; the units are its first row."""
-    lines = [
-        [_markdown(name) for name in headings(frame, numbers)],
-        ["---" if text else "--:" for text in _left(frame)],
-        [_markdown(unit) for unit in units_of(frame)],
-        *([_markdown(cell) for cell in row] for row in _rows(frame, numbers)),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [[_markdown(cell) for cell in row] for row in (units_of(frame), *_rows(frame, numbers))]
+    names = [_markdown(name) for name in headings(frame, numbers)]
+    sides = ["left" if text else "right" for text in _left(frame)]
+    text = pd.DataFrame(rows).to_markdown(
+        index=False, headers=names, tablefmt="pipe", disable_numparse=True, colalign=sides
+    )
+    return f"{text}\n"
 
 
 def _markdown(text: str) -> str:
@@ -149,25 +207,13 @@ _TEX = {
 
 
 def tex_table(frame: pd.DataFrame, numbers: str) -> str:
-    """The frame as a booktabs tabular; names and units are two rows of its head."""
-    rows = list(_rows(frame, numbers))
-    wide = [max((len(row[i]) for row in rows), default=0) > _LONG for i in range(frame.shape[1])]
-    kinds = ("p{0.3\\linewidth}" if w else "l" if text else "r" for w, text in zip(wide, _left(frame), strict=True))
-
-    def line(cells: Iterable[str]) -> str:
-        return " & ".join(_tex(cell) for cell in cells)
-
-    lines = [
-        f"\\begin{{tabular}}{{{''.join(kinds)}}}",
-        "\\toprule",
-        f"{line(headings(frame, numbers))} \\\\",
-        f"{line(units_of(frame))} \\\\",
-        "\\midrule",
-        *(f"{line(row)} \\\\" for row in rows),
-        "\\bottomrule",
-        "\\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    """The frame as a booktabs tabular; names and units are rows of its head."""
+    looks = zip(_long(frame, numbers), _left(frame), strict=True)
+    kinds = "".join("p{0.3\\linewidth}" if long else "l" if text else "r" for long, text in looks)
+    with _whole(frame):
+        return _styled(frame, numbers, _tex).to_latex(
+            column_format=kinds, hrules=True, multicol_align="c", sparse_columns=True
+        )
 
 
 def _tex(text: str) -> str:
