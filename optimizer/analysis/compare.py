@@ -26,7 +26,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     """Outputs as rows, plans as columns, and each plan as a ratio to the reference.
 
     Args:
-        plans: name -> answer; plans without an optimum have empty cells.
+        plans: name -> answer; plans without a design have empty cells.
         reference: the name that the others are divided by.
 
     Returns:
@@ -43,7 +43,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     if reference not in plans:
         raise InputError([f"reference {reference!r} is not among the plans{near_miss(reference, list(plans))}"])
     flat = {name: best.to_frame() for name, best in plans.items()}
-    answered = {name: best.status is Status.OPTIMAL for name, best in plans.items()}
+    answered = {name: best.status in (Status.OPTIMAL, Status.GIVEN) for name, best in plans.items()}
     records = []
     for output in COMPARED:
         units = {name: frame.attrs["units"][output] for name, frame in flat.items()}

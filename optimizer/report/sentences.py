@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "carried",
     "carried_variance",
+    "excess",
     "experts",
     "headline",
     "held",
+    "limits_kept",
     "nearby",
     "saving",
     "unpriced",
@@ -58,6 +60,37 @@ def nearby(best: Solution) -> str:
 def verdict(best: Solution) -> str:
     """What the optimum is and how sure, in plain words."""
     return f"{headline(best)}; {nearby(best)} {best.extrapolation.sentence}"
+
+
+def excess(best: Solution) -> str:
+    """A given design against the best one of its loss; "" for an optimum."""
+    other = best.best
+    if other is None:
+        return ""
+    if other.status is not Status.OPTIMAL:
+        return f"The best design of the same loss is not known: {other.message}"
+    n, d, _ = (human(float(v)) for v in other.design)
+    more = best.excess_cost
+    if math.isnan(more):
+        return (
+            f"The deployment cannot serve this design; the best one of the same loss has {n} parameters on {d} tokens."
+        )
+    compared = f"costs {percent(more, 2)} more than" if more >= 0 else f"costs {percent(-more, 2)} less than"
+    return (
+        f"It {compared} the best design of the same loss within the limits: {n} parameters on {d} tokens, "
+        f"{best.scenario.money.amount(float(other.cost.total))}. {other.certificate.sentence}"
+    )
+
+
+def limits_kept(best: Solution) -> str:
+    """Every limit of a given design, with its value and bound; "" for an optimum."""
+    if best.best is None or not best.limits:
+        return ""
+    said = [
+        f"{at.path} {'holds' if at.kept else 'is broken'} ({quantity_text(at.value, at.unit)}, bound {quantity_text(at.bound, at.unit)})"
+        for at in best.limits
+    ]
+    return f"Limits: {'; '.join(said)}."
 
 
 def unspent(best: Solution) -> str:

@@ -15,7 +15,7 @@ from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution, Status
-from .sentences import unpriced, unspent
+from .sentences import excess, limits_kept, unpriced, unspent
 from .terminal import grid
 
 __all__ = ["solution_text", "source_rows"]
@@ -68,37 +68,6 @@ def _needs(best: Solution) -> list[tuple[str, str, str]]:
     return [
         (heading(name), written(value, name), units[name]) for name, value in needs.items() if not math.isnan(value)
     ]
-
-
-def _excess(best: Solution) -> str:
-    """A given design against the best one of its loss."""
-    other = best.best
-    if other is None:
-        return ""
-    if other.status is not Status.OPTIMAL:
-        return f"The best design of the same loss is not known: {other.message}"
-    n, d, _ = (human(float(v)) for v in other.design)
-    more = best.excess_cost
-    if math.isnan(more):
-        return (
-            f"The deployment cannot serve this design; the best one of the same loss has {n} parameters on {d} tokens."
-        )
-    compared = f"costs {percent(more, 2)} more than" if more >= 0 else f"costs {percent(-more, 2)} less than"
-    return (
-        f"It {compared} the best design of the same loss within the limits: {n} parameters on {d} tokens, "
-        f"{best.scenario.money.amount(float(other.cost.total))}. {other.certificate.sentence}"
-    )
-
-
-def _limits(best: Solution) -> str:
-    """Every limit of a given design, with its value and bound."""
-    if best.best is None or not best.limits:
-        return ""
-    said = [
-        f"{at.path} {'holds' if at.kept else 'is broken'} ({quantity_text(at.value, at.unit)}, bound {quantity_text(at.bound, at.unit)})"
-        for at in best.limits
-    ]
-    return f"Limits: {'; '.join(said)}."
 
 
 def _costs(best: Solution) -> list[tuple[str, str, str]]:
@@ -154,8 +123,8 @@ def _broken_limits(best: Solution) -> str:
 
 _LINES: tuple[Callable[[Solution], str | None], ...] = (
     _chinchilla,
-    _excess,
-    _limits,
+    excess,
+    limits_kept,
     lambda best: best.across_laws.sentence if best.across_laws else "",
     lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,

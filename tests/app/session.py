@@ -20,6 +20,7 @@ PARTS = {
     "sources": ("method", "Sources"),
     "sizes": ("tables", "Model-size table"),
     "compare": ("tables", "Compare"),
+    "design": ("tables", "Given design"),
 }
 """Parts of a page, by the name of their file."""
 SMALL = "open-weights-8b"

@@ -1,12 +1,13 @@
-"""Page Tables and Compare: the optimal size over a grid of assumptions, and pinned scenarios compared."""
+"""Page Tables and Compare: the optimal size over a grid of assumptions, pinned scenarios compared, and given designs."""
 
 from optimizer.app import show
-from optimizer.app.pages import compare, sizes
+from optimizer.app.pages import compare, design, sizes
 
 
 def page() -> None:
     """The whole page."""
-    show.parts("Tables and Compare", {"Model-size table": sizes.page, "Compare": compare.page}, "tables_part")
+    kept = {"Model-size table": sizes.page, "Compare": compare.page, "Given design": design.page}
+    show.parts("Tables and Compare", kept, "tables_part")
 
 
 if __name__ == "__main__":
