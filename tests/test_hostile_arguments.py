@@ -67,7 +67,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr("optimizer.analysis.placement.misfits", lambda *_: [])
 
 
-def told(arguments: list[str]) -> str:
+def answer_to(arguments: list[str]) -> str:
     """What is wrong with the way a command ended, or nothing."""
     done = CliRunner().invoke(main, arguments)
     shown = [a[:40] for a in arguments]
@@ -83,15 +83,15 @@ def told(arguments: list[str]) -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.usefixtures("quick")
 def test_no_argument_ends_in_a_traceback(command):
-    found = [told([command, *before, bad]) for before in COMMANDS[command] for bad in HOSTILE.values()]
+    found = [answer_to([command, *before, bad]) for before in COMMANDS[command] for bad in HOSTILE.values()]
     assert [f for f in found if f] == []
 
 
 @pytest.mark.usefixtures("quick")
 def test_no_value_of_a_field_ends_in_a_traceback():
-    found = [told(["solve", "--set", within + bad]) for within in WITHIN for bad in HOSTILE.values()]
+    found = [answer_to(["solve", "--set", within + bad]) for within in WITHIN for bad in HOSTILE.values()]
     found += [
-        told(["solve", "--set", "traffic.kind=table", "--set", f"traffic.file={bad}"]) for bad in HOSTILE.values()
+        answer_to(["solve", "--set", "traffic.kind=table", "--set", f"traffic.file={bad}"]) for bad in HOSTILE.values()
     ]
     assert [f for f in found if f] == []
 
@@ -110,11 +110,11 @@ PATHS = (
 @pytest.mark.usefixtures("quick")
 def test_no_path_ends_in_a_traceback():
     found = [
-        told(["table", "--over", "law=hoffmann", "--out", HOSTILE[bad] + end])
+        answer_to(["table", "--over", "law=hoffmann", "--out", HOSTILE[bad] + end])
         for bad in PATHS
         for end in (".csv", ".xlsx")
     ]
-    found += [told(["table", "--from", HOSTILE[bad] + end]) for bad in PATHS for end in (".csv", ".parquet")]
+    found += [answer_to(["table", "--from", HOSTILE[bad] + end]) for bad in PATHS for end in (".csv", ".parquet")]
     assert [f for f in found if f] == []
 
 

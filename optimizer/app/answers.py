@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import streamlit as st
 
-from ..analysis.laws import with_laws
+from ..analysis.laws import expert_laws, with_laws
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution
 from ..optimum.solve import solve
@@ -15,7 +15,7 @@ from .work import in_thread, waiting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["across_laws", "answer", "curve", "spared", "warm"]
+__all__ = ["across_laws", "answer", "by_expert_law", "curve", "spared", "warm"]
 
 
 _KNOWN: set[Any] = set()
@@ -40,10 +40,16 @@ def _solved(toml: str, _scenario: Scenario) -> Solution:  # noqa: ARG001
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def across_laws(toml: str, _best: Solution) -> str:  # noqa: ARG001
+def across_laws(toml: str, _best: Solution) -> str:
     """How far the law's error moves the answer, in words; for after the answer is shown."""
-    found = with_laws(_best).across_laws
+    found = with_laws(_best, by_expert_law(toml, _best)).across_laws
     return found.sentence if found else ""
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def by_expert_law(toml: str, _best: Solution) -> "pd.DataFrame | None":  # noqa: ARG001
+    """The optimum under each law of experts, solved once for the line below the answer and for the tab Cost; None for dense laws."""
+    return expert_laws(_best.scenario)
 
 
 def curve(best: Solution, near: float) -> "pd.DataFrame":

@@ -6,8 +6,7 @@ The loss in nat per token is a function of active parameters N and training toke
 
 where D' is D, or the fresh tokens that repeated data is worth, N' is N, or what parameters beyond the data are worth (`repetition`), and z
 is the inner sum. gamma is 1 except for the coupled law, and the inner sum takes the RL term where RL tokens are decided. A mixture of
-experts has this form too (`experts`). Coefficients keep the letters of their papers, and the sourced sets are in `data/laws.csv`. Fits
-end at 16B parameters and 341 tokens per parameter; beyond is extrapolation.
+experts has this form too (`experts`). Coefficients have the letters of their papers. Fits end at 16B parameters, 341 tokens each.
 
 References:
     Hoffmann et al. 2022, arXiv 2203.15556, approach 3.

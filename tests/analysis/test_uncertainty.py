@@ -139,9 +139,9 @@ def test_the_same_draws_are_answered_at_each_traffic(lecture):
 
 def test_quantiles_are_those_of_the_answered_draws(lecture):
     frame = draws(lecture, 101, parts=["law"], law="posterior")
-    told = quantiles(frame, ["n_params"], [0.0, 0.5, 1.0])["value"].tolist()
+    said = quantiles(frame, ["n_params"], [0.0, 0.5, 1.0])["value"].tolist()
     values = sorted(frame["n_params"])
-    assert told == [values[0], values[50], values[100]]
+    assert said == [values[0], values[50], values[100]]
     frame["status"] = frame["status"].astype(object)
     frame.loc[:9, ["status", "n_params"]] = ["infeasible", np.nan]
     some = quantiles(frame, ["n_params"], [0.5])

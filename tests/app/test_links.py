@@ -45,8 +45,8 @@ def test_a_bad_link_is_reported_and_the_preset_shown(what):
     for path, value in link.items():
         at.query_params[path] = value
     run(at)
-    told = [block.value.replace("\\", "") for block in [*at.warning, *at.error]]
-    assert sum(sentence in text for text in told) == 1
+    said = [block.value.replace("\\", "") for block in [*at.warning, *at.error]]
+    assert sum(sentence in text for text in said) == 1
     assert agrees(at, load("lecture-2026"))
     assert dict(at.query_params) == link, "a link that is not taken can still be corrected"
     at.text_input(key="text.traffic.output_tokens").set_value("500T")

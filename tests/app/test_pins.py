@@ -102,8 +102,8 @@ def test_the_link_holds_what_differs():
 )
 def test_a_bad_pin_of_a_link_is_reported_and_the_rest_taken(text, sentence):
     at = opened("compare", preset=SMALL, pins=text)
-    told = " ".join(block.value.replace("\\", "") for block in at.warning)
-    assert sentence in told
+    said = " ".join(block.value.replace("\\", "") for block in at.warning)
+    assert sentence in said
     assert same(at.session_state["question"].scenario, load(SMALL))
     assert list(at.session_state["pins"]) == ([] if sentence else ["a"])
 

@@ -26,9 +26,9 @@ def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path):
     preset, changes = SAID[what]
     s = load(preset, changes)
     best = solve(s)
-    told: list[object] = []
-    exec(python_snippet(preset, s), {"print": lambda *values: told.extend(values)})
-    assert told == [best.design.n_params, best.design.train_tokens, best.cost.total]
+    said: list[object] = []
+    exec(python_snippet(preset, s), {"print": lambda *values: said.extend(values)})
+    assert said == [best.design.n_params, best.design.train_tokens, best.cost.total]
     if what == "a preset":
         assert command_snippet(preset, s) == "overtrain solve lecture-2026\n"
         return  # tests of the command run it

@@ -35,8 +35,8 @@ def test_each_view_says_what_the_library_finds(view, preset):
     at.segmented_control(key="why_view").set_value(view)
     run(at)
     assert not at.error
-    told = " ".join(text.value for text in at.markdown).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
-    assert VIEWS[view](load(preset)) in told + charts(at)
+    said = " ".join(text.value for text in at.markdown).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+    assert VIEWS[view](load(preset)) in said + charts(at)
     at.session_state["question"].change({"limits.max_params": "1M"})
     run(at)
     assert "limits.max_params" in at.error[0].value.replace("\\", "")

@@ -19,16 +19,16 @@ def press(_done, _total):
 def test_the_result_arrives_and_the_page_gets_its_progress():
     reports, go = [], threading.Event()
 
-    def work(tell):
-        tell(1, 4)
+    def work(report):
+        report(1, 4)
         go.wait()
         return "done"
 
-    def tell(done, total):
+    def report(done, total):
         reports.append((done, total))
         go.set()
 
-    assert in_thread(work, tell) == "done"
+    assert in_thread(work, report) == "done"
     assert reports[0] == (1, 4)
 
 
@@ -48,10 +48,10 @@ def test_a_press_is_answered_while_the_work_goes_on_and_the_work_ends_where_it_n
     go, ended = threading.Event(), threading.Event()
     reached = []
 
-    def work(tell):
+    def work(report):
         go.wait()  # as a compilation, which nothing interrupts
         try:
-            tell(1, 2)
+            report(1, 2)
             reached.append("the second part")
         finally:
             ended.set()

@@ -58,10 +58,10 @@ def browser() -> Iterator[Browser]:
     """Ended with the package, because its asyncio loop would break later tests that start their own."""
     path = chromium_path()
     if path is None:
-        told = "no Chromium on this machine; the browser tests need one, for example Debian's package chromium"
+        said = "no Chromium on this machine; the browser tests need one, for example Debian's package chromium"
         if os.environ.get("OVERTRAIN_REQUIRE_BROWSER") == "1":
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(said)
+        pytest.skip(said)
     with browsing(path) as started:
         yield started
 

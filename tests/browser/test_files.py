@@ -34,7 +34,7 @@ def given(page: Page, where: str, name: str, content: bytes, kind: str) -> None:
     )
 
 
-def told(page: Page, words: str) -> None:
+def warns(page: Page, words: str) -> None:
     page.get_by_test_id("stAlert").filter(has_text=re.compile(words)).first.wait_for()
 
 
@@ -45,7 +45,7 @@ def test_an_impossible_question_says_why_and_greys_the_last_answer(visit):
     unfolded(page, "limits")
     typed(page, ".st-key-text-limits-max_params input", "1B")
     best = solve(load(LECTURE, {"limits.max_params": "1B"}), throw=False)
-    told(page, re.escape(best.message))
+    warns(page, re.escape(best.message))
     expect(page.locator(".st-key-stale")).to_have_css("opacity", "0.4")
     shows(page, wanted)
     grey = page.evaluate(
@@ -91,7 +91,7 @@ def test_a_scenario_file_is_read_and_a_hostile_one_is_refused(visit):
         (b"[pretraining]\nmfu = 38\n", r"must lie in \(0, 1\]"),
     ):
         given(page, "scenario_toml", "bad.toml", content, "application/toml")
-        told(page, words)
+        warns(page, words)
         shows(page, expected(changed))
     given(page, "scenario_toml", "large.toml", b"#" * 2_000_000, "application/toml")
     page.get_by_text(re.compile("must be 1(.0)?MB or smaller")).first.wait_for()
@@ -109,7 +109,7 @@ def test_a_forecast_comes_in_as_csv_and_goes_out_the_same(visit):
         page.get_by_role("button", name="Forecast as CSV").click()
     assert out.value.path().read_text() == csv_of(MONTHS)
     given(page, "traffic_csv", "bad.csv", b'month,input_tokens_per_day,output_tokens_per_day\n"=1+1",1,2\n', "text/csv")
-    told(page, "bad.csv row 2 column month")
+    warns(page, "bad.csv row 2 column month")
     shows(page, expected(wanted))
 
 

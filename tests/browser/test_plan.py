@@ -50,9 +50,9 @@ def linked(page: Page) -> Scenario:
 
 
 def downloaded(page: Page, where: str) -> tuple[str, bytes]:
-    with page.expect_download() as told:
+    with page.expect_download() as saved:
         page.locator(f"{where} button").first.click()
-    return told.value.suggested_filename, told.value.path().read_bytes()
+    return saved.value.suggested_filename, saved.value.path().read_bytes()
 
 
 def edited(page: Page, value: str) -> None:
@@ -162,9 +162,9 @@ def test_the_scenario_leaves_as_a_file(visit):
     page = visit("/?traffic.output_tokens=500T")
     shows(page, expected(load("lecture-2026", {"traffic.output_tokens": "500T"})))
     page.locator(".st-key-open-file summary").click()
-    with page.expect_download() as told:
+    with page.expect_download() as saved:
         page.get_by_role("button", name="Scenario as TOML").click()
-    found = Scenario.from_toml(told.value.path().read_text())
+    found = Scenario.from_toml(saved.value.path().read_text())
     assert found.to_dict() == load("lecture-2026", {"traffic.output_tokens": "500T"}).to_dict()
 
 

@@ -4,10 +4,9 @@ import math
 
 import streamlit as st
 
-from optimizer.analysis.laws import expert_laws
 from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app import show
-from optimizer.app.answers import across_laws, answer, curve
+from optimizer.app.answers import across_laws, answer, by_expert_law, curve
 from optimizer.app.controls import escaped
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.frame import filled, framed
@@ -16,7 +15,7 @@ from optimizer.app.pages import sensitivity, why
 from optimizer.app.sidebar import baseline
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
-from optimizer.app.work import in_thread, worked
+from optimizer.app.work import in_thread
 from optimizer.assumptions.numbers import human
 from optimizer.model.outputs import output_of, units_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
@@ -164,8 +163,7 @@ def _cost(best: Solution) -> None:
         show.chart(cost_by_phase, cost_phases(best), kept=_axes())
     st.caption(escaped(f"{best.certificate.sentence} {unspent(best)}".strip()))
     if best.scenario.law.shape:
-        spread = worked(best.scenario, "laws of experts", lambda progress: expert_laws(best.scenario, progress))
-        st.caption(escaped(experts(spread)))
+        st.caption(escaped(experts(by_expert_law(best.scenario.to_toml(), best))))
 
 
 def _forecast(asked: Question) -> None:
