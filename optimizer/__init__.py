@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .model.cost import Design, LifecycleCost, lifecycle_cost
     from .optimum.batch import solve_batch
     from .optimum.given import cost, design_from
+    from .optimum.optimal import OptimalDesign, optimal_design
     from .optimum.solve import InfeasibleError, Solution, Status, solve
     from .parquet_sweep.folder import Sweep, sweep_parquet
     from .report.files.agreement import read_table
@@ -48,6 +49,7 @@ __all__ = [
     "InfeasibleError",
     "InputError",
     "LifecycleCost",
+    "OptimalDesign",
     "Scenario",
     "SizeTable",
     "Solution",
@@ -67,6 +69,7 @@ __all__ = [
     "lifecycle_cost",
     "load",
     "monte_carlo",
+    "optimal_design",
     "presets",
     "probability_above",
     "quantiles",
@@ -99,6 +102,7 @@ _HOMES = {
     "analysis.elasticities": ("elasticities",),
     "analysis.sobol": ("sobol",),
     "optimum.given": ("cost", "design_from"),
+    "optimum.optimal": ("OptimalDesign", "optimal_design"),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
     "analysis.frontier": ("frontier",),
     "analysis.tornado": ("tornado",),

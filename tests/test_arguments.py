@@ -64,6 +64,7 @@ ASKED = {
         "traffic_factor": "number", "growth_points": "number", "over": "mapping", "served": "numbers", "outputs": "names", "levels": "numbers",
         "progress": "progress",
     },
+    "optimal_design": {"scenario": "scenario", "values": "mapping"},
     "presets": {},
     "probability_above": {"frame": "frame", "value": "number", "output": "text"},
     "quantiles": {"frame": "frame", "outputs": "names", "levels": "numbers"},

@@ -64,6 +64,8 @@ class OnCurve(NamedTuple):
     """ln(quantity / bound) of every limit at the design, in the order of `limit_excess`"""
     possible: Scalar
     """whether some design on the curve keeps the limits, and is large enough to mean anything"""
+    smooth: Scalar
+    """whether an equation holds the design, which gives its derivatives: not on a kink of the cost"""
 
 
 class _Sample(NamedTuple):
@@ -101,7 +103,8 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     on = curve(scenario)
     sample = _sampler(scenario, on.at)
     low, high = lax.stop_gradient(_bracket(sample, on.at, rounds))
-    place = on.place(_refined(scenario, sample, low, high))
+    refined, smooth = _refined(scenario, sample, low, high)
+    place = found = on.place(refined)
     if isinstance(scenario.goal, DecidedGoal) and not scenario.rl.decided:
         place = within_limits(scenario, place)  # a limit takes the place of the first-order condition
     if isinstance(scenario.goal, BudgetGoal) and scenario.law.repeats and not scenario.rl.decided:
@@ -113,7 +116,8 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     # A kink of the cost has no gradient: where the slope turns within the width of the bracket, that is the error.
     turned = ~low.outside & ~high.outside & (low.slope <= 0) & (high.slope >= 0) & (high.v - low.v < 1e-10)
     residual = lax.stop_gradient(judged.residual.total(jnp.where(turned, high.v - low.v, jnp.inf)))
-    return OnCurve(design, judged.cost, residual, judged.excess, (passed < 1e-9) & large & has_answer(scenario))
+    smooth |= (place.ln_n != found.ln_n) | (place.ln_d != found.ln_d)
+    return OnCurve(design, judged.cost, residual, judged.excess, (passed < 1e-9) & large & has_answer(scenario), smooth)
 
 
 def _unspent(scenario: Scenario, place: Place, budget: Scalar) -> Place:
@@ -252,8 +256,10 @@ def _deciding(low: _Sample, high: _Sample) -> _Deciding:
     return _Deciding(best, other.outside & falls_outwards, jump)
 
 
-def _refined(scenario: Scenario, sample: Callable[[Scalar], _Sample], low: _Sample, high: _Sample) -> Scalar:
-    """The coordinate after Newton steps on the equation that decides it; the last step carries the derivatives."""
+def _refined(
+    scenario: Scenario, sample: Callable[[Scalar], _Sample], low: _Sample, high: _Sample
+) -> tuple[Scalar, Scalar]:
+    """The coordinate after Newton steps on the equation that decides it, and whether there is one; the last step carries derivatives."""
     deciding, asks_for_size = _deciding(low, high), isinstance(scenario.goal, DecidedGoal)
     miss = deciding.start.slope if asks_for_size else deciding.start.turn
     # At a kink of the cost no equation holds: the point stays, and has no derivative.
@@ -265,10 +271,12 @@ def _refined(scenario: Scenario, sample: Callable[[Scalar], _Sample], low: _Samp
             return here.slope
         return jnp.where(deciding.limit, here.excess, jnp.where(deciding.jump, here.turn, here.slope))
 
-    def step(v: Scalar, _: None) -> tuple[Scalar, None]:
+    def step(v: Scalar, _: None) -> tuple[Scalar, Scalar]:
         v = lax.stop_gradient(v)
         value, slope = jax.jvp(equation, (v,), (jnp.ones_like(v),))
         moved = -value / lax.stop_gradient(slope)
-        return v + jnp.where(lax.stop_gradient(known & (jnp.abs(moved) < 1e-2)), moved, 0.0), None
+        solved = lax.stop_gradient(known & (jnp.abs(moved) < 1e-2))
+        return v + jnp.where(solved, moved, 0.0), solved
 
-    return lax.scan(step, deciding.start.v, length=_LAST_STEPS)[0]
+    v, solved = lax.scan(step, deciding.start.v, length=_LAST_STEPS)
+    return v, solved[-1]

@@ -96,8 +96,11 @@ def test_what_is_certified_is_convex():
     assert not is_convex(dense(**EXPERTS))
 
 
-def test_an_optimum_on_a_kink_is_certified():
-    """With a batch size at which compute and memory cross inside the range, some quality puts the optimum on the crossing."""
+def on_a_kink() -> tuple[Scenario, float]:
+    """A question whose optimum rests on a kink of the cost, and the size there.
+
+    With a batch size at which compute and memory cross inside the range, some quality puts the optimum on the crossing.
+    """
     # Cost per token at a fixed batch: weights and compute both grow as N, the cache as N^0.365, so the two cross at one N.
     s = dense(
         deployment__batch="fixed",
@@ -117,14 +120,18 @@ def test_an_optimum_on_a_kink_is_certified():
     low, high = math.log(1e11), math.log(1e18)  # the optimum falls with traffic, and rests on the kink for a while
     for _ in range(40):
         middle = (low + high) / 2
-        best = solve(at_crossing.update({"traffic.output_tokens": math.exp(middle)}))
-        assert best.certificate.certified_global
-        distance = math.log(best.design.n_params / crossing)
+        found = at_crossing.update({"traffic.output_tokens": math.exp(middle)})
+        distance = math.log(solve(found).design.n_params / crossing)
         if abs(distance) < 1e-9:
-            break
+            return found, crossing
         low, high = (middle, high) if distance > 0 else (low, middle)
-    assert abs(distance) < 1e-9
-    nearby = solve(at_crossing.update({"traffic.output_tokens": math.exp(middle) * 1.001}))
+    raise AssertionError("no traffic puts the optimum on the crossing")
+
+
+def test_an_optimum_on_a_kink_is_certified():
+    s, crossing = on_a_kink()
+    assert solve(s).certificate.certified_global
+    nearby = solve(s.update({"traffic.output_tokens": s.traffic.output_tokens * 1.001}))
     assert math.log(nearby.design.n_params / crossing) == pytest.approx(
         0.0, abs=1e-9
     )  # 1e-4 away if it were smooth there
