@@ -2,6 +2,8 @@
 
 import enum
 import math
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +19,7 @@ from ..model.outputs import NEEDS, heading, units_of, written
 from ..model.placements import Placed
 from ..model.total import warnings
 from .reach import Extrapolation
+from .shown import html_cells, text_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -343,13 +346,8 @@ class Solution:
         found |= {f"extrapolation_{name}": _or_nan(factor) for name, factor in self.extrapolation._asdict().items()}
         return found | {"kkt_residual": self.certificate.kkt_residual}
 
-    def _repr_html_(self) -> str:
-        """The answer for notebooks: quantity, value, unit and band, then how sure it is."""
-        top = f"<b>{escape(title(self.scenario))}</b>: {escape(self.message or self.status.value)}"
-        if self.status not in (Status.OPTIMAL, Status.GIVEN):
-            return f"<p>{top}</p>"
-        about = described(self.scenario)
-        note = f"<p>{escape(about)}</p>" if about else ""
+    def _cells(self) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Head and lines of the answer as people read it: quantity, value, unit and band."""
         numbers = self.numbers()
         units = units_of(numbers, self.scenario.money.currency)
         lines = []
@@ -357,25 +355,27 @@ class Solution:
             if name.startswith("band_") or math.isnan(value):
                 continue
             ends = [written(numbers[end], name) for end in (f"band_{name}_low", f"band_{name}_high") if end in numbers]
-            unit = units[name].removeprefix("1")
-            cells = (
-                ("left", heading(name)),
-                ("right", written(value, name)),
-                ("left", unit),
-                ("left", " to ".join(ends)),
-            )
-            lines.append("".join(f'<td style="text-align:{side}">{escape(text)}</td>' for side, text in cells))
+            lines.append((heading(name), written(value, name), units[name].removeprefix("1"), " to ".join(ends)))
         same = f"same loss, at most {percent(self.band.tolerance)} more expensive"
-        head = ("", "optimum" if self.best is None else "given", "unit", same)
+        return ["", "optimum" if self.best is None else "given", "unit", same], lines
+
+    def _shown(self, cells: Callable[..., str], said: Callable[[str], str]) -> str:
+        """The answer, then how sure it is, with the warnings that belong to it."""
+        top = said(f"{title(self.scenario)}: {self.message or self.status.value}")
+        if self.status not in (Status.OPTIMAL, Status.GIVEN):
+            return top
         proof = self.certificate.sentence if self.best is None else ""
         laws = self.across_laws.sentence if self.across_laws else ""
         placed = self.placement.sentence if self.placement else ""
-        sure = " ".join(filter(None, (laws, placed, proof, self.extrapolation.sentence, self.band.unknown)))
-        return (
-            f"<p>{top}</p>{note}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>"
-            + "".join(f"<tr>{line}</tr>" for line in lines)
-            + f"</tbody></table><p>{escape(sure)}</p>"
-        )
+        sure = (laws, placed, proof, self.extrapolation.sentence, self.band.unknown, *self.warnings)
+        parts = (top, said(described(self.scenario)), cells(*self._cells()), said(" ".join(filter(None, sure))))
+        return "\n".join(filter(None, parts))
+
+    def __repr__(self) -> str:
+        return self._shown(text_cells, lambda text: textwrap.fill(text, 100))
+
+    def _repr_html_(self) -> str:
+        return self._shown(html_cells, lambda text: f"<p>{escape(text)}</p>" if text else "")
 
 
 def _phases(cost: LifecycleCost) -> dict[str, float]:

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+import optimizer
 from optimizer import load, solve
 from optimizer.assumptions.numbers import human, percent
 from optimizer.report.sentences import saving, unspent
@@ -59,3 +60,23 @@ def test_what_the_optimum_saves(lecture):
     assert saving(best).endswith(f"tokens saves {percent(best.savings)} of the Chinchilla plan's cost.")
     larger = solve(lecture.update({"limits.max_params": "70B"}))
     assert f" adds {percent(-larger.savings)} of the" in saving(larger)
+
+
+def test_the_repr_of_an_answer_is_one_screen(lecture):
+    best = solve(lecture)
+    lines = repr(best).splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 130
+    assert lines[0] == f"lecture-2026: {best.status.value}"
+    assert " ".join(lines[4].split()) == "active parameters N* 111.4B parameters 99.14B to 130.4B"
+    shown = " ".join(repr(best).split())
+    assert best.certificate.sentence in shown
+    assert best.extrapolation.sentence in shown
+    for cell in ("111.4B", "99.14B to 130.4B", "52.4x"):
+        assert f">{cell}</td>" in best._repr_html_()
+    refused = repr(solve(lecture.update({"limits.max_params": "1M"}), throw=False))
+    assert "cannot be reached within limits.max_params = 1M parameters" in " ".join(refused.split())
+
+
+def test_completion_shows_public_names_only():
+    assert set(dir(optimizer)) == {*optimizer.__all__, "__version__"}
