@@ -131,6 +131,13 @@ def test_commands_of_the_pages_run(tmp_path, monkeypatch):
         assert done.exit_code == 0, (line, done.output)
 
 
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"overtrain-([\d.]+)-py3", (ROOT / "docs" / "release.md").read_text()) == [version]
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == version
+
+
 def test_links_of_the_readme_lead_somewhere():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / target).exists(), target

@@ -55,6 +55,15 @@ def test_stars_of_symbols_stay_stars(site):
     assert not [name for name, text in pages.items() if re.search(r"<em>[,;) /]", text)]
 
 
+def test_programs_find_every_page(site):
+    short, whole = ((site / name).read_text() for name in ("llms.txt", "llms-full.txt"))
+    links = re.findall(r"\]\(([\w/-]+\.html)\)", short)
+    assert not [link for link in links if not (site / link).exists()]
+    pages = {str(p.relative_to(DOCS).with_suffix(".html")) for p in DOCS.rglob("*.md")}
+    assert pages <= {*links}
+    assert all(p.read_text().strip() in whole for p in DOCS.rglob("*.md"))
+
+
 def test_every_picture_is_shown():
     text = "".join(p.read_text() for p in [ROOT / "README.md", *DOCS.rglob("*.md")])
     assert not [p.name for p in (DOCS / "images").iterdir() if f"images/{p.name}" not in text]

@@ -18,7 +18,7 @@ from optimizer import Scenario
 from optimizer.cli import main
 from optimizer.model import outputs
 
-__all__ = ["on_files", "on_page_content", "written"]
+__all__ = ["for_programs", "on_files", "on_page_content", "written"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,9 +37,26 @@ def written() -> dict[str, str]:
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Adds the written pages."""
-    for name, content in written().items():
+    pages = written()
+    for name, content in pages.items():
+        files.append(File.generated(config, name, content=content))
+    texts = {f.src_uri: f.content_string for f in files if f.src_uri.endswith(".md")} | pages
+    for name, content in for_programs(config["nav"], texts).items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def for_programs(nav: list[Any], texts: dict[str, str]) -> dict[str, str]:
+    """llms.txt, the list of pages in the order of the menu, and llms-full.txt, their Markdown one after the other (llmstxt.org)."""
+    head = [f"# Overtrain {optimizer.__version__}", f"> {optimizer.__doc__.splitlines()[0]}"]
+    short, whole = [*head], [*head]
+    for entry in nav:
+        ((part, found),) = entry.items()
+        pages = [page for item in found for page in item.items()] if isinstance(found, list) else [(part, found)]
+        pages = [(title, path) for title, path in pages if path in texts]
+        short += [f"## {part}", "\n".join(f"- [{title}]({path.removesuffix('.md')}.html)" for title, path in pages)]
+        whole += [texts[path].strip() for _, path in pages]
+    return {"llms.txt": "\n\n".join(short) + "\n", "llms-full.txt": "\n\n".join(whole) + "\n"}
 
 
 def on_page_content(html: str, **_: Any) -> str:
