@@ -9,6 +9,10 @@ with B cut to what memory holds when every sequence is at its full length. Stati
 prompt takes max(S_in t_prefill, time to read the weights) + L t_l to its first token. Where kernels read a cache entry once per query head
 rather than once per group of them, a step reads the cache `cache_reads` times.
 
+Rows marked engines are results of vendors' engines and community servers, many of models with experts: nothing is fitted to them, and
+`engines` says how far they lie from the roofline. Rows under a limit on the time per token are left out there: at full memory they would be
+predicted for another batch.
+
 The shares of peak and the fixed times are fitted to the rows of data/throughput.csv marked calibration (every second row of a source, chip
 and parallelism) and judged on those marked validation, and on those marked saturation: later software, at full load. `crosswise` swaps the
 two halves as well, so that every row is judged by a fit that did not see it.
@@ -34,7 +38,7 @@ from ..model.roofline import prefill_seconds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BATCH_CLASSES", "FITTED", "accuracy", "calibrate", "crosswise", "predictions"]
+__all__ = ["BATCH_CLASSES", "FITTED", "accuracy", "calibrate", "crosswise", "engines", "predictions"]
 
 FITTED = {
     "prefill_share": (0.05, 1.0),
@@ -84,9 +88,12 @@ def _point(row: dict[str, Any]) -> _Point:
             **shape,
             "attention_width": None,  # no step time depends on it, and not every model has one
             "chips": row["chips"],
+            "parallelism": row["parallelism"],
             "context_tokens": row["input_tokens"] + outputs / 2,
             "kv_bytes_per_value": row["kv_bytes_per_value"],
-            "bytes_per_weight": WEIGHT_BYTES[row["precision"]],
+            "bytes_per_weight": WEIGHT_BYTES[row["precision"]]
+            if np.isnan(row["bytes_per_weight"])
+            else row["bytes_per_weight"],
             "memory_share": 0.95,
         }
     )
@@ -98,14 +105,36 @@ def _point(row: dict[str, Any]) -> _Point:
     )
 
 
-def _stacked(frame: Any) -> _Point:
-    points = [_point(row) for row in frame.to_dict("records")]
-    return jax.tree.map(lambda *leaves: np.array(leaves, float), *points)
+class _Rows(NamedTuple):
+    """Rows stacked by what may not differ inside one computation, the kind of parallelism, and where they stand."""
+
+    points: tuple[_Point, ...]
+    places: tuple[np.ndarray, ...]
+
+    def each(self, function: Any, ln_values: Any) -> np.ndarray:
+        """A function of stacked points, in the order of the rows."""
+        parts = [np.asarray(function(points, ln_values)) for points in self.points]
+        found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]))
+        for place, part in zip(self.places, parts, strict=True):
+            found[place] = part
+        return found
+
+
+def _stacked(frame: Any) -> _Rows:
+    kinds, points = frame["parallelism"].to_numpy(), [_point(row) for row in frame.to_dict("records")]
+    places = tuple(np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds))
+    stacked = tuple(
+        jax.tree.map(lambda *leaves: np.array(leaves, float), *(points[i] for i in place)) for place in places
+    )
+    return _Rows(stacked, places)
 
 
 def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
     """Output tokens per second, or for a lone prompt (no output) prompts per second."""
-    deployment = point.deployment.model_copy(update={**fitted, "compute_share": fitted["prefill_share"]})
+    own = {"compute_share": fitted["prefill_share"]}
+    if point.deployment.parallelism == "expert":
+        own["link_share"] = Deployment(parallelism="expert").link_share_used()
+    deployment = point.deployment.model_copy(update={**fitted, **own})
     r = replica_of(deployment, point.chip, point.n_params)
     r = r._replace(kv_read_bytes=r.kv_read_bytes * point.cache_reads)
     full = (point.input_tokens + point.output_tokens) / deployment.context_tokens
@@ -144,9 +173,9 @@ def calibrate(part: str = "calibration") -> dict[str, float]:
     low, high = (np.log([bounds[i] for bounds in FITTED.values()]) for i in (0, 1))
     start = np.log(list(_defaults().values()))
     found = least_squares(
-        lambda x: np.asarray(_ln_rates(points, x)) - measured,
+        lambda x: points.each(_ln_rates, x) - measured,
         np.clip(start, low, high),
-        jac=lambda x: np.asarray(_slopes(points, x)),  # pyright: ignore[reportArgumentType]
+        jac=lambda x: points.each(_slopes, x),  # pyright: ignore[reportArgumentType]
         bounds=(low, high),
         loss="soft_l1",
         f_scale=_ODD,
@@ -165,10 +194,19 @@ def predictions(fitted: dict[str, float] | None = None) -> "pd.DataFrame":
     fitted = _defaults() if fitted is None else fitted
     frame = _measured().copy()
     ln_values = jnp.log(jnp.array([fitted[name] for name in FITTED]))
-    frame["predicted"] = np.exp(np.asarray(_ln_rates(_stacked(frame), ln_values)))
+    frame["predicted"] = np.exp(_stacked(frame).each(_ln_rates, ln_values))
     frame["measured"] = np.exp(_ln_measured(frame))
     frame["ratio"] = frame["predicted"] / frame["measured"]
     return frame
+
+
+def engines() -> "pd.DataFrame":
+    """Vendors' engines at full load and community servers, of every part, with `kind_of_model`: dense or experts. No row has a limit."""
+    frame = predictions()
+    kept = frame["engine"].isin(["vendor", "community"]) & frame["seconds_per_token_limit"].isna()
+    frame = frame.loc[kept & (frame["part"] != "unverified")]
+    experts = frame["architecture"].map(lambda name: "experts" if float(released(name)[1]["sparsity"]) > 1 else "dense")
+    return frame.assign(kind_of_model=experts)
 
 
 def crosswise() -> "pd.DataFrame":

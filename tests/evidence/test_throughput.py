@@ -11,10 +11,10 @@ from optimizer.assumptions.deployment import Deployment, released
 from optimizer.assumptions.tables import rows
 from optimizer.evidence import throughput
 from optimizer.evidence.shapes import power_law
-from optimizer.evidence.throughput import BATCH_CLASSES, FITTED, accuracy, calibrate, crosswise, predictions
+from optimizer.evidence.throughput import BATCH_CLASSES, FITTED, accuracy, calibrate, crosswise, engines, predictions
 from optimizer.model.replica import replica, step_time
 from optimizer.model.roofline import batch_size
-from optimizer.report.serving_text import HELD_OUT_ERROR
+from optimizer.report.serving_text import ENGINE_RATIO, HELD_OUT_ERROR
 
 KINDS = ("one chip", "tensor")
 
@@ -79,6 +79,21 @@ def test_the_command_states_the_errors_that_are_measured(judged):
     said = "{one:.0%} on one chip and {tensor:.0%} with tensor parallelism"
     said = said.format(one=HELD_OUT_ERROR["one chip"], tensor=HELD_OUT_ERROR["tensor"]).replace("%", " %")
     assert said in (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
+
+
+def test_the_command_states_how_far_engines_of_later_years_lie():
+    found = accuracy(engines(), ["engine", "kind_of_model"])
+    for kind, ratio in ENGINE_RATIO.items():
+        assert ratio == pytest.approx(found.loc[kind, "median_ratio"], abs=0.005), kind
+    assert found.loc[("vendor", "experts"), "rows"] == 45
+
+
+def test_rows_of_engines_fit_nothing():
+    kept = {r["part"] for r in rows("throughput") if r["engine"] == "static"}
+    assert kept == {"calibration", "validation"}
+    later = [r for r in rows("throughput") if r["part"] == "engines"]
+    assert len(later) == 145
+    assert {r["engine"] for r in later} == {"vendor", "community"}
 
 
 def test_caches_are_read_once_per_query_head_where_kernels_do_not_share_the_read():
