@@ -7,6 +7,7 @@ import streamlit as st
 
 import optimizer
 from optimizer.app.answers import spared
+from optimizer.app.folding import kept_open
 from optimizer.app.frame import filled, framed, phone_links
 from optimizer.app.look import look
 from optimizer.app.state import followed, write_link
@@ -51,6 +52,7 @@ if page in moved:
 # First, so that the browser knows the address before anyone can answer to the page: an action that came with the address before it
 # would be taken for a step back.
 write_link(asked)
+kept_open(page.url_path)
 look()
 phone_links(VISIBLE)
 if page == PLAN:  # it answers at once, so the answer is drawn before the controls

@@ -303,7 +303,9 @@ def _across_experts(frame: "pd.DataFrame | None") -> tuple[AcrossLaws, dict[str,
     good = np.isfinite(numbers["n_params"])
     names = [str(law) for law in frame.index]
     intervals = {name: (float(v[good].min()), float(v[good].max())) for name, v in numbers.items() if good.any()}
-    return AcrossLaws(1.0, intervals, len(names), int(good.sum()), f"the range of {', '.join(names)}"), numbers
+    return AcrossLaws(
+        1.0, intervals, len(names), int(good.sum()), f"{len(names)} laws of experts: {', '.join(names)}"
+    ), numbers
 
 
 def under_any_law(

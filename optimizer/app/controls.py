@@ -20,6 +20,7 @@ from ..assumptions.scenario import Scenario
 from ..assumptions.tables import rows
 from ..assumptions.validation import allowed
 from .answers import answer
+from .folding import folded
 from .state import Question, question
 from .switch import start_of
 
@@ -51,7 +52,7 @@ def group(name: str) -> None:
     """One block of the scenario, collapsed; its controls exist only while it is open, so that closed groups cost nothing."""
     asked = question()
     # The label stays the same: with another label the browser would take it for a new, closed group.
-    box = st.expander(GROUPS[name], key=f"open.{name}", on_change="rerun")
+    box = folded(GROUPS[name], f"open.{name}")
     if box.open:
         with box:
             fields(getattr(asked.scenario, name), f"{name}.", annotation=Scenario.model_fields[name].annotation)
@@ -362,7 +363,7 @@ def _reset(path: str, asked: Question, *, row: bool = False, place: str = "") ->
     before = changed.get(path)
     text = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
     st.button(
-        f"↺ {text}" if path in changed and not row else "↺", key=f"{place}{_key(path, 'reset')}", type="tertiary",
+        f"↺ {text}" if path in changed and not row else "reset", key=f"{place}{_key(path, 'reset')}", type="tertiary",
         help=f"reset {path} to {text}", on_click=_resetter(path),
     )  # fmt: skip
 

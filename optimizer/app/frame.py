@@ -1,4 +1,4 @@
-"""The places of a page: controls on the left, the page on the right; on a phone the head of the page, the controls, the rest.
+"""The places of a page: controls on the left, the page on the right; on a phone the head of the page, the traffic, the rest, the groups.
 
 framed(first=True)    -> Frame(head, side, body), for the page with its answer first
 framed(first=False)   -> Frame(head = body, side, body)
@@ -19,7 +19,7 @@ __all__ = ["Frame", "filled", "framed", "phone_links"]
 
 _LAYOUT = """<style>
 .st-key-phone-links {display: none}
-.st-key-side {gap: 0.4rem}
+.st-key-side, .st-key-groups {gap: 0.4rem}
 .st-key-head, .st-key-top {gap: 0.5rem}
 .st-key-line {min-height: 1.5rem}
 .st-key-acts button, #copy-link {min-height: 2rem; padding: 0 0.55rem; font-size: 0.85rem; white-space: nowrap}
@@ -36,6 +36,9 @@ _LAYOUT = """<style>
 @media (max-width: 799px) {
   .st-key-phone-links {display: flex}
   .st-key-plain > *:nth-child(1) {order: 2}
+  .st-key-first > *:nth-child(2), .st-key-first .st-key-side {display: contents}
+  .st-key-first > *:nth-child(3) {order: 1}
+  .st-key-first .st-key-side > *:last-child {order: 2}
 }
 </style>"""
 

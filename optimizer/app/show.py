@@ -25,6 +25,7 @@ from ..report.files.markup import as_text
 from .answers import answer
 from .controls import escaped
 from .filters import LEAST_ROWS, filtered
+from .folding import folded
 from .state import Question, question
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def put(made: Figure, scenario: Scenario | None = None) -> None:
     spec["datasets"] = {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()}
     spec["config"]["font"] = _FONT
     st.vega_lite_chart(spec=spec, theme=None, width="stretch")
-    box = st.expander("Numbers and pictures", key=f"open.chart.{name}", on_change="rerun")
+    box = folded("Numbers and pictures", f"open.chart.{name}")
     if box.open:
         with box:
             table(frame, f"Numbers of {name.replace('-', ' ')}")

@@ -10,6 +10,7 @@ from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from .controls import GROUPS, choice, escaped, fields, found, group, lever
+from .folding import folded
 from .link import uploaded_scenario
 from .pinning import pin_control
 from .pins import pins
@@ -46,11 +47,12 @@ def sidebar(asked: Question) -> None:
     """All controls: scenario and traffic first, the rest in groups that are closed until they are opened."""
     _scenario(asked)
     _traffic(asked)
-    for name in GROUPS:
-        if name != "traffic":
-            group(name)
-    _search(asked)
-    _file(asked)
+    with st.container(key="groups"):
+        for name in GROUPS:
+            if name != "traffic":
+                group(name)
+        _search(asked)
+        _file(asked)
 
 
 def _scenario(asked: Question) -> None:
@@ -107,7 +109,7 @@ def _traffic(asked: Question) -> None:
     tokens = human(float(expected.input_tokens) + float(expected.output_tokens), 3)
     where = " Edit the months in the tab Table and CSV of the Plan page." if traffic.kind == "table" else ""
     st.markdown(f"= **{tokens} tokens** for this model.{where}")
-    box = st.expander("More about the traffic", key="open.traffic", on_change="rerun")
+    box = folded("More about the traffic", "open.traffic")
     if box.open:
         with box:
             fields(traffic, "traffic.", without=levers)
@@ -115,7 +117,7 @@ def _traffic(asked: Question) -> None:
 
 def _search(asked: Question) -> None:
     """One assumption by its name in words, with its control; all of them can be searched."""
-    box = st.expander("All assumptions (search)", key="open.search", on_change="rerun")
+    box = folded("All assumptions (search)", "open.search")
     if not box.open:
         return
     with box:
@@ -131,7 +133,7 @@ def _search(asked: Question) -> None:
 
 def _file(asked: Question) -> None:
     """Download and upload of the scenario as a file."""
-    box = st.expander("Scenario as a file", key="open.file", on_change="rerun")
+    box = folded("Scenario as a file", "open.file")
     if box.open:
         with box:
             st.download_button("Scenario as TOML", asked.scenario.to_toml, "scenario.toml", "application/toml",

@@ -179,7 +179,8 @@ class AcrossLaws(NamedTuple):
         short = (
             "" if self.answered == self.laws else f" {self.laws - self.answered} of {self.laws} laws have no answer."
         )
-        return f"Across laws: {percent(self.share)} interval {low} to {high} over-training, {sizes} parameters ({self.about}).{short}"
+        span = f"{percent(self.share)} interval" if self.share < 1 else "range"
+        return f"Across laws: {span} {low} to {high} over-training, {sizes} parameters ({self.about}).{short}"
 
 
 @dataclass(frozen=True)

@@ -94,5 +94,6 @@ def test_laws_of_experts_answer_the_same_question():
     assert found["n_params"].tolist() == frame["n_params"].tolist()
     across = found.attrs["across"]
     assert across.intervals["n_params"] == (frame["n_params"].min(), frame["n_params"].max())
-    assert "the range of ours, abnar, krajewski" in across.sentence
+    assert across.sentence.startswith("Across laws: range ")
+    assert "(3 laws of experts: ours, abnar, krajewski)" in across.sentence
     assert f"abnar {human(frame.loc['abnar', 'n_params'], 3)} on " in experts(frame)

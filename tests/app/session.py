@@ -3,6 +3,7 @@
 Streamlit's own test runner runs the pages without a browser. What a browser alone can show (layout, canvas edits, the address bar) is not here.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -111,3 +112,13 @@ def unfold(at: AppTest, *groups: str) -> AppTest:
     for name in groups:
         at.session_state[f"open.{name}"] = True
     return run(at)
+
+
+def drawn(at: AppTest) -> dict[str, list[dict]]:
+    """The rows that each chart of the page draws, by the title of the chart."""
+    return {
+        json.loads(element.proto.spec)["description"]: [
+            row for part in element.proto.datasets for row in pa.ipc.open_stream(part.data.data).read_all().to_pylist()
+        ]
+        for element in at.get("vega_lite_chart")
+    }

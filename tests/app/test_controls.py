@@ -1,10 +1,14 @@
 """A control moves what it is for; bad input keeps the last answer."""
 
+import itertools
+
 import pytest
 
 from optimizer import InputError, load, presets, solve
+from optimizer.app.controls import DECADE, notches
 from optimizer.app.state import Question
 from optimizer.app.switch import start_of
+from optimizer.assumptions.numbers import human
 
 from .session import SMALL, agrees, opened, run, shown, unfold
 
@@ -28,6 +32,22 @@ def test_a_slider_moves_only_what_it_is_for():
     assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "pretraining.mfu": "0.5"}
     options = at.select_slider(key="slider.traffic.output_tokens").options
     assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.07, 0.5, 1.0, 7.77, 106.7e12, 9.99e15])
+@pytest.mark.parametrize("factor", [0.11, 0.5, 1.0, 1.037, 4.2, 9.9])
+def test_a_slider_runs_in_logarithms_from_a_tenth_to_ten_times(start, factor):
+    value = start * factor
+    found = notches(value, start)
+    assert found == sorted(set(found))
+    assert {value, start} <= set(found), "the value, and the start it goes back to"
+    for wanted in (2 * value, value / 2):
+        if start / DECADE <= wanted <= DECADE * start:
+            assert any(human(v, 3) == human(wanted, 3) for v in found), "twice and half are a press away"
+    assert (found[0], found[-1]) == (pytest.approx(start / DECADE, rel=0.1), pytest.approx(start * DECADE, rel=0.11))
+    assert max(b / a for a, b in itertools.pairwise(found)) < 1.21, "steps in proportion"
+    assert len({human(v, 3) for v in found}) == len(found), "two notches with one label are one notch for the browser"
+    assert max(notches(min(value, 1.0), min(start, 1.0), most=1.0)) <= 1.0, "no share above one"
 
 
 def test_every_number_of_every_block_can_be_reached():

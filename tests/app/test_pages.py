@@ -5,12 +5,12 @@ import sys
 import pytest
 
 from optimizer import load, presets, size_table, solve
-from optimizer.analysis.placement import placement, placement_of
+from optimizer.analysis.placement import operating_point, placement, placement_of
 from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
 
-from .session import PAGES, agrees, expected_below, opened, run, shown, texts_that_are_numbers, turned, written
+from .session import PAGES, agrees, drawn, expected_below, opened, run, shown, texts_that_are_numbers, turned, written
 
 
 @pytest.mark.parametrize("preset", presets())
@@ -149,6 +149,55 @@ def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
     at.session_state["question"].change({"deployment.sparsity": 2})
     run(at)
     assert "deployment.sparsity = 2 disagrees with law.experts = 32" in at.warning[0].value.replace("\\", "")
+
+
+def test_the_plan_is_drawn_over_the_curve_of_the_scenario_it_is_compared_with():
+    def least(at) -> tuple[float, float]:
+        """The least cost of the curve, and of the pale curve below it."""
+        rows = drawn(at)["Cost against size, at the same quality"]
+        pale = [r["cost_total"] for r in rows if set(r) == {"n_params", "cost_total"}]
+        return min(r["cost_total"] for r in rows if r.get("kind") == "optimum"), min(pale)
+
+    def cost(share: float) -> float:
+        return float(solve(load("open-weights-8b", {"traffic.share": share})).cost.total)
+
+    at = opened(preset="open-weights-8b")
+    start = cost(1.0)
+    assert least(at) == pytest.approx((start, start), rel=1e-3)
+    at.session_state["question"].change({"traffic.share": 0.5})
+    run(at)
+    assert least(at) == pytest.approx((cost(0.5), start), rel=1e-3), "the preset stays in sight"
+    at.session_state["pins"] = {"half": Pin("open-weights-8b", at.session_state["question"].scenario)}
+    at.session_state["question"].change({"traffic.share": 0.25})
+    run(at)
+    at.selectbox(key="baseline").set_value("half")
+    run(at)
+    assert least(at) == pytest.approx((cost(0.25), cost(0.5)), rel=1e-3), "a pin in the place of the preset"
+
+
+def test_serving_marks_the_point_of_the_scenario():
+    at = opened("serving", preset="frontier-moe-chat")
+    rows = drawn(at)["Decode cost against speed per user"]
+    own = operating_point(placement_of(solve(load("frontier-moe-chat"))))
+    price = float(own["usd_per_mtok_decode"])
+    assert [r["price"] for r in rows].count(price) >= 1, "a ring at what the scenario pays"
+    assert rows[-1]["price"] == price
+
+
+def test_what_was_typed_and_chosen_survives_a_visit_to_another_page():
+    at = opened("sizes", preset="frontier-moe-chat")
+    at.text_input(key="grid.traffic.tokens_per_day").set_value("50T, 70T")
+    run(at)
+    run(turned(at, "serving"))
+    chip = next(box for box in at.selectbox if box.label == "Chip")
+    chip.set_value("H200 SXM")
+    run(at)
+    for page in ("plan", "sizes"):
+        run(turned(at, page))
+    assert at.text_input(key="grid.traffic.tokens_per_day").value == "50T, 70T"
+    assert len(at.dataframe[0].value) == 2
+    run(turned(at, "serving"))
+    assert next(box for box in at.selectbox if box.label == "Chip").value == "H200 SXM"
 
 
 def test_numbers_that_a_browser_takes_for_errors_are_divided_by_a_power_of_ten():

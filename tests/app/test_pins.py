@@ -3,7 +3,6 @@
 import json
 import math
 
-import pyarrow as pa
 import pytest
 
 from optimizer import InputError, load, presets, solve
@@ -15,7 +14,7 @@ from optimizer.report.chart import bills as draw_bills
 from optimizer.report.chart import valleys as draw_valleys
 from optimizer.report.sentences import headline
 
-from .session import SMALL, opened, run, turned
+from .session import SMALL, drawn, opened, run, turned
 
 LECTURE = "lecture-2026"
 
@@ -237,16 +236,6 @@ def test_many_pins_are_all_compared_and_a_dozen_drawn(lecture):
 CHARTS = ("valleys", "bills", "maps", "tornados")
 
 
-def drawn(at) -> dict[str, list[dict]]:
-    """The rows that each chart of the page draws, by the title of the chart."""
-    found = {}
-    for element in at.get("vega_lite_chart"):
-        spec = json.loads(element.proto.spec)
-        rows = [r for d in element.proto.datasets for r in pa.ipc.open_stream(d.data.data).read_all().to_pylist()]
-        found[spec["description"]] = rows
-    return found
-
-
 def test_two_pins_are_drawn_on_shared_axes_with_the_numbers_of_the_library():
     more = load(LECTURE, {"traffic.output_tokens": "500T"})
     at = opened("compare")
@@ -285,7 +274,7 @@ def test_two_pins_are_drawn_on_shared_axes_with_the_numbers_of_the_library():
 
 def test_a_tornado_that_waits_to_be_asked_for_hides_nothing():
     at = opened("compare")
-    at.session_state["pins"] = pinned(LECTURE, "frontier-moe-rack")
+    at.session_state["pins"] = pinned(LECTURE, "data-limited-lab")
     run(at)
     assert [b.label for b in at.button if b.label == "Calculate"]
     assert {"Outputs", "Pins", "Map and tornado of two"} <= {str(header.value) for header in at.header}

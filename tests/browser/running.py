@@ -110,8 +110,9 @@ def browsing(path: str) -> Iterator[Browser]:
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run and the page is drawn."""
+    """Wait until the script has run and the page is drawn: the browser loads the code of each kind of control when it first needs it."""
     page.get_by_test_id("stApp").and_(page.locator("[data-test-script-state='notRunning']")).wait_for(timeout=PATIENCE)
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=PATIENCE)
 
 
 def metrics(page: Page) -> dict[str, str]:

@@ -35,7 +35,6 @@ def main() -> None:
             page.goto(link)
             page.get_by_role("heading", level=1).first.wait_for()
             settled(page)
-            page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
             if page.get_by_test_id("stVegaLiteChart").count():
                 page.locator("[data-testid=stVegaLiteChart] svg path").last.wait_for(state="attached")
             page.evaluate("document.fonts.ready")

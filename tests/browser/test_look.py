@@ -105,7 +105,9 @@ def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):
     assert lever is not None
     assert drawn is not None
     assert box["y"] < lever["y"] < drawn["y"], "the traffic stands between the answer and the first chart"
-    page.get_by_text("Scaling law", exact=True).wait_for()
+    group = page.get_by_text("Scaling law", exact=True).bounding_box()
+    assert group is not None
+    assert drawn["y"] < group["y"], "the other assumptions follow the charts that a lever of the traffic moves"
     page.locator(".st-key-phone-links").get_by_role("link", name="Method").tap()
     page.get_by_role("heading", level=1, name="Method").wait_for()
 

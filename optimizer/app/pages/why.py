@@ -15,6 +15,7 @@ from optimizer.evidence import lecture, reproduction
 from optimizer.evidence.claims import Claim, claims
 from optimizer.optimum.solution import Solution
 from optimizer.report import chart
+from optimizer.report.chart.theme import capital
 from optimizer.report.reproduction_text import ACCOUNTING_HEAD, accounting_rows
 from optimizer.report.sentences import held, saving
 
@@ -87,7 +88,7 @@ def _board() -> None:
     )
     cells, verdict = worked(None, "reproduction", lambda _: _reproduced())
     for name, said in verdict.items():
-        st.markdown(escaped(f"**{name[0].upper()}{name[1:]}**: {said}"))
+        st.markdown(f"**{escaped(capital(name))}**: {escaped(said)}")
     st.caption(
         "D*/20N* at the quality of 100B on 200T: mean over data sets (lowest to highest law), and laws whose 5 % band holds 100x. "
         "On the command line: `overtrain reproduce`."

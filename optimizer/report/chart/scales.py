@@ -121,7 +121,12 @@ def output_axis(output: str, unit: str, ticks: list[float] | None = None, *, opt
     return axis(title if optimal else title.replace("*", ""), ticks, output=output)
 
 
-NAMES = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=6)
+NARROW = 420
+"""pixels; in a narrower page the first parts of a dotted path are shortened, as whole paths would leave no room for the bars"""
+_LAST_TWO = "replace(datum.label, regexp('^[a-z_]+[.](?=[a-z_]+[.])'), '')"
+_SHORT = f"replace({_LAST_TWO}, regexp('^([a-z]{{4}})[a-z_]+[.]'), '$1\u2026')"
+_NAME = f"containerSize()[0] < {NARROW} ? {_SHORT} : datum.label"
+NAMES = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=6, labelExpr=_NAME)
 """An axis of names."""
 
 
