@@ -15,11 +15,10 @@ from ._common import (
     number,
     reporting_errors,
     scenario_with,
-    show,
     show_json,
     tolerance,
 )
-from .solve import plain
+from .solve import plain, printed
 
 __all__ = ["amounts", "cost"]
 
@@ -58,17 +57,11 @@ def cost(
             raise InputError([*problems, *error.problems]) from None
         offers = prices_for(question, against or [])
         found = cost_of(question, design, band=within)
-        offered = [compare(found, price) for price in offers]
+        offered = [compare(found, price) for price in offers] or None
         if json_:
-            show_json(plain(found, None, offered if offers else None))
-            return
-        from ..report.text import solution_text
-
-        show(solution_text(found))
-        if offered:
-            from ..report.prices_text import against_text
-
-            show(against_text(offered))
+            show_json(plain(found, None, offered))
+        else:
+            printed(found, None, offered)
 
 
 def amounts(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..assumptions.scenario import Scenario
     from ..optimum.solution import Solution
 
-__all__ = ["answer", "plain", "solve"]
+__all__ = ["answer", "plain", "printed", "solve"]
 
 
 def solve(
@@ -51,17 +51,7 @@ def solve(
         if json_:
             show_json(plain(best, spread, found))
         elif solved:
-            from ..report.text import solution_text
-
-            show(solution_text(best))
-            if spread is not None:
-                from ..report.sentences import experts
-
-                show(experts(spread))
-            if found:
-                from ..report.prices_text import against_text
-
-                show(against_text(found))
+            printed(best, spread, found)
         if not solved:
             if not json_:
                 complain(best.status.name.lower().replace("_", " "), [best.message])
@@ -87,6 +77,21 @@ def answer(
     spread = expert_laws(question) if solved else None
     best = with_laws(best, spread)
     return best, spread, ([compare(best, price) for price in offers] if solved else []) if offers else None
+
+
+def printed(best: "Solution", spread: "pd.DataFrame | None" = None, compared: "list[Compared] | None" = None) -> None:
+    """Print a solution and what is shown with it."""
+    from ..report.text import solution_text
+
+    show(solution_text(best))
+    if spread is not None:
+        from ..report.sentences import experts
+
+        show(experts(spread))
+    if compared:
+        from ..report.prices_text import against_text
+
+        show(against_text(compared))
 
 
 def plain(
