@@ -76,14 +76,14 @@ def test_random_changes_end_in_an_answer_or_in_sentences(tmp_path):
     known = {structure(load(name)) for name in presets()}
     most = len(known) + cases(0, 60)
     ends = dict.fromkeys(("answered", "unanswered", "refused", "travelled"), 0)
-    for number in range(cases(100, 2000)):
+    for number in range(cases(200, 2000)):
         preset, changes, way = one(number)
         try:
             ends[_end(preset, changes, way, known, most, tmp_path)] += 1
         except Exception as error:
             error.add_note(f"case {number}: preset {preset}, by {way}: {changes!r:.2000}")
             raise
-    least = cases(100, 2000) / 40  # of each that must be, or the test would try nothing
+    least = cases(200, 2000) / 40  # of each that must be, or the test would try nothing
     assert ends["answered"] > 8 * least, ends
     assert ends["refused"] > 8 * least, ends
     assert ends["travelled"] > cases(int(least), 0), ends  # where none but the presets is solved, many
