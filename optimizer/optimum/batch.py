@@ -107,7 +107,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
         if detail:
             _write_reach(batch, table)
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
-    if any(batch.base.money.discount_rate or DISCOUNT in batch.varied for batch in batches):
+    if any(np.any(batch.varied.get(DISCOUNT, batch.base.money.discount_rate)) for batch in batches):
         result[NOMINAL] = np.nan
         for batch in batches:
             result.iloc[batch.rows, -1] = _nominal(batch, table)

@@ -169,8 +169,8 @@ def test_answers_say_their_interval(preset):
     across = best.across_laws
     assert across is not None
     plain = best.to_dict()["across_laws"]
-    share = "100 %" if best.scenario.law.shape else "80 %"  # three laws of experts have a range
-    assert f"Across laws: {share} interval" in across.sentence
+    kind = "range" if best.scenario.law.shape else "80 % interval"  # three laws of experts have a range
+    assert f"Across laws: {kind}" in across.sentence
     low, high = plain["overtraining_vs_rule_of_20"]
     assert low <= best.overtraining.vs_rule_of_20 <= high
     assert escape(across.sentence) in best._repr_html_()
