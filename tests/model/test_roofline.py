@@ -196,7 +196,7 @@ unit.define("flop = [work]")
 unit.define("usd = [money]")
 NAMED = {
     "1": "", "chips": "", "stages": "", "tokens": "", "experts": "", "sequences": "", "layers": "", "parameters": "",
-    "bytes": "byte", "bytes/token": "byte", "bytes/s": "byte/s", "s": "s", "tokens/s": "1/s", "FLOP": "flop", "FLOP/s": "flop/s", "USD/h": "usd/hour",
+    "bytes": "byte", "bytes/token": "byte", "bytes/s": "byte/s", "s": "s", "tokens/s": "1/s", "FLOP": "flop", "FLOP/s": "flop/s", "USD/h": "usd/hour", "W": "W",
 }
 
 
