@@ -58,12 +58,12 @@ def test_a_percent_sign_goes_by_the_declared_unit_of_every_number():
     for block, name, unit in quantities(Scenario):
         reader = next(m for m in block.model_fields[name].metadata if hasattr(m, "func"))
         seen.add(unit)
-        if unit in ("1", "1/month"):
+        if unit in ("1", "1/month", "1/year"):
             assert reader.func("50%") == 0.5
         else:
             with pytest.raises(ValueError, match="write the amount in"):
                 reader.func("50%")
-    assert {"tokens", "1", "1/month", "USD/h", "chips"} <= seen
+    assert {"tokens", "1", "1/month", "1/year", "USD/h", "chips"} <= seen
 
 
 def test_int_of_thousands_of_digits(tmp_path):
