@@ -1,4 +1,4 @@
-"""Types of the public functions, as a type checker that nobody here runs while writing sees them in a project of a user."""
+"""Types of the public functions, as mypy sees them in a project of a user."""
 
 import subprocess
 import sys

@@ -6,7 +6,7 @@ n chips of a pipeline stage, P stages. Queues are left out: users who decode at 
 """
 
 from collections.abc import Sequence
-from math import ceil, floor, nan
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.arguments import NUMBER, checks
@@ -112,7 +112,7 @@ def _row(s: Placement, users: float, sizes: dict[int, int], own: float, answer_t
         "batch": float(here.batch),
         "replicas": float(here.replicas),
         "chips": here.chips,
-        "serving_kw": here.chips * (s.scenario.money.serve_chip.watts or nan) / 1e3,
+        "serving_kw": here.chips * s.scenario.money.serve_chip.kw,
         "tokens_per_second_per_user": each,
         **({} if answer_tokens is None else {"requests_per_second": users * each / answer_tokens}),
         "fewest_chips": min(fewest.chips, here.chips),

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..assumptions.hardware import PRECISIONS
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
-from ..model.outputs import units_of
 from ..model.placements import placements
 from ..model.replica import memory_batch, replica, step_time
 from ..model.roofline import batch_size
-from .placement import MILLION, Placement, misfits
+from .placement import MILLION, Placement, misfits, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +56,7 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
             found.append((head, [], f"no {offer} price on record"))
             continue
         usd, year = priced[r["chip"]]["usd"], priced[r["chip"]]["as_of"][:4]
-        has = [p for p in _WIDER[wanted] if p in PRECISIONS and r[f"{p}_flops_per_second"]]
+        has = [p for p in _WIDER[wanted] if r[f"{p}_flops_per_second"]]
         head |= {"usd_per_chip_hour": float(usd), "price_year": year}
         if not has:
             found.append((head, [], f"no {wanted} peak on record"))
@@ -121,7 +119,7 @@ def chip_frontier(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
         for head, found, _ in _on_chips(s, offer)
         for p in _envelope([q for at in found for q in _points(at, whole=True)])
     ]
-    return _frame(records)
+    return points_frame(records)
 
 
 def chip_comparison(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
@@ -142,12 +140,4 @@ def chip_comparison(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
         if found and not best:
             reason = "no placement within one scale-up domain has the memory or the speed"
         records.append({**head, **best, "does_not_fit": reason})
-    return _frame(records)
-
-
-def _frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = units_of(frame, "USD")
-    return frame
+    return points_frame(records)

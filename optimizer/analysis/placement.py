@@ -1,8 +1,8 @@
 """Placements: a model on a deployment, what does not fit there, and its operating point."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from math import ceil, floor, inf, nan
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,16 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from ..compiling import compiled
-from ..model.outputs import POINT
+from ..model.outputs import POINT, units_of
 from ..model.replica import longest_context, replica, step_time
 from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
 from ..optimum.solution import Solution, Status
 from ..optimum.structure import flattened
 
-__all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of", "points_frame"]
 
 MILLION, GIGA = 1e6, 1e9
 
@@ -183,6 +186,15 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
     *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
     parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
     return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+
+
+def points_frame(records: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    """Operating points as a table, one row each, with the unit of each column in `attrs["units"]`."""
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records([*records])
+    frame.attrs["units"] = units_of(frame, "USD")
+    return frame
 
 
 @compiled(structure=1)

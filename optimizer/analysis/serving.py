@@ -9,16 +9,15 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..assumptions.hardware import CacheTier
-from ..assumptions.numbers import JOULES_PER_KWH
+from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
-from ..model.outputs import units_of
 from ..model.replica import balance_batch, cache_bytes, drain_seconds, memory_batch, replica, step_time
 from ..model.total import placed, total_params
 from .chips import chip_comparison
-from .placement import GIGA, MILLION, Placement, misfits, operating_point
+from .placement import GIGA, MILLION, Placement, misfits, operating_point, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +54,6 @@ def endless_saving(s: Placement, batch: float | None = None) -> float:
     return 1 - float(endless) * MILLION / operating_point(s, batch)["usd_per_mtok_decode"]
 
 
-def _frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = units_of(frame, "USD")
-    return frame
-
-
 def _sweep(
     s: Placement, path: str, values: Iterable[object], row: Callable[[Placement], dict[str, Any]] = operating_point
 ) -> "pd.DataFrame":
@@ -76,14 +67,14 @@ def _sweep(
         except InputError as error:
             problems = error.problems
         records.append({first: value, **({} if problems else row(moved)), "does_not_fit": " ".join(problems)})
-    return _frame(records)
+    return points_frame(records)
 
 
 def batch_points(s: Placement, batches: Iterable[float] = BATCHES) -> "pd.DataFrame":
     """Operating points at growing batches, up to the one that memory holds, which ends the table."""
     largest = float(memory_batch(replica(s.scenario, s.n_params)))
     sizes = [b for b in batches if b < largest]
-    return _frame([operating_point(s, b) for b in [*sizes, largest]])
+    return points_frame([operating_point(s, b) for b in [*sizes, largest]])
 
 
 def _for_speed(s: Placement, tokens_per_second: float) -> Placement:
@@ -126,7 +117,7 @@ def domain_points(s: Placement, domains: Iterable[float] = DOMAINS) -> "pd.DataF
     for chips in domains:
         domain = s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips}))
         records += _sweep(domain, "deployment.chips", [chips]).to_dict("records")
-    return _frame(records)
+    return points_frame(records)
 
 
 def pipeline_points(s: Placement, stages: Iterable[float] = STAGES) -> "pd.DataFrame":
@@ -184,7 +175,7 @@ def cache_tiers(s: Placement) -> "pd.DataFrame":
         records.append(
             {"tier": name, "drain_seconds": float(tier_drain_seconds(tier)), "usd_per_mtok_hour": hour, **costs}
         )
-    frame = _frame(records)
+    frame = points_frame(records)
     frame.attrs["cheapest"] = {time: cheapest_tier(tiers, seconds) for time, seconds in KEEP_SECONDS.items()}
     return frame
 
@@ -212,10 +203,10 @@ def _energy(s: Placement) -> dict[str, tuple[float, str]]:
     if money.serve_chip.watts is None:
         return {}
     point = operating_point(s)
-    kwh = 1e6 * money.serve_chip.watts / point["tokens_per_second_per_chip"] / JOULES_PER_KWH
+    kwh = MILLION * money.serve_chip.kw / point["tokens_per_second_per_chip"] / SECONDS_PER_HOUR
     chips = s.scenario.deployment.chips_on(money.serve_chip) * s.scenario.deployment.pipeline_stages
     return {
-        "power of a replica": (float(chips) * money.serve_chip.watts / 1e3, "kW"),
+        "power of a replica": (float(chips) * money.serve_chip.kw, "kW"),
         "energy of decoding": (kwh, "kWh/Mtok"),
         "of the decode cost, electricity": (kwh * money.usd_per_kwh, "USD/Mtok"),
     }

@@ -3,6 +3,7 @@
 Facts are in `data/hardware.csv` (vendor figures, dense, without sparsity) and `data/hardware_prices.csv` (dated offers).
 """
 
+from math import nan
 from typing import Any, Literal, get_args
 
 from .named import Citation, NamedAssumption, unknown_name
@@ -68,6 +69,11 @@ class Accelerator(NamedAssumption):
     @property
     def title(self) -> str:
         return self.label or super().title or "own chip"
+
+    @property
+    def kw(self) -> float:
+        """Power of one chip, kW; NaN where `watts` is not on record."""
+        return nan if self.watts is None else self.watts / 1e3
 
     @classmethod
     def named(cls, given: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from fractions import Fraction
 from .problems import shown
 
 __all__ = [
-    "JOULES_PER_KWH",
     "SECONDS_PER_DAY",
     "SECONDS_PER_HOUR",
     "amount",
@@ -35,7 +34,6 @@ __all__ = [
     "times",
 ]
 
-JOULES_PER_KWH = 3.6e6
 SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import AsJson, Settings, names_of, records, reporting_errors, show, show_json
+from ._common import AsJson, Settings, names_of, number, records, reporting_errors, show, show_json
 
 __all__ = ["roofline"]
 
@@ -50,16 +50,11 @@ def roofline(
         problems: list[str] = []
         changes = changes_given(set_ or [], problems)
 
-        def number(option: str, text: str) -> float | None:
-            try:
-                return parse_number(text, "tokens") if text.strip() else None
-            except ValueError as error:
-                problems.append(f"{option} {error}.")
-                return None
-
-        at_once = [n for part in names_of(users) or [] if (n := number("--users", part)) is not None]
+        at_once = [
+            n for part in names_of(users) or [] if (n := number("--users", part, "tokens", problems)) is not None
+        ]
         rate, window, read, wrote = (
-            number(option, text)
+            number(option, text.strip(), "tokens", problems)
             for option, text in (("--speed", speed), ("--context", context), ("--prompt", prompt), ("--answer", answer))
         )
         if bool(users) != bool(speed) or ((prompt or answer) and not users):

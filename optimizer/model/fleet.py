@@ -14,7 +14,7 @@ import math
 from typing import NamedTuple
 
 from ..assumptions.attention import multiplied_params
-from ..assumptions.numbers import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
@@ -88,18 +88,15 @@ def fleet_of(scenario: Scenario, design: Design, seconds_per_token: tuple[float,
     """What a design needs. `seconds_per_token`: of `chip_seconds_per_token`; NaN where the deployment cannot serve the design."""
     n, d = float(design.n_params), float(design.train_tokens)
     days, hours = training_days(scenario, n, d), float(chip_hours(scenario, n, d))
-    drawn, draws = (
-        math.nan if chip.watts is None else chip.watts
-        for chip in (scenario.money.train_chip, scenario.money.serve_chip)
-    )
+    chip_kw = scenario.money.serve_chip.kw
     return Fleet(
         total_params=float(total_params(scenario, n)),
         chip_hours=hours,
         training_days=math.nan if days is None else float(days),
         months=serving_chips(scenario, seconds_per_token),
-        training_mwh=hours * drawn / 1e6,
-        kwh_per_mtok=chip_seconds_per_mtok(scenario, seconds_per_token) * draws / JOULES_PER_KWH,
-        chip_kw=draws / 1e3,
+        training_mwh=hours * scenario.money.train_chip.kw / 1e3,
+        kwh_per_mtok=chip_seconds_per_mtok(scenario, seconds_per_token) * chip_kw / SECONDS_PER_HOUR,
+        chip_kw=chip_kw,
     )
 
 

@@ -106,10 +106,8 @@ def chip_frontier(frame: "pd.DataFrame", own: "Mapping[str, Any] | None" = None,
         records(frame, _CHIP_POINTS, "chip_frontier"), "chip_frontier, with a chip that has a price and the memory"
     )
     speed, price = "tokens_per_second_per_user", "usd_per_mtok_decode"
-    first, least = (
-        {},
-        math.inf,
-    )  # the chips of the common envelope, fastest first, with the speed from which each is the cheapest
+    # The chips of the common envelope, fastest first, each with the slowest speed at which it is the cheapest.
+    first, least = dict[str, float](), math.inf
     for r in sorted(rows, key=lambda r: (-r[speed], r[price])):
         if r[price] < least:
             least, first[r["chip"]] = r[price], r[speed]
