@@ -46,7 +46,10 @@ ASKED = {
     },
     "elasticities": {"scenario": "scenario"},
     "ensemble": {"scenario": "scenario", "weights": "mapping", "band": "number", "progress": "progress"},
-    "export": {"frame": "frame", "path": "path", "scenario": "scenario", "numbers": "text"},
+    "export": {
+        "frame": "frame", "path": "path", "scenario": "scenario", "numbers": "text", "caption": "text", "label": "text",
+        "digits": "whole", "notes": "text",
+    },
     "fit": {
         "runs": "runs", "forms": "names", "tied": "flag", "fixed": "mapping", "bootstrap": "whole", "where": "mapping",
         "columns": "mapping", "label": "text", "seed": "seed", "progress": "progress",

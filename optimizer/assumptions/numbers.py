@@ -186,6 +186,6 @@ def percent(share: float, digits: int = 3) -> str:
     return f"{float(f'{100 * share:.{digits}g}'):.{digits + 3}f}".rstrip("0").rstrip(".") + " %"
 
 
-def times(ratio: float) -> str:
+def times(ratio: float, digits: int = 3) -> str:
     """A ratio as people say it: 52.43 -> "52.4x"."""
-    return f"{ratio:,.0f}x" if 1e3 <= ratio < 1e9 else f"{human(ratio, 3)}x"
+    return f"{ratio:,.0f}x" if 1e3 <= ratio < 1e9 else f"{human(ratio, digits)}x"

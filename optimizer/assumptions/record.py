@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionDtype
 
-__all__ = ["HEADINGS", "KEY", "REACH", "caption", "compact", "fingerprint", "made_by", "made_on", "provenance", "stamp"]
+__all__ = [
+    "HEADINGS",
+    "KEY",
+    "PRINT",
+    "REACH",
+    "caption",
+    "compact",
+    "fingerprint",
+    "made_by",
+    "made_on",
+    "provenance",
+    "stamp",
+    "titled",
+]
 
 KEY = "overtrain"
 """Where a frame's attrs and every file hold the record."""
@@ -30,6 +43,8 @@ HEADINGS = {"rl": "RL"}
 """What parts of the record are called where their names are no words."""
 REACH = ("extrapolation", "certificate", "law error")
 """Parts of a table's record that say how far its numbers hold."""
+PRINT = "print"
+"""Part of a file's record: caption, label, digits and notes that whoever exported it gave."""
 
 
 def compact(plain: Any, *, sort_keys: bool = False) -> str:
@@ -149,3 +164,10 @@ def caption(record: dict[str, Any]) -> str:
     given = "".join(f" {HEADINGS.get(name, name)}: {said}." for name, said in fixed.items() if said)
     made = f"overtrain {record.get('version', '')}{day}, sha256 of the scenario {digest[:12]}"
     return f"Scenario {record.get('title') or 'without a name'}.{given} Made by {made}"
+
+
+def titled(record: dict[str, Any]) -> str:
+    """The caption with the caption and the notes that were given for the file in front, on one line."""
+    given = record.get(PRINT, {})
+    own = {"Table": given.get("caption"), "Note": given.get("notes")}
+    return " ".join([*(f"{name}: {said.rstrip('.')}." for name, said in own.items() if said), caption(record)])

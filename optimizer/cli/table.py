@@ -61,6 +61,14 @@ def table(
     ] = "",
     human: Annotated[bool, typer.Option("--human", help="Write human numbers (111.4B) to --out FILE.csv.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Write every digit to --out FILE.tex, .md or .html.")] = False,
+    caption: Annotated[str, typer.Option(help="What the table in FILE shows.", metavar="TEXT")] = "",
+    label: Annotated[
+        str, typer.Option(help="What LaTeX refers to it by, as tab:sizes; needs --caption.", metavar="LABEL")
+    ] = "",
+    digits: Annotated[
+        int, typer.Option(help="Significant digits of human numbers in FILE, 1 to 15; 0: as usual.", metavar="COUNT")
+    ] = 0,
+    notes: Annotated[str, typer.Option(help="A note of your own below the table in FILE.", metavar="TEXT")] = "",
     from_: Annotated[
         str, typer.Option("--from", help="Make the table of FILE again and compare.", metavar="FILE")
     ] = "",
@@ -73,6 +81,7 @@ def table(
     with reporting_errors(json_):
         from ..assumptions.problems import InputError
         from ..report import table_text
+        from ..report.files.export import printing
 
         problems: list[str] = []
         numbers = "human" if human else "plain" if exact else ""
@@ -98,11 +107,16 @@ def table(
             given = [name for name, there in options.items() if there]
             if given:
                 problems.append(f"--from FILE makes the table that the file describes; leave {', '.join(given)} out.")
+        look = {"--caption": caption, "--label": label, "--digits": digits, "--notes": notes}
+        if any(look.values()) and not out:
+            problems.append(
+                f"{', '.join(k for k, v in look.items() if v)} says how to print --out FILE; give a file too."
+            )
         if out:
             from ..report.files.export import checked
 
             try:
-                checked(out, numbers)
+                checked(out, numbers, printing(caption, label, digits, notes))
             except InputError as error:
                 problems += error.problems
         if problems:
@@ -119,9 +133,12 @@ def table(
         else:
             made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band, against, across_laws)
         if out:
+            from ..assumptions.record import KEY, PRINT
             from ..report.files.export import export
 
-            export(made, out, numbers=numbers)
+            same = from_.rpartition(".")[2] == out.rpartition(".")[2]  # then it is printed as the file was
+            how = made.attrs[KEY].get(PRINT, {}) if from_ and same and not exact else {}
+            export(made, out, numbers=numbers, **{**how, **printing(caption, label, digits, notes)})
         if json_:
             from ..report.files.export import encoded
 

@@ -314,13 +314,17 @@ def with_unit(column: str, unit: str) -> str:
     return heading(column) + ("" if unit in ("1", "") or unit in heading(column) else f" ({unit})")
 
 
-def written(value: float, column: str, digits: int = 4, unit: str = "") -> str:
+def written(value: float, column: str, digits: int = 0, unit: str = "") -> str:
     """A number of a column as people write it; "" for NaN. `unit` is the unit of a number that is not an output.
+
+    `digits` are significant ones; 0 gives ratios and shares three and all others four. Whole numbers keep all of theirs.
 
     >>> written(1318.4, "overtraining_vs_law"), written(0.1745, "savings"), written(1.114e11, "n_params"), written(float("nan"), "loss")
     ('1,318x', '17.4 %', '111.4B', '')
     >>> written(226.3, "batch"), written(2400.2, "balance batch", unit="sequences"), written(52.43, "tokens_per_param")
     ('226', '2,400', '52.43')
+    >>> written(0.1745, "savings", 2), written(52.4312, "overtraining_vs_law", 5)
+    ('17 %', '52.431x')
 
     """
     if math.isnan(value):
@@ -329,7 +333,9 @@ def written(value: float, column: str, digits: int = 4, unit: str = "") -> str:
     kind = output.kind if output else "whole" if unit in _WHOLE else "number"
     if (kind == "whole" or (kind == "count" and abs(value) >= 1e3)) and abs(value) < 1e9:
         return f"{value:,.0f}"
-    return times(value) if kind == "ratio" else percent(value) if kind == "share" else human(value, digits)
+    if kind in ("ratio", "share"):
+        return times(value, digits or 3) if kind == "ratio" else percent(value, digits or 3)
+    return human(value, digits or 4)
 
 
 def quantity_text(value: float, unit: str, column: str = "") -> str:

@@ -49,7 +49,7 @@ def _output(column: str, numbers: dict[str, float]) -> tuple[str, ...]:
     name, per = ("overtraining_vs_rule_of_20", 20) if column == "tokens_per_param" else (column, 1)
     ends = [per * numbers[end] for end in (f"band_{name}_low", f"band_{name}_high") if end in numbers]
     unit = units_of([column], "")[column].removeprefix("1")
-    value = written(numbers[column], column, 5 if column == "loss" else 4)
+    value = written(numbers[column], column, 5 if column == "loss" else 0)
     known = [] if all(math.isnan(end) for end in ends) else ends
     return heading(column), value, unit, " to ".join(written(end, column) for end in known)
 

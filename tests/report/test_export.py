@@ -219,6 +219,27 @@ def test_the_command_writes_and_makes_again(tmp_path):
     assert "3 columns, digit by digit." in run("table", "--from", str(tmp_path / "human.md"))[0]
 
 
+def test_the_command_prints_with_a_caption_and_keeps_it(tmp_path):
+    path = tmp_path / "t.tex"
+    look = ["--caption", "Sizes", "--label", "tab:sizes", "--digits", "3", "--notes", "Own."]
+    run("table", "--over", "law=besiroglu,hoffmann", "--columns", "n_params", *look, "--out", str(path))
+    text = path.read_text()
+    assert r"\label{tab:sizes}" in text
+    assert "Note: Own." in text
+    assert "besiroglu & 111B" in text
+    run("table", "--from", str(path), "--out", str(path))
+    assert path.read_text() == text
+    run("table", "--from", str(path), "--out", str(path), "--caption", "Other")
+    assert path.read_text() == text.replace('"caption":"Sizes"', '"caption":"Other"').replace("{Sizes}", "{Other}")
+    run("table", "--from", str(path), "--out", str(tmp_path / "t.csv"))
+    assert "Other" not in (tmp_path / "t.csv").read_text()
+    assert (
+        "--caption, --digits says how to print --out FILE"
+        in run("table", "--caption", "x", "--digits", "3", status=2)[1]
+    )
+    assert "label needs caption" in run("table", "--label", "x", "--out", str(path), status=2)[1]
+
+
 def test_the_command_prints(tmp_path):
     out, _ = run("table")
     assert "111.4B" in out

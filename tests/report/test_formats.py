@@ -8,20 +8,26 @@ from html.parser import HTMLParser
 
 import openpyxl
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from optimizer import (
     DataError,
+    InputError,
+    Scenario,
     export,
     load,
     read_table,
     sources,
     wide,
 )
-from optimizer.assumptions.record import fingerprint
+from optimizer.assumptions.numbers import percent, times
+from optimizer.assumptions.paths import schema_paths
+from optimizer.assumptions.record import KEY, fingerprint
 from optimizer.model.outputs import heading
 from optimizer.report.files.agreement import agreement
-from optimizer.report.files.markup import _TEX, as_text
+from optimizer.report.files.export import FORMATS
+from optimizer.report.files.markup import _TEX, as_text, headings
 
 from .conftest import NASTY
 
@@ -256,6 +262,88 @@ def test_two_axes_are_two_rows_of_heads(table, tmp_path):
     assert agreement(export(spread, tmp_path / "t.html")).agrees
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_has_the_caption_and_the_notes_that_it_was_given(table, tmp_path, kind):
+    caption, notes = r"50% of N* & {x} % overtrain \\ <b> | # overtrain", "Own.\n\n<!-- overtrain x -->"
+    path = export(table, tmp_path / f"t.{kind}", caption=caption, notes=notes)
+    found = agreement(path)
+    assert found.agrees, found.sentences
+    assert found.table.attrs[KEY]["print"] == {"caption": caption, "notes": "Own. <!-- overtrain x -->"}
+    if kind == "xlsx":
+        book = openpyxl.load_workbook(path)
+        assert book.properties.title == caption
+        assert [r[1] for r in book["scenario"].iter_rows(values_only=True) if r[0] == "caption"] == [caption]
+    elif kind == "parquet":
+        assert f"Table: {caption}. Note: Own." in pyarrow.parquet.read_schema(path).metadata[b"caption"].decode()
+    elif kind in ("md", "html"):
+        lines = unescape(path.read_text(encoding="utf-8"))
+        assert lines.index(caption) < lines.index("Note: Own. <!-- overtrain x -->") < lines.rindex("Scenario lecture")
+    if kind in SHOWN:  # a bad number is still found
+        path.write_text(path.read_text(encoding="utf-8").replace("111.4B", "111.5B", 1), encoding="utf-8")
+        assert not agreement(path).agrees
+
+
+def test_latex_with_a_caption_is_a_table_with_its_notes(table, tmp_path):
+    path = export(table, tmp_path / "t.tex", caption="Sizes, 50 %", label="tab:sizes_1", digits=2, notes="Own & new.")
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if not line.startswith("% ")]
+    assert lines[:4] == [r"\begin{table}", r"\centering", r"\caption{Sizes, 50 \%}", r"\label{tab:sizes_1}"]
+    assert lines[-2:] == [r"\end{table}", ""]
+    notes = lines[lines.index(r"\end{tabular}") : -2]
+    assert [n.partition(": ")[0] for n in notes if ": " in n] == [
+        r"\par\smallskip Note",
+        r"\par\smallskip Scenario lecture-2026. law",
+        r"\par\smallskip Sources",
+    ]
+    assert "110B" in "".join(lines)
+    assert not re.search(r"[1-9]\.\d\d|0\.0*[1-9]\d\d", "".join(line for line in lines if line.endswith("\\\\")))
+    assert agreement(path).agrees
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_digits_are_those_of_every_number(table, tmp_path, kind):
+    for digits in (1, 3, 7):
+        path = export(table, tmp_path / f"t.{kind}", numbers="human", digits=digits)
+        size = float(f"{table['n_params'][2]:.{digits - 1}e}") / 1e9
+        assert f"{size:.10g}B" in path.read_text(encoding="utf-8")
+        if kind != "csv":
+            (row,) = [row for row in cells(path.read_text(encoding="utf-8"), kind) if row[:2] == ["200T", "besiroglu"]]
+            assert percent(table["savings"][2], digits) in row
+            assert times(table["overtraining_vs_law"][2], digits) in row
+        assert agreement(path).agrees
+        edited = table.copy()
+        edited.loc[2, "n_params"] *= 1 + 10.0 ** (1 - digits)
+        assert not agreement(export(edited, path, numbers="human", digits=digits)).agrees
+
+
+BAD_PRINT = [
+    ("tex", {"label": "tab:x"}, "label needs caption"),
+    ("tex", {"label": "tab{x}", "caption": "x"}, "label must be letters, digits and"),
+    ("md", {"label": "tab:x", "caption": "x"}, r"label is what LaTeX refers to a table by, and \.md has none"),
+    ("tex", {"digits": 16}, "digits must lie in 1 to 15, got 16"),
+    ("tex", {"digits": -1}, "digits must lie in 1 to 15, got -1"),
+    ("tex", {"digits": 3, "numbers": "plain"}, "digits are those of human numbers"),
+    ("xlsx", {"digits": 3}, "digits are those of human numbers"),
+    ("csv", {"digits": 3}, "digits are those of human numbers"),
+    ("html", {"notes": "a\0b"}, "notes has a character that cannot be printed"),
+    ("html", {"caption": "\ud800"}, "caption has a character that cannot be printed"),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "sentence"), BAD_PRINT)
+def test_what_cannot_be_printed_is_said_before_it_is_written(table, tmp_path, kind, given, sentence):
+    with pytest.raises(InputError, match=sentence):
+        export(table, tmp_path / f"t.{kind}", **given)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_headings_of_assumptions_differ():
+    paths = sorted(schema_paths(Scenario))
+    found = headings(pd.DataFrame(columns=paths), "human")
+    assert len({*found}) == len(paths)
+    assert all(len(text) < 80 for text in found)
+    assert found[paths.index("traffic.growth")] == "monthly growth of traffic"
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here; the structure is tested above")
 def test_latex_compiles(tables, tmp_path):
     inputs = "".join(
@@ -263,6 +351,8 @@ def test_latex_compiles(tables, tmp_path):
     )
     for name, written in tables.items():
         export(written, tmp_path / f"{name}.tex")
+    export(tables["wide"], tmp_path / "float.tex", caption="50 % & more", label="tab:wide", notes="Own_note")
+    inputs += "\\input{float.tex} See \\ref{tab:wide}."
     document = (
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n" + inputs + "\\end{document}\n"
     )
@@ -280,10 +370,11 @@ def test_human_numbers(table, tmp_path, kind):
     else:
         assert path.read_bytes() == export(table, tmp_path / f"default.{kind}").read_bytes()
         names, units, *rows = cells(path.read_text(encoding="utf-8"), kind)
-        assert names[:3] == ["traffic.output_tokens", "law", "status"]
+        assert names[:3] == ["output tokens over the life", "scaling law", "status"]
         found = dict(zip(names, rows[2], strict=True))  # 200T under besiroglu
         assert found["active parameters N*"] == "111.4B"
         assert units[names.index("active parameters N*")] == "parameters"
+        assert "1" not in units
         assert re.fullmatch(r"[\d,.]+x", found[heading("overtraining_vs_law")])
         assert re.fullmatch(r"[\d.]+ %", found[heading("savings")])
         assert not re.search(r"\d{7}|[1-9]\.\d{5}|0\.0*[1-9]\d{4}", str(rows))  # four digits

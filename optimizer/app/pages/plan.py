@@ -124,7 +124,7 @@ def _metric(column: str, value: float, unit: str, below: str | None = None) -> t
     """Label, value, change and help of an output; its formula where there is no other help."""
     output = output_of(column)
     about = ABOUT.get(column) or (output.formula if output else "")
-    return capital(with_unit(column, unit)), written(value, column, 4), below, about or None
+    return capital(with_unit(column, unit)), written(value, column), below, about or None
 
 
 def _tabs(asked: Question, *, fresh: bool) -> None:

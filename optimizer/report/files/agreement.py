@@ -23,7 +23,7 @@ from ...analysis.sizes import rebuilt
 from ...assumptions.arguments import PATH, checks
 from ...assumptions.numbers import human, parse_number
 from ...assumptions.problems import DataError, InputError, near_miss
-from ...assumptions.record import KEY, fingerprint
+from ...assumptions.record import KEY, PRINT, fingerprint
 from ...assumptions.scenario import Scenario
 from .export import FORMATS, extra
 
@@ -91,6 +91,9 @@ def agreement(path: str | Path, progress: Progress | None = None) -> Agreement:
     result = SizeTable(now[kept])
     units = now.attrs["units"]
     result.attrs = {**now.attrs, "units": {str(name): units[name] for name in kept if name in units}}
+    how = record.get(PRINT, {})
+    result.attrs[KEY] = now.attrs[KEY] | ({PRINT: how} if how else {})
+    digits = how.get("digits", 0)
     sentences = []
     if fingerprint(Scenario.from_dict(record["scenario"])) != record.get("scenario_sha256"):
         sentences.append(
@@ -98,7 +101,7 @@ def agreement(path: str | Path, progress: Progress | None = None) -> Agreement:
         )
     sentences += [f"column {name} is not in the table of today." for name in columns if name not in now.columns]
     if then is not None:
-        differing, largest = _cells_compared(then, result, record.get("numbers") == "human")
+        differing, largest = _cells_compared(then, result, (digits or 4) if record.get("numbers") == "human" else 0)
     else:
         numbers = str(record.get("numbers", "plain"))
         today = FORMATS[kind](result, record, numbers)
@@ -154,13 +157,13 @@ def _table(path: Path, kind: str, content: bytes) -> SizeTable:
     return table
 
 
-def _cells_compared(then: pd.DataFrame, now: pd.DataFrame, rounded: bool) -> tuple[list[str], float]:
-    """A sentence for each column of `now` that differs, and the largest relative difference."""
+def _cells_compared(then: pd.DataFrame, now: pd.DataFrame, digits: int) -> tuple[list[str], float]:
+    """A sentence for each column of `now` that differs, and the largest relative difference; `digits` of a file that is rounded, else 0."""
     if len(then) != len(now):
         return [f"the file has {len(then):,} rows, the table of today {len(now):,}."], 0.0
     sentences, largest = [], 0.0
     for name in now:
-        differences, furthest = _differences(then.loc[:, name], now.loc[:, name], rounded)
+        differences, furthest = _differences(then.loc[:, name], now.loc[:, name], digits)
         largest = max(largest, furthest)
         if len(differences):
             row = int(differences[0])
@@ -189,9 +192,7 @@ def _lines_compared(then: dict[int, str], now: dict[int, str], numbers: str) -> 
         mine, others = _NUMBER.findall(one), _NUMBER.findall(other)
         same = False
         if numbers == "plain" and _NUMBER.sub("0", one) == _NUMBER.sub("0", other):
-            differences, furthest = _differences(
-                pd.Series(map(float, mine)), pd.Series(map(float, others)), rounded=False
-            )
+            differences, furthest = _differences(pd.Series(map(float, mine)), pd.Series(map(float, others)), digits=0)
             largest, same = max(largest, furthest), not len(differences)
             first = (mine[differences[0]], others[differences[0]]) if len(differences) else first
         if not same:
@@ -237,13 +238,13 @@ _HEADS = {"tex": 2, "md": 3, "html": 2}
 """Lines of names and units above the rows."""
 
 
-def _differences(then: pd.Series, now: pd.Series, rounded: bool) -> tuple[np.ndarray, float]:
+def _differences(then: pd.Series, now: pd.Series, digits: int) -> tuple[np.ndarray, float]:
     """Rows in which two columns differ, and the largest relative difference."""
     if not (pd.api.types.is_float_dtype(then) and pd.api.types.is_float_dtype(now)):
         return np.flatnonzero((then.astype(str) != now.astype(str)).to_numpy()), 0.0
     one, other = then.to_numpy(), now.to_numpy()
-    if rounded:
-        other = np.array([parse_number(human(v)) if math.isfinite(v) else v for v in other])
+    if digits:
+        other = np.array([parse_number(human(v, digits)) if math.isfinite(v) else v for v in other])
     size = np.maximum(np.abs(one), np.abs(other))
     with np.errstate(invalid="ignore"):
         gap = np.where(one == other, 0.0, np.abs(one - other))
@@ -298,8 +299,8 @@ _Read = tuple[dict[str, Any], list[str], Sequence[Sequence[Any]]]
 
 
 def _marked(text: str, before: str, after: str) -> dict[str, Any]:
-    """The record between two marks."""
-    begin = text.find(before)
+    """The record between two marks, the first of which begins a line: a caption may hold it too."""
+    begin = f"\n{text}".find(f"\n{before}")
     if begin < 0:
         raise ValueError("it holds no record")
     end = text.index(after, begin)

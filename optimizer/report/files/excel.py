@@ -12,7 +12,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from ...assumptions.library import sources
 from ...assumptions.paths import paths_of
-from ...assumptions.record import HEADINGS, REACH, caption, compact
+from ...assumptions.record import HEADINGS, PRINT, REACH, compact, titled
 from ...assumptions.scenario import Scenario
 from .markup import units_of
 
@@ -65,7 +65,7 @@ class _Book:
 
 def workbook(frame: pd.DataFrame, record: dict[str, Any]) -> bytes:
     """The bytes of the workbook. Numbers are stored with 16 digits and displayed with fewer."""
-    made = _Book(record["date"], record["title"], caption(record))
+    made = _Book(record["date"], record.get(PRINT, {}).get("caption", record["title"]), titled(record))
     _table(made, frame, record)
     _scenario(made, record)
     return made.close()
@@ -115,6 +115,7 @@ def _scenario(made: _Book, record: dict[str, Any]) -> None:
     scenario = Scenario.from_dict(record["scenario"])
     top = [
         ("scenario", record["title"]),
+        *record.get(PRINT, {}).items(),
         ("what it stands for", scenario.description),
         *((HEADINGS.get(name, name), said) for name, said in record["fixed"].items()),
         *((name, record.get(name, "")) for name in REACH),

@@ -6,31 +6,55 @@ make it again. Apart from the day (which SOURCE_DATE_EPOCH fixes) the same table
 
 import importlib
 import json
+import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
-from ...assumptions.arguments import FRAME, PATH, TEXT, checks
-from ...assumptions.problems import InputError, near_miss
-from ...assumptions.record import KEY, caption, compact, stamp
+from ...assumptions.arguments import FRAME, PATH, TEXT, WHOLE, checks
+from ...assumptions.problems import InputError, near_miss, shown
+from ...assumptions.record import KEY, PRINT, compact, stamp, titled
 from ...assumptions.scenario import SCENARIO, Scenario
 from .atomic import check_place, write_atomically
-from .markup import as_text, cited, html_table, markdown_table, tex_table
+from .markup import as_text, html_table, markdown_table, printed, tex_table
 
-__all__ = ["FORMATS", "check_writer", "checked", "encoded", "export", "extra"]
+__all__ = ["FORMATS", "check_writer", "checked", "encoded", "export", "extra", "printing"]
 
 _WRITERS = {"xlsx": ("xlsxwriter", "an Excel file")}
 """Formats that an optional package writes."""
 HUMAN_FORMATS = ("csv", "html", "md", "tex")
 SHOWN_FORMATS = HUMAN_FORMATS[1:]
 """Formats for people, whose numbers are human unless plain ones are asked for."""
+MOST_DIGITS = 15
+"""Significant digits of a number; a float has no more that can be relied on."""
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/+-]*")
 
 
-@checks(frame=FRAME, path=PATH, scenario=SCENARIO, numbers=TEXT)
-def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None = None, numbers: str = "") -> Path:
+class Print(TypedDict, total=False):
+    """How a file is printed: what `export` was given of these."""
+
+    caption: str
+    label: str
+    digits: int
+    notes: str
+
+
+@checks(frame=FRAME, path=PATH, scenario=SCENARIO, numbers=TEXT, caption=TEXT, label=TEXT, digits=WHOLE, notes=TEXT)
+def export(
+    frame: pd.DataFrame,
+    path: str | Path,
+    *,
+    scenario: Scenario | None = None,
+    numbers: str = "",
+    caption: str = "",
+    label: str = "",
+    digits: int = 0,
+    notes: str = "",
+) -> Path:
     """Write a table; the ending of the name decides the format: .csv .parquet .xlsx .tex .md .json .html.
 
     Args:
@@ -39,21 +63,41 @@ def export(frame: pd.DataFrame, path: str | Path, *, scenario: Scenario | None =
         scenario: what the frame is about, where it does not say so itself.
         numbers: "plain", with every digit, or "human" ("111.4B", four digits; CSV, HTML, Markdown and LaTeX). By default HTML,
             Markdown and LaTeX have human numbers under headings ("active parameters N*"), all others plain numbers under names.
+        caption: what the table shows, as text. LaTeX then has a `table` with caption and notes; without it, a bare `tabular`.
+        label: what LaTeX refers to the table by, as "tab:sizes" for a reference; needs `caption`.
+        digits: significant digits of human numbers, 1 to 15; by default 4, and 3 of ratios and shares.
+        notes: your own notes, before those that every table has: what is fixed, how far it holds, sources.
 
     Returns:
         The path.
 
     Raises:
-        InputError: the ending is unknown, the format has no human numbers, or the frame has no scenario.
+        InputError: the ending is unknown, the format has no human numbers or no label, or the frame has no scenario.
         DataError: the file cannot be written; what was there before is still there.
 
     """
     path = Path(path)
-    write_atomically(path, encoded(frame, checked(path, numbers), scenario=scenario, numbers=numbers))
+    how = printing(caption, label, digits, notes)
+    kind = checked(path, numbers, how)
+    write_atomically(path, encoded(frame, kind, scenario=scenario, numbers=numbers, how=how))
     return path
 
 
-def checked(path: str | Path, numbers: str = "") -> str:
+def printing(caption: str = "", label: str = "", digits: int = 0, notes: str = "") -> Print:
+    """What was given of how a file is printed, each text on one line."""
+    given = {"caption": caption, "label": label, "digits": digits, "notes": notes}
+    problems = [
+        f"{name} has a character that cannot be printed: {shown(v)}; leave it out."
+        for name, v in given.items()
+        if isinstance(v, str) and any(unicodedata.category(c) in ("Cc", "Cs") and not c.isspace() for c in v)
+    ]
+    if problems:
+        raise InputError(problems)
+    lines = {name: " ".join(v.split()) if isinstance(v, str) else v for name, v in given.items()}
+    return Print(**{name: v for name, v in lines.items() if v})  # type: ignore[typeddict-item]
+
+
+def checked(path: str | Path, numbers: str = "", how: Print | None = None) -> str:
     """The format that the name of a file asks for, known before the table is solved; arguments and errors as `export`."""
     path = Path(path)
     kind = path.suffix.lstrip(".").lower()
@@ -63,7 +107,7 @@ def checked(path: str | Path, numbers: str = "") -> str:
                 f"{path.name} ends in no known format{near_miss(kind, FORMATS)} Endings: {', '.join('.' + name for name in FORMATS)}."
             ]
         )
-    _check_numbers(kind, numbers)
+    _check_look(kind, numbers, how or {})
     check_writer(kind)
     check_place(path)
     return kind
@@ -80,28 +124,48 @@ def check_writer(kind: str) -> None:
         extra(*_WRITERS[kind])
 
 
-def encoded(frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "") -> bytes:
+def encoded(
+    frame: pd.DataFrame, kind: str, *, scenario: Scenario | None = None, numbers: str = "", how: Print | None = None
+) -> bytes:
     """The content of the file that `export` writes; arguments and errors as there."""
-    _check_numbers(kind, numbers)
+    _check_look(kind, numbers, how or {})
     numbers = numbers or ("human" if kind in SHOWN_FORMATS else "plain")
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(drop=frame.index.names == [None])
     twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if twice:
         raise InputError([f"the table has column {', '.join(twice)} more than once; keep one."])
-    record = stamp(frame, scenario) | ({"numbers": "human"} if numbers == "human" else {})
+    record = {name: part for name, part in stamp(frame, scenario).items() if name not in ("numbers", PRINT)}
+    record |= {"numbers": "human"} if numbers == "human" else {}
+    record |= {PRINT: how} if how else {}
     return FORMATS[kind](frame, record, numbers)
 
 
-def _check_numbers(kind: str, numbers: str) -> None:
+def _check_look(kind: str, numbers: str, how: Print) -> None:
+    """Whether a format can be printed so; all problems at once."""
+    problems = []
     if numbers not in ("", "plain", "human"):
-        raise InputError([f"numbers must be plain or human, got {numbers!r}."])
+        problems.append(f"numbers must be plain or human, got {shown(numbers)}.")
     if numbers == "human" and kind not in HUMAN_FORMATS:
-        raise InputError(
-            [
-                f"{kind} holds plain numbers only; leave human numbers out, or write {', '.join('.' + k for k in HUMAN_FORMATS)}."
-            ]
+        problems.append(
+            f"{kind} holds plain numbers only; leave human numbers out, or write {', '.join('.' + k for k in HUMAN_FORMATS)}."
         )
+    digits, label = how.get("digits", 0), how.get("label", "")
+    if digits and not 1 <= digits <= MOST_DIGITS:
+        problems.append(f"digits must lie in 1 to {MOST_DIGITS}, got {digits}.")
+    if digits and not (numbers == "human" or (kind in SHOWN_FORMATS and not numbers)):
+        problems.append(
+            f"digits are those of human numbers, and this .{kind} has plain ones; leave digits out, or write human numbers to "
+            f"{', '.join('.' + k for k in HUMAN_FORMATS)}."
+        )
+    if label and kind != "tex":
+        problems.append(f"label is what LaTeX refers to a table by, and .{kind} has none; leave it out, or write .tex.")
+    if label and "caption" not in how:
+        problems.append("label needs caption: without one LaTeX gives the table no number to refer to.")
+    if label and not _LABEL.fullmatch(label):
+        problems.append(f"label must be letters, digits and :._/+- as in tab:sizes, got {shown(label)}.")
+    if problems:
+        raise InputError(problems)
 
 
 def extra(module: str, what: str, name: str = "export") -> ModuleType:
@@ -121,14 +185,15 @@ def extra(module: str, what: str, name: str = "export") -> ModuleType:
 
 def _csv(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     """Three comment lines, then names, then rows; text is quoted, so that a # in it is no comment."""
+    digits = record.get(PRINT, {}).get("digits", 0)
 
     def cell(value: Any) -> str:
-        text = as_text(value, numbers)
+        text = as_text(value, numbers, digits)
         return '"' + text.replace('"', '""') + '"' if isinstance(value, str) else text
 
     columns = [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
     lines = [
-        f"# {caption(record)}. Read with: pandas.read_csv(FILE, comment='#')".replace("\n", " ").replace("\r", " "),
+        f"# {titled(record)}. Read with: pandas.read_csv(FILE, comment='#')".replace("\n", " ").replace("\r", " "),
         f"# {KEY} {compact(record)}",
         f"# units: {', '.join(f'{name} ({unit})' for name, unit in record['units'].items())}".replace(
             "\n", " "
@@ -146,7 +211,7 @@ def _parquet(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     units = record["units"]
     fields = [f.with_metadata({"unit": units[f.name]}) if f.name in units else f for f in table.schema]
-    held = {KEY.encode(): compact(record).encode(), b"caption": caption(record).encode()}
+    held = {KEY.encode(): compact(record).encode(), b"caption": titled(record).encode()}
     schema = pa.schema(fields, metadata={**(table.schema.metadata or {}), **held})
     sink = pa.BufferOutputStream()
     pq.write_table(table.cast(schema), sink)
@@ -161,16 +226,15 @@ def _excel(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
 
 
 def _tex(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
-    head = f"% {caption(record)}. Needs \\usepackage{{booktabs}}.".replace("\n", " ").replace("\r", " ")
-    return f"{head}\n% {cited(record)}\n% {KEY} {compact(record)}\n{tex_table(frame, numbers)}".encode()
+    notes = [] if "caption" in record.get(PRINT, {}) else printed(record)  # which the table itself then has
+    head = "\n".join(f"% {' '.join(line.split())}" for line in (*notes, "Needs \\usepackage{booktabs}."))
+    return f"{head}\n% {KEY} {compact(record)}\n{tex_table(frame, numbers, record)}".encode()
 
 
 def _markdown(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     # A comment ends at its first -->, which JSON can say otherwise.
     held = compact(record).replace("--", "-\\u002d").replace(">", "\\u003e").replace("<", "\\u003c")
-    title = " ".join(caption(record).split())
-    origin = f"{title}.\n\n{cited(record)}".strip()
-    return f"{markdown_table(frame, numbers)}\n{origin}\n\n<!-- {KEY} {held} -->\n".encode()
+    return f"{markdown_table(frame, numbers, record)}\n<!-- {KEY} {held} -->\n".encode()
 
 
 def _json(frame: pd.DataFrame, record: dict[str, Any], _: str) -> bytes:
@@ -194,11 +258,11 @@ _STYLE = (
 
 def _html(frame: pd.DataFrame, record: dict[str, Any], numbers: str) -> bytes:
     held = compact(record).replace("<", "\\u003c")
-    title = "".join(c if c not in "<>&" else " " for c in caption(record))
+    title = "".join(c if c not in "<>&" else " " for c in titled(record))
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
         f'<script type="application/json" id="{KEY}">{held}</script>\n</head>\n<body>\n'
-        f"{html_table(frame, numbers=numbers, record=record)}\n</body>\n</html>\n"
+        f"{html_table(frame, numbers, record)}\n</body>\n</html>\n"
     ).encode()
 
 

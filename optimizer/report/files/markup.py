@@ -20,8 +20,8 @@ from pandas.io.formats.style import Styler
 from ...analysis.idle import why_idle
 from ...assumptions.library import sources
 from ...assumptions.numbers import human
-from ...assumptions.paths import is_touched, paths_of
-from ...assumptions.record import KEY, caption
+from ...assumptions.paths import declaration, is_touched, paths_of
+from ...assumptions.record import HEADINGS, KEY, PRINT, caption
 from ...assumptions.scenario import Scenario
 from ...model.outputs import heading, output_of, written
 
@@ -32,6 +32,7 @@ __all__ = [
     "heads",
     "html_table",
     "markdown_table",
+    "printed",
     "tex_table",
     "units_of",
 ]
@@ -39,9 +40,11 @@ __all__ = [
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _LONG = 40
 """Characters from which on a column of text is broken into lines."""
+_LONGEST = 48
+"""Characters of the meaning of an assumption that may stand as a heading; of a longer one the field's name does."""
 
 
-def as_text(value: Any, numbers: str = "plain") -> str:
+def as_text(value: Any, numbers: str = "plain", digits: int = 0) -> str:
     """A cell as text: numbers plain or human, "" where there is none, formulas disarmed.
 
     >>> as_text(1.114e11), as_text(1.114e11, "human"), as_text(float("nan")), as_text("=1+1")
@@ -53,28 +56,48 @@ def as_text(value: Any, numbers: str = "plain") -> str:
         return str(value)
     if value is None or value != value:
         return ""
-    return human(float(value)) if numbers == "human" else repr(value)
+    return human(float(value), digits or 4) if numbers == "human" else repr(value)
 
 
-def units_of(frame: pd.DataFrame) -> list[str]:
-    """The unit of every column, "" for text."""
+def units_of(frame: pd.DataFrame, numbers: str = "plain") -> list[str]:
+    """The unit of every column, "" for text; human numbers without unit say themselves what they are (25.1x, 17.4 %)."""
     units = frame.attrs.get("units", {})
-    return [str(units.get(name, "")) for name in frame.columns]
+    found = [str(units.get(name, "")) for name in frame.columns]
+    return ["" if unit == "1" and numbers == "human" else unit for unit in found]
 
 
 def headings(frame: pd.DataFrame, numbers: str) -> list[str]:
-    """What the columns are called: outputs by their headings where numbers are human, all others by their names.
+    """What the columns are called: where numbers are human, outputs by their headings and assumptions by their meaning, else names.
 
-    >>> headings(pd.DataFrame(columns=["law", "n_params", "n_params: hoffmann"]), "human")
-    ['law', 'active parameters N*', 'active parameters N*: hoffmann']
+    >>> headings(pd.DataFrame(columns=["law", "traffic.output_tokens", "n_params", "n_params: hoffmann"]), "human")
+    ['scaling law', 'output tokens over the life', 'active parameters N*', 'active parameters N*: hoffmann']
+
     """
     names = [str(name) for name in frame.columns]
     if numbers != "human":
         return names
     parts = [name.partition(": ") for name in names]  # of a wide table: output, then the value of the axis
-    return [
-        f"{heading(name)}{colon}{label}" if output_of(name) else name + colon + label for name, colon, label in parts
+    found = [
+        heading(name) + colon + label if output_of(name) else _meaning(name) + colon + label
+        for name, colon, label in parts
     ]
+    return [text if found.count(text) == 1 else name for name, text in zip(names, found, strict=True)]
+
+
+def _meaning(path: str) -> str:
+    """The heading of an assumption that rows of a table set anew.
+
+    >>> _meaning("rl"), _meaning("money.serve_chip.usd_per_chip_hour"), _meaning("traffic.cache_hit_share"), _meaning("message")
+    ('RL', 'price of one chip for one hour (serve chip)', 'cache hit share', 'message')
+
+    """
+    *parents, field = path.split(".")
+    declared = declaration(Scenario, path)
+    info = Scenario.model_fields.get(path)
+    about = declared.about.partition(";")[0] if declared else (info and info.description) or HEADINGS.get(path, path)
+    if declared and (len(about) > _LONGEST or about.startswith("...")):
+        about = field.replace("_", " ")
+    return f"{about} ({parents[-1].replace('_', ' ')})" if declared and len(parents) > 1 else about
 
 
 def cited(record: dict[str, Any]) -> str:
@@ -98,10 +121,16 @@ def cited(record: dict[str, Any]) -> str:
     return f"Sources: {'; '.join(said)}." if said else ""
 
 
-def _rows(frame: pd.DataFrame, numbers: str) -> Iterable[list[str]]:
+def printed(record: dict[str, Any]) -> list[str]:
+    """The notes of a table: those that were given, what is fixed and how far it holds, and where its numbers come from."""
+    own = record.get(PRINT, {}).get("notes", "")
+    return [note for note in (own and f"Note: {own}", " ".join(f"{caption(record)}.".split()), cited(record)) if note]
+
+
+def _rows(frame: pd.DataFrame, numbers: str, digits: int = 0) -> Iterable[list[str]]:
     def cell(value: Any, column: str) -> str:
         known = numbers == "human" and isinstance(value, (int, float)) and not isinstance(value, bool)
-        return written(value, column) if known else as_text(value, numbers)
+        return written(value, column, digits) if known else as_text(value, numbers)
 
     names = [str(name).partition(": ")[0] for name in frame.columns]
     columns = [[cell(v, name) for v in frame.iloc[:, i].tolist()] for i, name in enumerate(names)]
@@ -117,23 +146,25 @@ def heads(frame: pd.DataFrame, numbers: str) -> list[tuple[str, ...]]:
     """The head of each column: its heading and its unit; in a wide table with human numbers, the places on the axes stand between them.
 
     >>> heads(pd.DataFrame(columns=["law", "n_params"]), "human")
-    [('law', ''), ('active parameters N*', '')]
+    [('scaling law', ''), ('active parameters N*', '')]
 
     """
     spread = frame.attrs.get(KEY, {}).get("table", {}).get("wide", {})
     labels = spread.get("labels", []) if numbers == "human" else []
     places = {", ".join(at): at for at in itertools.product(*labels)}
     found = []
-    for name, full, unit in zip(map(str, frame.columns), headings(frame, numbers), units_of(frame), strict=True):
+    for name, full, unit in zip(
+        map(str, frame.columns), headings(frame, numbers), units_of(frame, numbers), strict=True
+    ):
         output, colon, at = name.partition(": ")
         grouped = bool(labels and colon and at in places and output in spread["values"])
         found.append((*((heading(output), *places[at]) if grouped else (full, *("" for _ in labels))), unit))
     return found
 
 
-def _styled(frame: pd.DataFrame, numbers: str, escaped: Callable[[str], str]) -> Styler:
+def _styled(frame: pd.DataFrame, numbers: str, record: dict[str, Any], escaped: Callable[[str], str]) -> Styler:
     """The cells as escaped text under their heads, for pandas to arrange; equal heads next to each other become one."""
-    cells = [[escaped(cell) for cell in row] for row in _rows(frame, numbers)]
+    cells = [[escaped(cell) for cell in row] for row in _rows(frame, numbers, record.get(PRINT, {}).get("digits", 0))]
     names = [tuple(map(escaped, head)) for head in heads(frame, numbers)]
     return pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(names), dtype=object).style.hide(axis="index")
 
@@ -149,7 +180,7 @@ def _long(frame: pd.DataFrame, numbers: str) -> list[bool]:
     return [max((len(row[i]) for row in rows), default=0) > _LONG for i in range(frame.shape[1])]
 
 
-def html_table(frame: pd.DataFrame, *, numbers: str, record: dict[str, Any]) -> str:
+def html_table(frame: pd.DataFrame, numbers: str, record: dict[str, Any]) -> str:
     """The frame as an HTML table: a row of names, a row of units, numbers to the right; below it where its numbers come from."""
     # Without a least width a browser makes a column of sentences as narrow as its longest word, and its rows a page high.
     looks = zip(_left(frame), _long(frame, numbers), strict=True)
@@ -162,10 +193,11 @@ def html_table(frame: pd.DataFrame, *, numbers: str, record: dict[str, Any]) -> 
     ]
     grouped: list[Any] = [{"selector": "th[colspan]", "props": "text-align:center"}]
     with _whole(frame):
-        table = _styled(frame, numbers, _html).set_table_styles(styles + grouped).set_uuid(KEY)  # type: ignore[arg-type]
-        text = table.set_caption(_html(caption(record))).to_html(sparse_columns=True)
-    origin = cited(record)
-    return text + (f"<p>{_html(origin)}</p>" if origin else "")
+        table = _styled(frame, numbers, record, _html).set_table_styles(styles + grouped).set_uuid(KEY)  # type: ignore[arg-type]
+        notes = printed(record)
+        above = record.get(PRINT, {}).get("caption") or notes.pop(0)
+        text = table.set_caption(_html(above)).to_html(sparse_columns=True)
+    return text + "".join(f"\n<p>{_html(note)}</p>" for note in notes)
 
 
 def _html(text: str) -> str:
@@ -176,15 +208,18 @@ def _html(text: str) -> str:
     return plain
 
 
-def markdown_table(frame: pd.DataFrame, numbers: str) -> str:
-    """The frame as a GitHub table; the units are its first row."""
-    rows = [[_markdown(cell) for cell in row] for row in (units_of(frame), *_rows(frame, numbers))]
+def markdown_table(frame: pd.DataFrame, numbers: str, record: dict[str, Any]) -> str:
+    """The frame as a GitHub table with its units in the first row, the caption that was given above it and its notes below it."""
+    given = record.get(PRINT, {})
+    body = _rows(frame, numbers, given.get("digits", 0))
+    rows = [[_markdown(cell) for cell in row] for row in (units_of(frame, numbers), *body)]
     names = [_markdown(name) for name in headings(frame, numbers)]
     sides = ["left" if text else "right" for text in _left(frame)]
     text = pd.DataFrame(rows).to_markdown(
         index=False, headers=names, tablefmt="pipe", disable_numparse=True, colalign=sides
     )
-    return f"{text}\n"
+    above = [_markdown(given["caption"])] if "caption" in given else []
+    return "\n\n".join([*above, text, *(escape(note, quote=False) for note in printed(record))]) + "\n"
 
 
 def _markdown(text: str) -> str:
@@ -206,14 +241,23 @@ _TEX = {
 }  # fmt: skip
 
 
-def tex_table(frame: pd.DataFrame, numbers: str) -> str:
-    """The frame as a booktabs tabular; names and units are rows of its head."""
+def tex_table(frame: pd.DataFrame, numbers: str, record: dict[str, Any]) -> str:
+    """The frame as a booktabs tabular, names and units are rows of its head; in a `table` with its notes where it was given a caption."""
+    given = record.get(PRINT, {})
+    float_ = (
+        {"position_float": "centering", "label": given.get("label"), "caption": _tex(given["caption"])}
+        if "caption" in given
+        else {}
+    )
     looks = zip(_long(frame, numbers), _left(frame), strict=True)
     kinds = "".join("p{0.3\\linewidth}" if long else "l" if text else "r" for long, text in looks)
     with _whole(frame):
-        return _styled(frame, numbers, _tex).to_latex(
-            column_format=kinds, hrules=True, multicol_align="c", sparse_columns=True
+        text = _styled(frame, numbers, record, _tex).to_latex(
+            column_format=kinds, hrules=True, multicol_align="c", sparse_columns=True, **float_
         )
+    notes = "".join(f"\\par\\smallskip {_tex(note)}\n" for note in printed(record))
+    end = "\\end{table}\n"
+    return text.replace(end, f"\n\\raggedright\\footnotesize\n{notes}{end}") if float_ else text
 
 
 def _tex(text: str) -> str:
