@@ -1,9 +1,10 @@
 """Compiled programs: those used last stay in memory, all are kept on disk for the next process.
 
 A program is a function of arrays, compiled once for each structure of its arguments (the kind of scenario) and each shape. Tracing and
-compiling one takes 0.5 to 10 s, loading it from disk 10 to 400 ms. A program on disk is found by a digest of everything that it was made
-from: the source of this package and its tables, the versions of JAX and of its compiler, the processor, the structure and the shapes. So a
-change of any of these leads to a new file, never to an old answer.
+compiling one takes 0.5 to 10 s, loading it from disk 10 to 400 ms. A program on disk has two names. One is a digest of everything that it
+was made from: the source of this package and its tables, the structure and the shapes. The other is a digest of what it computes once it is
+traced: after a change of the source, a program that computes the same is traced and not compiled. Both digests hold the
+versions of JAX and of its compiler, its options and the processor. So a change of any of these leads to a new file, never to an old answer.
 
 The folder is the user's cache folder. `OVERTRAIN_CACHE` names another one, or `off` keeps nothing on disk. A file that is damaged is made
 again, and a folder that cannot be written is not used: neither is an error. Only programs for a
@@ -129,13 +130,23 @@ def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, sha
     if path is not None and (found := _read(path)) is not None:
         return found
     arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
-    _compiling.from_cache = False
-    lowered = jax.jit(functools.partial(function, *fixed)).lower(*arguments)
-    made = _compile(lowered)
-    # A program that JAX took from a cache of its own lacks its functions once it is written again. One that calls a library, as linear
-    # algebra does, crashes in a process that has not loaded it.
-    if path is not None and not _compiling.from_cache and "custom_call" not in lowered.as_text():
-        _write(path, made)
+    # Arguments that are not used stay in the text, so that the text says which argument is which.
+    lowered = jax.jit(functools.partial(function, *fixed), keep_unused=True).lower(*arguments)
+    text = lowered.as_text()
+    # A program that calls a library, as linear algebra does, crashes in a process that has not loaded it.
+    if path is None or "custom_call" in text:
+        return _compile(lowered)
+    same = path.with_name(_digest(_about(), text, repr(tree), repr(lowered.out_tree)) + _SUFFIX)
+    made = _read(same)
+    if made is None:
+        _compiling.from_cache = False
+        made = _compile(lowered)
+        # A program that JAX took from a cache of its own lacks its functions once it is written again.
+        if _compiling.from_cache:
+            return made
+        _write(same, made)
+    with contextlib.suppress(OSError):
+        path.hardlink_to(same)
     return made
 
 
@@ -154,13 +165,16 @@ def _path(function: Callable[..., Any], *what: Any) -> Path | None:
     if kept is None:
         return None
     own = hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
-    parts = (_made_from(), own, function.__module__, function.__qualname__, *map(repr, what))
-    return kept / f"{hashlib.sha256(repr(parts).encode()).hexdigest()}{_SUFFIX}"
+    return kept / (_digest(_made_from(), own, function.__module__, function.__qualname__, *map(repr, what)) + _SUFFIX)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @functools.cache
 def _made_from() -> str:
-    """A digest of what every program depends on."""
+    """A digest of the source and the tables, with what `_about` names."""
     from .assumptions.tables import data_folder
 
     here = Path(__file__).parent
@@ -169,15 +183,15 @@ def _made_from() -> str:
     tables = sorted((f for f in data_folder().iterdir() if f.is_file()), key=lambda f: f.name)
     for file in (*files, *tables):
         digest.update(file.read_bytes())
-    about = [
-        jax.__version__,
-        metadata.version("jaxlib"),
-        platform.machine(),
-        _processor(),
-        os.environ.get("XLA_FLAGS", ""),
-    ]
-    digest.update(repr(about).encode())
-    return digest.hexdigest()
+    return _digest(digest.hexdigest(), _about())
+
+
+@functools.cache
+def _about() -> str:
+    """A digest of what turns a traced program into machine code."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    versions = (jax.__version__, metadata.version("jaxlib"))
+    return _digest(*versions, platform.machine(), _processor(), flags, repr(OPTIONS))
 
 
 def _processor() -> str:
@@ -234,6 +248,6 @@ def _trim(kept: Path) -> None:
     files = sorted(((f.stat(), f) for f in kept.glob(f"*{_SUFFIX}")), key=lambda pair: pair[0].st_mtime, reverse=True)
     total = 0
     for stat, file in files:
-        total += stat.st_size
+        total += stat.st_size // stat.st_nlink
         if total > MOST_BYTES:
             file.unlink(missing_ok=True)

@@ -94,12 +94,14 @@ def test_no_pandas_in_solve(tmp_path):
 )
 def test_a_damaged_file_is_made_again(kept, new, damage):
     answer(new)
-    (file,) = kept.glob("*.program")
+    file, other = kept.glob("*.program")
+    assert file.samefile(other)
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
     compiling.forget()
     assert answer(new) == [1.0, 1 + new, 1 + 2 * new]
-    assert not file.exists() or hashlib.sha256(file.read_bytes()[32:]).digest() == file.read_bytes()[:32]
+    for kind in kept.glob("*.program"):
+        assert hashlib.sha256(kind.read_bytes()[32:]).digest() == kind.read_bytes()[:32]
 
 
 @pytest.mark.parametrize("asked", ["off", "0"])
@@ -128,6 +130,51 @@ def test_a_program_is_found_by_all_that_it_was_made_from(kept, monkeypatch):
     }
     monkeypatch.setattr(compiling, "_made_from", lambda: "another version")
     assert len(paths | {compiling._path(*key)}) == 4
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """Programs compiled, not loaded."""
+    made = []
+    compile_ = compiling._compile
+    monkeypatch.setattr(compiling, "_compile", lambda lowered: made.append(lowered) or compile_(lowered))
+    return made
+
+
+def test_a_change_of_the_source_that_computes_the_same_compiles_nothing(kept, new, compilations, monkeypatch):
+    for version in ("one", "another", "another"):
+        monkeypatch.setattr(compiling, "_made_from", lambda version=version: version)
+        compiling.forget()
+        assert answer(new) == [1.0, 1 + new, 1 + 2 * new]
+    assert len(compilations) == 1
+    # Three names of one file: what it computes, and one for each version.
+    names = list(kept.glob("*.program"))
+    assert len(names) == 3
+    assert all(name.samefile(names[0]) for name in names)
+
+
+def test_programs_that_differ_only_in_names_or_in_arguments_not_used_are_not_mixed_up(kept, new, monkeypatch):
+    pair, named = (1.0, 2.0), {"a": 1.0, "b": 2.0}
+    functions = [
+        (lambda f, x: {"a": f * x[0], "b": f * x[1]}, pair, {"a": new, "b": 2 * new}),
+        (lambda f, x: {"b": f * x[0], "c": f * x[1]}, pair, {"b": new, "c": 2 * new}),
+        (lambda f, x: f * x[0], pair, new),
+        (lambda f, x: f * x[1], pair, 2 * new),
+        (lambda f, x: f * x["b"], named, 2 * new),
+    ]
+    for i, (function, free, value) in enumerate(functions):
+        monkeypatch.setattr(compiling, "_made_from", lambda i=i: str(i))
+        assert jax.tree.map(float, compiled(structure=1)(function)(new, free)) == value
+
+
+def test_the_folder_is_bounded_by_bytes_and_a_file_of_two_names_counts_once(kept, monkeypatch):
+    answer(1.0)
+    one = next(kept.glob("*.program")).stat().st_size
+    monkeypatch.setattr(compiling, "MOST_BYTES", 2.5 * one)
+    for factor in (2.0, 3.0, 4.0):
+        answer(factor)
+    files = {file.stat().st_ino for file in kept.glob("*.program")}
+    assert len(files) == 2
 
 
 def test_memory_holds_the_programs_used_last(kept, monkeypatch):
