@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from .optimum.optimal import OptimalDesign, optimal_design
     from .optimum.solve import InfeasibleError, Solution, Status, solve
     from .parquet_sweep.folder import Sweep, sweep_parquet
+    from .report import chart
     from .report.files.agreement import read_table
     from .report.files.export import export
+    from .report.terminal import progress
 
 __all__ = [
     "DataError",
@@ -55,6 +57,7 @@ __all__ = [
     "Solution",
     "Status",
     "Sweep",
+    "chart",
     "cost",
     "design_from",
     "draws",
@@ -72,6 +75,7 @@ __all__ = [
     "optimal_design",
     "presets",
     "probability_above",
+    "progress",
     "quantiles",
     "read_table",
     "regret",
@@ -107,7 +111,9 @@ _HOMES = {
     "analysis.frontier": ("frontier",),
     "analysis.tornado": ("tornado",),
     "analysis.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
+    "report": ("chart",),
     "report.files.export": ("export",),
+    "report.terminal": ("progress",),
     "analysis.grid": ("SizeTable", "wide"),
     "analysis.inverse": ("inverse_table",),
     "report.files.agreement": ("read_table",),
@@ -125,7 +131,8 @@ except metadata.PackageNotFoundError:  # a checkout that is not installed
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    home = import_module(f".{_HOME[name]}", __name__)
+    return import_module(".chart", home.__name__) if name == "chart" else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ import re
 import jaxtyping
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import optimizer
 from optimizer import DataError, Design, InputError, Scenario, load
@@ -33,6 +34,7 @@ NO = {
     "slice": (5, "3/16", (1.5, 4), S),
     "laws": (5, [5], {"besiroglu": 1}, S),
     "runs": (5, ["x"], S),
+    "console": (5, "x", S),
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
@@ -69,6 +71,7 @@ ASKED = {
     },
     "optimal_design": {"scenario": "scenario", "values": "mapping"},
     "presets": {},
+    "progress": {"about": "text", "console": "console"},
     "probability_above": {"frame": "frame", "value": "number", "output": "text"},
     "quantiles": {"frame": "frame", "outputs": "names", "levels": "numbers"},
     "read_table": {"path": "path"},
@@ -100,7 +103,7 @@ GOOD = {
     "laws": ["besiroglu"],
     "scenario": S, "frame": FRAME, "names": ["n_params"], "numbers": ["20T"], "number": 0.5, "whole": 4, "seed": 0,
     "mapping": {}, "progress": lambda done, total: None, "path": "x", "text": "x", "flag": True,
-    "design": Design(1e9, 1e12, 0.0), "slice": (3, 16), "runs": "x",
+    "console": Console(), "design": Design(1e9, 1e12, 0.0), "slice": (3, 16), "runs": "x",
 }  # fmt: skip
 
 

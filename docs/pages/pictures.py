@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from optimizer import fit, load
+from optimizer import chart, fit, load
 from optimizer.analysis.why import every_law
 from optimizer.evidence.runs import example_runs
-from optimizer.report import chart
 from optimizer.report.chart.drawing import Drawing
 from optimizer.report.chart.picture import picture
 

@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 from typer.testing import CliRunner
 
 import optimizer
-from optimizer import Scenario
+from optimizer import Scenario, chart
 from optimizer.cli import main
 from optimizer.model import outputs
 
@@ -90,8 +90,12 @@ def _command() -> str:
 
 def _api() -> str:
     head = "# Python\n\nEverything that `import optimizer` offers, from the docstrings.\n\n"
-    homes = sorted((name, home) for name, home in optimizer._HOME.items())
-    return head + "\n\n".join(f"::: optimizer.{home}.{name}" for name, home in homes)
+    shown = [f"::: optimizer.{home}.{name}" for name, home in sorted(optimizer._HOME.items()) if name != "chart"]
+    charts = [
+        f"::: {getattr(chart, name).__module__}.{name}\n    options:\n      heading_level: 3" for name in chart.__all__
+    ]
+    about = (chart.__doc__ or "").strip()
+    return head + "\n\n".join([*shown, "## chart", "`from optimizer import chart`: " + about, *charts])
 
 
 def _outputs() -> str:

@@ -303,6 +303,11 @@ class Assumption(BaseModel):
             if isinstance(block, Assumption):
                 yield from block._rules(f"{path}.{name}" if path else name)
 
+    def __dir__(self) -> list[str]:
+        """Fields and what the block's own class offers, without the machinery of every block: for completion."""
+        hidden = {name for name in dir(Assumption) if not name.startswith("_")} - {"quantities", "to_dict"}
+        return sorted({*super().__dir__()} - hidden | {*type(self).model_fields})
+
     @model_validator(mode="after")
     def _agreement(self) -> "Assumption":
         for rule in self.rules:

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis import blocks
+from ..assumptions import arguments
 
 __all__ = ["Blocks", "Column", "grid", "progress"]
 
@@ -99,6 +100,10 @@ def _lines(column: Column) -> list[str]:
     return [word.replace("\0 ", "").replace("\0", "") for word in words]
 
 
+@arguments.checks(
+    about=arguments.TEXT,
+    console=arguments.instance_of(Console, "leave it out, or make one with rich.console.Console()", "a rich Console"),
+)
 def progress(about: str = "solving", *, console: Console | None = None) -> blocks.Progress:
     """A bar on standard error or in the notebook, to be called with (parts done, parts in all).
 

@@ -2,6 +2,7 @@
 
 import io
 
+import pydantic
 import pytest
 from rich.console import Console
 
@@ -78,5 +79,16 @@ def test_the_repr_of_an_answer_is_one_screen(lecture):
     assert "cannot be reached within limits.max_params = 1M parameters" in " ".join(refused.split())
 
 
-def test_completion_shows_public_names_only():
+def test_completion_shows_public_names_only(lecture):
     assert set(dir(optimizer)) == {*optimizer.__all__, "__version__"}
+    for block in (lecture, lecture.law, lecture.traffic, lecture.money.serve_chip):
+        shown = {name for name in dir(block) if not name.startswith("_")}
+        assert {*type(block).model_fields, "to_dict", "quantities"} <= shown
+        assert not shown & {*dir(pydantic.BaseModel), "rules", "agrees", "broken", "tag", "either", "instead"}
+        assert all(hasattr(block, name) for name in shown)
+    assert {"update", "from_dict", "from_toml", "to_toml"} <= set(dir(lecture))
+    best = solve(lecture)
+    fields = {*type(best).__dataclass_fields__}
+    assert fields <= set(dir(best))
+    public = {name for name in dir(best) if not name.startswith("_")}
+    assert not [name for name in public - fields if not getattr(type(best), name).__doc__]
