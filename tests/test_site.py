@@ -34,9 +34,17 @@ def test_pages_fetch_nothing_from_elsewhere(site):
 
 
 def test_formulas_are_mathml(site):
-    page = (site / "model.html").read_text()
-    assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') == 3
-    assert "arithmatex" not in page
+    blocks = {"model": 3, "laws": 8, "fit": 2, "sensitivity": 5, "sweeps": 1}
+    for name, count in blocks.items():
+        page = (site / f"{name}.html").read_text()
+        assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') == count, name
+        assert not re.search(r"arithmatex|<mtext>\\|<mi>\\", page), name  # each command of TeX is known
+    plain = [
+        p.name
+        for p in DOCS.rglob("*.md")
+        if re.search(r"^ {4}[\w' ]+ = .*[\^/(] ?[a-zA-Z]", p.read_text(), re.MULTILINE)
+    ]
+    assert set(plain) <= {"assumptions.md", "serving.md"}, plain  # TOML, and a page that is arranged as text
 
 
 def test_pages_written_from_the_code_have_every_name(site):
@@ -45,6 +53,7 @@ def test_pages_written_from_the_code_have_every_name(site):
 
     api, command = (site / "api.html").read_text(), (site / "command.html").read_text()
     assert not [n for n in optimizer.__all__ if f".{n}</span>" not in api and f'.{n}"' not in api]
+    assert not [n for n in optimizer.chart.__all__ if not re.search(rf'id="optimizer\.report\.chart\.\w+\.{n}"', api)]
     names = [c.name or c.callback.__name__ for c in main.registered_commands]
     assert not [n for n in names if f"overtrain {n}" not in command]
 

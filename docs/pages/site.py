@@ -95,7 +95,9 @@ def _api() -> str:
         f"::: {getattr(chart, name).__module__}.{name}\n    options:\n      heading_level: 3" for name in chart.__all__
     ]
     about = (chart.__doc__ or "").strip()
-    return head + "\n\n".join([*shown, "## chart", "`from optimizer import chart`: " + about, *charts])
+    return head + "\n\n".join(
+        [*shown, "## chart {#optimizer.report.chart}", "`from optimizer import chart`: " + about, *charts]
+    )
 
 
 def _outputs() -> str:
