@@ -32,6 +32,12 @@ _ATTENTION = frozenset(
 _SIZES = frozenset({"deployment.sparsity"})
 """of the deployment, and part of the model's total parameters under every method"""
 _EFFICIENCIES = frozenset(f"serving.{f}" for f in ("prefill_efficiency", "decode_efficiency", "context_tokens"))
+_QUANTISATION = {
+    "serving.quantisation_group": ("w4a16", "w4a4"),
+    "serving.quantisation_bits": ("calibrated",),
+    **{f"serving.{field}": ("calibrated",) for field in Serving.model_fields if field.startswith("calibration_")},
+}
+"""The choices that take a number of the loss of few bits."""
 _MEMORY_LIMIT = "limits.max_training_bytes_per_chip"
 
 
@@ -64,6 +70,9 @@ def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
         return "this is used only with serving.method = 'efficiency'; step times of the deployment give the roofline's speed."
     if path == "pretraining.mfu_counts" and scenario.pretraining.context_tokens is None:
         return "this is used only with pretraining.context_tokens."
+    taken_by = _QUANTISATION.get(path)
+    if taken_by and scenario.serving.quantisation not in taken_by:
+        return f"this is used only with serving.quantisation = {' or '.join(map(repr, taken_by))}."
     if block == "rl" and path != "rl.policy" and scenario.rl.absent:
         return "this is used only with an rl.policy other than 'none'."
     if path.endswith("_chip.usd_per_chip_hour") and not scenario.money.in_usd:

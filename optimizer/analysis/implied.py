@@ -76,7 +76,8 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
 
     Returns:
         Expected tokens (after share and probability of shipping). Negative where no traffic justifies the design, NaN where serving
-        does not grow with the model, where repeated data is exhausted, and where the numbers leave the range of 64-bit floats.
+        does not grow with the model, where more data buys nothing (repetition is exhausted, or few bits take more), and where the numbers
+        leave the range of 64-bit floats.
 
     Raises:
         InputError: N or D is not a positive number, or the scenario serves nothing and so has no mix to scale.
@@ -145,7 +146,7 @@ def _scale(slopes: np.ndarray) -> np.ndarray:
         ratio = by_loss[..., 0] / by_loss[..., 1]
         asked = ratio * by_training[..., 1] - by_training[..., 0]
         gained = by_serving[..., 0] - ratio * by_serving[..., 1]
-        return np.where(gained > 0, asked / gained, math.nan)
+        return np.where((gained > 0) & ~(by_loss[..., 1] > 0), asked / gained, math.nan)
 
 
 def design_of_size(scenario: Scenario, n_params: float) -> Design:

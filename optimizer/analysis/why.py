@@ -19,6 +19,7 @@ from ..assumptions.published_laws import law_names
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
 from ..model.outputs import units_of
+from ..optimum.few_bits import tokens_of_loss
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
@@ -262,7 +263,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     records: list[dict[str, Any]] = []
 
     def by_law(n: np.ndarray, reducible: float) -> np.ndarray:
-        return np.asarray(s.law.tokens_of_term(s.law.inner_of(reducible) - from_rl - s.law.params_term(n)))
+        return tokens_of_loss(s, n, reducible, from_rl)
 
     def add(
         kind: str, line: str, n: np.ndarray, d: np.ndarray, loss: float = math.nan, costs: float = math.nan

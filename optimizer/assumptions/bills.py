@@ -139,13 +139,27 @@ class Pretraining(Assumption):
     )
 
 
+def _point(serving: Any) -> tuple[float | None, float | None]:
+    return serving.calibration_params, serving.calibration_tokens
+
+
 class Serving(Assumption):
     """The bill for inference."""
 
     instead: ClassVar[dict[str, str]] = {
         f"{phase}_efficiency": f"{phase}_tokens_per_second_per_chip" for phase in ("prefill", "decode")
     }
-    rules: ClassVar[tuple[Rule, ...]] = _sized(instead)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *_sized(instead),
+        Rule(
+            lambda s: s.quantisation != "calibrated" or None not in (s.calibration_loss, *_point(s)),
+            lambda _: (
+                "has quantisation = 'calibrated', whose loss scales one that you measured; give calibration_loss (nat/token that "
+                "quantisation added to the loss of a model of yours), calibration_params and calibration_tokens (its size and its "
+                "training tokens), or take quantisation = 'w4a16' or 'w4a4'"
+            ),
+        ),
+    )
 
     method: Literal["efficiency", "roofline"] = Field(
         default="efficiency",
@@ -225,6 +239,47 @@ class Serving(Assumption):
         low=0.3,
         high=1.0,
         uncertain=1.5,
+    )
+
+    quantisation: Literal["none", "w4a16", "w4a4", "calibrated"] = Field(
+        default="none",
+        description="loss counted for serving in few bits: none; trained with weights of 4 bits, activations of 16 or 4 (Chen et al. "
+        "2025); or quantised after training, from one loss of your own",
+    )
+    quantisation_group: float = quantity(
+        "weights",
+        "weights that share a scale, of training with quantisation",
+        gt=1,
+        default=128.0,
+        low=32,
+        high=256,
+        source="arXiv 2505.14302: groups of 32 to 256",
+    )
+    quantisation_bits: float = quantity(
+        "bits",
+        "bits of a weight as served, of quantisation after training",
+        ge=1,
+        le=16,
+        default=4.0,
+        low=3,
+        high=8,
+    )
+    calibration_loss: float | None = quantity(
+        "nat/token",
+        "loss that quantisation after training added to a model of yours",
+        ge=0,
+        default=None,
+        low=0.001,
+        high=0.3,
+    )
+    calibration_params: float | None = quantity(
+        "parameters", "... of this size", gt=0, default=None, low=1e9, high=1e12
+    )
+    calibration_tokens: float | None = quantity(
+        "tokens", "... trained on so many tokens", gt=0, default=None, low=1e11, high=1e14
+    )
+    calibration_bits: float = quantity(
+        "bits", "... at so many bits of a weight", ge=1, le=16, default=4.0, low=3, high=8
     )
 
     @property

@@ -5,6 +5,7 @@ from typing import Any
 
 from .goal import BudgetGoal, LossGoal, ParamsGoal
 from .numbers import amount, human, percent
+from .quantisation import served_bits
 from .scenario import Scenario
 
 __all__ = [
@@ -37,10 +38,12 @@ def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str
 
 
 def law_line(scenario: Scenario) -> str:
-    """The law with its kind, and what was chosen for it."""
+    """The law with its kind, what was chosen for it, and the loss of few bits where one is counted."""
     law = scenario.law
     name = law.label or law.name or "given by coefficients"
-    return f"{name} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
+    said = f"{name} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
+    bits = served_bits(scenario)
+    return said if bits is None else f"{said} and what {bits:.3g} bits lose ({scenario.serving.quantisation})"
 
 
 def goal_line(scenario: Scenario) -> str:

@@ -23,6 +23,7 @@ from .numbers import human
 from .paths import is_touched, schema_paths
 from .problems import InputError, near_miss
 from .published_laws import law_kind
+from .quantisation import quantised
 from .quantity import Assumption, Rule, label
 from .repetition import RepetitionLaw
 from .rl import RL, NoRL
@@ -152,6 +153,12 @@ class Scenario(Assumption):
                 f"{'it' if len(missing) == 1 else 'them'}, or goal.loss."
                 if optimised
                 else "goal.like_rl_tokens is used only with rl.policy = 'optimised'; remove it."
+            )
+        if optimised and quantised(self):
+            problems.append(
+                f"serving.quantisation = {self.serving.quantisation!r} counts a loss that grows with training tokens, and rl.policy = "
+                "'optimised' weighs training against RL tokens without it; set rl.policy to 'none', 'tokens', 'ratio', 'flops' or "
+                "'cost_share', or serving.quantisation = 'none'."
             )
         if self.limits.max_epochs is not None and self.limits.unique_tokens is None and not self.law.repeats:
             problems.append("limits.max_epochs needs limits.unique_tokens, in tokens; give both.")

@@ -1,19 +1,30 @@
 """The quality of a design: the loss under the scenario's law and RL policy, and the loss that a goal requires.
 
-    L = E + l,    l = z^law.gamma,    z = A N^-alpha + B D'^-beta + G R^-rl.gamma,
+    L = E + l,    l = z^law.gamma + c D^g N^-h,    z = A N^-alpha + B D'^-beta + G R^-rl.gamma,
 
-where the last term exists only when RL tokens are optimised, and law.gamma is 1 for all laws but coupled ones. The reducible part l is
-what the optimiser works with: it keeps its digits where L is close to E.
+where the last term of z exists only when RL tokens are optimised, the second one of l only when a loss is counted for serving in few bits
+(`assumptions.quantisation`), and law.gamma is 1 for all laws but coupled ones. The reducible part l is what the optimiser works with: it
+keeps its digits where L is close to E.
 """
 
 import jax.numpy as jnp
 
 from ..assumptions.goal import LossGoal
+from ..assumptions.quantisation import added_loss, quantised
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design
 
-__all__ = ["inner_sum", "ln_reducible_loss", "loss", "reducible_loss", "target_inner_sum", "target_reducible_loss"]
+__all__ = [
+    "inner_sum",
+    "ln_reducible_loss",
+    "loss",
+    "loss_of_few_bits",
+    "reducible_loss",
+    "served",
+    "target_inner_sum",
+    "target_reducible_loss",
+]
 
 
 def inner_sum(scenario: Scenario, design: Design) -> Numeric:
@@ -23,13 +34,30 @@ def inner_sum(scenario: Scenario, design: Design) -> Numeric:
 
 
 def reducible_loss(scenario: Scenario, design: Design) -> Numeric:
-    """l: the part of the loss that more parameters, tokens or RL tokens remove (nat/token)."""
-    return scenario.law.reducible_of(inner_sum(scenario, design))
+    """l: the part of the loss that more parameters or RL tokens remove, and more tokens up to a point (nat/token)."""
+    return scenario.law.reducible_of(inner_sum(scenario, design)) + loss_of_few_bits(scenario, design)
+
+
+def loss_of_few_bits(scenario: Scenario, design: Design) -> Numeric:
+    """c D^g N^-h: the part of l that serving in few bits adds (nat/token); 0 where none is counted."""
+    if not quantised(scenario):
+        return 0.0
+    return added_loss(scenario).at(design.n_params, design.train_tokens)
 
 
 def ln_reducible_loss(scenario: Scenario, design: Design) -> Numeric:
-    """ln l = law.gamma ln z: a sum of exponentials in logarithms, and exact where law.gamma is 1."""
-    return scenario.law.ln_reducible_of(jnp.log(inner_sum(scenario, design)))
+    """ln l: law.gamma ln z where few bits add nothing, exact where law.gamma is 1. Convex in logarithms, as ln(e^f + e^g) is for f and g
+    that are.
+    """
+    return served(scenario, design, jnp.log(inner_sum(scenario, design)))
+
+
+def served(scenario: Scenario, design: Design, ln_inner: Numeric) -> Numeric:
+    """ln l of a design whose ln z is `ln_inner`."""
+    by_law = scenario.law.ln_reducible_of(ln_inner)
+    if not quantised(scenario):
+        return by_law
+    return by_law + jnp.log1p(loss_of_few_bits(scenario, design) / jnp.exp(by_law))
 
 
 def loss(scenario: Scenario, design: Design) -> Numeric:
@@ -38,7 +66,7 @@ def loss(scenario: Scenario, design: Design) -> Numeric:
 
 
 def target_reducible_loss(scenario: Scenario) -> Numeric:
-    """l that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names.
+    """l that a loss goal asks for (nat/token): goal.loss - E, or l of the design that the goal names, served without loss.
 
     Raises:
         TypeError: the scenario's goal is not a loss goal.
@@ -52,9 +80,9 @@ def target_reducible_loss(scenario: Scenario) -> Numeric:
     assert goal.like_params is not None
     tokens = scenario.law.train_optimal_tokens(goal.like_params) if goal.like_tokens is None else goal.like_tokens
     rl_tokens = goal.like_params * 0.0 if goal.like_rl_tokens is None else goal.like_rl_tokens
-    return reducible_loss(scenario, Design(goal.like_params, tokens, rl_tokens))
+    return scenario.law.reducible_of(inner_sum(scenario, Design(goal.like_params, tokens, rl_tokens)))
 
 
 def target_inner_sum(scenario: Scenario) -> Numeric:
-    """z that a loss goal asks for; NaN where its target lies below E."""
+    """z that a loss goal asks for where few bits add nothing; NaN where its target lies below E."""
     return scenario.law.inner_of(target_reducible_loss(scenario))

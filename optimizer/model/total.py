@@ -8,6 +8,7 @@ training, the weights that a step reads and `limits.max_bytes` all take M from h
 
 from ..assumptions.deployment import WEIGHT_BYTES, Deployment
 from ..assumptions.numbers import human
+from ..assumptions.quantisation import served_bits
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 
@@ -36,8 +37,10 @@ def placed(scenario: Scenario) -> Deployment:
     return given.model_copy(update=filled)
 
 
-FEW_BYTES = 0.5
-"""Bytes of a weight, 4 bits, at and below which what quantisation loses is too much to leave unsaid."""
+FEW_BITS = 4.0
+"""Bits of a weight at and below which what quantisation loses is too much to leave unsaid."""
+SCALES = 1.25
+"""Bits that a weight may take in memory over those that it is rounded to: groups of weights have scales."""
 LONG_TRAINED = 20.0
 """Tokens per parameter above which that loss is more than compute-optimal training shows."""
 
@@ -104,12 +107,29 @@ def _of_precision(scenario: Scenario, tokens_per_param: float) -> list[str]:
     }
     if scenario.money.in_usd and deployment.bytes_per_weight is None:
         named["money.serve_chip.precision"] = WEIGHT_BYTES[chip.precision]
-    few = {path: float(value) for path, value in named.items() if value is not None and value <= FEW_BYTES}
+    bits = {path: 8 * float(value) for path, value in named.items() if value is not None}
+    counted = served_bits(scenario)
+    if counted is not None:
+        return _of_bits_counted(scenario, float(counted), bits)
+    few = {path: size for path, size in bits.items() if size <= FEW_BITS}
     if not few or not tokens_per_param > LONG_TRAINED:
         return []
     path, size = next(iter(few.items()))
     return [
-        f"the weights are served at {8 * size:.3g} bits ({path}) after {human(tokens_per_param, 3)} tokens per parameter, and no loss is "
+        f"the weights are served at {size:.3g} bits ({path}) after {human(tokens_per_param, 3)} tokens per parameter, and no loss is "
         "counted for it: the longer a model is trained for its size, the more it loses at such a precision (Kumar et al. 2024, arXiv "
-        "2411.04330; Chen et al. 2025, arXiv 2505.14302)."
+        "2411.04330; Chen et al. 2025, arXiv 2505.14302). Set serving.quantisation to count it."
+    ]
+
+
+def _of_bits_counted(scenario: Scenario, counted: float, bits: dict[str, float]) -> list[str]:
+    """A sentence where the bits that a loss is counted for are not those that the weights are priced at."""
+    priced = bits if scenario.serving.by_roofline else {path: size for path, size in bits.items() if size < counted}
+    wrong = {path: size for path, size in priced.items() if not counted <= size <= counted * SCALES}
+    if not wrong:
+        return []
+    path, size = next(iter(wrong.items()))
+    return [
+        f"serving.quantisation = {scenario.serving.quantisation!r} counts the loss of weights of {counted:.3g} bits, and {path} stands for "
+        f"{size:.3g} bits; change one of them, so that the loss goes with the price."
     ]

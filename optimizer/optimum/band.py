@@ -27,6 +27,8 @@ _KEPT = 1e-9
 """Logarithm by which loss, cost and limits of an end may pass their bounds: rounding."""
 _LONGEST = 40.0
 """Ln N from the optimum, either way, beyond which no end is looked for."""
+_BACK = -0.25
+"""Step in ln D where more data raises the loss."""
 _UNREACHABLE = 1e3
 """Excess of a size that reaches the loss with no amount of data."""
 
@@ -34,7 +36,8 @@ _UNREACHABLE = 1e3
 def near_optimal(scenario: Scenario, rows: Rows, x: np.ndarray, tolerance: float, *, convex: bool) -> Band:
     """The band around the optimum x = (ln N, ln D) or (ln N, ln D, ln R).
 
-    A goal `budget` bounds the optimum, not its band: the band's designs may cost up to (1 + tolerance) times what the optimum costs.
+    Where few bits give two D of one N the same loss, the band counts the smaller one, which costs less. A goal `budget` bounds the
+    optimum, not its band: the band's designs may cost up to (1 + tolerance) times what the optimum costs.
     Where the cost is not convex the band is the piece that holds the optimum.
     """
     sides = _Sides(rows, x, tolerance, convex)
@@ -108,22 +111,21 @@ class _Sides:
         return self._first_outside(at)
 
     def _of_equal_loss(self, ln_params: float, near: np.ndarray) -> np.ndarray | None:
-        """The point with N given at the optimum's loss. Loss falls and is convex in ln D, so Newton steps close in from the left."""
+        """The point with N given at the optimum's loss. Loss is convex in ln D and falls there, so Newton steps close in from the left."""
         slopes = self.rows.gradient(LOSS, near)
         moved = slopes[0] / slopes[1] * (ln_params - near[0]) if slopes[1] < -_KEPT else 0.0
         x = np.array([ln_params, near[1] - min(max(moved, -2.0), 2.0)])
-        miss = math.inf
         for _ in range(60):
             miss, slope = self.rows.value(LOSS, x) - self.bounds[LOSS], self.rows.gradient(LOSS, x)[1]
-            if not (math.isfinite(miss) and slope < -1e-300):
+            if not (math.isfinite(miss) and (slope < -1e-300 or slope > 0)):
                 return None
-            step = -miss / slope
+            step = -miss / slope if slope < 0 else _BACK  # beyond the D of least loss, which few bits make
             x[1] += min(max(step, -2.0), 2.0)
             if abs(step) < 1e-13 * abs(x[1]) or abs(miss) < 4e-16:
                 return x
             if x[1] > 300:
                 return None
-        return x if abs(miss) < _KEPT else None
+        return x if abs(self.rows.value(LOSS, x) - self.bounds[LOSS]) < _KEPT else None
 
     def _first_outside(self, at: Callable[[float], _OnCurve]) -> np.ndarray:
         """The last point of the band, searched outwards from the optimum; NaN where there is none."""

@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from ..assumptions.attention import attends
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
+from ..assumptions.quantisation import quantised
 from ..assumptions.quantity import Numeric
 from ..assumptions.rl import CostShareRL, FixedTokensRL, RatioRL
 from ..assumptions.scenario import Scenario
@@ -16,7 +17,7 @@ from ..model.quality import loss, target_inner_sum, target_reducible_loss
 from .equation import Reduced, reduced_optimum
 from .feasibility import SMALLEST_USEFUL
 
-__all__ = ["Optimum", "has_answer", "in_base_class", "linear_in_params", "optimum", "unlimited"]
+__all__ = ["Optimum", "has_answer", "in_base_class", "optimum", "separable", "unlimited"]
 
 
 class Optimum(NamedTuple):
@@ -37,12 +38,14 @@ class Optimum(NamedTuple):
 def in_base_class(scenario: Scenario) -> bool:
     """Whether nothing but N and D is decided, so that one equation answers: hundreds of such optima take no longer than one."""
     decided = scenario.rl.decided or limit_names(scenario)
-    return scenario.law.plain and not decided and linear_in_params(scenario)
+    return scenario.law.plain and not decided and separable(scenario)
 
 
-def linear_in_params(scenario: Scenario) -> bool:
-    """Whether the cost is N (k D + K) and a constant: no attention, no step times."""
-    return not scenario.serving.by_roofline and not attends(scenario)
+def separable(scenario: Scenario) -> bool:
+    """Whether the cost is N (k D + K) and a constant, without attention and step times, and N and D have terms of the loss of their own,
+    without that of few bits.
+    """
+    return not (scenario.serving.by_roofline or attends(scenario) or quantised(scenario))
 
 
 def unlimited(scenario: Scenario, at_params: float = 1.0) -> Reduced:
@@ -81,11 +84,13 @@ def optimum(scenario: Scenario) -> Optimum:
         The optimum; NaN where there is none (a target at or below E, a budget that RL alone exceeds).
 
     Raises:
-        TypeError: RL tokens are decided too, or the cost is not N (k D + K); there the problem has no single equation.
+        TypeError: RL tokens are decided too, the cost is not N (k D + K), or few bits add a loss; there the problem has no single equation.
 
     """
-    if not linear_in_params(scenario):
-        raise TypeError("attention and the roofline make a cost that is not N (k D + K); use solve")
+    if not separable(scenario):
+        raise TypeError(
+            "attention and the roofline make a cost that is not N (k D + K), few bits a loss that is not one of N and one of D; use solve"
+        )
     if scenario.rl.decided:
         raise TypeError("rl.policy = 'optimised' decides R as well as N and D; use solve")
     n, d, residual = unlimited(scenario)

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.arguments import FLAG, FRAME, checks
 from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.quantisation import quantised
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import Demand
@@ -27,9 +28,10 @@ from ..model.cost import Design, LifecycleCost, at_tokens, design_of, lifecycle_
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.placements import LISTED_BY, decides, placements
-from ..model.quality import loss
+from ..model.quality import loss, reducible_loss
 from ..model.roofline import can_serve
-from .base import Optimum, linear_in_params, optimum
+from .base import Optimum, optimum, separable
+from .few_bits import least_training
 from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS, optimum_on_curve
 from .solution import Status
@@ -200,7 +202,7 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
-    closed = linear_in_params(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
+    closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
@@ -358,8 +360,12 @@ def _numbers(
 
 def _baseline(scenario: Scenario, design: Design) -> Design:
     """Least N D for the law's part of the loss; NaN where data would repeat."""
-    reducible = scenario.law.reducible(design.n_params, design.train_tokens)
-    n, d = (jnp.exp(v) for v in scenario.law.ln_train_optimal(jnp.log(reducible)))
+    if quantised(scenario):
+        found = least_training(scenario, reducible_loss(scenario, design))
+    else:
+        reducible = scenario.law.reducible(design.n_params, design.train_tokens)
+        found = scenario.law.ln_train_optimal(jnp.log(reducible))
+    n, d = (jnp.exp(v) for v in found)
     n = jnp.where(scenario.law.effective_tokens(d) >= d, n, jnp.nan)
     rl_tokens = (design.rl_tokens,) if scenario.rl.decided else ()
     return design_of(scenario, n, d + 0.0 * n, *rl_tokens)

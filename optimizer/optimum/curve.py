@@ -4,6 +4,7 @@
 |--------------------|------------------------------------|------------------------------------------------------------------|
 | loss               | logit of the share of z left to D  | N and D from their shares, repetition inverted in closed form    |
 | budget             | ln N                               | D from what N leaves of the budget, or the first limit on D      |
+| loss, few bits     | ln D                               | N is the root of the loss, which falls with N (`few_bits`)       |
 | loss, R decided    | ln D                               | R buys as much loss per cost as D; N from the rest of the loss   |
 | budget, R decided  | ln D                               | R as above; N from the budget                                    |
 | params             | ln D                               | N is given; v solves the first-order condition, up to a limit    |
@@ -20,12 +21,14 @@ import jax
 import jax.numpy as jnp
 
 from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, TokensGoal
+from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, moving_cost
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import ln_reducible_loss, target_inner_sum
+from ..model.quality import ln_reducible_loss, target_inner_sum, target_reducible_loss
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
+from .few_bits import ln_params_of_loss
 from .pairing import ln_rl_tokens
 
 __all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut", "within_limits"]
@@ -94,7 +97,7 @@ def curve(scenario: Scenario) -> Curve:
 
 def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
     goal, law, decided = scenario.goal, scenario.law.chinchilla, scenario.rl.decided
-    if isinstance(goal, LossGoal) and not decided:
+    if isinstance(goal, LossGoal) and not decided and not quantised(scenario):
         ln_z = jnp.log(target_inner_sum(scenario))
 
         def at_loss(v: Scalar) -> Place:
@@ -139,6 +142,8 @@ def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
         ln_d, over = ln_middle + v, None
         ln_r = paired(ln_d)
         match goal:
+            case LossGoal() if quantised(scenario):
+                ln_n, over = ln_params_of_loss(scenario, ln_d, target_reducible_loss(scenario))
             case LossGoal():
                 target = target_inner_sum(scenario)
                 spent = scenario.law.tokens_term(jnp.exp(ln_d)) + scenario.rl.inner(scenario.law, jnp.exp(ln_r))

@@ -103,8 +103,13 @@ def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start
 
     def imbalance(ln_asked: float) -> float:
         x = at(ln_asked)
-        if not rows.gradient(LOSS, x)[asked] < 0:
-            return math.inf  # repetition is exhausted: more of it buys nothing
+        falls = rows.gradient(LOSS, x) < 0
+        if not falls[asked]:
+            return (
+                math.inf
+            )  # more of it buys nothing: repetition is exhausted, or few bits take more than the data gives
+        if not falls[given]:
+            return -math.inf  # the same of what is given: more of the other makes it worth something
         x = _with_paired_rl(rows, scenario, x)
         by_loss, by_cost = rows.gradient(LOSS, x), rows.gradient(COST, x)
         return sign * (math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1]))

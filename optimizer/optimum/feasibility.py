@@ -8,10 +8,11 @@ from scipy.optimize import brentq, minimize_scalar
 from ..assumptions.attention import attends
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
+from ..assumptions.quantisation import quantised
 from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
-from ..model.quality import target_reducible_loss
+from ..model.quality import reducible_loss, target_reducible_loss
 from ..model.replica import longest_context, memory_batch, replica
 from ..model.roofline import fastest_step
 from ..model.training import training_bytes_per_chip
@@ -202,6 +203,8 @@ def _best_reachable(scenario: Scenario, found: Room) -> float:
 
     def reducible(ln_params: float) -> float:
         tokens, params = found.tokens_at(ln_params), ln_params
+        if quantised(scenario) and math.isfinite(params):  # more data raises the loss from some D on
+            return _least_served(scenario, params, tokens)
         return float(law.reducible(_exp(params), _exp(tokens)))
 
     if math.isinf(found.most_compute):
@@ -214,6 +217,17 @@ def _best_reachable(scenario: Scenario, found: Room) -> float:
         lambda n: math.log(reducible(n)), bounds=(low, high), method="bounded", options={"xatol": 1e-10}
     )
     return min(reducible(float(inside.x)), reducible(low), reducible(high))
+
+
+def _least_served(scenario: Scenario, ln_params: float, most: float) -> float:
+    """The lowest reducible loss of a size on at most so many tokens."""
+
+    def at(ln_tokens: float) -> float:
+        return float(reducible_loss(scenario, Design(_exp(ln_params), math.exp(ln_tokens), 0.0)))
+
+    high = min(most, 300.0)
+    inside = minimize_scalar(lambda d: math.log(at(d)), bounds=(0.0, high), method="bounded", options={"xatol": 1e-12})
+    return min(at(float(inside.x)), at(high))
 
 
 def _exp(ln: float) -> float:

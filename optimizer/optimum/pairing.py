@@ -16,6 +16,7 @@ from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
+from .few_bits import tokens_of_loss
 from .structure import flattened
 
 __all__ = ["design_of_loss", "ln_rl_tokens", "paired"]
@@ -79,7 +80,7 @@ def design_of_loss(scenario: Scenario, n_params: np.ndarray, reducible: float) -
 
     """
     if not scenario.rl.decided:
-        tokens = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
+        tokens = tokens_of_loss(scenario, n_params, reducible)
         return Design(n_params, tokens, np.array(design_of(scenario, n_params, tokens).rl_tokens, float))
     least = np.asarray(scenario.law.tokens_for(n_params, reducible), float)
     ln_tokens, ln_rl = np.asarray(_balanced(*flattened(scenario), np.log(n_params), np.log(least), reducible))

@@ -40,7 +40,7 @@ from ..model.cost import (
 )
 from ..model.fleet import chip_seconds_per_token
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import ln_reducible_loss, loss
+from ..model.quality import ln_reducible_loss, loss, served
 from ..model.roofline import can_serve, regimes
 from .structure import flattened
 
@@ -108,7 +108,7 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
     rows = [
         regimes.max(),
         ln_reducible_loss(scenario, design),
-        scenario.law.ln_reducible_of(jnp.log(scenario.law.inner(design.n_params, design.train_tokens))),
+        served(scenario, design, jnp.log(scenario.law.inner(design.n_params, design.train_tokens))),
         x[0] + x[1],
         x[0],
         *limit_excess(scenario, design).values(),

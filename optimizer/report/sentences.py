@@ -8,8 +8,10 @@ from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.paths import declaration
+from ..assumptions.quantisation import fitted_on, served_bits
 from ..assumptions.scenario import Scenario
 from ..model.outputs import heading, quantity_text
+from ..model.quality import loss_of_few_bits
 from ..model.total import total_params
 from ..optimum.solution import Solution, Status
 
@@ -21,6 +23,7 @@ __all__ = [
     "carried_variance",
     "excess",
     "experts",
+    "few_bits",
     "headline",
     "held",
     "limits_kept",
@@ -103,6 +106,18 @@ def unspent(best: Solution) -> str:
         f"Unspent: {money.amount(goal.budget - total)} of the budget of {money.amount(goal.budget)}. "
         + (f"Loosen {held}, or lower the budget:" if held else "Lower the budget:")
         + " no design within the limits and the budget has a lower loss."
+    )
+
+
+def few_bits(best: Solution) -> str:
+    """What serving in few bits adds to the loss, and whose constants say so; "" where none is counted."""
+    bits = served_bits(best.scenario)
+    if bits is None:
+        return ""
+    added = float(loss_of_few_bits(best.scenario, best.design))
+    return (
+        f"Serving at {float(bits):.3g} bits adds {added:.3g} nat/token to the loss, by {fitted_on(best.scenario)}; beyond those it is a "
+        "guess."
     )
 
 

@@ -15,7 +15,7 @@ from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution, Status
-from .sentences import excess, limits_kept, unpriced, unspent
+from .sentences import excess, few_bits, limits_kept, unpriced, unspent
 from .terminal import grid
 
 __all__ = ["solution_text", "source_rows"]
@@ -128,6 +128,7 @@ _LINES: tuple[Callable[[Solution], str | None], ...] = (
     lambda best: best.across_laws.sentence if best.across_laws else "",
     lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
+    few_bits,
     lambda best: best.placement.sentence if best.placement else "",
     _serving,
     _assumed_return,

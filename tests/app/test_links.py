@@ -138,6 +138,10 @@ KEPT = json.loads((Path(__file__).parent / "written_schema_0.json").read_text(en
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
     "pretraining.mfu_counts": "attention",
     "deployment.placement": "given",
+    "serving.quantisation": "none",
+    "serving.quantisation_group": 128.0,
+    "serving.quantisation_bits": 4.0,
+    "serving.calibration_bits": 4.0,
     "money.discount_rate": 0.0,
     "money.price_decline": 0.0,
     "money.usd_per_kwh": 0.08,
