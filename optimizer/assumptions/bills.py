@@ -139,8 +139,8 @@ class Pretraining(Assumption):
     )
 
 
-def _point(serving: Any) -> tuple[float | None, float | None]:
-    return serving.calibration_params, serving.calibration_tokens
+def _point(serving: Any) -> tuple[Any, ...]:
+    return serving.calibration_loss, serving.calibration_params, serving.calibration_tokens
 
 
 class Serving(Assumption):
@@ -152,7 +152,7 @@ class Serving(Assumption):
     rules: ClassVar[tuple[Rule, ...]] = (
         *_sized(instead),
         Rule(
-            lambda s: s.quantisation != "calibrated" or None not in (s.calibration_loss, *_point(s)),
+            lambda s: s.quantisation != "calibrated" or all(v is not None for v in _point(s)),
             lambda _: (
                 "has quantisation = 'calibrated', whose loss scales one that you measured; give calibration_loss (nat/token that "
                 "quantisation added to the loss of a model of yours), calibration_params and calibration_tokens (its size and its "

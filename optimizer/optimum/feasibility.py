@@ -167,8 +167,12 @@ def _check_loss(scenario: Scenario, goal: LossGoal, found: Room) -> None:
         )
     raise InfeasibleError(
         f"{asked} cannot be reached within {' and '.join(_reasons(scenario, found))}: the best loss there is {human(E + best, 6)}, "
-        f"however much else is spent. {'Loosen' if scenario.limits.min_params else 'Raise'} a limit, or ask for a loss well above "
-        f"{human(E + best, 6)}: cost grows without bound towards it."
+        f"however much else is spent. {'Loosen' if scenario.limits.min_params else 'Raise'} a limit, or ask for a loss "
+        + (
+            f"above {human(E + best, 6)}, or for more bits."
+            if quantised(scenario)
+            else f"well above {human(E + best, 6)}: cost grows without bound towards it."
+        )
     )
 
 
