@@ -13,6 +13,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from .bills import Pretraining, Serving
 from .deployment import Deployment
 from .goal import LossGoal
 from .hardware import PRECISIONS, Accelerator
@@ -313,8 +314,24 @@ _ALSO: dict[type[Assumption], list[Schema]] = {
         }
         for policy, field in (("fixed", "batch_size"), ("latency", "target_tokens_per_second"))
     ],
+    Pretraining: [
+        {
+            "if": {"allOf": [{"required": ["context_tokens"]}, _has("mfu_counts", {"const": "parameters"})]},
+            "then": {"required": ["measured_params"]},
+        }
+    ],
+    Serving: [
+        {
+            "if": _has("quantisation", {"const": "calibrated"}),
+            "then": {"required": ["calibration_loss", "calibration_params", "calibration_tokens"]},
+        }
+    ],
     Scenario: [
         *_roofline(),
+        {
+            "if": _OPTIMISED,
+            "then": {"properties": {"serving": {"properties": {"quantisation": {"const": "none"}}}}},
+        },
         {
             "if": _has("sources", {"required": ["traffic.table"]}),
             "then": _has("traffic", _has("kind", {"const": "table"})),

@@ -104,7 +104,7 @@ def _ln_tokens(
 ) -> Float[Array, " size"]:
     scenario = jax.tree.unflatten(tree, list(leaves))
 
-    def one_size(ln_n: Numeric, low: Numeric) -> Numeric:
+    def one_size(ln_n: Numeric, low: Numeric) -> Array:
         def loss(ln_d: Numeric) -> Numeric:
             return _ln_loss(scenario, ln_n, ln_d)
 

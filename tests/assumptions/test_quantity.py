@@ -17,7 +17,7 @@ REGISTRY.define("nat_ = [information_of_text]")
 REGISTRY.define("chip = [chip] = chips")
 REGISTRY.define("expert = [expert] = experts")
 REGISTRY.define("epoch = [epoch] = epochs")
-for counted in ("sequence", "stage", "layer"):
+for counted in ("weight", "sequence", "stage", "layer"):
     REGISTRY.define(f"{counted} = [{counted}] = _ = {counted}s")
 
 
