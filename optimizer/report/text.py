@@ -75,9 +75,11 @@ def _costs(best: Solution) -> list[tuple[str, str, str]]:
     phases = {name: float(getattr(best.cost, phase)) for phase, name in PHASES.items()} | {"total": total}
     if research > 0:
         phases["of it research runs"] = research
-    if best.scenario.money.discount_rate:
-        phases["paid in all, without discounting"] = best.nominal_cost
-    return [(name, best.scenario.money.figure(value), percent(value / total)) for name, value in phases.items()]
+    figure = best.scenario.money.figure
+    lines = [(name, figure(value), percent(value / total)) for name, value in phases.items()]
+    if best.scenario.money.discount_rate:  # no part of the cost, which is at present value, and so without a share
+        lines.append(("paid in all, without discounting", figure(best.nominal_cost), ""))
+    return lines
 
 
 def _chinchilla(best: Solution) -> str:

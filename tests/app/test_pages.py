@@ -4,13 +4,27 @@ import sys
 
 import pytest
 
-from optimizer import load, presets, size_table, solve
+from optimizer import Design, cost, load, presets, size_table, solve
 from optimizer.analysis.placement import operating_point, placement, placement_of
 from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
+from optimizer.model import outputs
+from optimizer.report.chart.theme import capital
 
-from .session import PAGES, agrees, drawn, expected_below, opened, run, shown, texts_that_are_numbers, turned, written
+from .session import (
+    PAGES,
+    SMALL,
+    agrees,
+    drawn,
+    expected_below,
+    opened,
+    run,
+    shown,
+    texts_that_are_numbers,
+    turned,
+    written,
+)
 
 
 @pytest.mark.parametrize("preset", presets())
@@ -52,6 +66,21 @@ def test_the_lecture_shows_its_published_answer():
     found = shown(opened())
     assert found["Active parameters N*"] == "111.4B"
     assert found["Over-training D*/20N*"] == "52.4x"
+
+
+def test_the_cost_without_discounting_is_shown_where_a_rate_discounts():
+    discounted = {"money.discount_rate": 0.1}
+    unit = load(SMALL).money.currency
+    label = capital(outputs.with_unit("cost_nominal", unit))
+    at = opened("plan", preset=SMALL, **{path: str(rate) for path, rate in discounted.items()})
+    best = solve(load(SMALL, discounted))
+    assert best.nominal_cost > 1.01 * float(best.cost.total)
+    assert shown(at)[label] == outputs.written(best.nominal_cost, "cost_nominal")
+    run(turned(at, "design"))
+    s = load(SMALL, discounted)
+    given = outputs.written(cost(s, Design(8e9, 15e12, s.rl.ratio * 15e12)).nominal_cost, "cost_nominal")
+    assert f"{outputs.heading('cost_nominal')}: {given} {unit}" in "\n".join(m.value for m in at.markdown)
+    assert label not in shown(opened("plan", preset=SMALL))
 
 
 def test_the_size_table_is_the_librarys():

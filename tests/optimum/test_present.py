@@ -12,6 +12,7 @@ from optimizer.analysis.why import staircase
 from optimizer.assumptions.months import days_in_months
 from optimizer.model.cost import Design
 from optimizer.optimum.given import cost, design_from
+from optimizer.report.text import _costs
 
 RATES = {"money.discount_rate": 0.12, "money.price_decline": 0.3}
 CHAT, OPEN = "frontier-moe-chat", "open-weights-8b"
@@ -91,6 +92,14 @@ def test_more_discount_never_raises_cost_and_rows_are_those_of_solve():
     assert given[1].nominal_cost == pytest.approx(float(given[0].cost.total), rel=1e-12)
     assert float(given[1].cost.total) < given[1].nominal_cost
     assert "cost_nominal" not in solve_batch(question(), pd.DataFrame({"traffic.share": [1.0]}))
+
+
+def test_what_is_paid_in_all_is_no_share_of_the_present_value():
+    best = solve(question(money__discount_rate=0.2))
+    lines = {name: (amount, share) for name, amount, share in _costs(best)}
+    assert lines["paid in all, without discounting"] == (best.scenario.money.figure(best.nominal_cost), "")
+    shares = [float(share.rstrip(" %")) for _, share in lines.values() if share]
+    assert max(shares) == 100
 
 
 def test_a_total_has_no_months_to_discount():

@@ -72,6 +72,9 @@ def _shown(found: Solution) -> None:
     plans = {GIVEN: found} | ({BEST: found.best} if found.best and found.best.status is Status.OPTIMAL else {})
     frame = difference_table(plans, [*plans][-1])
     show.table(frame, "Outputs of the given design and of the best design of its loss")
-    needs, units = found.needs(), units_of(found.needs(), "")
+    needs, money = found.needs(), found.scenario.money
+    if money.discount_rate:
+        needs["cost_nominal"] = found.nominal_cost
+    units = units_of(needs, money.currency)
     st.markdown("\n".join(f"- {heading(k)}: {written(v, k)} {units[k]}".rstrip() for k, v in needs.items() if v == v))
     show.download(frame, "given-design", found.scenario, ("csv", "xlsx", "md"))

@@ -150,13 +150,14 @@ def _tabs(asked: Question, *, fresh: bool) -> None:
 
 
 def _cost(best: Solution) -> None:
-    values, unit = best.numbers(), "nat/token"
+    values, unit, money = best.numbers(), "nat/token", best.scenario.money
     show.metrics((
         [
             _metric("rl_tokens", values["rl_tokens"], "tokens"),
             (capital(with_unit("loss", unit)), written(best.loss, "loss", 5), None, None),
             _metric("overtraining_vs_law", values["overtraining_vs_law"], "1"),
             *([_metric("savings", values["savings"], "1")] if best.fleet.months else []),
+            *([_metric("cost_nominal", values["cost_nominal"], money.currency)] if money.discount_rate else []),
         ],
     ), key="more")  # fmt: skip
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
