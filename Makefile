@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Runs a command with a line every eight seconds, so that silence means that it has stopped; the status is the command's.
+BEAT ?= 8
+BUSY = @sh -c 'echo "$$*"; (while sleep $(BEAT) >&2 && kill -0 $$$$; do echo "  still working"; done) 2>/dev/null & \
+	beat=$$!; "$$@"; status=$$?; kill $$beat; exit $$status' busy
 
 .PHONY: run test lint floors bench dist docs clean
 
 run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
 	@echo "Reproducing the lecture's 100x under every law; a first run compiles for about a minute."
-	$(BIN)/overtrain reproduce
-	$(BIN)/overtrain solve lecture-2026
+	$(BUSY) $(BIN)/overtrain reproduce
+	$(BUSY) $(BIN)/overtrain solve lecture-2026
 
 test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -41,12 +45,12 @@ clean:
 
 .venv/bin/python:
 	@echo "Making .venv, a Python environment of its own (a few seconds)."
-	$(PYTHON) -m venv .venv
-	$(PIP) --upgrade pip
+	$(BUSY) $(PYTHON) -m venv .venv
+	$(BUSY) $(PIP) --upgrade pip
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
 	@echo "Installing overtrain with JAX, SciPy, pandas, Streamlit and Altair into .venv: about 500 MB, about a minute."
-	$(PIP) --editable ".[export]"
+	$(BUSY) $(PIP) --editable ".[export]"
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python

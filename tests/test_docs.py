@@ -1,5 +1,6 @@
 """What the documents say is true: commands run, code runs, numbers are the ones computed."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -103,6 +104,19 @@ def test_make_targets_of_the_readme_exist():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_no_step_of_make_run_is_silent():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("run", r"\.venv/bin/python", r"\.venv/run\.stamp"):
+        recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1].splitlines()
+        assert not [line for line in recipe if not line.startswith(("\t@echo", "\ttouch", "\t$(BUSY) "))], target
+    asked = ["make", "--silent", "--eval", "x: ; $(BUSY) sh -c 'sleep 1; echo ended; exit 3'", "x", "BEAT=0.2"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    first, *between, last = done.stdout.splitlines()
+    assert (first, last) == ("sh -c sleep 1; echo ended; exit 3", "ended")
+    assert {*between} == {"  still working"}
+    assert "Error 3" in done.stderr
+
+
 def test_the_reference_of_assumptions_is_fresh():
     from docs.pages.assumptions import reference
 
@@ -116,19 +130,58 @@ def test_the_chip_of_the_how_to_is_a_scenario():
     assert (found.label, found.peak_flops) == ("My chip", 4e14)
 
 
-PAGES = ("start.md", "howto/chip.md", "howto/design.md")
+HOWTOS = re.findall(
+    r": ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text().split("- How-to:")[1].split("\n  - ")[0], re.MULTILINE
+)
+PAGES = ("start.md", "traffic.md", "howto/chip.md", "howto/design.md", "howto/programs.md")
+"""Pages all of whose commands run here; fit.md, tables.md and sweeps.md have tests of their own."""
 
 
-def of_the_pages() -> list[str]:
-    shown = [line for page in PAGES for line in (ROOT / "docs" / page).read_text().splitlines()]
-    return sorted({line for line in shown if line.startswith("overtrain ") and line != "overtrain app"} - {*commands()})
+def block_of(page: str) -> str:
+    """The first block of a page, which does what the page is about."""
+    return re.findall(r"```(?:bash|console|text)\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)[0]
+
+
+def done_by(block: str) -> str:
+    """What a block prints: commands of ours in this process, the rest by a shell."""
+    printed = ""
+    for part in re.split(r"^(overtrain .*)$", block, flags=re.MULTILINE):
+        if part.startswith("overtrain "):
+            done = CliRunner().invoke(main, shlex.split(part)[1:])
+            assert done.exit_code == 0, (part, done.output)
+            printed += done.output
+        elif part.strip():
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            subprocess.run(["bash", "-ec", part], check=True, env=os.environ | {"PATH": path})
+    return printed
+
+
+@pytest.mark.parametrize("page", HOWTOS)
+def test_a_how_to_begins_with_a_block_to_copy(page):
+    text = (ROOT / "docs" / page).read_text()
+    assert block_of(page)
+    unfenced = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.findall(r"^    \S.*", unfenced, re.MULTILINE)  # a block without a button to copy it
 
 
 def test_commands_of_the_pages_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for line in of_the_pages():
-        done = CliRunner().invoke(main, shlex.split(line)[1:])
-        assert done.exit_code == 0, (line, done.output)
+    run = {*commands(), "overtrain app", "overtrain mcp"}
+    shown = [
+        b
+        for page in PAGES
+        for b in re.findall(r"```(?:bash|console)\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    ]
+    for block in shown:
+        done_by(
+            "\n".join(line for line in block.splitlines() if line not in run and not line.startswith("make ")) + "\n"
+        )
+    assert (tmp_path / "usage.csv").exists()
+
+
+def test_the_block_of_sweeps_answers_its_scenarios(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "1,000" in done_by(block_of("sweeps.md"))
 
 
 def test_the_version_is_the_same_everywhere():
