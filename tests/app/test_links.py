@@ -15,6 +15,7 @@ from optimizer.assumptions.differences import plain_values, same
 from optimizer.assumptions.repetition import RepetitionLaw
 from optimizer.assumptions.version import SCHEMA_VERSION
 
+from ..counts import named
 from ..links import scenario_of
 from .session import MONTHS, ROOT, SMALL, agrees, run
 from .session import opened as page
@@ -38,7 +39,9 @@ BAD_LINKS = {
 }
 
 
-@pytest.mark.parametrize("what", BAD_LINKS)
+@pytest.mark.parametrize(
+    "what", named(BAD_LINKS, "an unknown preset", "no number", "a broken table", "a whole block", "endless text")
+)
 def test_a_bad_link_is_reported_and_the_preset_shown(what):
     link, sentence = BAD_LINKS[what]
     at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)

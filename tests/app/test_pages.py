@@ -12,6 +12,7 @@ from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
 from optimizer.report.chart.theme import capital
 
+from ..counts import named
 from .session import (
     PAGES,
     SMALL,
@@ -27,7 +28,7 @@ from .session import (
 )
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", named(presets(), "lecture-2026", "frontier-moe-rack", "data-limited-lab"))
 def test_every_page_shows_every_preset(preset):
     at = opened(preset=preset)
     assert agrees(at, load(preset))

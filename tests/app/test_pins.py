@@ -99,7 +99,21 @@ def test_the_link_holds_what_differs():
         (packed('[["a", {"pins": "eNozMj"}]]'), ""),
     ],
 )
-def test_a_bad_pin_of_a_link_is_reported_and_the_rest_taken(text, sentence):
+def test_a_bad_pin_of_a_link_is_reported(text, sentence):
+    known, problems = linked({PINS: text})
+    assert sentence in " ".join(problems)
+    assert list(known) == ([] if sentence else ["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("eNozMj", "cannot be read"),
+        (packed('[["a", {"pretraining.mfu": "38"}]]'), "pin 1 of the link: pretraining.mfu must lie in (0, 1], got 38"),
+        (packed('[["a", {"pins": "eNozMj"}]]'), ""),
+    ],
+)
+def test_a_bad_pin_of_a_link_is_shown_and_the_rest_taken(text, sentence):
     at = opened("compare", preset=SMALL, pins=text)
     said = " ".join(block.value.replace("\\", "") for block in at.warning)
     assert sentence in said

@@ -18,7 +18,7 @@ from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.assumptions.library import preset_text
 from optimizer.cli._common import scenario_with
 
-from ..counts import THOROUGH
+from ..counts import THOROUGH, named
 from ..links import scenario_of
 from .session import MONTHS
 
@@ -206,7 +206,7 @@ def noted(preset: str, changes: object):
         raise
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", named(presets(), "frontier-moe-rack", "lecture-2026", "data-limited-lab"))
 def test_every_pair_of_kinds_is_the_same_scenario_on_every_way(preset, folder):
     if THOROUGH:
         every = [*SINGLE, *PAIRS]
@@ -222,7 +222,7 @@ def test_every_pair_of_kinds_is_the_same_scenario_on_every_way(preset, folder):
     assert made > len(every) / 3
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", named(presets(), "frontier-moe-rack", "lecture-2026", "data-limited-lab"))
 def test_every_number_is_the_same_on_every_way(preset, folder):
     start = load(preset)
     every = {}

@@ -1,16 +1,16 @@
 """The code on the page gives the numbers of the page."""
 
 import json
-import shlex
 import subprocess
-import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from optimizer import load, solve
 from optimizer.app.snippets import command_snippet, python_snippet
+from optimizer.cli import main
 
-from .session import MONTHS, ROOT, SMALL, opened, run, unfold
+from .session import MONTHS, SMALL, opened, run, unfold
 
 SAID = {
     "a preset": ("lecture-2026", {}),
@@ -22,7 +22,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("what", SAID)
-def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path):
+def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path, monkeypatch):
     preset, changes = SAID[what]
     s = load(preset, changes)
     best = solve(s)
@@ -32,13 +32,12 @@ def test_the_snippets_give_the_numbers_of_the_page(what, tmp_path):
     if what == "a preset":
         assert command_snippet(preset, s) == "overtrain solve lecture-2026\n"
         return  # tests of the command run it
-    command = command_snippet(preset, s).rstrip("\n")
-    overtrain = f"{shlex.quote(sys.executable)} -m optimizer.cli solve"
-    done = subprocess.run(
-        ["bash", "-c", command.replace("overtrain solve", overtrain) + " --json"],
-        capture_output=True, text=True, cwd=tmp_path, check=False, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    # A shell reads the command; what it would call is called here.
+    monkeypatch.chdir(tmp_path)
+    shell = "overtrain() { printf '%s\\0' \"$@\"; }\n" + command_snippet(preset, s)
+    words = subprocess.run(["bash", "-ec", shell], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+    done = CliRunner().invoke(main, [*words, "--json"])
+    assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["design"] == best.to_dict()["design"]
 
 

@@ -88,7 +88,7 @@ def fit_of(law: str) -> Fit:
     return fit(example_runs()[name], where=where, bootstrap=0)
 
 
-@pytest.mark.parametrize("law", some(NAMED, [0, 1, 2, 3]))
+@pytest.mark.parametrize("law", some(NAMED, [0, 1]))
 def test_the_fitted_laws_in_the_data_are_what_fit_makes_of_the_runs(law):
     for form, fitted in fit_of(law).forms.items():
         kept = published(f"{law}-{form}")
@@ -99,7 +99,7 @@ def test_the_fitted_laws_in_the_data_are_what_fit_makes_of_the_runs(law):
         assert posterior_named(f"{law}-{form}") is not None
 
 
-@pytest.mark.parametrize("law", some(NAMED, [0, 1, 2, 3]))
+@pytest.mark.parametrize("law", some(NAMED, [0, 1]))
 def test_the_additive_form_promises_too_low_a_loss_for_long_runs(law):
     held = fit_of(law).held_out
     assert held.tokens_per_param == 100
@@ -162,7 +162,7 @@ def test_a_bootstrap_is_a_fit_to_the_runs_drawn(sardana):
 
 
 def test_exact_data_gives_the_law_back():
-    for law in (CHINCHILLA, COUPLED, RPJ):
+    for law in some((CHINCHILLA, COUPLED, RPJ), [0, 2]):
         found = fit(sweep(law, 60, 0.0, 1), bootstrap=0).forms["coupled"].coefficients
         assert [found[name] for name in ("E", "alpha", "beta", "gamma")] == pytest.approx(
             [law[name] for name in ("E", "alpha", "beta", "gamma")], rel=1e-4
