@@ -1,14 +1,12 @@
 """Tables of serving and the lecture's claims: numbers that a chalk board gives, and what every sweep must show."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from typer.testing import CliRunner, Result
 
 from optimizer import InputError
 from optimizer.analysis import serving
@@ -16,6 +14,7 @@ from optimizer.analysis.chips import chip_comparison, chip_frontier
 from optimizer.analysis.placement import misfits, operating_point, placement
 from optimizer.analysis.serving import POINTS, context_wall, fast_mode, key_figures
 from optimizer.assumptions.tables import rows
+from optimizer.cli import main
 from optimizer.evidence.claims import claims
 from optimizer.model.placements import placements
 from optimizer.model.replica import memory_batch, replica, step_time
@@ -212,19 +211,13 @@ def test_every_problem_is_reported_at_once():
     assert len(error.value.problems) == 3
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "optimizer.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "80"},
-    )
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, [*arguments])
 
 
 def test_the_command_prints_every_table():
     done = run("roofline", "70B", "--chip", "H200 SXM")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     for words in (
         "balance batch",
         "Latency against cost",
@@ -261,14 +254,14 @@ def test_the_command_prints_every_table():
 )
 def test_the_command_refuses_in_sentences(arguments, said):
     done = run("roofline", *(arguments if arguments == ("0",) else ("Llama 3 70B", *arguments)))
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_claims_on_the_command_line():
     done = run("reproduce", "--claims", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     shown = run("reproduce", "--claims").stdout
     assert max(map(len, shown.splitlines())) <= 80
     assert "(DeepSeek-R1, B200)" in " ".join(shown.split())
