@@ -40,8 +40,8 @@ __all__ = [
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _LONG = 40
 """Characters from which on a column of text is broken into lines."""
-_LONGEST = 48
-"""Characters of the meaning of an assumption that may stand as a heading; of a longer one the field's name does."""
+_LONGEST = 52
+"""Characters of the meaning of an assumption that may stand as a heading; of a longer one the path in words does."""
 
 
 def as_text(value: Any, numbers: str = "plain", digits: int = 0) -> str:
@@ -88,15 +88,15 @@ def _meaning(path: str) -> str:
     """The heading of an assumption that rows of a table set anew.
 
     >>> _meaning("rl"), _meaning("money.serve_chip.usd_per_chip_hour"), _meaning("traffic.cache_hit_share"), _meaning("message")
-    ('RL', 'price of one chip for one hour (serve chip)', 'cache hit share', 'message')
+    ('RL', 'price of one chip for one hour (serve chip)', 'traffic cache hit share', 'message')
 
     """
-    *parents, field = path.split(".")
+    parents = path.split(".")[:-1]
     declared = declaration(Scenario, path)
     info = Scenario.model_fields.get(path)
     about = declared.about.partition(";")[0] if declared else (info and info.description) or HEADINGS.get(path, path)
     if declared and (len(about) > _LONGEST or about.startswith("...")):
-        about = field.replace("_", " ")
+        return path.replace(".", " ").replace("_", " ")
     return f"{about} ({parents[-1].replace('_', ' ')})" if declared and len(parents) > 1 else about
 
 
