@@ -6,8 +6,16 @@
 import sys
 
 from optimizer.analysis.against import price_of
+from optimizer.analysis.placement import placement
 from optimizer.assumptions.numbers import human, times
-from optimizer.evidence.prices import kv_bytes_from_long_context, kv_bytes_from_storage, read_off_open_models
+from optimizer.evidence.prices import (
+    kv_bytes_from_long_context,
+    kv_bytes_from_storage,
+    read_off_open_models,
+    speed_premium,
+    split_ratio,
+    usd_per_mtok_kept,
+)
 
 __all__ = ["page"]
 
@@ -41,6 +49,15 @@ def page() -> str:
     lecture = kv_bytes_from_long_context(100e9, price_of("Gemini 2.5 Pro"), 300)
     wide = kv_bytes_from_long_context(100e9, price_of("Gemini 2.5 Pro"))
     kept = {tier: kv_bytes_from_storage(6.25, 10.0, tier) for tier in ("DDR", "flash")}
+    open_price = price_of("Llama-3.3-70B-Instruct-Turbo at deepinfra")
+    served = placement(
+        "Llama 3.1 70B", changes={"money.serve_chip": {"name": "B200 SXM", "precision": "fp8"}, "deployment.chips": 1}
+    )
+    parts, hits = split_ratio(open_price, served), split_ratio(open_price, served, 0.8)
+    first, later = (
+        speed_premium(price_of(f"Claude Opus {v} fast"), price_of(f"Claude Opus {v}"), served) for v in ("4.6", "4.8")
+    )
+    five, hour = (usd_per_mtok_kept(330e3, seconds) for seconds in (300.0, 3600.0))
     lines = [
         f"- **Cache per token, from a price step.** Twice the price above 200K tokens (Gemini 2.5 Pro), if the step pays for reading the "
         f"cache of a model of 100B active parameters: {lecture.low:,.0f} bytes at the lecture's 300 FLOP/byte and one FLOP per parameter, "
@@ -50,6 +67,18 @@ def page() -> str:
         f"minutes; if that pays for 55 minutes of memory it holds at most {kept['DDR'] / 1e3:,.0f} KB a token on DDR and "
         f"{kept['flash'] / 1e6:,.0f} MB on flash: 3 to 30,000 times what known models keep (70 KB to 330 KB), so the cost of "
         "storage does not explain the price.",
+        "- **Cache prices against tiers.** Keeping 330 KB a token (a dense 70B) and reading it once costs, in USD/Mtok: "
+        + "; ".join(
+            f"{tier} {human(five[tier], 2)} for five minutes and {human(hour[tier], 2)} for an hour" for tier in five
+        )
+        + ". Claude Opus 4.8 charges 0.50 to read and, above its input price of 5, 1.25 and 5 to write for so long.",
+        f"- **Output over input price, split.** {open_price.name}: {human(open_price.output / open_price.input, 3)} = "
+        f"{human(parts.memory, 2)} (decode waits for memory, by the roofline on one B200) x {human(parts.margin, 2)} (margin of output "
+        f"over input); with 80 % of billed input cached {human(hits.memory, 2)} x {human(hits.cache, 2)} x {human(hits.margin, 2)}.",
+        f"- **Speed premium against the frontier.** Claude Opus 4.6 fast cost {times(first.price)}, 4.8 fast {times(later.price)} the "
+        f"usual price for 2.5x the speed; on a dense 70B on one B200 {times(first.speed)} the speed of its usual batch costs "
+        f"{times(first.cost)}, which leaves the fast mode {times(first.margin)} and {times(later.margin)} the margin of the usual one, if "
+        "those models had that frontier.",
         "- **Active parameters, from the input price,** if prompts are computed at 20 to 60 % of peak on B200 at fp8 and sold at cost, and "
         "**decode over prefill cost, from output over input price,** next to what is true of models whose make is known:",
         "",

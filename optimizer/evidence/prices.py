@@ -5,6 +5,8 @@
 | a price step for long prompts | KV bytes per token = (m - 1) k N / (F/W x c) | the step pays for reading the cache |
 | the price of an input token | active parameters N = p 3600 F u / (s c) | prompts are computed at cost |
 | output price over input price | the decode cost over the prefill cost | both have one margin |
+| output price over input price | decode over prefill cost x 1 / (1 - h) x a ratio of margins | h of the input is cached, billed as input |
+| the price of a fast mode | its margin over that of the usual mode | it runs at the largest batch that is as fast |
 | prices of writing a cache for 5 minutes and for an hour | KV bytes per token = p Q / c' | the difference pays for 55 minutes of a tier |
 
 m times the price above c tokens; k FLOPs per parameter against which the cache is read (1 by the lecture's count, 2 by the usual one); F
@@ -13,16 +15,19 @@ of a tier. A margin enters every one of them, and a price sheet does not show it
 cost, as `read_off_open_models` shows.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..analysis.against import Price, price_of
-from ..analysis.placement import operating_point, placement
+from ..analysis.placement import Placement, operating_point, placement
+from ..analysis.serving import fast_mode
 from ..assumptions.hardware import Accelerator, CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
 from ..assumptions.tables import rows
+from ..model.cache import usd_to_keep
 from ..model.outputs import units_of
 
 if TYPE_CHECKING:
@@ -31,11 +36,16 @@ if TYPE_CHECKING:
 __all__ = [
     "OPEN_MODELS",
     "Interval",
+    "RatioParts",
+    "SpeedPremium",
     "active_params_at_cost",
     "kv_bytes_from_long_context",
     "kv_bytes_from_storage",
     "output_over_input",
     "read_off_open_models",
+    "speed_premium",
+    "split_ratio",
+    "usd_per_mtok_kept",
 ]
 
 _MTOK = 1e6
@@ -117,6 +127,80 @@ def active_params_at_cost(price: Price, chip: str = "B200 SXM", precision: str =
 def output_over_input(price: Price) -> float:
     """Output price over input price: the decode cost over the prefill cost where both have one margin and no input is cached."""
     return price.output / price.input
+
+
+class RatioParts(NamedTuple):
+    """Output price over input price as a product."""
+
+    memory: float
+    """cost of a decoded token over that of a computed prompt token, which take the same FLOPs: above 1 where decoding waits for memory"""
+    cache: float
+    """1 / (1 - h): of the input that is billed only 1 - h is computed"""
+    margin: float
+    """margin of output over that of input: what the other two leave"""
+
+
+def split_ratio(price: Price, served: Placement, cached_share: float = 0.0) -> RatioParts:
+    """Output price over input price, split into waiting for memory, cache hits that are billed as input, and margin.
+
+    Args:
+        price: a list price.
+        served: the model with the deployment that serves it, at its batch.
+        cached_share: h, the share of billed input that is read from a cache; 0 where cached input has a price of its own.
+
+    Raises:
+        InputError: h does not lie in [0, 1).
+
+    """
+    if not 0 <= cached_share < 1:
+        raise InputError([f"cached_share must lie in [0, 1), got {cached_share:g}. For 80 % write 0.8."])
+    point = operating_point(served)
+    memory, cache = point["usd_per_mtok_decode"] / point["usd_per_mtok_prefill"], 1 / (1 - cached_share)
+    return RatioParts(memory, cache, output_over_input(price) / (memory * cache))
+
+
+class SpeedPremium(NamedTuple):
+    """A fast mode against the usual one of the same model."""
+
+    speed: float
+    """times as fast for a user, on the deployment"""
+    price: float
+    """output price over that of the usual mode"""
+    cost: float
+    """cost of a decoded token over that of the usual mode, on the deployment's frontier of cost against speed"""
+
+    @property
+    def margin(self) -> float:
+        """Margin of the fast mode over that of the usual one."""
+        return self.price / self.cost
+
+
+def speed_premium(fast: Price, usual: Price, served: Placement) -> SpeedPremium:
+    """The list premium of a fast mode against what speed costs: 2.5 times the speed, or as much as the deployment reaches.
+
+    Args:
+        fast: price of the fast mode.
+        usual: price of the usual mode.
+        served: a model with a deployment; the usual mode runs at its batch.
+
+    """
+    speed, cost = fast_mode(served)
+    return SpeedPremium(speed, fast.output / usual.output, cost)
+
+
+def usd_per_mtok_kept(kv_bytes_per_token: float, keep_seconds: float) -> Mapping[str, float]:
+    """USD to keep the cache of a million tokens so long and read it once, by tier of data/storage_tiers.csv.
+
+    Where a price of reading or of writing lies far above all of them, storage does not explain it; where it lies below one, another tier
+    is used, or the cache is smaller.
+
+    Args:
+        kv_bytes_per_token: of the model.
+        keep_seconds: how long a cache is kept, 300 for the usual five minutes.
+
+    """
+    tiers = {r["tier"]: CacheTier.model_validate(r["tier"]) for r in rows("storage_tiers")}
+    return {name: _MTOK * float(usd_to_keep(tier, kv_bytes_per_token, keep_seconds)) for name, tier in tiers.items()}
 
 
 def kv_bytes_from_storage(price_5_min: float, price_1_hour: float, tier: str = "DDR") -> float:

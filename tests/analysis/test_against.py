@@ -14,12 +14,16 @@ from optimizer.analysis.against import (
     price_of,
     prices_for,
 )
+from optimizer.analysis.placement import operating_point, placement
 from optimizer.evidence.prices import (
     UTILISATION,
     active_params_at_cost,
     kv_bytes_from_long_context,
     kv_bytes_from_storage,
     read_off_open_models,
+    speed_premium,
+    split_ratio,
+    usd_per_mtok_kept,
 )
 
 CHAT = "frontier-moe-chat"
@@ -113,3 +117,31 @@ def test_what_a_price_sheet_leaks():
     assert dense["n_params_low"] < dense["n_params_true"] < dense["n_params_high"]
     experts = frame.drop(index=dense.name)
     assert (experts["n_params_low"] > experts["n_params_true"]).all()
+
+
+def test_the_parts_of_a_price_and_what_keeping_a_cache_costs():
+    served = placement("Llama 3.1 70B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}})
+    price = price_of("GPT-5")
+    alone, cached = split_ratio(price, served), split_ratio(price, served, 0.8)
+    assert alone.memory * alone.cache * alone.margin == pytest.approx(10 / 1.25, rel=1e-12)
+    assert cached.cache == pytest.approx(5)
+    assert cached.margin == pytest.approx(alone.margin / 5, rel=1e-12)
+    point = operating_point(served)
+    assert alone.memory * point["usd_per_mtok_prefill"] == pytest.approx(point["usd_per_mtok_decode"], rel=1e-12)
+    with pytest.raises(InputError, match=r"cached_share must lie in \[0, 1\), got 80"):
+        split_ratio(price, served, 80)
+    # The lecture's pair: 6 times the price for 2.5 times the speed; half a year later twice the price.
+    first, later = (
+        speed_premium(price_of(f"Claude Opus {v} fast"), price_of(f"Claude Opus {v}"), served) for v in ("4.6", "4.8")
+    )
+    assert (first.price, later.price) == (6.0, 2.0)
+    assert 1 < first.speed <= 2.5
+    assert first.margin == pytest.approx(6 / first.cost)
+    # 70 KB a token on DDR: 3.254 USD/h hold 768 GB, so an hour of a million tokens costs 0.30 USD.
+    kept = usd_per_mtok_kept(70e3, 3600.0)
+    assert kept["DDR"] == pytest.approx(70e3 * 1e6 / 7.68e11 * 3.254, rel=1e-9)
+    assert kept["flash"] < kept["DDR"]
+    # Below its drain time a device is bought for what it reads: a keep time of 1 s on flash costs what one of 134 s does.
+    assert usd_per_mtok_kept(70e3, 1.0)["flash"] == pytest.approx(
+        usd_per_mtok_kept(70e3, 1e12 / 7.45e9)["flash"], rel=1e-9
+    )
