@@ -91,10 +91,15 @@ def test_the_accountings_of_the_evidence_are_computed():
 
 
 def test_the_errors_of_serving_in_the_evidence_are_those_of_the_report():
-    from optimizer.report.serving_text import HELD_OUT_ERROR
+    from optimizer.model.accuracy import SERVING_ERRORS
 
-    one, tensor = (f"{100 * HELD_OUT_ERROR[name]:.0f} %" for name in ("one chip", "tensor"))
-    assert f"the median error is {one} on one chip and {tensor} with tensor parallelism" in EVIDENCE
+    said = [f"{100 * error.median:.0f} %" for error in SERVING_ERRORS.values() if not error.fitted]
+    one, tensor, expert, community = said
+    assert (
+        f"the median error is {one} on one chip, {tensor} with tensor parallelism, {expert} with expert parallelism"
+        in EVIDENCE
+    )
+    assert f"and {community} for community servers" in EVIDENCE
 
 
 def test_make_targets_of_the_readme_exist():

@@ -13,8 +13,7 @@ from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..model.outputs import units_of
-from ..model.replica import replica
-from ..model.roofline import prefill_seconds
+from ..model.replica import prompt_seconds, replica
 from .placement import Placement, misfits, operating_point
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def capacity_points(
     records = [_row(s, n, sizes, float(d.chips_on(chip)), answer_tokens) for n in users]
     frame = pd.DataFrame.from_records(records)
     if prompt_tokens is not None:
-        frame["first_token_seconds"] = float(prefill_seconds(replica(s.scenario, s.n_params))) * prompt_tokens
+        frame["first_token_seconds"] = float(prompt_seconds(replica(s.scenario, s.n_params))) * prompt_tokens
     frame.attrs["units"] = units_of(frame, "USD")
     return frame
 

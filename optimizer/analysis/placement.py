@@ -1,5 +1,6 @@
 """Placements: a model on a deployment, what does not fit there, and its operating point."""
 
+from bisect import bisect_left
 from collections.abc import Hashable, Mapping, Sequence
 from math import ceil, floor, inf, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of", "points_frame"]
 
 MILLION, GIGA = 1e6, 1e9
+_MORE = (2.0, 4.0, 8.0)
+"""Times the chips of a replica that are tried for a speed."""
+_MOST_CHIPS = 1 << 17
+"""Chips tried for a stage."""
 
 
 class Placement(NamedTuple):
@@ -133,9 +138,9 @@ def _what_fits(s: Placement) -> str:
     r, d, chip = replica(s.scenario, s.n_params), s.scenario.deployment, s.scenario.money.serve_chip
     sequences = d.batch_size or 1.0
     weights, cache, room = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences, float(r.memory_bytes)
-    chips = float(d.chips_on(chip))
+    chips, needed = float(d.chips_on(chip)), _chips_needed(s)
     per_stage = "" if d.pipeline_stages == 1 else " a stage"
-    ways = [f"deployment.chips = {ceil((weights + cache) / room * chips):,}{per_stage} or more"]
+    ways = [] if needed is None else [f"deployment.chips = {needed:,}{per_stage} or more"]
     if weights < room:
         longest, most = float(longest_context(s.scenario, s.n_params)), (room - weights) * sequences / cache
         if longest >= 1:
@@ -152,6 +157,18 @@ def _what_fits(s: Placement) -> str:
     )
 
 
+def _chips_needed(s: Placement) -> int | None:
+    """The smallest number of chips of a stage that hold the model; None where copies of weights and cache fill whatever is added."""
+
+    def fits(chips: int) -> bool:
+        moved = s.scenario.model_copy(
+            update={"deployment": s.scenario.deployment.model_copy(update={"chips": float(chips)})}
+        )
+        return float(serving_excess(moved, s.n_params)["deployment.chips"]) <= 0
+
+    return bisect_left(range(1, _MOST_CHIPS), True, key=fits) + 1 if fits(_MOST_CHIPS) else None
+
+
 def _gigabytes(size: float) -> str:
     return f"{size / GIGA:,.0f} GB" if size > 100 * GIGA else f"{human(size / GIGA)} GB"
 
@@ -163,10 +180,13 @@ def _what_speed(s: Placement, path: str) -> str:
     asked = s.scenario.deployment.target_tokens_per_second if path.startswith("deployment") else None
     asked = s.scenario.limits.min_tokens_per_second_per_user if asked is None else asked
     layers_allow = float(r.kept_tokens / r.fixed_seconds) if float(r.fixed_seconds) else inf
+    own, path_of_chips = float(d.chips_on(s.scenario.money.serve_chip)), "deployment.chips"
+    more = (s.scenario.update({path_of_chips: own * factor}) for factor in _MORE)
     raises = (
-        "deployment.chips"
-        if asked is not None and asked < layers_allow
-        else f"deployment.accepted_tokens: the layers' fixed time alone allows {human(layers_allow)} tokens/s whatever the chips"
+        path_of_chips
+        if asked is not None and any(float(serving_excess(m, s.n_params)[path]) <= 0 for m in more)
+        else f"deployment.accepted_tokens: more chips alone do not reach it, and the layers' fixed time allows {human(layers_allow)} "
+        "tokens/s"
     )
     return (
         f"{path} asks for more than the {human(fastest)} tokens/s that {s.name} reaches at the smallest batch. Ask for at most "
@@ -183,8 +203,8 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
 
     """
     found = _point(*flattened(s.scenario), s.n_params, nan if batch is None else batch)
-    *numbers, compute, memory, fixed, sequences = np.asarray(found).tolist()
-    parts = {"compute": compute, "memory": memory, "layers": fixed, "sequences": sequences}
+    *numbers, compute, memory, _, exchange, fixed, sequences = np.asarray(found).tolist()
+    parts = {"compute": compute, "memory": memory, "exchange": exchange, "layers": fixed, "sequences": sequences}
     return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
 
 

@@ -14,7 +14,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
-from ..model.replica import balance_batch, cache_bytes, drain_seconds, memory_batch, replica, step_time
+from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica, step_time
 from ..model.total import placed, total_params
 from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point, points_frame
@@ -133,14 +133,18 @@ def pipeline_points(s: Placement, stages: Iterable[float] = STAGES) -> "pd.DataF
 def context_wall(s: Placement) -> float:
     """The context, tokens, at which reading a sequence's cache takes as long as computing its token; beyond it cost grows with context.
 
-    S such that k S^x / (n W eta_m) = 2 N / (n F eta_c).
+    S such that the products of one token, at an endless batch, take c k (S^x + window) / (n W eta_m), c being copies of the cache.
     """
     r, d = replica(s.scenario, s.n_params), s.scenario.deployment
     if d.attention_exponent == 0:
         return inf
     growing, constant = map(float, cache_bytes(d, s.n_params))
-    room = float(r.sequence_flops / r.decode_flops_per_second * r.bytes_per_second) - constant
-    return (max(room, 0.0) / growing) ** (1 / d.attention_exponent)
+    products = r.tokens_per_step * (r.dense_params * r.dense.decode + r.expert_params * r.experts.decode)
+    read = float(products * r.bytes_per_second / cache_copies(d, s.scenario.money.serve_chip)) - constant
+    tokens = max(read, 0.0) / growing
+    if d.window_tokens is not None:
+        tokens = max(tokens / (1 + d.window_ratio), tokens - d.window_ratio * d.window_tokens)
+    return tokens ** (1 / d.attention_exponent)
 
 
 def context_points(s: Placement, contexts: Iterable[float] = CONTEXTS) -> "pd.DataFrame":

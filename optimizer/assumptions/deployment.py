@@ -18,7 +18,11 @@ __all__ = ["WEIGHT_BYTES", "Deployment", "released"]
 _FIT = "fit to data/models.csv, released since 2024; docs/serving.md"
 _MEASURED = "fit to data/throughput.csv; docs/serving.md"
 _TENSOR_CHIPS = 8.0
-_LINK_SHARES = {"tensor": 0.228, "expert": 0.9}
+_LINK_SHARES = {"tensor": 0.599, "expert": 0.9}
+_ENGINE_SHARES = {"vendor": 1.0, "community": 0.402, "tuned": 1.0}
+_HALF_WIDTHS = {"vendor": (19800.0, 6590.0), "community": (19800.0, 6590.0), "tuned": (3150.0, 0.0)}
+"""In decoding and in prefill."""
+_LATENT_DECODE_FACTOR = 3.4
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 """Bytes of one weight at each precision, without scales."""
 
@@ -82,6 +86,15 @@ class Deployment(Assumption):
     experts_per_token: float = quantity(
         "experts", "experts that a token is sent to, for parallelism = 'expert'", ge=1, default=8.0, low=1, high=16
     )
+    domains_per_token: float | None = quantity(
+        "1",
+        "scale-up domains at most that the experts of a token lie in, where routing limits them; 4 for DeepSeek-V3",
+        ge=1,
+        default=None,
+        low=2,
+        high=8,
+        source="arXiv 2412.19437, section 3.2.2",
+    )
     reference_params: float = quantity(
         "parameters", "active parameters of the model that layers and KV bytes are given for", gt=0, default=1e10
     )
@@ -144,6 +157,26 @@ class Deployment(Assumption):
     kv_exponent: float = quantity(
         "1", "power of active parameters that the cache grows with; 0 keeps it", ge=0, le=1, default=0.365, source=_FIT
     )
+    window_ratio: float = quantity(
+        "1",
+        "layers that attend within a window, for every layer whose attention grows with context",
+        ge=0,
+        default=0.0,
+        low=0,
+        high=9,
+    )
+    window_tokens: float | None = quantity(
+        "tokens", "tokens of that window; needed where window_ratio is above 0", ge=1, default=None, low=128, high=8192
+    )
+    kv_heads: float | None = quantity(
+        "1",
+        "heads of the cache, of which tensor parallelism puts one on a chip at least, so that more chips hold copies; 1 for latent "
+        "attention, no copies when left out",
+        ge=1,
+        default=None,
+        low=1,
+        high=16,
+    )
     kv_constant_bytes: float = quantity(
         "bytes",
         "part of a sequence's cache that does not grow with context: windows and states",
@@ -173,26 +206,104 @@ class Deployment(Assumption):
         low=0.5,
         high=2,
     )
-    compute_share: float = quantity(
+    engine: Literal["vendor", "community", "tuned"] = Field(
+        default="vendor",
+        description="the software: a chip vendor's engine, a community server, which is slower, or one tuned to one model "
+        "with experts across many chips, as DeepSeek's own",
+    )
+    engine_share: float | None = quantity(
         "1",
-        "share of peak FLOP/s that a decode step reaches",
+        "share of a vendor's engine's speed that this one reaches; by default 1, and 0.402 for a community server (fitted)",
         gt=0,
         le=1,
-        default=0.627,
+        default=None,
+        low=0.4,
+        high=1,
+        uncertain=1.25,
+        source=_MEASURED,
+    )
+    compute_share: float = quantity(
+        "1",
+        "share of peak FLOP/s that dense products of a decode step reach, at 16 bits",
+        gt=0,
+        le=1,
+        default=0.723,
         low=0.2,
-        high=0.7,
+        high=0.8,
         uncertain=1.25,
         source="that of prefill, as data/throughput.csv shows no lower one; docs/serving.md",
     )
     prefill_share: float = quantity(
         "1",
-        "share of peak FLOP/s that prefill reaches",
+        "share of peak FLOP/s that dense products of prefill reach, at 16 bits",
         gt=0,
         le=1,
-        default=0.627,
+        default=0.723,
         low=0.25,
-        high=0.7,
+        high=0.8,
         uncertain=1.25,
+        source=_MEASURED,
+    )
+    fp8_share: float = quantity(
+        "1",
+        "of that share, what products at 8 bits reach",
+        gt=0,
+        le=1,
+        default=0.924,
+        low=0.7,
+        high=1,
+        source=_MEASURED,
+    )
+    fp4_share: float = quantity(
+        "1",
+        "of that share, what products at 4 bits reach",
+        gt=0,
+        le=1,
+        default=0.657,
+        low=0.5,
+        high=1,
+        source=_MEASURED,
+    )
+    attention_share: float = quantity(
+        "1",
+        "share of peak FLOP/s at 16 bits that attention reaches",
+        gt=0,
+        le=1,
+        default=0.437,
+        low=0.2,
+        high=0.8,
+        uncertain=1.5,
+        source=_MEASURED,
+    )
+    expert_half_width: float | None = quantity(
+        "1",
+        "inner width of an expert at which its products reach half the share of peak of dense ones, in decoding; by default 19,800, and "
+        "3,150 where engine = 'tuned' (fitted)",
+        ge=0,
+        default=None,
+        low=3000,
+        high=20000,
+        uncertain=1.5,
+        source=_MEASURED,
+    )
+    expert_prefill_half_width: float | None = quantity(
+        "1",
+        "that width in prefill; by default 6,590, and 0 where engine = 'tuned' (fitted)",
+        ge=0,
+        default=None,
+        low=500,
+        high=10000,
+        uncertain=1.5,
+        source=_MEASURED,
+    )
+    serial_share: float = quantity(
+        "1",
+        "how little computing and reading overlap within an operation: near 0 the longer one counts, at 1 their sum",
+        gt=0,
+        le=1,
+        default=0.454,
+        low=0.1,
+        high=1,
         source=_MEASURED,
     )
     bandwidth_share: float = quantity(
@@ -200,7 +311,7 @@ class Deployment(Assumption):
         "share of memory bandwidth that a decode step reaches",
         gt=0,
         le=1,
-        default=0.915,
+        default=0.933,
         low=0.5,
         high=0.95,
         uncertain=1.1,
@@ -208,7 +319,7 @@ class Deployment(Assumption):
     )
     link_share: float | None = quantity(
         "1",
-        "share of link bandwidth that an exchange reaches; by default 0.228 with tensor parallelism (fitted), 0.9 with expert parallelism",
+        "share of link bandwidth that an exchange reaches; by default 0.599 with tensor parallelism (fitted), 0.9 with expert parallelism",
         gt=0,
         le=1,
         default=None,
@@ -222,10 +333,22 @@ class Deployment(Assumption):
         "time of a layer that nothing shortens",
         ge=0,
         le=0.01,
-        default=1e-4,
-        low=2e-5,
+        default=5e-05,
+        low=1e-5,
         high=1e-4,
         uncertain=1.5,
+        source=_MEASURED,
+    )
+    seconds_per_collective: float = quantity(
+        "s",
+        "latency of one exchange between chips of a scale-up domain, two in a layer; with tensor parallelism times the base-2 logarithm of "
+        "their number",
+        ge=0,
+        le=0.01,
+        default=5e-06,
+        low=2e-6,
+        high=5e-5,
+        uncertain=2,
         source=_MEASURED,
     )
     seconds_per_sequence: float = quantity(
@@ -233,15 +356,18 @@ class Deployment(Assumption):
         "time a step spends on each sequence outside the chips' work",
         ge=0,
         le=0.01,
-        default=1.683e-5,
+        default=4.81e-06,
         low=0,
         high=5e-5,
         uncertain=2,
         source=_MEASURED,
     )
+    chunk_tokens: float = quantity(
+        "tokens", "prompt tokens that are computed together", ge=1, default=8192.0, low=1024, high=65536
+    )
     seconds_per_hop: float = quantity(
         "s",
-        "time from one pipeline stage to the next",
+        "time from one pipeline stage to the next, and latency of an exchange that leaves the scale-up domain",
         ge=0,
         le=0.1,
         default=5e-5,
@@ -267,6 +393,10 @@ class Deployment(Assumption):
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            lambda d: (d.window_ratio <= 0) | (d.window_tokens is not None),
+            lambda d: f"has window_ratio = {d.window_ratio:g} without window_tokens; give window_tokens",
+        ),
         Rule(
             lambda d: d.accepted_tokens <= 1 + d.drafted_tokens,
             lambda d: (
@@ -306,6 +436,18 @@ class Deployment(Assumption):
     def link_share_used(self) -> Numeric:
         """Share of link bandwidth: as given, or that of the kind of parallelism."""
         return _LINK_SHARES[self.parallelism] if self.link_share is None else self.link_share
+
+    def half_widths_used(self) -> tuple[Numeric, Numeric]:
+        """The widths of experts at which products lose half, in decoding and in prefill: as given, or those of the class of engine."""
+        decode, prefill = _HALF_WIDTHS[self.engine]
+        return (
+            decode if self.expert_half_width is None else self.expert_half_width,
+            prefill if self.expert_prefill_half_width is None else self.expert_prefill_half_width,
+        )
+
+    def engine_share_used(self) -> Numeric:
+        """Share of a vendor's engine's speed: as given, or that of the class of engine."""
+        return _ENGINE_SHARES[self.engine] if self.engine_share is None else self.engine_share
 
     def chips_on(self, chip: Accelerator) -> Numeric:
         """Chips of one replica and stage: as given, or the chip's scale-up domain, of which tensor parallelism takes at most 8."""
@@ -352,8 +494,17 @@ def released(name: str) -> tuple[float, dict[str, float]]:
     }
     if model["attention_width_growing"]:
         shape["attention_width"] = float(model["attention_width_growing"])
+    if model["mla_kv_lora_rank"]:
+        shape |= {"kv_heads": 1.0, "attention_decode_factor": _LATENT_DECODE_FACTOR}
+    elif model["kv_heads"]:
+        shape["kv_heads"] = float(model["kv_heads"])
+    if model["window_tokens"] and model["n_full_attn_layers"]:
+        full = float(model["n_full_attn_layers"])
+        shape |= {"window_tokens": float(model["window_tokens"]), "window_ratio": shape["layers"] / full - 1}
     if model["routed_experts"] and model["experts_per_token"]:
         shape["experts_per_token"] = float(model["experts_per_token"])
+        if model["domains_per_token"]:
+            shape["domains_per_token"] = float(model["domains_per_token"])
         share = shape["experts_per_token"] / float(model["routed_experts"])
         if share * shape["sparsity"] <= 1:
             shape["expert_share"] = share

@@ -5,17 +5,16 @@ token takes one step of the whole batch,
 
     tokens/s = B S_out / (B S_in t_prefill + S_out t(B)),      context S_in + S_out / 2,
 
-with B cut to what memory holds when every sequence is at its full length. Static batches and concurrency curves both obey it. A single
-prompt takes max(S_in t_prefill, time to read the weights) + L t_l to its first token. Where kernels read a cache entry once per query head
-rather than once per group of them, a step reads the cache `cache_reads` times.
+with B cut to what memory holds when every sequence is at its full length and, where a time per token is allowed, to what keeps t(B) and
+the prompts computed between two steps within a share of it: limits hold for the 99th percentile, t(B) is a mean. Static batches,
+engines at full load and concurrency curves obey it. A single prompt takes the products of its tokens and L t_l to its first token. Where
+kernels read a cache entry once per query head rather than once per group of them, a step reads the cache `cache_reads` times.
 
-Rows marked engines are results of vendors' engines and community servers, many of models with experts: nothing is fitted to them, and
-`engines` says how far they lie from the roofline. Rows under a limit on the time per token are left out there: at full memory they would be
-predicted for another batch.
+Production of DeepSeek-V3 and R1 across many chips (data/operating_points.csv) computes prompts and decodes on chips of their own: a chip's
+prompts per second are 1 / t_prefill, and decoding is the loop without prompts.
 
-The shares of peak and the fixed times are fitted to the rows of data/throughput.csv marked calibration (every second row of a source, chip
-and parallelism) and judged on those marked validation, and on those marked saturation: later software, at full load. `crosswise` swaps the
-two halves as well, so that every row is judged by a fit that did not see it.
+The shares of peak and the fixed times are fitted to all rows of data/throughput.csv marked fitted, and to the operating points that draft
+no tokens. `held_out` predicts every model by a fit that did not see it.
 """
 
 from collections.abc import Mapping
@@ -28,37 +27,59 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import least_squares
 
+from ..assumptions.attention import attention_width
 from ..assumptions.deployment import WEIGHT_BYTES, Deployment, released
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
-from ..assumptions.tables import table
-from ..model.replica import memory_batch, replica_of, step_time
-from ..model.roofline import prefill_seconds
+from ..assumptions.tables import rows, table
+from ..model.loop import closed_loop, first_token_seconds
+from ..model.replica import prompt_seconds, replica_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BATCH_CLASSES", "FITTED", "accuracy", "calibrate", "crosswise", "engines", "predictions"]
+__all__ = ["FITTED", "accuracy", "calibrate", "deployment_class", "held_out", "predictions"]
+
+
+class Range(NamedTuple):
+    start: float
+    low: float
+    high: float
+
 
 FITTED = {
-    "prefill_share": (0.05, 1.0),
-    "bandwidth_share": (0.2, 0.95),
-    "link_share": (0.02, 1.0),
-    "seconds_per_layer": (2e-5, 1e-4),
-    "seconds_per_sequence": (1e-7, 1e-3),
+    "prefill_share": Range(0.7, 0.2, 1.0),
+    "fp8_share": Range(0.9, 0.5, 1.0),
+    "fp4_share": Range(0.7, 0.3, 1.0),
+    "attention_share": Range(0.3, 0.03, 1.0),
+    "expert_half_width": Range(3000.0, 100.0, 30000.0),
+    "expert_prefill_half_width": Range(3000.0, 100.0, 30000.0),
+    "tuned_half_width": Range(3000.0, 100.0, 30000.0),
+    "serial_share": Range(0.1, 0.01, 1.0),
+    "bandwidth_share": Range(0.85, 0.3, 0.95),
+    "link_share": Range(0.6, 0.02, 0.9),
+    "seconds_per_layer": Range(3e-5, 1e-5, 5e-5),
+    "seconds_per_collective": Range(4e-6, 1e-6, 5e-6),
+    "seconds_per_sequence": Range(1e-5, 1e-8, 1e-3),
+    "community_share": Range(0.6, 0.1, 1.0),
+    "limit_share": Range(0.7, 0.6, 1.0),
 }
-"""What is fitted, with the range it may take. Every measurement of a single sequence shows 50 to 100 microseconds per layer, which bounds
-the time per layer here: throughput at large batches alone would let it take the place of other fixed costs. The share of peak FLOP/s in
-decoding is that of prefill: left free it goes to 1, where no row waits for compute."""
+"""What is fitted, with start and range. The share of peak in decoding is that of prefill. The last two are the share of
+a community server, and the mean time per token over the 99th percentile's limit."""
 
-BATCH_CLASSES = {"1": 1.0, "2 to 16": 16.0, "17 to 64": 64.0, "65 to 128": 128.0, "129 and more": 1e9}
-"""Name of each class of batch sizes, and its largest."""
-
+_OF_PRECISION = ("fp8_share", "fp4_share")
+_MANY = 1e9
+APART = ("prefill apart", "decode apart")
+"""Categories of chips that compute only prompts, or only decode."""
+_APART_MODELS = {"DeepSeek-V3", "DeepSeek-V3/R1", "DeepSeek-R1", "DeepSeek-R1-0528"}
+_APART_PRECISION = {"fp8": "fp8", "bf16 attn, fp8 MoE": "fp8", "fp8 attn, nvfp4 MoE": "fp4", "fp4": "fp4"}
+_DRAFTED, _ACCEPTED = 1.0, 1.85
+"""Tokens that DeepSeek-V3's own head drafts, and those that a step then keeps: 85 to 90 % of the drafts (arXiv 2412.19437, 5.4.3)."""
 _ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
 
 
 class _Point(NamedTuple):
-    """One measured row as the arguments of the model; stacked, every field is an array."""
+    """One measured row as the model sees it; stacked, every field is an array."""
 
     deployment: Deployment
     chip: Accelerator
@@ -67,51 +88,129 @@ class _Point(NamedTuple):
     input_tokens: Numeric
     output_tokens: Numeric
     cache_reads: Numeric
-
-
-def _defaults() -> dict[str, float]:
-    d = Deployment()
-    return {name: float(d.link_share_used() if name == "link_share" else getattr(d, name)) for name in FITTED}
+    limit: Numeric
+    community: Numeric
+    fp8: Numeric
+    fp4: Numeric
+    tuned: Numeric
+    prompts_apart: Numeric
+    decode_apart: Numeric
 
 
 @cache
 def _measured() -> "pd.DataFrame":
-    return table("throughput")
+    import pandas as pd
+
+    frame = table("throughput").assign(drafted_tokens=0.0, accepted_tokens=1.0)
+    return pd.concat([frame, _apart()], ignore_index=True)
+
+
+def _apart() -> "pd.DataFrame":
+    """Operating points of DeepSeek-V3 and R1 across chips of the table, with the columns of data/throughput.csv.
+
+    Where no speed is given, decoding takes the largest batch that memory holds. Points that draft tokens are checked, not fitted: how many
+    drafts they keep is not on record.
+    """
+    import pandas as pd
+
+    found = []
+    for r in rows("operating_points"):
+        precision, decodes = _APART_PRECISION.get(r["precision"]), r["topic"] != "prefill"
+        if r["unit"] != "tokens/s per chip" or r["model"] not in _APART_MODELS or precision is None:
+            continue
+        speed, drafts = r["tokens_per_second_per_user"], "MTP" in r["arrangement"]
+        name = {"H800": "H100 SXM"}.get(r["chip"], r["chip"])  # which differs in the links inside a node
+        chip = Accelerator.model_validate({"name": name, "precision": precision})
+        chips = float(r["chips"] or chip.scaleup_domain_chips or 1)
+        found.append(
+            {
+                "part": "check" if drafts else "fitted",
+                "category": APART[decodes],
+                "engine": "vendor" if r["topic"] == "frontier" else "tuned",
+                "model": "DeepSeek-R1",
+                "architecture": "DeepSeek-V3",
+                "chip": name,
+                "chips": chips,
+                "parallelism": "expert",
+                "precision": precision,
+                "bytes_per_weight": np.nan,
+                "kv_bytes_per_value": 1.0 if precision == "fp4" else 2.0,
+                "cache_reads": 1.0,
+                "batch": _MANY,
+                "input_tokens": float(r["context_tokens"]),
+                "output_tokens": 1.0,
+                "seconds_per_token_limit": 1 / float(speed) if speed else np.nan,
+                "output_tokens_per_second": chips * float(r["value"]),
+                "seconds": np.nan,
+                "software": f"{r['arrangement']}, {r['precision']}",
+                "source": r["source"],
+                "as_of": r["as_of"],
+                "note": r["note"],
+                "drafted_tokens": _DRAFTED if drafts else 0.0,
+                "accepted_tokens": _ACCEPTED if drafts else 1.0,
+            }
+        )
+    return pd.DataFrame(found)
 
 
 def _point(row: dict[str, Any]) -> _Point:
     n_params, shape = released(row["architecture"])
     outputs = 0.0 if row["category"] == "prefill" else float(row["output_tokens"])
+    bytes_per_weight = float(row["bytes_per_weight"])
+    width = attention_width(Deployment(), n_params)  # of a model whose heads are not on record
     deployment = Deployment.model_validate(
         {
-            "expert_share": 0.5,  # of a dense model nothing depends on it
+            "expert_share": 0.5,  # of a dense model nothing depends on these
+            "window_tokens": 1.0,
+            "domains_per_token": _MANY,
+            "kv_heads": _MANY,
+            "attention_decode_factor": 1.0,
+            "attention_width": width,
             **shape,
-            "attention_width": None,  # no step time depends on it, and not every model has one
             "chips": row["chips"],
             "parallelism": row["parallelism"],
-            "context_tokens": row["input_tokens"] + outputs / 2,
             "kv_bytes_per_value": row["kv_bytes_per_value"],
-            "bytes_per_weight": WEIGHT_BYTES[row["precision"]]
-            if np.isnan(row["bytes_per_weight"])
-            else row["bytes_per_weight"],
-            "memory_share": 0.95,
+            "bytes_per_weight": WEIGHT_BYTES[row["precision"]] if np.isnan(bytes_per_weight) else bytes_per_weight,
+            "seconds_per_layer": 0.0,
+            "link_share": 0.9,
+            "engine_share": 1.0,
+            "expert_half_width": 1.0,
+            "expert_prefill_half_width": 1.0,
+            "drafted_tokens": row["drafted_tokens"],
+            "accepted_tokens": row["accepted_tokens"],
         }
     )
     chip = Accelerator.model_validate({"name": row["chip"], "precision": row["precision"]})
     # The precision has done its work in peak_flops; one value for all rows lets them be stacked.
     chip = chip.model_copy(update={"precision": "bf16"})
+    limit = float(row["seconds_per_token_limit"])
+    flags = (
+        row["engine"] == "community",
+        row["precision"] == "fp8",
+        row["precision"] == "fp4",
+        row["engine"] == "tuned",
+        *(row["category"] == category for category in APART),
+    )
     return _Point(
-        deployment, chip, n_params, float(row["batch"]), float(row["input_tokens"]), outputs, float(row["cache_reads"])
+        deployment,
+        chip,
+        n_params,
+        float(row["batch"]),
+        float(row["input_tokens"]),
+        outputs,
+        float(row["cache_reads"]),
+        1e9 if np.isnan(limit) else limit,
+        *(float(flag) for flag in flags),
     )
 
 
 class _Rows(NamedTuple):
-    """Rows stacked by what may not differ inside one computation, the kind of parallelism, and where they stand."""
+    """Rows stacked by what may not differ inside one computation."""
 
     points: tuple[_Point, ...]
     places: tuple[np.ndarray, ...]
 
-    def each(self, function: Any, ln_values: Any) -> np.ndarray:
+    def rates(self, ln_values: Any, function: Any) -> np.ndarray:
         """A function of stacked points, in the order of the rows."""
         parts = [np.asarray(function(points, ln_values)) for points in self.points]
         found = np.empty((sum(map(len, parts)), *parts[0].shape[1:]))
@@ -121,30 +220,49 @@ class _Rows(NamedTuple):
 
 
 def _stacked(frame: Any) -> _Rows:
-    kinds, points = frame["parallelism"].to_numpy(), [_point(row) for row in frame.to_dict("records")]
+    kinds = frame["parallelism"].to_numpy()
     places = tuple(np.flatnonzero(kinds == kind) for kind in dict.fromkeys(kinds))
+    records = frame.to_dict("records")
     stacked = tuple(
-        jax.tree.map(lambda *leaves: np.array(leaves, float), *(points[i] for i in place)) for place in places
+        jax.tree.map(lambda *leaves: np.array(leaves, float), *(_point(records[i]) for i in some)) for some in places
     )
     return _Rows(stacked, places)
 
 
 def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
     """Output tokens per second, or for a lone prompt (no output) prompts per second."""
-    own = {"compute_share": fitted["prefill_share"]}
-    if point.deployment.parallelism == "expert":
-        own["link_share"] = Deployment(parallelism="expert").link_share_used()
-    deployment = point.deployment.model_copy(update={**fitted, **own})
-    r = replica_of(deployment, point.chip, point.n_params)
-    r = r._replace(kv_read_bytes=r.kv_read_bytes * point.cache_reads)
-    full = (point.input_tokens + point.output_tokens) / deployment.context_tokens
-    batch = jnp.clip(memory_batch(r) / full, 1.0, point.batch)
-    step = step_time(r, batch).total
-    prompt = point.input_tokens * prefill_seconds(r)
+    community, expert = point.community, point.deployment.parallelism == "expert"
+    share = 1 + point.fp8 * (fitted["fp8_share"] - 1) + point.fp4 * (fitted["fp4_share"] - 1)
+    to_bf16 = 1 / (1 + point.fp8 + 3 * point.fp4)
+    own = {name: fitted[name] for name in FITTED if name in Deployment.model_fields and name not in _OF_PRECISION}
+    deployment = point.deployment.model_copy(
+        update={
+            **own,
+            "compute_share": fitted["prefill_share"],
+            "expert_half_width": jnp.where(point.tuned > 0, fitted["tuned_half_width"], fitted["expert_half_width"]),
+            "expert_prefill_half_width": jnp.where(point.tuned > 0, 0.0, fitted["expert_prefill_half_width"]),
+            "link_share": 0.9 if expert else fitted["link_share"],
+            "attention_share": fitted["attention_share"] * to_bf16 / share,
+            "engine_share": 1 + community * (fitted["community_share"] - 1),
+        }
+    )
+    chip = point.chip.model_copy(update={"peak_flops": point.chip.peak_flops * share})
     lone = point.output_tokens == 0
-    first = jnp.maximum(prompt, step_time(r, 1.0).memory) + r.fixed_seconds
-    seconds = jnp.where(lone, first, batch * prompt + point.output_tokens * step)
-    return jnp.where(lone, 1.0, batch * point.output_tokens) / seconds
+    loop = closed_loop(
+        deployment,
+        chip,
+        point.n_params,
+        point.input_tokens,
+        jnp.where(lone, 1.0, point.output_tokens),
+        concurrency=point.batch,
+        seconds_per_token=point.limit * jnp.where(point.decode_apart > 0, 1.0, fitted["limit_share"]),
+        cache_reads=point.cache_reads,
+        prompts=1 - point.decode_apart,
+    )
+    first = first_token_seconds(deployment, chip, point.n_params, point.input_tokens)
+    prompt = deployment.model_copy(update={"context_tokens": point.input_tokens})
+    apart = 1 / prompt_seconds(replica_of(prompt, chip, point.n_params))
+    return jnp.where(point.prompts_apart > 0, apart, jnp.where(lone, 1 / first, loop.tokens_per_second))
 
 
 @jax.jit
@@ -162,65 +280,70 @@ def _ln_measured(frame: Any) -> np.ndarray:
     return np.log(frame["output_tokens_per_second"].fillna(1 / frame["seconds"]).to_numpy(float))
 
 
-def calibrate(part: str = "calibration") -> dict[str, float]:
-    """The shares of peak and the fixed times that bring predictions closest to the rows of one part of the table.
+def calibrate(start: Mapping[str, float] | None = None) -> dict[str, float]:
+    """The shares of peak and the fixed times that bring predictions closest to the fitted rows.
 
-    Least squares of ln(predicted / measured), with soft-L1 loss beyond 15 % so that single odd rows do not decide.
+    Least squares of ln(predicted / measured), with soft-L1 loss beyond 15 % so that single odd rows do not decide. `start` is where the
+    search begins.
     """
     frame = _measured()
-    frame = frame[frame["part"] == part]
-    points, measured = _stacked(frame), _ln_measured(frame)
-    low, high = (np.log([bounds[i] for bounds in FITTED.values()]) for i in (0, 1))
-    start = np.log(list(_defaults().values()))
+    return _fit(_stacked(frame), _ln_measured(frame), (frame["part"] == "fitted").to_numpy(), start)
+
+
+def _fit(stacked: _Rows, measured: np.ndarray, used: np.ndarray, start: Mapping[str, float] | None) -> dict[str, float]:
+    """The fit to the rows that are used; all are computed, so that fits to different rows share a compiled program."""
+    begin, low, high = (np.log([bounds[i] for bounds in FITTED.values()]) for i in range(3))
+    if start is not None:
+        begin = np.clip(np.log([start[name] for name in FITTED]), low + 1e-6, high - 1e-6)
     found = least_squares(
-        lambda x: points.each(_ln_rates, x) - measured,
-        np.clip(start, low, high),
-        jac=lambda x: points.each(_slopes, x),  # pyright: ignore[reportArgumentType]
+        lambda x: np.where(used, stacked.rates(x, _ln_rates) - measured, 0.0),
+        begin,
+        jac=lambda x: used[:, None] * stacked.rates(x, _slopes),  # pyright: ignore[reportArgumentType]
         bounds=(low, high),
         loss="soft_l1",
         f_scale=_ODD,
+        ftol=1e-6,
+        max_nfev=40,
     )
     return dict(zip(FITTED, np.exp(found.x).tolist(), strict=True))
 
 
-def predictions(fitted: dict[str, float] | None = None) -> "pd.DataFrame":
-    """Every measured row with its prediction; without `fitted`, by the defaults of `Deployment`.
+def predictions(fitted: dict[str, float]) -> "pd.DataFrame":
+    """Every measured row with its prediction.
 
     Returns:
         The columns of data/throughput.csv, `predicted` (tokens/s, or prompts/s for a lone prompt), `measured` in the same unit, and
         `ratio` of predicted to measured.
 
     """
-    fitted = _defaults() if fitted is None else fitted
-    frame = _measured().copy()
-    ln_values = jnp.log(jnp.array([fitted[name] for name in FITTED]))
-    frame["predicted"] = np.exp(_stacked(frame).each(_ln_rates, ln_values))
-    frame["measured"] = np.exp(_ln_measured(frame))
-    frame["ratio"] = frame["predicted"] / frame["measured"]
-    return frame
+    frame = _measured()
+    ln_values = np.log(np.array([fitted[name] for name in FITTED]))
+    return _judged(frame, np.exp(_stacked(frame).rates(ln_values, _ln_rates)))
 
 
-def engines() -> "pd.DataFrame":
-    """Vendors' engines at full load and community servers, of every part, with `kind_of_model`: dense or experts. No row has a limit."""
-    frame = predictions()
-    kept = frame["engine"].isin(["vendor", "community"]) & frame["seconds_per_token_limit"].isna()
-    frame = frame.loc[kept & (frame["part"] != "unverified")]
-    experts = frame["architecture"].map(lambda name: "experts" if float(released(name)[1]["sparsity"]) > 1 else "dense")
-    return frame.assign(kind_of_model=experts)
+def _judged(frame: "pd.DataFrame", predicted: np.ndarray) -> "pd.DataFrame":
+    frame = frame.assign(predicted=predicted, measured=np.exp(_ln_measured(frame)))
+    return frame.assign(ratio=frame["predicted"] / frame["measured"])
 
 
-def crosswise() -> "pd.DataFrame":
-    """The rows of both halves, each predicted by the fit to the other half, with the class of its batch in `sequences`."""
-    halves = []
-    for fitted_to, judged in (("calibration", "validation"), ("validation", "calibration")):
-        frame = predictions(calibrate(fitted_to))
-        halves.append(frame.loc[frame["part"] == judged])
-    import pandas as pd
+def held_out() -> "pd.DataFrame":
+    """The fitted rows, those of every model predicted by a fit to all other models; operating points, all of one model, are left out."""
+    frame = _measured()
+    stacked, measured, fitted = _stacked(frame), _ln_measured(frame), (frame["part"] == "fitted").to_numpy()
+    whole, predicted = _fit(stacked, measured, fitted, None), np.full(len(frame), np.nan)
+    for model in dict.fromkeys(frame.loc[fitted, "model"]):
+        hidden = (frame["model"] == model).to_numpy()
+        found = _fit(stacked, measured, fitted & ~hidden, whole)
+        predicted[hidden] = np.exp(stacked.rates(np.log([found[name] for name in FITTED]), _ln_rates))[hidden]
+    frame = _judged(frame, predicted)
+    return frame.loc[fitted & ~frame["category"].isin(APART)]
 
-    frame = pd.concat(halves)
-    ends = [0.0, *BATCH_CLASSES.values()]
-    frame["sequences"] = pd.cut(frame["batch"], ends, labels=list(BATCH_CLASSES))
-    return frame
+
+def deployment_class(frame: "pd.DataFrame") -> np.ndarray:
+    """The class of each row, as `model.accuracy.SERVING_ERRORS` names them."""
+    placed = np.where(frame["chips"] > 1, frame["parallelism"].astype(str) + " parallelism", "one chip")
+    named = {"community": "community server", "tuned": "tuned software"}
+    return np.array([named.get(engine, place) for engine, place in zip(frame["engine"], placed, strict=True)])
 
 
 def accuracy(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":

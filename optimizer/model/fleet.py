@@ -19,8 +19,8 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from .cost import Design, pretraining_flops
-from .replica import replica
-from .roofline import decode_seconds, prefill_seconds
+from .replica import prompt_seconds, replica
+from .roofline import decode_seconds
 from .total import total_params
 
 __all__ = [
@@ -132,7 +132,7 @@ def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numer
     s = scenario
     if s.serving.by_roofline:
         r, chips = replica(s, n_params), s.deployment.chips_on(s.money.serve_chip)
-        return chips * prefill_seconds(r), chips * decode_seconds(s, r)
+        return chips * prompt_seconds(r), chips * decode_seconds(s, r)
     multiplied, relative = multiplied_params(s, n_params), efficiencies(s)
     seconds = s.serving.flops_per_param_token / (s.money.serve_chip.peak_flops * utilisation(s))
     return seconds * multiplied.prefill / relative.prefill, seconds * multiplied.decode / relative.decode

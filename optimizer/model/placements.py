@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
+from .accuracy import serving_error
 from .replica import replica
 from .roofline import batch_size
 from .total import placed
@@ -49,6 +50,8 @@ class Placed(NamedTuple):
     """sequences per step"""
     listed: int
     """placements that were compared; 1 where it is given"""
+    error: str
+    """how far measurements of such a deployment lie from the roofline"""
 
     @property
     def sentence(self) -> str:
@@ -128,4 +131,12 @@ def placed_as(scenario: Scenario, n_params: float, listed: int = 1) -> Placed | 
         )
     d, chip = scenario.deployment, scenario.money.serve_chip
     batch = float(batch_size(scenario, replica(scenario, n_params)))
-    return Placed(float(d.chips_on(chip)), d.parallelism, float(d.pipeline_stages), chip.precision, batch, listed)
+    return Placed(
+        float(d.chips_on(chip)),
+        d.parallelism,
+        float(d.pipeline_stages),
+        chip.precision,
+        batch,
+        listed,
+        serving_error(d, chip),
+    )

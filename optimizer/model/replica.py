@@ -1,10 +1,12 @@
 """The replica that serves a model: its chips, the memory it reads, and the time of one decode step; `roofline` holds the formulas."""
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from ..assumptions.deployment import Deployment
+from ..assumptions.attention import attention_params, attention_width
+from ..assumptions.deployment import WEIGHT_BYTES, Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
@@ -13,15 +15,19 @@ from ..assumptions.scenario import Scenario
 from .total import placed
 
 __all__ = [
+    "Products",
     "Replica",
     "StepTime",
     "balance_batch",
     "below_one",
     "cache_bytes",
+    "cache_copies",
     "drain_seconds",
+    "joined",
     "layers",
     "longest_context",
     "memory_batch",
+    "prompt_seconds",
     "replica",
     "replica_of",
     "step_time",
@@ -34,45 +40,68 @@ ACTIVATION_BYTES = 2.0
 _OUTSIDE = 8.0  # scale-out links are about 8 times slower than scale-up where a chip's own figure is not on record
 
 
+class Products(NamedTuple):
+    """Matrix products of one kind, dense or of experts, for each of their parameters: seconds that a stage's chips compute and read."""
+
+    decode: Numeric
+    """compute of one token of a decode step, s"""
+    prefill: Numeric
+    """compute of one prompt token, s"""
+    read: Numeric
+    """reading the weight, s"""
+
+
 class Replica(NamedTuple):
     """One pipeline stage of a model on its chips, reduced to what the step time needs."""
 
-    sequence_flops: Numeric
-    """FLOP of one sequence and step, over the whole model"""
-    token_flops: Numeric
-    """FLOP of one prompt token"""
-    dense_bytes: Numeric
-    """weights that every step reads, B"""
-    expert_bytes: Numeric
-    """weights of all experts, B"""
+    dense: Products
+    """of what every token passes: attention's projections, feed-forward parts, shared experts"""
+    experts: Products
+    """of experts"""
+    dense_params: Numeric
+    """parameters that every token passes"""
+    expert_params: Numeric
+    """parameters of all experts"""
     expert_share: Numeric
     """share of the experts that one token uses"""
+    serial_share: Numeric
+    """how little computing and reading overlap"""
+    dense_bytes: Numeric
+    """dense weights on all chips: with expert parallelism each holds them, B"""
+    expert_bytes: Numeric
+    """weights of all experts, B"""
     tokens_per_step: Numeric
     """tokens that a sequence sends through the weights per step"""
     kept_tokens: Numeric
     """tokens that a step adds to a sequence"""
+    attention_seconds: Numeric
+    """computing attention of one sequence and step, s"""
+    prompt_attention_seconds: Numeric
+    """computing attention of one prompt token, the mean over a prompt of the context's length, s"""
     kv_read_bytes: Numeric
-    """cache of one sequence that a step reads, B"""
+    """cache of one sequence that a step reads, on all chips, B"""
     kv_held_bytes: Numeric
-    """cache of one sequence that memory holds, B"""
+    """cache of one sequence that memory holds, on all chips, B"""
     fixed_seconds: Numeric
-    """time of a step that neither batch nor chips change"""
+    """time of a step that the batch does not change"""
     sequence_seconds: Numeric
-    """time that each sequence adds: host, exchange between chips and stages"""
-    token_seconds: Numeric
-    """time that each prompt token adds for the exchange between chips"""
-    decode_flops_per_second: Numeric
-    prefill_flops_per_second: Numeric
+    """time that each sequence adds: host, exchange between pipeline stages"""
+    exchange_seconds: Numeric
+    """time that each token adds for what chips exchange while they wait: sums over all of them"""
+    sent_seconds: Numeric
+    """time that each token adds for what chips exchange while they compute: tokens on their way to experts and back"""
     bytes_per_second: Numeric
     memory_bytes: Numeric
     """memory of the chips of one stage for weights and cache, B"""
     stages: Numeric
+    chunk_tokens: Numeric
+    """prompt tokens that are computed together"""
     usd_per_second: Numeric
     """price of the chips of one stage"""
 
     @property
     def weight_bytes(self) -> Numeric:
-        """All weights, B."""
+        """All weights with their copies, B."""
         return self.dense_bytes + self.expert_bytes
 
 
@@ -80,14 +109,20 @@ class StepTime(NamedTuple):
     """Parts of one decode step, s."""
 
     compute: Numeric
+    """of all operations, were there no memory to wait for"""
     memory: Numeric
+    """of all operations, were there nothing to compute"""
+    operations: Numeric
+    """one after the other, each between the longer and the sum of its two times"""
+    exchange: Numeric
+    """between chips that wait for it"""
     fixed: Numeric
     sequences: Numeric
 
     @property
     def total(self) -> Numeric:
-        """The slower of compute and memory, and what comes on top."""
-        return jnp.maximum(self.compute, self.memory) + self.fixed + self.sequences
+        """The operations, and what comes on top."""
+        return self.operations + self.exchange + self.fixed + self.sequences
 
 
 def layers(deployment: Deployment, n_params: Numeric) -> Numeric:
@@ -135,35 +170,107 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         raise ValueError(f"{chip.title or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
     n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
+    by_expert = d.parallelism == "expert"
     sparsity = 1.0 if d.sparsity is None else d.sparsity
     share = 1 / sparsity if d.expert_share is None else d.expert_share
     dense_model = sparsity <= 1
-    experts = jnp.where(dense_model, 0.0, n_params * (sparsity - 1) / jnp.where(dense_model, 1.0, 1 - share))
+    unused = jnp.where(dense_model, 1.0, 1 - share)
+    experts = jnp.where(dense_model, 0.0, n_params * (sparsity - 1) / unused)
+    engine = d.engine_share_used()
+    bandwidth = n * chip.hbm_bytes_per_second * d.bandwidth_share * engine
+    peak = n * chip.peak_flops * _share_at(d, chip) * engine
+    dense = jnp.where(dense_model, n_params, n_params * jnp.maximum(1 - share * sparsity, 0.0) / unused)
+    ranks = n if by_expert else 1.0
+    each = flops_per_param_token / peak
+    # A narrow expert's products stay below the share of peak of wide ones.
+    narrow = _per_width(d, n_params, experts, share)
+    decoded, read = (share * (1 + h * narrow) for h in d.half_widths_used())
     kv, kept = cache_bytes(d, n_params)
+    copies = cache_copies(d, chip)
+    window = _in_window(d, d.context_tokens)
+    attention = flops_per_param_token / (n * _peak_at_16_bits(chip) * d.attention_share * engine)
+    factor = 1.0 if d.attention_decode_factor is None else d.attention_decode_factor
     exchange = _exchange_seconds(d, chip, n_params)
     hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
     # Every chip of a stage sends its share of the activations over its own link (Narayanan et al. 2021, arXiv 2104.04473, section 4.1).
     hop_bytes = ACTIVATION_BYTES * width(d, n_params) * q
-    host = d.seconds_per_sequence / (n if d.parallelism == "expert" else 1.0)
+    host = d.seconds_per_sequence / (n if by_expert else 1.0)
+    # Sums over all chips take a message for each doubling of them; each chip sends to all experts at once.
+    inside = numpy_for(n).minimum(n, _domain(d, chip))
+    messages, beyond = _log2(inside), _log2(n / inside)
+    if by_expert:
+        messages, beyond = jnp.where(beyond > 0, 0.0, jnp.minimum(messages, 1.0)), jnp.where(beyond > 0, 1.0, 0.0)
+    gaps = d.seconds_per_layer + 2 * (messages * d.seconds_per_collective + beyond * d.seconds_per_hop)
     return Replica(
-        sequence_flops=flops_per_param_token * n_params * q,
-        token_flops=flops_per_param_token * n_params,
-        dense_bytes=d.weight_bytes(chip) * (n_params * sparsity - experts),
-        expert_bytes=d.weight_bytes(chip) * experts,
+        dense=Products(each / d.compute_share, each / d.prefill_share, ranks * d.weight_bytes(chip) / bandwidth),
+        experts=Products(
+            each * decoded / d.compute_share, each * read / d.prefill_share, d.weight_bytes(chip) / bandwidth
+        ),
+        dense_params=dense,
+        expert_params=experts,
         expert_share=share,
+        serial_share=d.serial_share,
+        dense_bytes=ranks * d.weight_bytes(chip) * dense,
+        expert_bytes=d.weight_bytes(chip) * experts,
         tokens_per_step=q,
         kept_tokens=d.accepted_tokens,
-        kv_read_bytes=kv * d.context_tokens**d.attention_exponent + kept,
-        kv_held_bytes=kv * d.context_tokens + kept,
-        fixed_seconds=layers(d, n_params) * d.seconds_per_layer + hops * d.seconds_per_hop,
-        sequence_seconds=host + q * exchange + hops * hop_bytes / (n * _outside(chip)),
-        token_seconds=exchange,
-        decode_flops_per_second=n * chip.peak_flops * d.compute_share,
-        prefill_flops_per_second=n * chip.peak_flops * d.prefill_share,
-        bytes_per_second=n * chip.hbm_bytes_per_second * d.bandwidth_share,
+        attention_seconds=q * factor * attention * _attended(d, n_params, causal=False),
+        prompt_attention_seconds=attention * _attended(d, n_params, causal=True),
+        kv_read_bytes=copies * (kv * (d.context_tokens**d.attention_exponent + window) + kept),
+        kv_held_bytes=copies * (kv * (d.context_tokens + window) + kept),
+        fixed_seconds=layers(d, n_params) * gaps / engine + hops * d.seconds_per_hop,
+        sequence_seconds=host + hops * hop_bytes / (n * _outside(chip)),
+        exchange_seconds=0.0 * exchange if by_expert else exchange,
+        sent_seconds=exchange if by_expert else 0.0 * exchange,
+        bytes_per_second=bandwidth,
         memory_bytes=n * chip.hbm_bytes * d.memory_share,
         stages=d.pipeline_stages,
+        chunk_tokens=d.chunk_tokens,
         usd_per_second=n * chip.usd_per_chip_hour / SECONDS_PER_HOUR,
+    )
+
+
+def _share_at(d: Deployment, chip: Accelerator) -> Numeric:
+    """What products at the chip's precision reach of the share of peak at 16 bits."""
+    return {"bf16": 1.0, "fp8": d.fp8_share, "int8": d.fp8_share, "fp4": d.fp4_share}[chip.precision]
+
+
+def _peak_at_16_bits(chip: Accelerator) -> Numeric:
+    """FLOP/s of the chip at 16 bits, twice and four times of which 8 and 4 bits give."""
+    return chip.peak_flops * WEIGHT_BYTES[chip.precision] / WEIGHT_BYTES["bf16"]
+
+
+def _log2(n: Numeric) -> Numeric:
+    return numpy_for(n).log(n) / math.log(2)
+
+
+def _per_width(d: Deployment, n_params: Numeric, experts: Numeric, share: Numeric) -> Numeric:
+    """One over the inner width of an expert: parameters are 3 L E width x inner width (gate, up and down); 0 for dense models."""
+    routed = d.experts_per_token / share
+    all_widths = 3 * layers(d, n_params) * routed * width(d, n_params)
+    return jnp.where(experts > 0, all_widths / jnp.where(experts > 0, experts, 1.0), 0.0)
+
+
+def cache_copies(d: Deployment, chip: Accelerator) -> Numeric:
+    """How often the cache is held: chips beyond one per head of it hold what others have, with tensor parallelism."""
+    if d.parallelism == "expert" or d.kv_heads is None:
+        return 1.0
+    n = d.chips_on(chip)
+    return numpy_for(n, d.kv_heads).maximum(n / d.kv_heads, 1.0)
+
+
+def _in_window(d: Deployment, context: Numeric) -> Numeric:
+    """Tokens that windows hold, in terms of the layers whose attention grows with context."""
+    if d.window_tokens is None:
+        return 0.0 * context
+    return d.window_ratio * numpy_for(context, d.window_tokens).minimum(context, d.window_tokens)
+
+
+def _attended(d: Deployment, n_params: Numeric, *, causal: bool) -> Numeric:
+    """2 A c of attention (parameters): of the last token of the context, or the mean over its tokens; windows count too."""
+    grows = attention_params(d, n_params, d.context_tokens, causal=causal)
+    return grows + 2 * attention_width(d, n_params) * _in_window(
+        d, d.context_tokens / 2 if causal else d.context_tokens
     )
 
 
@@ -180,6 +287,11 @@ def _outside(chip: Accelerator) -> Numeric:
     return jnp.inf if chip.scaleup_bytes_per_second is None else chip.scaleup_bytes_per_second / _OUTSIDE
 
 
+def _domain(d: Deployment, chip: Accelerator) -> Numeric:
+    """Chips of a scale-up domain; all of the replica where it is not on record."""
+    return d.chips_on(chip) if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
+
+
 def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Numeric:
     """Seconds that one token adds to a step for what chips exchange, at 2 bytes a number.
 
@@ -188,26 +300,74 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
     """
     n = d.chips_on(chip)
     if chip.scaleup_bytes_per_second is None:
-        return 0.0 * n_params
-    domain = n if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
+        return 0.0 * layers(d, n_params) * d.seconds_per_hop
+    domain = _domain(d, chip)
     link = d.link_share_used() * jnp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
-    per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * d.experts_per_token / n)
+    to_experts = d.experts_per_token
+    if d.domains_per_token is not None:  # a token leaves once for each domain that its experts lie in
+        to_experts = jnp.where(n <= domain, to_experts, jnp.minimum(to_experts, d.domains_per_token))
+    per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * to_experts / n)
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
 
 
-def step_time(r: Replica, batch: Numeric) -> StepTime:
-    """Parts of a decode step of `batch` sequences, s. Kink: where compute and memory are equal.
+def joined(compute: Numeric, memory: Numeric, serial_share: Numeric) -> Numeric:
+    """Time t of an operation whose two parts overlap: the larger root of (t - compute) (t - memory) = serial_share compute memory.
 
-    Limiting cases: B to infinity leaves compute or the cache, neither of which a larger batch shares out; B = 1 on one chip is the time to
-    read the active weights plus L t_l; without a cache the two cross at `balance_batch`.
+    The longer part at serial_share = 0, the sum at 1, within a factor 1 + sqrt(serial_share) of the longer. Log-log convex: with F, C, M
+    the logarithms, ln(e^(F-C) - 1) + ln(e^(F-M) - 1) is concave in them and rises with F.
+
+    >>> float(joined(3.0, 3.0, 0.04)), float(joined(3.0, 2.0, 1.0))
+    (3.6, 5.0)
+
     """
-    read = r.dense_bytes + r.expert_bytes * -jnp.expm1(batch * r.tokens_per_step * jnp.log1p(-below_one(r)))
+    both = compute + memory
+    return (both + numpy_for(both).sqrt((compute - memory) ** 2 + 4 * serial_share * compute * memory)) / 2
+
+
+class _Work(NamedTuple):
+    compute: Numeric
+    memory: Numeric
+    operations: Numeric
+
+
+def _products(r: Replica, tokens: Numeric, compute: Literal["decode", "prefill"]) -> _Work:
+    """All products of so many tokens, and what the chips exchange while they compute."""
+    used = -jnp.expm1(tokens * jnp.log1p(-below_one(r)))
+    parts = [
+        (r.dense_params, tokens * getattr(r.dense, compute), r.dense.read),
+        (r.expert_params, tokens * getattr(r.experts, compute), r.experts.read * used),
+    ]
+    products = sum(params * joined(work, read, r.serial_share) for params, work, read in parts)
+    return _Work(
+        sum(params * work for params, work, _ in parts),
+        sum(params * read for params, _, read in parts),
+        joined(products, tokens * r.sent_seconds, r.serial_share),
+    )
+
+
+def step_time(r: Replica, batch: Numeric) -> StepTime:
+    """Parts of a decode step of `batch` sequences, s.
+
+    Limiting cases: B to infinity leaves compute and the cache, neither of which a larger batch shares out; B = 1 on one chip is the time to
+    read the active weights plus L t_l, a little more as reading and computing overlap less.
+    """
+    tokens = batch * r.tokens_per_step
+    work, attention = _products(r, tokens, "decode"), batch * r.attention_seconds
+    cache = batch * r.kv_read_bytes / r.bytes_per_second
     return StepTime(
-        compute=batch * r.sequence_flops / r.decode_flops_per_second,
-        memory=(read + batch * r.kv_read_bytes) / r.bytes_per_second,
+        compute=work.compute + attention,
+        memory=work.memory + cache,
+        operations=work.operations + attention + cache,
+        exchange=tokens * r.exchange_seconds,
         fixed=r.fixed_seconds,
         sequences=batch * r.sequence_seconds,
     )
+
+
+def prompt_seconds(r: Replica) -> Numeric:
+    """Stage-seconds per computed prompt token: its share of a chunk's products, its attention, and what the chips exchange for it."""
+    products = _products(r, r.chunk_tokens, "prefill").operations / r.chunk_tokens
+    return products + r.prompt_attention_seconds + r.exchange_seconds
 
 
 def below_one(r: Replica) -> Numeric:
@@ -238,6 +398,10 @@ def memory_batch(r: Replica) -> Numeric:
 
 def longest_context(scenario: Scenario, n_params: Numeric) -> Numeric:
     """Tokens of context at which the smallest batch that may be chosen fills the memory; below 0 where not even k_0 fits."""
-    r, (k, kept) = replica(scenario, n_params), cache_bytes(scenario.deployment, n_params)
-    smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
-    return ((r.memory_bytes - r.weight_bytes / r.stages) / smallest - kept) / k
+    r, (k, kept), d = replica(scenario, n_params), cache_bytes(scenario.deployment, n_params), scenario.deployment
+    smallest = 1.0 if d.batch_size is None else d.batch_size
+    held = (r.memory_bytes - r.weight_bytes / r.stages) / smallest / cache_copies(d, scenario.money.serve_chip)
+    tokens = (held - kept) / k
+    if d.window_tokens is None:
+        return tokens
+    return numpy_for(tokens).maximum(tokens / (1 + d.window_ratio), tokens - d.window_ratio * d.window_tokens)

@@ -1,19 +1,18 @@
-"""The serving roofline: the time of a decode step, the sequences that share it, and the cost of a token.
+"""The serving roofline: the sequences that share a decode step, and the cost of a token.
 
-    t(B)  = max( s q B N / (n F eta_c),  (p M_read(B) + B kv) / (n W eta_m) ) + L t_l + B t_s + hops
-    M_read(B) = dense + experts (1 - (1 - a)^(q B)),        kv = k S^x + k_0
-    USD per token = n c t(B) / (3600 g B),        subject to  p M / P + B (k S + k_0) <= n Q
+    t(B)  = dense(B) + experts(B) + attention(B) + exchange(B) + L (t_l + 2 t_c m) + B t_s + hops
+    USD per token = n c t(B) / (3600 g B),        subject to  (weights) / P + B (cache) <= n Q
 
-N active and M total parameters, B sequences, q = 1 + drafted tokens of which a step keeps g, n chips of one pipeline stage of P, F, W, Q
-FLOP/s, bandwidth and memory of a chip, p bytes per weight, k KV bytes per token, S context, L layers, t_l fixed time per layer, t_s time
-per sequence for the host and for what the chips exchange, c USD per chip-hour.
+m messages of an exchange: log2 n of a sum over all chips, one where each chip sends to all experts.
+B sequences, of which a step keeps g tokens each, n chips of one pipeline stage of P; `replica` has the operations. Products compute and
+read at the same time, `replica.joined`; attention computes and reads one after the other.
 
-The maximum has a kink where the two times are equal, and one where another bound on B takes over; derivatives are one-sided there, and
-the certificate of the optimum accounts for that. Cost per token falls with B, so the best batch is the largest one allowed and the cost
-is the largest of the smooth `regimes`: which bound holds B, times which resource the step waits for. For dense models each is log-log
-convex in N, 1/B being a series in N with positive terms.
+Cost per token falls with B, so the best batch is the largest one allowed and the cost is the largest of the `regimes`: one for each bound
+on B, memory or speed. Each is smooth. There is a kink where another bound takes over; derivatives are one-sided there, and the certificate
+of the optimum accounts for that. For dense models each regime is log-log convex in N: 1/B is a series in N with positive terms, and
+`joined` is log-log convex.
 
-Left out: attention FLOPs, uneven experts, the draft model's own cost, time to first token under load.
+Left out: experts of uneven load, the draft model's own cost, time to first token under load.
 
 References:
     Williams, Waterman, Patterson 2009, Roofline. Pope et al. 2022, arXiv 2211.05102, section 2 (memory and compute time of decoding).
@@ -29,7 +28,7 @@ from jaxtyping import Array, Bool, Float
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
-from .replica import Replica, below_one, memory_batch, replica, step_time
+from .replica import Replica, below_one, memory_batch, prompt_seconds, replica, step_time
 
 __all__ = [
     "batch_size",
@@ -37,7 +36,6 @@ __all__ = [
     "decode_seconds",
     "decode_seconds_by_regime",
     "fastest_step",
-    "prefill_seconds",
     "regimes",
     "serving_excess",
     "serving_limits",
@@ -46,20 +44,17 @@ __all__ = [
 
 _SERVED = 1e-9
 """Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
+_TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
 def _batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[Numeric]:
-    """B at each bound: memory, and a speed when there is one, with the step waiting for compute or for memory.
+    """B at each bound: memory, and a speed when there is one.
 
     Below 1 where not even one sequence is allowed, and falling further the more is missing.
     """
     found = [memory_batch(r)]
-    if tokens_per_second is None:
-        return found
-    spare = r.kept_tokens / tokens_per_second - r.fixed_seconds
-    compute = spare / (r.sequence_flops / r.decode_flops_per_second + r.sequence_seconds)
-    return [*found, compute, _batch_reading(r, spare)]
+    return found if tokens_per_second is None else [*found, _batch_within(r, r.kept_tokens / tokens_per_second)]
 
 
 def _inverse(batch: Numeric) -> Numeric:
@@ -76,32 +71,55 @@ def _inverse(batch: Numeric) -> Numeric:
     )
 
 
-def _batch_reading(r: Replica, spare: Numeric) -> Numeric:
-    """B at which reading weights and cache and serving the sequences takes `spare` seconds.
+def _batch_within(r: Replica, seconds: Numeric) -> Numeric:
+    """B at which a step takes `seconds`; negative where even a tiny batch takes longer: how much is missing over the slope there.
 
-    dense + experts (1 - (1 - a)^(q B)) + B c = W spare has its root in closed form, but for cancellation where the cache is small against
-    the experts. Three Newton steps mend that; the last two, whose derivatives are followed, make value and first two derivatives exact.
-    Where the dense weights alone take too long, B is negative: how much is missing over the slope at B = 0.
+    What a step reads, and what it computes, each without the other, take less: they bound B from above, in closed form. From the lower
+    bound Newton steps in ln(t - t(0)) over ln B. The last two, whose derivatives are followed, make value and first two derivatives exact.
     """
-    budget = spare * r.bytes_per_second - r.dense_bytes
-    per_sequence = r.kv_read_bytes + r.sequence_seconds * r.bytes_per_second
-    decay = -jnp.log1p(-below_one(r)) * r.tokens_per_step
+
+    def total(batch: Numeric) -> Numeric:
+        return step_time(r, batch).total
+
+    def slope(batch: Numeric) -> tuple[Numeric, Numeric]:
+        return jax.jvp(total, (batch,), (jnp.ones_like(batch),))
+
+    budget = jnp.asarray(seconds - r.fixed_seconds - r.dense_params * r.dense.read, float)
+    tiny = _TINY_BATCH * jnp.ones_like(budget)
     fits = budget > 0
-    given = (jnp.where(fits, budget, 1.0), per_sequence, decay, r.expert_bytes)
-    fixed = tuple(map(jax.lax.stop_gradient, given))
-    near = jax.lax.stop_gradient(_newton(_near_root(*fixed), *fixed))
-    return jnp.where(fits, _newton(_newton(near, *given), *given), budget / (r.expert_bytes * decay + per_sequence))
+    goal = jnp.where(fits, budget, 1.0)
+    near = jax.lax.stop_gradient(_upper_batch(jax.lax.stop_gradient(r), jax.lax.stop_gradient(goal)))
+
+    def closer(batch: Numeric, _: None) -> tuple[Numeric, None]:
+        value, rise = jax.lax.stop_gradient(slope(batch))
+        spent = jnp.maximum(jax.lax.stop_gradient(value - r.fixed_seconds - r.dense_params * r.dense.read), 1e-300)
+        move = jax.lax.stop_gradient(jnp.log(goal / spent)) * spent / (batch * rise)
+        return batch * jnp.exp(jnp.clip(move, -_LONGEST_MOVE, _LONGEST_MOVE)), None
+
+    batch = jax.lax.scan(closer, near, length=_MOVES)[0]
+    for _ in range(2):
+        value, rise = slope(batch)
+        batch = batch - jnp.where(fits, value - r.fixed_seconds - r.dense_params * r.dense.read - goal, 0.0) / rise
+    return jnp.where(fits, batch, budget / slope(tiny)[1])
 
 
-def _newton(batch: Numeric, budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_bytes: Numeric) -> Numeric:
-    unread = jnp.exp(-decay * batch)
-    excess = expert_bytes * (1 - unread) + per_sequence * batch - budget
-    return batch - excess / (expert_bytes * decay * unread + per_sequence)
+def _upper_batch(r: Replica, budget: Numeric) -> Numeric:
+    """A batch that takes `budget` seconds or more beyond the time to read the dense weights."""
+    q, expert = r.tokens_per_step, r.expert_params
+    per_sequence = (
+        r.sequence_seconds + r.attention_seconds + r.kv_read_bytes / r.bytes_per_second + q * r.exchange_seconds
+    )
+    decay = -jnp.log1p(-below_one(r)) * q
+    reading = _near_root(budget, per_sequence, decay, expert * r.experts.read)
+    computing = (budget + r.dense_params * r.dense.read) / (
+        per_sequence + q * (r.dense_params * r.dense.decode + expert * r.experts.decode)
+    )
+    return jnp.minimum(reading, computing)
 
 
-def _near_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_bytes: Numeric) -> Numeric:
+def _near_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, experts: Numeric) -> Numeric:
     """Where 1 - e^-x + c x = b, x = decay B: x = (b - 1)/c + w with w + ln w = (1 - b)/c - ln c, and never left of two bounds on B."""
-    experts = jnp.maximum(expert_bytes, 1e-9 * budget)
+    read, experts = experts, jnp.maximum(experts, 1e-9 * budget)
     c, b = per_sequence / (experts * decay), budget / experts
     z = (1 - b) / c - jnp.log(c)
     small = jnp.exp(jnp.minimum(z, 1.0))
@@ -111,7 +129,7 @@ def _near_root(budget: Numeric, per_sequence: Numeric, decay: Numeric, expert_by
         miss = z - w - jnp.log(w)
         twice = 2 * (1 + w) * (1 + w + 2 / 3 * miss)
         w = w * (1 + miss / (1 + w) * (twice - miss) / (twice - 2 * miss))
-    left = jnp.maximum(budget / (expert_bytes * decay + per_sequence), (budget - expert_bytes) / per_sequence)
+    left = jnp.maximum(budget / (read * decay + per_sequence), (budget - read) / per_sequence)
     found = ((b - 1) / c + w) / decay
     return jnp.where(found > left, jnp.minimum(found, budget / per_sequence), left)
 
@@ -138,12 +156,9 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
 
 
 def regimes(scenario: Scenario) -> int:
-    """How many regimes decoding has: which bound holds the batch, times compute or memory; one without the roofline."""
-    if not scenario.serving.by_roofline:
-        return 1
-    if scenario.deployment.batch_size is not None:
-        return 2
-    return 2 if _speed(scenario) is None else 6
+    """How many regimes decoding has: one for every bound that may hold the batch; one without the roofline."""
+    bounded = scenario.serving.by_roofline and scenario.deployment.batch_size is None and _speed(scenario) is not None
+    return 2 if bounded else 1
 
 
 def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "regime ..."]:
@@ -156,15 +171,12 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "re
     else:
         batches, inverse = _batches(r, _speed(scenario)), _inverse
 
-    def seconds(batch: Numeric) -> tuple[Numeric, Numeric]:
+    def seconds(batch: Numeric) -> Numeric:
         x = inverse(batch)
-        step = step_time(r, 1 / x)
-        rest = step.fixed + step.sequences
-        return (step.compute + rest) * x / r.kept_tokens, (step.memory + rest) * x / r.kept_tokens
+        return step_time(r, 1 / x).total * x / r.kept_tokens
 
     # Mapped over the bounds on the batch, so that a program holds the step once and not once a regime.
-    both = jnp.stack(jax.vmap(seconds)(jnp.stack([jnp.asarray(b, float) for b in batches])), axis=1)
-    return both.reshape(-1, *both.shape[2:])
+    return jnp.asarray(jax.vmap(seconds)(jnp.stack([jnp.asarray(b, float) for b in batches])))
 
 
 def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
@@ -172,14 +184,9 @@ def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
     return decode_seconds_by_regime(scenario, r).max(axis=0)
 
 
-def prefill_seconds(r: Replica) -> Numeric:
-    """Stage-seconds per computed prompt token: s N / (n F eta_prefill), and what the chips exchange."""
-    return r.token_flops / r.prefill_flops_per_second + r.token_seconds
-
-
 def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:
     """USD of one computed prompt token at the scenario's load factor."""
-    return prefill_seconds(r) * r.usd_per_second / load_factor(scenario)
+    return prompt_seconds(r) * r.usd_per_second / load_factor(scenario)
 
 
 def fastest_step(scenario: Scenario, r: Replica) -> Numeric:

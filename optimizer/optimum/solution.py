@@ -367,7 +367,7 @@ class Solution:
             return top
         proof = self.certificate.sentence if self.best is None else ""
         laws = self.across_laws.sentence if self.across_laws else ""
-        placed = self.placement.sentence if self.placement else ""
+        placed = f"{self.placement.sentence} {self.placement.error}" if self.placement else ""
         sure = (laws, placed, proof, self.extrapolation.sentence, self.band.unknown, *self.warnings)
         parts = (top, said(described(self.scenario)), cells(*self._cells()), said(" ".join(filter(None, sure))))
         return "\n".join(filter(None, parts))

@@ -11,6 +11,7 @@ from ..analysis.placement import GIGA, Placement
 from ..analysis.serving import endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
 from ..evidence.claims import Claim
+from ..model.accuracy import serving_error
 from ..model.outputs import short, written
 from ..model.total import warnings
 from .terminal import Blocks, Column, grid
@@ -18,12 +19,8 @@ from .terminal import Blocks, Column, grid
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENGINE_RATIO", "HELD_OUT_ERROR", "claims_text", "frame_grid", "serving_text"]
+__all__ = ["claims_text", "frame_grid", "serving_text"]
 
-HELD_OUT_ERROR = {"one chip": 0.08, "tensor": 0.21}
-"""Median error on the rows of data/throughput.csv that the fit did not see; a test renews it."""
-ENGINE_RATIO = {("vendor", "dense"): 0.91, ("vendor", "experts"): 2.34, ("community", "experts"): 2.15}
-"""Median of predicted over measured throughput on engines of later years, none of them fitted; a test renews it."""
 _TABLE_WIDTH = 110
 
 
@@ -109,11 +106,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
         f"Slow mode: an endless batch would save {percent(endless_saving(s), 2)} against the deployment's own.",
         f"Fast mode: {human(speed, 3)}x the speed of the deployment's own batch for {human(cost, 3)}x the cost.",
         f"Cheapest tier for a prefix: {cheapest}.",
-        "Shares of peak and fixed times are fitted to measured throughput. On points not used for the fit the median error is "
-        f"{percent(HELD_OUT_ERROR['one chip'], 1)} on one chip and {percent(HELD_OUT_ERROR['tensor'], 2)} with tensor parallelism. "
-        f"Engines of later years: predicted {human(ENGINE_RATIO['vendor', 'dense'], 2)} times as fast as measured for dense models, "
-        f"{human(ENGINE_RATIO['vendor', 'experts'], 2)} times for models with experts, {human(ENGINE_RATIO['community', 'experts'], 2)} "
-        "times for these on community servers: their cost is higher by as much.",
+        f"Shares of peak and fixed times are fitted to measured throughput. {serving_error(s.scenario.deployment, chip)}",
     ]
     lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(

@@ -131,7 +131,7 @@ _LINES: tuple[Callable[[Solution], str | None], ...] = (
     lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
     few_bits,
-    lambda best: best.placement.sentence if best.placement else "",
+    lambda best: f"{best.placement.sentence} {best.placement.error}" if best.placement else "",
     _serving,
     _assumed_return,
     _broken_limits,

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from optimizer import InputError, Scenario, load, presets
 from optimizer.app.link import TABLE, opened, parameters, uploaded_scenario
 from optimizer.app.switch import start_of
+from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.differences import plain_values, same
 from optimizer.assumptions.repetition import RepetitionLaw
 from optimizer.assumptions.version import SCHEMA_VERSION
@@ -138,6 +139,15 @@ def test_a_newer_link_is_refused_and_nothing_of_it_taken():
 KEPT = json.loads((Path(__file__).parent / "written_schema_0.json").read_text(encoding="utf-8"))
 """Links and TOML as they were written before they had a version: over all presets and kinds."""
 
+LATER = (
+    "window_ratio",
+    "fp8_share",
+    "fp4_share",
+    "attention_share",
+    "serial_share",
+    "seconds_per_collective",
+    "chunk_tokens",
+)
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
     "pretraining.mfu_counts": "attention",
     "deployment.placement": "given",
@@ -145,6 +155,8 @@ SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("g
     "serving.quantisation_group": 128.0,
     "serving.quantisation_bits": 4.0,
     "serving.calibration_bits": 4.0,
+    "deployment.engine": "vendor",
+    **{f"deployment.{name}": Deployment.model_fields[name].default for name in LATER},
     "money.discount_rate": 0.0,
     "money.price_decline": 0.0,
     "money.usd_per_kwh": 0.08,

@@ -1,174 +1,114 @@
 """The calibrated roofline against measurements that the calibration did not see, and the defaults against the fits they come from."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from docs.pages.serving import page
-from optimizer import load
-from optimizer.assumptions.deployment import Deployment, released
+from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.tables import rows
 from optimizer.evidence import throughput
 from optimizer.evidence.shapes import power_law
-from optimizer.evidence.throughput import BATCH_CLASSES, FITTED, accuracy, calibrate, crosswise, engines, predictions
-from optimizer.model.replica import replica, step_time
-from optimizer.model.roofline import batch_size
-from optimizer.report.serving_text import ENGINE_RATIO, HELD_OUT_ERROR
-
-KINDS = ("one chip", "tensor")
+from optimizer.evidence.throughput import APART, FITTED, accuracy, calibrate, deployment_class, held_out, predictions
+from optimizer.model.accuracy import SERVING_ERRORS
+from tests.counts import thorough
 
 
 @pytest.fixture(scope="module")
-def judged():
-    frame = predictions()
-    frame["class"] = np.where(frame["chips"] > 1, "tensor", "one chip")
-    return frame
+def fitted():
+    return calibrate()
 
 
-def test_the_defaults_are_the_fit():
-    fitted = calibrate()
-    d = Deployment()
-    for name in FITTED:
-        default = float(d.link_share_used() if name == "link_share" else getattr(d, name))
-        assert default == pytest.approx(fitted[name], rel=3e-3), name  # three digits
+@pytest.fixture(scope="module")
+def judged(fitted):
+    return predictions(fitted)
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    frame = held_out()
+    frame = frame[frame["category"] != "prefill"]
+    return frame.assign(deployment=deployment_class(frame))
+
+
+def test_the_defaults_are_the_fit(fitted):
+    d, community = Deployment(), Deployment(engine="community")
+    elsewhere = {"link_share": d.link_share_used(), "community_share": community.engine_share_used()}
+    elsewhere |= dict(zip(("expert_half_width", "expert_prefill_half_width"), d.half_widths_used(), strict=True))
+    elsewhere["tuned_half_width"] = Deployment(engine="tuned").half_widths_used()[0]
+    for name, value in fitted.items():
+        if name != "limit_share":
+            default = float(elsewhere[name] if name in elsewhere else getattr(d, name))
+            assert default == pytest.approx(value, rel=0.01), name
     assert d.compute_share == d.prefill_share
 
 
-def test_the_fit_recovers_what_made_the_data(monkeypatch):
-    known = dict(zip(FITTED, (0.6, 0.8, 0.3, 5e-5, 2e-5), strict=True))
+def test_the_fit_recovers_what_made_the_data(monkeypatch, fitted):
+    known = {name: (fitted[name] * FITTED[name].start) ** 0.5 for name in FITTED}
     made = predictions(known)
     lone = made["category"] == "prefill"
     made.loc[~lone, "output_tokens_per_second"] = made["predicted"]
     made.loc[lone, "seconds"] = 1 / made["predicted"]
     monkeypatch.setattr(throughput, "_measured", lambda: made)
-    fitted = calibrate()
+    found = calibrate(start=fitted)
     for name, value in known.items():
-        assert fitted[name] == pytest.approx(value, rel=1e-3), name
+        assert found[name] == pytest.approx(value, rel=0.01), name
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("parts", [("validation",), ("saturation",), ("validation", "saturation")], ids=" and ".join)
-def test_points_not_used_for_calibration_are_met(judged, kind, parts):
-    """Median within 25 %, 90th percentile within a factor 2: the held-out half, later software at full load, and both."""
-    decode = judged[judged["part"].isin(parts) & (judged["category"] != "prefill")]
-    result = accuracy(decode, ["class"]).loc[kind]
-    assert result["median_error"] < 0.25
-    assert result["p90_factor"] < 2
-
-
-def test_every_row_is_met_by_a_fit_that_did_not_see_it():
-    """From one sequence to saturation; the one class of batches that misses is named on the page."""
-    crossed = crosswise()
-    assert len(crossed) == sum(r["part"] in ("calibration", "validation") for r in rows("throughput"))
-    decode = crossed[crossed["category"] != "prefill"]
-    decode = decode.assign(kind=np.where(decode["chips"] > 1, "tensor", "one chip"))
-    for result in (accuracy(decode, ["kind"]), accuracy(decode, ["sequences", "kind"])):
-        assert (result["p90_factor"] < 2).all()
-    by_batch = accuracy(decode, ["sequences", "kind"])["median_error"]
-    assert {name for name, kind in by_batch.index if kind == "tensor"} == set(BATCH_CLASSES)
-    assert list(by_batch[by_batch > 0.25].index) == [("2 to 16", "tensor")]
-    assert "Two to 16 sequences with tensor parallelism: the class that misses the target" in page()
-
-
-def test_the_command_states_the_errors_that_are_measured(judged):
-    decode = judged[judged["part"].isin(["validation", "saturation"]) & (judged["category"] != "prefill")]
-    measured = accuracy(decode, ["class"])["median_error"]
-    for kind in KINDS:
-        assert HELD_OUT_ERROR[kind] == pytest.approx(measured[kind], abs=0.005)
-    said = "{one:.0%} on one chip and {tensor:.0%} with tensor parallelism"
-    said = said.format(one=HELD_OUT_ERROR["one chip"], tensor=HELD_OUT_ERROR["tensor"]).replace("%", " %")
-    assert said in (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
-
-
-def test_the_command_states_how_far_engines_of_later_years_lie():
-    found = accuracy(engines(), ["engine", "kind_of_model"])
-    for kind, ratio in ENGINE_RATIO.items():
-        assert ratio == pytest.approx(found.loc[kind, "median_ratio"], abs=0.005), kind
-    assert found.loc[("vendor", "experts"), "rows"] == 45
-
-
-def test_rows_of_engines_fit_nothing():
-    kept = {r["part"] for r in rows("throughput") if r["engine"] == "static"}
-    assert kept == {"calibration", "validation"}
-    later = [r for r in rows("throughput") if r["part"] == "engines"]
-    assert len(later) == 145
-    assert {r["engine"] for r in later} == {"vendor", "community"}
+@thorough
+def test_models_that_the_fit_did_not_see(crossed):
+    """Vendors' engines: median within 20 %; every other bound is what was reached, by class, as the answers state it."""
+    for name, row in accuracy(crossed, ["deployment"]).iterrows():
+        stated = SERVING_ERRORS[name]
+        factor = np.exp(np.abs(np.log(crossed.loc[crossed["deployment"] == name, "ratio"])))
+        assert row["rows"] == stated.rows
+        assert row["median_error"] == pytest.approx(stated.median, abs=0.01)
+        assert factor.quantile(0.8) == pytest.approx(stated.within, abs=0.02)
 
 
 def test_caches_are_read_once_per_query_head_where_kernels_do_not_share_the_read():
     # Hidden sizes over head sizes over heads of the cache: 8192 / 128 / 8 and 14848 / 64 / 8 (config files).
     expected = {"Llama 2 70B": 8192 / 128 / 8, "Falcon 180B": 14848 / 64 / 8}
     for r in rows("throughput"):
-        shared_later = r["category"] == "static batch" and r["software"] == "TensorRT-LLM 0.6.1"
+        shared_later = r["software"] == "TensorRT-LLM 0.6.1"
         assert float(r["cache_reads"]) == (expected.get(r["model"], 1) if shared_later else 1), r["model"]
 
 
 def test_every_measured_row_is_predicted(judged):
-    assert len(judged) == len(rows("throughput"))
+    apart = judged["category"].isin(APART)
+    assert (~apart).sum() == len(rows("throughput")) == 287
+    assert apart.sum() == 10
     assert np.isfinite(judged["ratio"]).all()
 
 
 def test_a_70b_model_on_8_h100_at_its_published_throughput(judged):
     """Four replicas of two chips, TensorRT-LLM 1.0, every published length of prompt and output."""
     published = judged[
-        (judged["part"] == "saturation") & (judged["model"] == "Llama-3.3-70B") & (judged["chip"] == "H100 SXM")
+        (judged["software"].str.startswith("TensorRT-LLM 1.0"))
+        & (judged["model"] == "Llama-3.3-70B")
+        & (judged["chip"] == "H100 SXM")
     ]
     assert (published["chips"] == 2).all()
     assert len(published) == 10
     assert published["ratio"].between(1 / 1.5, 1.5).all()
 
 
-def test_deepseek_v3_on_144_chips_at_its_published_operating_point():
-    """H800 in production: 21 tokens/s for a user at 4989 tokens of context, 1850 output tokens/s per chip. Links of 50 GB/s between nodes."""
-    (point,) = (r for r in rows("operating_points") if r["chip"] == "H800")
-    n_params, shape = released("DeepSeek-V3")
-    s = load("lecture-2026").update(
-        {
-            "money.unit": "usd",
-            "serving.method": "roofline",
-            "money.serve_chip": {
-                "name": "H100 SXM",
-                "precision": "fp8",
-                "scaleup_domain_chips": 144,
-                "scaleup_bytes_per_second": 5e10,
-            },
-            "deployment": {
-                **shape,
-                "chips": float(point["chips"]),
-                "parallelism": "expert",
-                "context_tokens": float(point["context_tokens"]),
-                "batch": "latency",
-                "target_tokens_per_second": float(point["tokens_per_second_per_user"]),
-            },
-        }
-    )
-    r = replica(s, n_params)
-    batch = batch_size(s, r)
-    per_chip = float(batch / step_time(r, batch).total) / 144
-    assert 0.5 < per_chip / float(point["value"]) < 2
+def test_deepseek_v3_across_many_chips_at_its_published_throughput(judged):
+    """Production on 144 H800 at 21 tokens/s, SGLang on 96 H100 and on racks: prompts and decoding, each within a third."""
+    tuned = judged[judged["engine"] == "tuned"]
+    stated = SERVING_ERRORS["tuned software"]
+    factor = np.exp(np.abs(np.log(tuned["ratio"])))
+    assert len(tuned) == stated.rows == 8
+    assert factor.max() < 1.4
+    assert np.abs(tuned["ratio"] - 1).median() == pytest.approx(stated.median, abs=0.01)
+    assert factor.quantile(0.8) == pytest.approx(stated.within, abs=0.02)
 
 
-def test_a_rack_of_72_chips_at_its_published_throughput():
-    """The largest batch that memory holds, which is more than was run: the source gives no speed."""
-    (point,) = (
-        p
-        for p in rows("operating_points")
-        if (p["topic"], p["chip"], p["chips"], p["precision"]) == ("decode", "GB200 NVL72", "", "bf16 attn, fp8 MoE")
-    )
-    n_params, shape = released("DeepSeek-V3")
-    s = load("lecture-2026").update(
-        {
-            "money.unit": "usd",
-            "serving.method": "roofline",
-            "money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"},
-            "deployment": {**shape, "parallelism": "expert", "context_tokens": float(point["context_tokens"])},
-        }
-    )
-    r = replica(s, n_params)
-    batch = batch_size(s, r)
-    per_chip = float(batch / step_time(r, batch).total) / 72
-    assert 0.5 < per_chip / float(point["value"]) < 2
+def test_a_rack_and_servers_at_the_published_speed_that_no_fit_saw(judged):
+    """DeepSeek-R1 at 125 tokens/s for every user: 4130 tokens/s a chip on a rack of 72, 941 on 40 chips of servers of 8."""
+    found = {r["chip"]: r for r in judged[judged["part"] == "check"].to_dict("records")}
+    assert set(found) == {"GB200 NVL72", "B200 SXM"}
+    assert all(1 / 1.5 < r["ratio"] < 1.5 for r in found.values())
+    rack, servers = (found[name]["predicted"] / found[name]["chips"] for name in ("GB200 NVL72", "B200 SXM"))
+    assert rack / servers == pytest.approx(4130 / 941, rel=0.25)
 
 
 def test_shapes_follow_the_fits():

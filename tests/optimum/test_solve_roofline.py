@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import minimize_scalar
 
 from optimizer import InfeasibleError, InputError, Scenario, load, solve, solve_batch
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
-from optimizer.model.replica import replica, step_time
+from optimizer.model.replica import memory_batch, replica, step_time
 from optimizer.model.roofline import batch_size, serving_excess
 from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.best_of import is_convex
@@ -99,23 +99,12 @@ def test_what_is_certified_is_convex():
 def on_a_kink() -> tuple[Scenario, float]:
     """A question whose optimum rests on a kink of the cost, and the size there.
 
-    With a batch size at which compute and memory cross inside the range, some quality puts the optimum on the crossing.
+    At one size the batch that memory holds is the one that keeps a speed; some traffic puts the optimum there.
     """
-    # Cost per token at a fixed batch: weights and compute both grow as N, the cache as N^0.365, so the two cross at one N.
-    s = dense(
-        deployment__batch="fixed",
-        deployment__batch_size=400,
-        deployment__context_tokens=500,
-        deployment__seconds_per_layer=0,
-        deployment__seconds_per_sequence=0,
-        rl={"policy": "none"},
-    )
-
-    def gap(ln_params: float) -> float:
-        step = step_time(replica(s, math.exp(ln_params)), 400.0)
-        return float(step.compute - step.memory)
-
-    crossing = math.exp(brentq(gap, math.log(1e9), math.log(2e11), xtol=1e-14))
+    crossing, free = 3e10, dense(rl={"policy": "none"})
+    r = replica(free, crossing)
+    speed = float(1 / step_time(r, memory_batch(r)).total)
+    s = free.update({"deployment.batch": "latency", "deployment.target_tokens_per_second": speed})
     at_crossing = s.update({"goal": {"kind": "loss", "like_params": crossing, "like_tokens": 3e13}})
     low, high = math.log(1e11), math.log(1e18)  # the optimum falls with traffic, and rests on the kink for a while
     for _ in range(40):
