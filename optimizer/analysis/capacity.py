@@ -13,7 +13,8 @@ from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..model.outputs import units_of
-from ..model.replica import prompt_seconds, replica
+from ..model.replica import replica
+from ..model.step import prompt_seconds
 from .placement import Placement, misfits, operating_point
 
 if TYPE_CHECKING:

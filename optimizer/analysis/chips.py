@@ -13,8 +13,9 @@ from ..assumptions.problems import InputError, near_miss
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.placements import placements
-from ..model.replica import memory_batch, replica, step_time
+from ..model.replica import memory_batch, replica
 from ..model.roofline import batch_size
+from ..model.step import step_time
 from .placement import MILLION, Placement, misfits, points_frame
 
 if TYPE_CHECKING:

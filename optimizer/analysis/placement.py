@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.deployment import released
+from ..assumptions.architecture import released
 from ..assumptions.library import load
 from ..assumptions.numbers import amount, human
 from ..assumptions.problems import InputError
@@ -19,8 +19,9 @@ from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from ..compiling import compiled
 from ..model.outputs import POINT, units_of
-from ..model.replica import longest_context, replica, step_time
+from ..model.replica import longest_context, replica
 from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
+from ..model.step import step_time
 from ..optimum.solution import Solution, Status
 from ..optimum.structure import flattened
 

@@ -14,7 +14,8 @@ from ..assumptions.problems import InputError
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
-from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica, step_time
+from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
+from ..model.step import step_time
 from ..model.total import placed, total_params
 from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point, points_frame

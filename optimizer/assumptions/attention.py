@@ -23,7 +23,7 @@ References:
 
 from typing import Any, NamedTuple
 
-from .deployment import Deployment
+from .architecture import Architecture
 from .quantity import Numeric, numpy_for
 
 __all__ = ["Multiplied", "attends", "attention_params", "attention_width", "multiplied_params"]
@@ -63,35 +63,35 @@ def multiplied_params(scenario: Any, n_params: Numeric) -> Multiplied:
     return Multiplied(total(training, causal=True), total(serving, causal=True), total(serving, causal=True), decode)
 
 
-def attention_params(deployment: Deployment, n_params: Numeric, context: Numeric, *, causal: bool) -> Numeric:
+def attention_params(architecture: Architecture, n_params: Numeric, context: Numeric, *, causal: bool) -> Numeric:
     """2 A c: the parameters that cost as many FLOPs as attention over a context.
 
     Args:
-        deployment: width of attention and what of the context is read.
+        architecture: width of attention and what of the context is read.
         n_params: active parameters N (count).
         context: tokens of context; 0 gives 0.
         causal: the mean over the tokens of a sequence of that length, instead of its last token.
 
-    >>> llama = Deployment(reference_params=70.55e9, attention_width=80 * 8192)  # Llama 3 70B: 80 layers, 64 heads of 128
+    >>> llama = Architecture(reference_params=70.55e9, attention_width=80 * 8192)  # Llama 3 70B: 80 layers, 64 heads of 128
     >>> round(float(attention_params(llama, 70.55e9, 1e5, causal=True)) / 70.55e9, 2)
     0.93
 
     """
-    return 2 * attention_width(deployment, n_params) * _read(deployment, context, causal=causal)
+    return 2 * attention_width(architecture, n_params) * _read(architecture, context, causal=causal)
 
 
-def attention_width(deployment: Deployment, n_params: Numeric) -> Numeric:
+def attention_width(architecture: Architecture, n_params: Numeric) -> Numeric:
     """A: query heads times their width, summed over the layers whose attention grows with context."""
-    given = deployment.attention_width
-    width, at = (FITTED_WIDTH, FITTED_AT) if given is None else (given, deployment.reference_params)
-    power = FITTED_EXPONENT if deployment.attention_width_exponent is None else deployment.attention_width_exponent
+    given = architecture.attention_width
+    width, at = (FITTED_WIDTH, FITTED_AT) if given is None else (given, architecture.reference_params)
+    power = FITTED_EXPONENT if architecture.attention_width_exponent is None else architecture.attention_width_exponent
     xp = numpy_for(n_params, at, power)
     return width * xp.exp(power * xp.log(n_params / at))
 
 
-def _read(deployment: Deployment, context: Numeric, *, causal: bool) -> Numeric:
+def _read(architecture: Architecture, context: Numeric, *, causal: bool) -> Numeric:
     """Tokens that a token reads: min(c^x, bound) of the last one, or its mean over c from 0 to the context."""
-    x, bound = deployment.attention_exponent, deployment.attention_bound_tokens
+    x, bound = architecture.attention_exponent, architecture.attention_bound_tokens
     xp = numpy_for(context, x, bound)
     if bound is None:
         return context**x / (1 + x) if causal else context**x

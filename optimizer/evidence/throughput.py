@@ -27,13 +27,15 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import least_squares
 
+from ..assumptions.architecture import released
 from ..assumptions.attention import attention_width
-from ..assumptions.deployment import WEIGHT_BYTES, Deployment, released
+from ..assumptions.deployment import WEIGHT_BYTES, Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
 from ..assumptions.tables import rows, table
 from ..model.loop import closed_loop, first_token_seconds
-from ..model.replica import prompt_seconds, replica_of
+from ..model.replica import replica_of
+from ..model.step import prompt_seconds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,9 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from .cost import Design, pretraining_flops
-from .replica import prompt_seconds, replica
+from .replica import replica
 from .roofline import decode_seconds
+from .step import prompt_seconds
 from .total import total_params
 
 __all__ = [

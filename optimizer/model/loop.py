@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
-from .replica import memory_batch, prompt_seconds, replica_of, step_time
+from .replica import memory_batch, replica_of
+from .step import prompt_seconds, step_time
 
 __all__ = ["Loop", "closed_loop", "first_token_seconds"]
 

@@ -1,7 +1,7 @@
-"""The replica that serves a model: its chips, the memory it reads, and the time of one decode step; `roofline` holds the formulas."""
+"""The replica that serves a model: its chips, what they compute, read, hold and exchange for a token; `step` adds them to a time."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
@@ -17,20 +17,15 @@ from .total import placed
 __all__ = [
     "Products",
     "Replica",
-    "StepTime",
     "balance_batch",
-    "below_one",
     "cache_bytes",
     "cache_copies",
     "drain_seconds",
-    "joined",
     "layers",
     "longest_context",
     "memory_batch",
-    "prompt_seconds",
     "replica",
     "replica_of",
-    "step_time",
     "width",
 ]
 
@@ -103,26 +98,6 @@ class Replica(NamedTuple):
     def weight_bytes(self) -> Numeric:
         """All weights with their copies, B."""
         return self.dense_bytes + self.expert_bytes
-
-
-class StepTime(NamedTuple):
-    """Parts of one decode step, s."""
-
-    compute: Numeric
-    """of all operations, were there no memory to wait for"""
-    memory: Numeric
-    """of all operations, were there nothing to compute"""
-    operations: Numeric
-    """one after the other, each between the longer and the sum of its two times"""
-    exchange: Numeric
-    """between chips that wait for it"""
-    fixed: Numeric
-    sequences: Numeric
-
-    @property
-    def total(self) -> Numeric:
-        """The operations, and what comes on top."""
-        return self.operations + self.exchange + self.fixed + self.sequences
 
 
 def layers(deployment: Deployment, n_params: Numeric) -> Numeric:
@@ -308,70 +283,6 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
         to_experts = jnp.where(n <= domain, to_experts, jnp.minimum(to_experts, d.domains_per_token))
     per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * to_experts / n)
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
-
-
-def joined(compute: Numeric, memory: Numeric, serial_share: Numeric) -> Numeric:
-    """Time t of an operation whose two parts overlap: the larger root of (t - compute) (t - memory) = serial_share compute memory.
-
-    The longer part at serial_share = 0, the sum at 1, within a factor 1 + sqrt(serial_share) of the longer. Log-log convex: with F, C, M
-    the logarithms, ln(e^(F-C) - 1) + ln(e^(F-M) - 1) is concave in them and rises with F.
-
-    >>> float(joined(3.0, 3.0, 0.04)), float(joined(3.0, 2.0, 1.0))
-    (3.6, 5.0)
-
-    """
-    both = compute + memory
-    return (both + numpy_for(both).sqrt((compute - memory) ** 2 + 4 * serial_share * compute * memory)) / 2
-
-
-class _Work(NamedTuple):
-    compute: Numeric
-    memory: Numeric
-    operations: Numeric
-
-
-def _products(r: Replica, tokens: Numeric, compute: Literal["decode", "prefill"]) -> _Work:
-    """All products of so many tokens, and what the chips exchange while they compute."""
-    used = -jnp.expm1(tokens * jnp.log1p(-below_one(r)))
-    parts = [
-        (r.dense_params, tokens * getattr(r.dense, compute), r.dense.read),
-        (r.expert_params, tokens * getattr(r.experts, compute), r.experts.read * used),
-    ]
-    products = sum(params * joined(work, read, r.serial_share) for params, work, read in parts)
-    return _Work(
-        sum(params * work for params, work, _ in parts),
-        sum(params * read for params, _, read in parts),
-        joined(products, tokens * r.sent_seconds, r.serial_share),
-    )
-
-
-def step_time(r: Replica, batch: Numeric) -> StepTime:
-    """Parts of a decode step of `batch` sequences, s.
-
-    Limiting cases: B to infinity leaves compute and the cache, neither of which a larger batch shares out; B = 1 on one chip is the time to
-    read the active weights plus L t_l, a little more as reading and computing overlap less.
-    """
-    tokens = batch * r.tokens_per_step
-    work, attention = _products(r, tokens, "decode"), batch * r.attention_seconds
-    cache = batch * r.kv_read_bytes / r.bytes_per_second
-    return StepTime(
-        compute=work.compute + attention,
-        memory=work.memory + cache,
-        operations=work.operations + attention + cache,
-        exchange=tokens * r.exchange_seconds,
-        fixed=r.fixed_seconds,
-        sequences=batch * r.sequence_seconds,
-    )
-
-
-def prompt_seconds(r: Replica) -> Numeric:
-    """Stage-seconds per computed prompt token: its share of a chunk's products, its attention, and what the chips exchange for it."""
-    products = _products(r, r.chunk_tokens, "prefill").operations / r.chunk_tokens
-    return products + r.prompt_attention_seconds + r.exchange_seconds
-
-
-def below_one(r: Replica) -> Numeric:
-    return jnp.minimum(r.expert_share, 1 - 1e-12)
 
 
 def balance_batch(chip: Accelerator, deployment: Deployment) -> Numeric:

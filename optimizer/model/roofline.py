@@ -28,7 +28,8 @@ from jaxtyping import Array, Bool, Float
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
-from .replica import Replica, below_one, memory_batch, prompt_seconds, replica, step_time
+from .replica import Replica, memory_batch, replica
+from .step import below_one, prompt_seconds, step_time
 
 __all__ = [
     "batch_size",

@@ -17,7 +17,8 @@ from optimizer.assumptions.tables import rows
 from optimizer.cli import main
 from optimizer.evidence.claims import claims
 from optimizer.model.placements import placements
-from optimizer.model.replica import memory_batch, replica, step_time
+from optimizer.model.replica import memory_batch, replica
+from optimizer.model.step import step_time
 
 
 @pytest.fixture(scope="module")

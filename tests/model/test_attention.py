@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from optimizer import Design, InputError, lifecycle_cost
+from optimizer.assumptions.architecture import released
 from optimizer.assumptions.attention import FITTED_AT, FITTED_EXPONENT, FITTED_WIDTH, attention_params
-from optimizer.assumptions.deployment import Deployment, released
+from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.speed import utilisation
 from optimizer.evidence.shapes import power_law
 from optimizer.model.cost import design_of

@@ -12,8 +12,9 @@ from scipy.optimize import minimize_scalar
 from optimizer import InfeasibleError, InputError, Scenario, load, solve, solve_batch
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
-from optimizer.model.replica import memory_batch, replica, step_time
+from optimizer.model.replica import memory_batch, replica
 from optimizer.model.roofline import batch_size, serving_excess
+from optimizer.model.step import step_time
 from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.best_of import is_convex
 from optimizer.optimum.program import Rows
