@@ -1,9 +1,9 @@
 """The JSON Schema of a scenario file (draft 2020-12), for editors and other programs.
 
 It is made from the declarations that validation reads: numbers may be text in the grammar of `numbers`, a name may stand for a whole
-block, and a law's kind follows from its name. What it accepts, `Scenario.from_dict` accepts, apart from what a schema cannot say: bounds of
-numbers that are written as text, `Assumption.rules` between numbers, months that follow each other, whether `traffic.file` or the file of a
-law can be read, and what a covariance is.
+block, and a law's kind follows from its name. What it accepts, `Scenario.from_dict` accepts, apart from what a schema cannot say: bounds
+of numbers that are written as text, `Assumption.rules` between numbers, months that follow each other and that a discount rate needs,
+whether `traffic.file` or the file of a law can be read, and what a covariance is.
 """
 
 import sys

@@ -185,6 +185,7 @@ def test_what_is_none_is_refused(name):
 BEYOND = re.compile(
     r"is a utilisation above 1|more than 1 \+ drafted_tokens|experts alone would use more|E_start < E_max|both must be negative|no 64-bit float holds"
     r"|row \d+ (repeats|jumps|\(.*comes before)|does not exist|law\.posterior (must|has)|is given for|a law of kind"
+    r"|without window_tokens|traffic\.kind = 'total' has none"
 )
 
 

@@ -281,7 +281,7 @@ import math
 import pint
 from optimizer import load
 from optimizer.model import roofline
-from optimizer.model import replica
+from optimizer.model import replica, step
 
 unit = pint.UnitRegistry()
 unit.define("flop = [work]")
@@ -312,7 +312,7 @@ def with_units(block):
     return type(block).model_construct(**fields)
 
 
-roofline.jnp = replica.jnp = Plain
+roofline.jnp = replica.jnp = step.jnp = Plain
 replica.ACTIVATION_BYTES = 2 * unit.byte
 import optimizer.assumptions.deployment as deployment
 deployment.jnp = Plain
@@ -323,16 +323,16 @@ s = load("frontier-moe-rack")
 d, chip = with_units(s.deployment), with_units(s.money.serve_chip)
 for changes in ({}, {"parallelism": "tensor", "chips": unit.Quantity(8, "")}, {"pipeline_stages": unit.Quantity(4, "")}):
     r = replica.replica_of(d.model_copy(update=changes), chip, unit.Quantity(3e10, ""), 2 * unit.flop)
-    step = replica.step_time(r, unit.Quantity(64, ""))
-    for part in (*step, replica.prompt_seconds(r)):
+    parts = step.step_time(r, unit.Quantity(64, ""))
+    for part in (*parts, step.prompt_seconds(r)):
         assert part.check("[time]"), part
     assert replica.memory_batch(r).check("[]")
     assert r.usd_per_second.check("[money]/[time]")
-    assert (r.usd_per_second * step.memory).check("[money]")
+    assert (r.usd_per_second * parts.memory).check("[money]")
 assert replica.drain_seconds(chip).check("[time]")
 mixed = r._replace(kv_read_bytes=r.kv_read_bytes * unit.second)
 try:
-    replica.step_time(mixed, unit.Quantity(64, ""))
+    step.step_time(mixed, unit.Quantity(64, ""))
 except pint.DimensionalityError:
     print("units hold")
 """
