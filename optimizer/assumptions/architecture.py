@@ -138,6 +138,9 @@ class Architecture(Assumption):
         low=0,
         high=1e9,
     )
+    kv_bytes_per_value: float = quantity(
+        "bytes", "bytes of one number in the cache", gt=0, le=4, default=2.0, low=1, high=2
+    )
     attention_exponent: float = quantity(
         "1",
         "power of the context that a token reads: 1 all of it, 0.5 its square root",
@@ -146,6 +149,15 @@ class Architecture(Assumption):
         default=1.0,
         low=0.5,
         high=1,
+    )
+    bytes_per_weight: float | None = quantity(
+        "bytes",
+        "bytes of one weight; those of the chip's precision when left out",
+        gt=0,
+        le=4,
+        default=None,
+        low=0.5,
+        high=2,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

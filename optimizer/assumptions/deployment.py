@@ -21,7 +21,7 @@ WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 
 
 class _Placed(Assumption):
-    """Where a replica runs, how many sequences share a step, and what waits for its next use."""
+    """Where a replica runs, and how many sequences share a step."""
 
     batch: Literal["optimal", "latency", "fixed"] = Field(
         default="optimal",
@@ -59,18 +59,11 @@ class _Placed(Assumption):
         high=200000,
         uncertain=2,
     )
-    kv_bytes_per_value: float = quantity(
-        "bytes", "bytes of one number in the cache", gt=0, le=4, default=2.0, low=1, high=2
-    )
-    bytes_per_weight: float | None = quantity(
-        "bytes",
-        "bytes of one weight; those of the chip's precision when left out",
-        gt=0,
-        le=4,
-        default=None,
-        low=0.5,
-        high=2,
-    )
+
+
+class Deployment(Engine, Architecture, _Placed):
+    """How the model is served when serving.method = "roofline", and the shape it has in training memory."""
+
     drafted_tokens: float = quantity(
         "tokens",
         "speculative decoding: tokens drafted and checked with the next one, per step",
@@ -84,10 +77,6 @@ class _Placed(Assumption):
     cache_keep_seconds: float = quantity(
         "s", "time that a prefix is kept for its next use", ge=0, default=300.0, low=60, high=86400
     )
-
-
-class Deployment(Engine, Architecture, _Placed):
-    """How the model is served when serving.method = "roofline", and the shape it has in training memory."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         *Architecture.rules,
