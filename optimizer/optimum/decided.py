@@ -10,6 +10,7 @@ decide whether the decided number is then still the best.
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
@@ -28,6 +29,8 @@ _PARAMS, _TOKENS = 0, 1
 _SAME = 1e-9
 _LN_LARGEST = 600.0
 """ln of the largest count whose products 64-bit floats hold."""
+_LN_SCANNED, _SCANNED = math.log(1e14), 60
+"""Sizes that are tried for a turn, to the largest: steps of about a third."""
 
 
 def at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
@@ -115,6 +118,12 @@ def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start
         return sign * (math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1]))
 
     if given == _TOKENS and imbalance(math.log(SMALLEST_USEFUL)) > 0:
+        # Small models are cheap where fixed times rule; without convexity a size that is best for its loss may lie beyond them.
+        sizes = [] if is_convex(scenario) else np.linspace(math.log(SMALLEST_USEFUL), _LN_SCANNED, _SCANNED).tolist()
+        turn = next((ends for ends in pairwise(sizes) if imbalance(ends[0]) < 0 <= imbalance(ends[1]) < math.inf), None)
+        if turn is not None:
+            root = float(brentq(imbalance, *turn, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
+            return root, _with_paired_rl(rows, scenario, at(root))
         raise InfeasibleError(
             f"goal.tokens = {human(math.exp(ln_given))} is not the best run for any size from {human(SMALLEST_USEFUL)} parameters on: so "
             "much is served that a smaller model on more tokens always costs less for the same loss. Raise goal.tokens, or plan for less "

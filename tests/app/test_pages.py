@@ -112,7 +112,7 @@ def test_serving_shows_the_librarys_operating_points():
     assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
-    assert "Take deployment.chips = 19 or more" in at.error[0].value.replace("\\", "")
+    assert "Take deployment.chips = 34 or more" in at.error[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize("page", PAGES)
