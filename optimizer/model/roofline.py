@@ -28,6 +28,7 @@ from jaxtyping import Array, Bool, Float
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
+from .largest import largest
 from .replica import Replica, memory_batch, replica
 from .step import below_one, prompt_seconds, step_time
 
@@ -152,7 +153,7 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
     """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1."""
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    tightest = jnp.stack([jnp.asarray(x, float) for x in _batches(r, _speed(scenario))]).min(axis=0)
+    tightest = -largest(jnp.stack([-jnp.asarray(x, float) for x in _batches(r, _speed(scenario))]))
     return jnp.maximum(tightest, 1.0)
 
 
@@ -182,7 +183,7 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "re
 
 def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
     """Stage-seconds per decoded token: the largest of the regimes."""
-    return decode_seconds_by_regime(scenario, r).max(axis=0)
+    return largest(decode_seconds_by_regime(scenario, r))
 
 
 def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:

@@ -24,6 +24,7 @@ from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, To
 from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, moving_cost
+from ..model.largest import largest
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, target_inner_sum, target_reducible_loss
 from .base import unlimited
@@ -89,7 +90,7 @@ def curve(scenario: Scenario) -> Curve:
             passed += limit_excess(scenario, design).values()
         by_loss = isinstance(scenario.goal, BudgetGoal)
         value = ln_reducible_loss(scenario, design) if by_loss else jnp.log(_moving(scenario, design))
-        excess = jnp.max(jnp.stack([jnp.asarray(e, float) for e in passed]))
+        excess = largest(jnp.stack([jnp.asarray(e, float) for e in passed]))
         return At(value, excess, here.turn)
 
     return Curve(place, at)
@@ -206,8 +207,8 @@ def tokens_cut(scenario: Scenario, ln_n: Scalar, ln_d: Scalar) -> Cut:
     cut, held = -_WORST + 0.0 * ln_d, -jnp.inf + 0.0 * ln_d
     if limit_names(scenario):
         excess, slopes = jax.jvp(passed, (ln_d,), (1.0 + 0.0 * ln_d,))
-        cut = jnp.max(jnp.where(slopes > 1e-6, excess / jnp.maximum(slopes, 1e-6), -_WORST))
-        held = jnp.max(excess - slopes * ln_d)
+        cut = largest(jnp.where(slopes > 1e-6, excess / jnp.maximum(slopes, 1e-6), -_WORST))
+        held = largest(excess - slopes * ln_d)
     if scenario.law.repeats:
         cut = jnp.maximum(cut, ln_d - scenario.law.ln_useful_tokens)
     return Cut(cut, held)

@@ -39,6 +39,7 @@ from ..model.cost import (
     moving_cost,
 )
 from ..model.fleet import chip_seconds_per_token
+from ..model.largest import largest
 from ..model.limits import limit_excess, limit_names
 from ..model.quality import ln_reducible_loss, loss, served
 from ..model.roofline import can_serve, regimes
@@ -106,7 +107,7 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
     by_regime = lifecycle_cost_by_regime(scenario, design)
     regimes = jnp.log(moving_cost(scenario, by_regime))
     rows = [
-        regimes.max(),
+        largest(regimes),
         ln_reducible_loss(scenario, design),
         served(scenario, design, jnp.log(scenario.law.inner(design.n_params, design.train_tokens))),
         x[0] + x[1],
@@ -116,7 +117,9 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
     if scenario.law.repeats:
         rows += [x[0] - scenario.law.ln_useful_params, x[1] - scenario.law.ln_useful_tokens]
     several = regimes[:0] if len(regimes) == 1 else regimes
-    cost = LifecycleCost(*(jnp.max(phase) for phase in by_regime))  # a slower step makes no phase cheaper
+    cost = LifecycleCost(
+        *(largest(jnp.atleast_1d(phase)) for phase in by_regime)
+    )  # a slower step makes no phase cheaper
     return jnp.concatenate([jnp.stack([jnp.asarray(r, float) for r in rows]), several]), cost
 
 
