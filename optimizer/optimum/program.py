@@ -69,8 +69,7 @@ _OPTIONS: dict[str, dict[str, float]] = {
     "SLSQP": {"ftol": 1e-14, "maxiter": 200},
     "trust-constr": {"gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12, "maxiter": 1000},
 }
-_NEWTON_STEPS = 25
-_LONGEST_STEP = 2.0
+_NEWTON_STEPS, _LONGEST_STEP = 25, 2.0
 _LAST_STEP = 1e-10  # Newton steps square the error, so what is left after one this short is rounding
 
 
