@@ -76,7 +76,8 @@ def imports_within(path: Path) -> set[str]:
 
 
 LATE = {("optimizer.assumptions.quantity", "optimizer.assumptions.validation"),
-        ("optimizer.assumptions.quantity", "optimizer.assumptions.schema")}  # fmt: skip
+        ("optimizer.assumptions.quantity", "optimizer.assumptions.schema"),
+        ("optimizer.assumptions.scenario", "optimizer.assumptions.page")}  # fmt: skip
 """Imports inside functions: what a block offers and another module implements for all blocks."""
 
 

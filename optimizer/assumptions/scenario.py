@@ -123,6 +123,20 @@ class Scenario(Assumption):
         """The scenario of the same name that this one was made of by `update`, before anything was changed; `naming` reads it."""
         return self._made_of
 
+    def __repr__(self) -> str:
+        """One screen: title, what is taken as given, and caveats; `to_dict` has every number. Every field where numbers are traced."""
+        from .page import scenario_text
+
+        known = all(isinstance(value, float) for _, _, value in self.quantities())
+        return scenario_text(self) if known else super().__repr__()
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from .page import scenario_html
+
+        return scenario_html(self)
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
 

@@ -1,14 +1,17 @@
 """Sentences about an answer are true of it."""
 
 import io
+from html import unescape
 
+import jax
 import pydantic
 import pytest
 from rich.console import Console
 
 import optimizer
-from optimizer import load, solve
+from optimizer import load, presets, solve, sources
 from optimizer.assumptions.numbers import human, percent
+from optimizer.assumptions.question import taken_as_given
 from optimizer.report.sentences import saving, unspent
 from optimizer.report.text import solution_text
 
@@ -77,6 +80,37 @@ def test_the_repr_of_an_answer_is_one_screen(lecture):
         assert f">{cell}</td>" in best._repr_html_()
     refused = repr(solve(lecture.update({"limits.max_params": "1M"}), throw=False))
     assert "cannot be reached within limits.max_params = 1M parameters" in " ".join(refused.split())
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_repr_of_a_scenario_is_one_screen(name):
+    s = load(name)
+    lines = repr(s).splitlines()
+    assert len(lines) <= 30
+    assert max(map(len, lines)) <= 130
+    text, page = " ".join(repr(s).split()), unescape(s._repr_html_())
+    rows = sources(s)
+    guessed = sum(kind in ("assumption", "default") for kind in rows["kind"])
+    for said in (
+        s.description,
+        *taken_as_given(s).values(),
+        f"{guessed} of {len(rows)} numbers are assumptions or defaults",
+    ):
+        assert " ".join(said.split()) in text
+        assert said in page
+    largest = s.law.fitted_max_params
+    assert (f"fitted to runs of at most {human(largest or 0)} parameters" in text) == (largest is not None)
+
+
+def test_the_repr_of_a_changed_scenario_names_the_change(lecture):
+    changed = lecture.update({"traffic.output_tokens": "500T"})
+    assert "changed: traffic.output_tokens = 500T" in repr(changed).replace("\n", " ")
+    assert lecture.description not in changed._repr_html_()
+    assert "<b>" not in lecture.update({"name": "<b>"})._repr_html_()
+    assert str(changed) == repr(changed)
+    shown = []
+    jax.vmap(lambda s: shown.append(repr(s)) or 0.0)(jax.tree.map(lambda v: jax.numpy.full(2, v), lecture))
+    assert "output_tokens=" in shown[0]  # traced numbers have no text of their own
 
 
 def test_completion_shows_public_names_only(lecture):
