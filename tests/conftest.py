@@ -6,6 +6,7 @@ process.
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,7 @@ install_import_hook(
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+import typer.testing  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from optimizer import Scenario, load  # noqa: E402
@@ -51,6 +53,8 @@ settings.register_profile(
     "repeatable", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
+# A process makes the parser of the command once; the test runner would make it for every command, which takes half of a short one.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 CHINCHILLA_POINTS = {
     "kind": "coupled",
