@@ -19,10 +19,15 @@ __all__ = [
 ]
 
 
+_BITS = ("serving.quantisation", "serving.calibration_")
+"""How paths of the loss of few bits begin."""
+
+
 def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str, str]:
     """What is fixed, by name; `varied` are dotted paths that take another value in each row of a table."""
+    bits = [path for path in varied if path.startswith(_BITS)]
     lines = {
-        "law": law_line(scenario),
+        "law": law_line(scenario, bits=not bits),
         "goal": goal_line(scenario),
         "rl": rl_line(scenario),
         "traffic": traffic_line(scenario),
@@ -30,6 +35,7 @@ def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str
     }
     for block in lines:
         moved = [path for path in varied if path == block or path.startswith(f"{block}.")]
+        moved += bits if block == "law" and block not in moved else []
         if block in moved:
             lines[block] = "each row its own"
         elif moved:
@@ -37,13 +43,13 @@ def taken_as_given(scenario: Scenario, varied: Collection[str] = ()) -> dict[str
     return lines
 
 
-def law_line(scenario: Scenario) -> str:
-    """The law with its kind, what was chosen for it, and the loss of few bits where one is counted."""
+def law_line(scenario: Scenario, *, bits: bool = True) -> str:
+    """The law with its kind, what was chosen for it and, with `bits`, the loss of few bits where one is counted."""
     law = scenario.law
     name = law.label or law.name or "given by coefficients"
     said = f"{name} ({'; '.join(filter(None, (law.kind, law.changes, law.chosen)))})"
-    bits = served_bits(scenario)
-    return said if bits is None else f"{said} and what {bits:.3g} bits lose ({scenario.serving.quantisation})"
+    counted = served_bits(scenario) if bits else None
+    return said if counted is None else f"{said} and what {counted:.3g} bits lose ({scenario.serving.quantisation})"
 
 
 def goal_line(scenario: Scenario) -> str:

@@ -21,6 +21,7 @@ from optimizer import (
     solve,
     solve_batch,
 )
+from optimizer.assumptions.question import taken_as_given
 from optimizer.model.quality import reducible_loss
 
 from ..counts import cases, named
@@ -252,6 +253,10 @@ def test_fewer_bits_in_a_table():
     assert table["cost_total"].is_monotonic_increasing
     bits = size_table(s, {"serving.quantisation_bits": [8.0, 6.0, 5.0, 4.0]})
     assert bits["cost_total"].is_monotonic_increasing
+    assert taken_as_given(s)["law"] == "besiroglu (chinchilla) and what 5 bits lose (calibrated)"
+    assert taken_as_given(s, ["serving.quantisation_bits"])["law"] == (
+        "besiroglu (chinchilla), but each row its own serving.quantisation_bits"
+    )
     assert bits["overtraining_vs_rule_of_20"].is_monotonic_decreasing
 
 
