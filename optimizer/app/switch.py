@@ -9,6 +9,7 @@ from ..assumptions.bills import Serving
 from ..assumptions.months import days_in_months
 from ..assumptions.present import undiscounted
 from ..assumptions.published_laws import law_kind, law_names
+from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import Scenario
 from ..assumptions.sparsity import of_shape
 from ..assumptions.traffic import GrowthTraffic
@@ -22,6 +23,8 @@ MONTHS = 12
 SHAPE = ("start", "months", "growth", "ramp_months", "decay", "decay_from", "input_share")
 """of a generated forecast: all but how much"""
 DENSE = "besiroglu"
+MEASURED_LOSS = 0.017
+"""nat/token that a calibration starts with: the middle of the declared range, in logarithms"""
 UNIQUE_TOKENS = 2e13
 """unique tokens that a law starts with when data begins to repeat: the middle of the declared range"""
 
@@ -46,6 +49,8 @@ def start_of(
             needs = _goal(choice, known)
         case "rl.policy":
             needs = _rl(scenario, choice, known)
+            if choice == "optimised" and quantised(scenario):  # the two are not solved together
+                needs["serving.quantisation"] = "none"
         case "traffic.kind":
             needs = _traffic(scenario, choice, former)
         case "law.kind":
@@ -64,7 +69,16 @@ def start_of(
             needs = {"money.unit": "usd"} | {
                 f"serving.{field}": None for field in ("context_tokens", *Serving.instead.values())
             }
+        case "serving.quantisation" if choice == "calibrated":
+            needs = _calibration(scenario, known)
     return {path: choice, **needs}
+
+
+def _calibration(scenario: Scenario, best: Solution | None) -> dict[str, float]:
+    """A measured loss to begin with, of the plan's own size; what is given stays."""
+    n, d = (float(best.design.n_params), float(best.design.train_tokens)) if best else (1e10, 1e13)
+    start = {"calibration_loss": MEASURED_LOSS, "calibration_params": n, "calibration_tokens": d}
+    return {f"serving.{name}": value for name, value in start.items() if getattr(scenario.serving, name) is None}
 
 
 def _law(scenario: Scenario, choice: str | None, experts: str = "") -> dict[str, Any]:

@@ -33,6 +33,16 @@ def test_every_kind_leads_to_every_other(preset, path):
         assert [getattr(getattr(s, block), field) for s in (once, twice)] == [first, second]
 
 
+def test_a_loss_of_few_bits_begins_with_a_calibration_and_gives_way_to_rl_that_is_decided():
+    start, best = load("lecture-2026"), solve(load("lecture-2026"))
+    s = start.update(start_of(start, "serving.quantisation", "calibrated", best))
+    assert (s.serving.calibration_params, s.serving.calibration_tokens) == best.design[:2]
+    again = s.update({"serving.quantisation": "w4a16", "serving.calibration_loss": 0.02})
+    assert again.update(start_of(again, "serving.quantisation", "calibrated", best)).serving.calibration_loss == 0.02
+    decided = again.update(start_of(again, "rl.policy", "optimised", best))
+    assert (decided.rl.policy, decided.serving.quantisation) == ("optimised", "none")
+
+
 def test_a_forecast_keeps_its_total_through_every_kind():
     s = load("lecture-2026")
     for kind in ("growth", "table", "total"):
