@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from .analysis.implied import ImpliedTraffic, implied_traffic
     from .analysis.inverse import inverse_table
     from .analysis.laws import ensemble, laws
+    from .analysis.placement import Placement, placement
     from .analysis.regret import regret, robust_plans
     from .analysis.sizes import size_table
     from .analysis.sobol import sobol
+    from .analysis.throughput import throughput
     from .analysis.tornado import tornado
     from .analysis.uncertainty import draws, monte_carlo, probability_above, quantiles
     from .assumptions.library import load, presets, sources
@@ -52,6 +54,7 @@ __all__ = [
     "InputError",
     "LifecycleCost",
     "OptimalDesign",
+    "Placement",
     "Scenario",
     "SizeTable",
     "Solution",
@@ -73,6 +76,7 @@ __all__ = [
     "load",
     "monte_carlo",
     "optimal_design",
+    "placement",
     "presets",
     "probability_above",
     "progress",
@@ -87,6 +91,7 @@ __all__ = [
     "sources",
     "sweep_parquet",
     "table",
+    "throughput",
     "tornado",
     "wide",
 ]
@@ -109,6 +114,8 @@ _HOMES = {
     "optimum.optimal": ("OptimalDesign", "optimal_design"),
     "optimum.solve": ("InfeasibleError", "Solution", "Status", "solve"),
     "analysis.frontier": ("frontier",),
+    "analysis.placement": ("Placement", "placement"),
+    "analysis.throughput": ("throughput",),
     "analysis.tornado": ("tornado",),
     "analysis.uncertainty": ("draws", "monte_carlo", "probability_above", "quantiles"),
     "report": ("chart",),

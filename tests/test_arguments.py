@@ -70,6 +70,7 @@ ASKED = {
         "progress": "progress",
     },
     "optimal_design": {"scenario": "scenario", "values": "mapping"},
+    "placement": {"model": "text", "params": "number", "changes": "mapping", "base": "path"},
     "presets": {},
     "progress": {"about": "text", "console": "console"},
     "probability_above": {"frame": "frame", "value": "number", "output": "text"},
@@ -96,6 +97,9 @@ ASKED = {
         "scheduler": "text", "slice_of": "slice", "progress": "progress",
     },
     "table": {"name": "text"},
+    "throughput": {
+        "s": "placement", "prompt_tokens": "number", "answer_tokens": "number", "users": "numbers", "seconds_per_token": "number",
+    },
     "tornado": {"scenario": "scenario", "output": "text", "law": "laws", "over": "mapping", "progress": "progress"},
     "wide": {"table": "frame", "across": "names", "values": "names"},
 }  # fmt: skip
@@ -104,6 +108,7 @@ GOOD = {
     "scenario": S, "frame": FRAME, "names": ["n_params"], "numbers": ["20T"], "number": 0.5, "whole": 4, "seed": 0,
     "mapping": {}, "progress": lambda done, total: None, "path": "x", "text": "x", "flag": True,
     "console": Console(), "design": Design(1e9, 1e12, 0.0), "slice": (3, 16), "runs": "x",
+    "placement": optimizer.placement("Llama 3 70B"),
 }  # fmt: skip
 
 

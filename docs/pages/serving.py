@@ -133,7 +133,7 @@ Vendors' engines, all classes together: median 11 %, 90th percentile a factor 1.
 ## Calibrate with one measurement of your own
 
 Run one closed loop at the batch you will serve and compare it with `overtrain roofline`. Put what is left into
-`deployment.engine_share`: predicted tokens/s is nearly proportional to it. One point does away with the error of software, chip and model
+`deployment.engine_speed`: predicted tokens/s is nearly proportional to it. One point does away with the error of software, chip and model
 that the classes above carry; what stays is the error of moving along batch and context, about that of one chip or of tensor parallelism.
 
 ## What others do differently
@@ -225,7 +225,7 @@ def _fitted(fitted: dict[str, float]) -> str:
         for name, value in fitted.items()
     ]
     note = (
-        "\n`deployment.compute_share`, the share of peak in decoding, is that of prefill. `community_share` is the engine_share of a "
+        "\n`deployment.compute_share`, the share of peak in decoding, is that of prefill. `community_share` is the engine_speed of a "
         "community server; `limit_share` the mean time per token over a limit that holds for the 99th percentile, used for rows "
         "under a limit.\n\nThe fixed times end at their bounds: throughput at large batches would let them stand in for other costs, while "
         "single sequences show 50 to 100 microseconds per layer, and exchanges inside a server take 10 to 20 microseconds on 8 chips. "

@@ -54,7 +54,7 @@ def capacity_points(
         s: the model, and the deployment of one replica.
         users: how many decode at once, such as the mean and the peak; one row each.
         tokens_per_second: what every user must see at least.
-        prompt_tokens: length of a prompt, for the time to its first token on an idle replica.
+        prompt_tokens: length of a prompt, for the time to its first token on an idle replica; `throughput` has it under load.
         answer_tokens: length of an answer, for the requests that are finished per second.
 
     Returns:

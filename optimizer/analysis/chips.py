@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
@@ -21,7 +22,7 @@ from .placement import MILLION, Placement, misfits, points_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OFFERS", "chip_comparison", "chip_frontier"]
+__all__ = ["OFFERS", "chip_comparison", "chip_frontier", "measured_points"]
 
 OFFERS = ("on-demand", "3-year rental, 25% upfront", "owned TCO neocloud", "owned TCO hyperscaler")
 """Offers that several chips have a price for."""
@@ -83,8 +84,15 @@ def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
         "parallelism": d.parallelism,
         "pipeline_stages": float(d.pipeline_stages),
     }
-    figures = ("batch", "tokens_per_second_per_user", "tokens_per_second_per_chip", "usd_per_mtok_decode")
-    points = np.stack([batch, speed, batch * speed / place["chips"], cost], axis=1).tolist()
+    figures = (
+        "batch",
+        "tokens_per_second_per_user",
+        "tokens_per_second_per_chip",
+        "usd_per_mtok_decode",
+        "joules_per_token",
+    )
+    rate = batch * speed / place["chips"]
+    points = np.stack([batch, speed, rate, cost, 1e3 * s.scenario.money.serve_chip.kw / rate], axis=1).tolist()
     return [{**place, **dict(zip(figures, p, strict=True))} for p in points]
 
 
@@ -107,7 +115,8 @@ def chip_frontier(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
 
     Returns:
         One row for each point of a chip's envelope: chip, offer, usd_per_chip_hour, price_year, precision, chips (of a replica and stage),
-        parallelism, pipeline_stages, batch, tokens_per_second_per_user, tokens_per_second_per_chip, usd_per_mtok_decode.
+        parallelism, pipeline_stages, batch, tokens_per_second_per_user, tokens_per_second_per_chip, usd_per_mtok_decode,
+        joules_per_token (1 J per token is a million tokens a second per MW).
 
     Raises:
         InputError: the offer is unknown.
@@ -141,4 +150,37 @@ def chip_comparison(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
         if found and not best:
             reason = "no placement within one scale-up domain has the memory or the speed"
         records.append({**head, **best, "does_not_fit": reason})
+    return points_frame(records)
+
+
+def measured_points(s: Placement, offer: str = "on-demand") -> "pd.DataFrame":
+    """Measured decoding of the same model at a speed per user, on chips with a price under the offer.
+
+    Args:
+        s: a model of data/models.csv, or one whose architecture it is, as DeepSeek-R1 has that of DeepSeek-V3.
+        offer: one of `OFFERS`.
+
+    Returns:
+        Rows of data/operating_points.csv: chip, offer, model, arrangement, precision, tokens_per_second_per_user,
+        tokens_per_second_per_chip, usd_per_mtok_decode at the offer's price and the deployment's load factor, joules_per_token, source.
+
+    """
+    name, priced = s.name.partition(" (changed")[0], _offered(offer)
+    same = {name, *(r["model"] for r in rows("throughput") if r["architecture"] == name)}
+    watts = {r["chip"]: float(r["all_in_power_watts"] or "nan") for r in rows("hardware")}
+    records = []
+    for r in rows("operating_points"):
+        kept = r["unit"] == "tokens/s per chip" and r["topic"] != "prefill" and r["tokens_per_second_per_user"]
+        if not kept or r["chip"] not in priced or not any(r["model"].startswith(model) for model in same):
+            continue
+        rate = float(r["value"])
+        usd = float(priced[r["chip"]]["usd"]) / SECONDS_PER_HOUR / float(load_factor(s.scenario))
+        figures = {
+            "tokens_per_second_per_user": float(r["tokens_per_second_per_user"]),
+            "tokens_per_second_per_chip": rate,
+            "usd_per_mtok_decode": MILLION * usd / rate,
+            "joules_per_token": watts[r["chip"]] / rate,
+        }
+        named = {key: r[key] for key in ("model", "arrangement", "precision")}
+        records.append({"chip": r["chip"], "offer": offer, **named, **figures, "source": r["source"]})
     return points_frame(records)

@@ -77,6 +77,8 @@ def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
         return "this is used only with an rl.policy other than 'none'."
     if path.endswith("_chip.usd_per_chip_hour") and not scenario.money.in_usd:
         return "prices are used only with money.unit = 'usd'."
+    if path == "deployment.prompt_tokens" and scenario.limits.max_seconds_to_first_token is None:
+        return "this is used only with limits.max_seconds_to_first_token."
     if path == "limits.bytes_per_param" and scenario.limits.max_bytes is None and "limits.max_bytes" not in given:
         return "this is used only with limits.max_bytes."
     return ""

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.architecture import released
+from ..assumptions.arguments import MAPPING, NUMBER, PATH, TEXT, checks
 from ..assumptions.library import load
 from ..assumptions.numbers import amount, human
 from ..assumptions.problems import InputError
@@ -45,6 +46,7 @@ class Placement(NamedTuple):
     scenario: Scenario
 
 
+@checks(model=TEXT, params=NUMBER, changes=MAPPING, base=PATH)
 def placement(
     model: str = "",
     params: float | None = None,
@@ -186,7 +188,7 @@ def _what_speed(s: Placement, path: str) -> str:
     raises = (
         path_of_chips
         if asked is not None and any(float(serving_excess(m, s.n_params)[path]) <= 0 for m in more)
-        else f"deployment.accepted_tokens: more chips alone do not reach it, and the layers' fixed time allows {human(layers_allow)} "
+        else f"deployment.acceptance_rate: more chips alone do not reach it, and the layers' fixed time allows {human(layers_allow)} "
         "tokens/s"
     )
     return (

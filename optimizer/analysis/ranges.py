@@ -20,8 +20,10 @@ from ..assumptions.numbers import parse_number
 from ..assumptions.paths import declaration, schema_paths
 from ..assumptions.present import undiscounted, weighted_days
 from ..assumptions.problems import InputError, near_miss
+from ..assumptions.quantity import Quantity
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import TotalTraffic
+from ..model.accuracy import error_of
 from .idle import why_idle
 
 __all__ = ["Over", "Range", "held", "left_alone", "lifetime_tokens", "ranges", "total_traffic", "traffic_of"]
@@ -80,7 +82,9 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
 
     """
     over = over or {}
-    own = {path: (quantity, float(value)) for path, quantity, value in scenario.quantities()}
+    own = {
+        path: (_with_error(scenario, path, quantity), float(value)) for path, quantity, value in scenario.quantities()
+    }
     given = _given(scenario, over)
     found = []
     for path in [*own, *(p for p in given if p not in own)]:
@@ -93,6 +97,13 @@ def ranges(scenario: Scenario, over: Over | None = None) -> list[Range]:
             if low < high:
                 found.append(Range(path, quantity.unit, value, low, high, declared=True))
     return found
+
+
+def _with_error(scenario: Scenario, path: str, quantity: Quantity) -> Quantity:
+    """The declaration of a number; of the engine's speed with the measured error of the deployment's class as its factor."""
+    if path != "deployment.engine_speed" or not scenario.serving.by_roofline:
+        return quantity
+    return quantity._replace(uncertain=error_of(scenario.deployment, scenario.money.serve_chip).within)
 
 
 def held(scenario: Scenario, over: Over | None = None) -> tuple[str, ...]:

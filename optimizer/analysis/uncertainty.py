@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from ..assumptions.arguments import (
     MAPPING,
@@ -57,7 +57,7 @@ LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 NORMAL_90 = 1.2815515655446004
 """Standard normal quantile of 90 %: 80 % of draws lie within it on either side."""
 
-_UNCERTAIN = ("efficiency", "mfu", "load_factor")
+_UNCERTAIN = ("efficiency", "mfu", "load_factor", "engine_speed")
 _WIDTH = 5
 """Numbers that the law takes of each draw where it has no posterior, so that other parts are drawn alike."""
 
@@ -103,8 +103,9 @@ def draws(
         traffic_factor: 80 % of draws have traffic within this factor of the forecast.
         growth_points: where traffic grows or shrinks, 80 % of draws have growth within this much of the forecast (0.02 is two points a
             month).
-        over: ranges by dotted path that replace or add to the declared ones of efficiencies (utilisation, efficiencies, load); None
-            leaves a path or a block alone. A range of traffic replaces its log-normal distribution. Coefficients of a law that is drawn
+        over: ranges by dotted path that replace or add to the declared ones of efficiencies (utilisation, efficiencies, load, and under
+            the roofline the engine's speed: log-normal, 80 % within the measured error of the deployment's class); None leaves a path or
+            a block alone. A range of traffic replaces its log-normal distribution. Coefficients of a law that is drawn
             are named all together or not at all.
         served: lifetime tokens, input and output; the same draws are answered at each of them, and traffic is not drawn.
         progress: called with (optima found, optima in all) as the work goes on.
@@ -154,7 +155,8 @@ def draws(
         name = r.path.rpartition(".")[2]
         share = rng.random(n)
         if r.path in named or ("prices" in parts and name.endswith(_UNCERTAIN)):
-            columns[r.path] = r.at(share)
+            measured = r.path == "deployment.engine_speed" and r.path not in named
+            columns[r.path] = r.value * (r.high / r.value) ** (ndtri(share) / NORMAL_90) if measured else r.at(share)
     others = [path for path in columns if not path.startswith("law.")]
     drawn_too = f"Drawn too: {', '.join(others)}. " if others else ""
     notes.append(f"{drawn_too}Every other number is held at the scenario's own value.")

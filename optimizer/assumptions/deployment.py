@@ -64,6 +64,14 @@ class _Placed(Assumption):
 class Deployment(Engine, Architecture, _Placed):
     """How the model is served when serving.method = "roofline", and the shape it has in training memory."""
 
+    prompt_tokens: float | None = quantity(
+        "tokens",
+        "prompt that limits.max_seconds_to_first_token is about; the whole context when left out",
+        gt=0,
+        default=None,
+        low=100,
+        high=100000,
+    )
     drafted_tokens: float = quantity(
         "tokens",
         "speculative decoding: tokens drafted and checked with the next one, per step",
@@ -72,16 +80,39 @@ class Deployment(Engine, Architecture, _Placed):
         low=0,
         high=7,
     )
-    accepted_tokens: float = quantity("tokens", "tokens that a step adds to a sequence", ge=1, default=1.0)
+    accepted_tokens: float | None = quantity("tokens", "tokens that a step adds to a sequence", ge=1, default=1.0)
+    acceptance_rate: float | None = quantity(
+        "1",
+        "share of drafted tokens that are accepted where those before them are; gives the tokens that a step adds, instead of "
+        "accepted_tokens",
+        ge=0,
+        lt=1,
+        default=None,
+        low=0.5,
+        high=0.9,
+        uncertain=1.15,
+        source="0.85 to 0.9 for DeepSeek-V3's own head, arXiv 2412.19437, section 5.4.3; 0.5 to 0.9 in arXiv 2211.17192, table 3",
+    )
+    draft_share: float | None = quantity(
+        "1",
+        "time to draft a token over that of a step without drafts; no time when left out",
+        ge=0,
+        le=1,
+        default=None,
+        low=0.01,
+        high=0.2,
+        source="arXiv 2211.17192, section 4.1: 0.05 and less for small draft models",
+    )
     cache_tier: CacheTier = Field(default="flash", description="where prefixes wait to be used again")  # type: ignore[assignment]
     cache_keep_seconds: float = quantity(
         "s", "time that a prefix is kept for its next use", ge=0, default=300.0, low=60, high=86400
     )
 
+    instead: ClassVar[dict[str, str]] = {"accepted_tokens": "acceptance_rate"}
     rules: ClassVar[tuple[Rule, ...]] = (
         *Architecture.rules,
         Rule(
-            lambda d: d.accepted_tokens <= 1 + d.drafted_tokens,
+            lambda d: d.accepted_tokens is None or d.accepted_tokens <= 1 + d.drafted_tokens,
             lambda d: (
                 f"has accepted_tokens = {d.accepted_tokens:g}, more than 1 + drafted_tokens = {1 + d.drafted_tokens:g}; "
                 "raise drafted_tokens"
@@ -119,3 +150,11 @@ class Deployment(Engine, Architecture, _Placed):
     def link_share_used(self) -> Numeric:
         """Share of link bandwidth: as given, or that of the kind of parallelism."""
         return _LINK_SHARES[self.parallelism] if self.link_share is None else self.link_share
+
+    def kept_tokens(self) -> Numeric:
+        """Tokens that a step adds to a sequence: as given, or 1 + a + .. + a^k of k drafts with an acceptance rate a.
+
+        Leviathan, Kalman, Matias 2023, arXiv 2211.17192, equation 1: (1 - a^(k+1)) / (1 - a).
+        """
+        a = self.acceptance_rate
+        return self.accepted_tokens if a is None else (1 - a ** (1 + self.drafted_tokens)) / (1 - a)  # pyright: ignore[reportReturnType]

@@ -9,7 +9,7 @@ from .quantity import Assumption, Numeric, quantity
 __all__ = ["Engine"]
 
 _MEASURED = "fit to data/throughput.csv; docs/serving.md"
-_SHARES = {"vendor": 1.0, "community": 0.402, "tuned": 1.0}
+_SPEEDS = {"vendor": 1.0, "community": 0.402, "tuned": 1.0}
 _HALF_WIDTHS = {"vendor": (19800.0, 6590.0), "community": (19800.0, 6590.0), "tuned": (3150.0, 0.0)}
 """In decoding and in prefill."""
 
@@ -22,16 +22,16 @@ class Engine(Assumption):
         description="the software: a chip vendor's engine, a community server, which is slower, or one tuned to one model "
         "with experts across many chips, as DeepSeek's own",
     )
-    engine_share: float | None = quantity(
+    engine_speed: float = quantity(
         "1",
-        "share of a vendor's engine's speed that this one reaches; by default 1, and 0.402 for a community server (fitted)",
+        "speed of the software over what is fitted for its class; measured over predicted tokens/s of one run of your own. Its uncertainty "
+        "is the error of the class, docs/serving.md",
         gt=0,
-        le=1,
-        default=None,
-        low=0.4,
-        high=1,
+        le=10,
+        default=1.0,
+        low=0.5,
+        high=2,
         uncertain=1.25,
-        source=_MEASURED,
     )
     compute_share: float = quantity(
         "1",
@@ -41,7 +41,6 @@ class Engine(Assumption):
         default=0.723,
         low=0.2,
         high=0.8,
-        uncertain=1.25,
         source="that of prefill, as data/throughput.csv shows no lower one; docs/serving.md",
     )
     prefill_share: float = quantity(
@@ -52,7 +51,6 @@ class Engine(Assumption):
         default=0.723,
         low=0.25,
         high=0.8,
-        uncertain=1.25,
         source=_MEASURED,
     )
     fp8_share: float = quantity(
@@ -83,7 +81,6 @@ class Engine(Assumption):
         default=0.437,
         low=0.2,
         high=0.8,
-        uncertain=1.5,
         source=_MEASURED,
     )
     expert_half_width: float | None = quantity(
@@ -94,7 +91,6 @@ class Engine(Assumption):
         default=None,
         low=3000,
         high=20000,
-        uncertain=1.5,
         source=_MEASURED,
     )
     expert_prefill_half_width: float | None = quantity(
@@ -104,7 +100,6 @@ class Engine(Assumption):
         default=None,
         low=500,
         high=10000,
-        uncertain=1.5,
         source=_MEASURED,
     )
     serial_share: float = quantity(
@@ -125,7 +120,6 @@ class Engine(Assumption):
         default=0.933,
         low=0.5,
         high=0.95,
-        uncertain=1.1,
         source=_MEASURED,
     )
     link_share: float | None = quantity(
@@ -136,7 +130,6 @@ class Engine(Assumption):
         default=None,
         low=0.1,
         high=0.95,
-        uncertain=1.5,
         source=f"{_MEASURED}; https://github.com/deepseek-ai/DeepEP, 43 to 47 of 50 GB/s",
     )
     seconds_per_layer: float = quantity(
@@ -147,7 +140,6 @@ class Engine(Assumption):
         default=5e-05,
         low=1e-5,
         high=1e-4,
-        uncertain=1.5,
         source=_MEASURED,
     )
     seconds_per_collective: float = quantity(
@@ -159,7 +151,6 @@ class Engine(Assumption):
         default=5e-06,
         low=2e-6,
         high=5e-5,
-        uncertain=2,
         source=_MEASURED,
     )
     seconds_per_sequence: float = quantity(
@@ -170,7 +161,6 @@ class Engine(Assumption):
         default=4.81e-06,
         low=0,
         high=5e-5,
-        uncertain=2,
         source=_MEASURED,
     )
     chunk_tokens: float = quantity(
@@ -198,6 +188,6 @@ class Engine(Assumption):
             prefill if self.expert_prefill_half_width is None else self.expert_prefill_half_width,
         )
 
-    def engine_share_used(self) -> Numeric:
-        """Share of a vendor's engine's speed: as given, or that of the class of engine."""
-        return _SHARES[self.engine] if self.engine_share is None else self.engine_share
+    def engine_speed_used(self) -> Numeric:
+        """Speed over that of a vendor's engine: of the class, times engine_speed."""
+        return _SPEEDS[self.engine] * self.engine_speed

@@ -48,6 +48,14 @@ class Limits(Assumption):
         low=10,
         high=200,
     )
+    max_seconds_to_first_token: float | None = quantity(
+        "s",
+        "time from a prompt of deployment.prompt_tokens to its first token on an idle replica; needs serving.method = 'roofline'",
+        gt=0,
+        default=None,
+        low=0.1,
+        high=10,
+    )
     max_training_bytes_per_chip: float | None = quantity(
         "bytes", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11
     )

@@ -195,6 +195,7 @@ class Scenario(Assumption):
                 f"{path} is used only with serving.method = 'roofline'; set it, or remove {path}."
                 for path, value in {
                     "limits.min_tokens_per_second_per_user": self.limits.min_tokens_per_second_per_user,
+                    "limits.max_seconds_to_first_token": self.limits.max_seconds_to_first_token,
                     "deployment.batch": None if self.deployment.batch == "optimal" else self.deployment.batch,
                 }.items()
                 if value is not None

@@ -276,7 +276,7 @@ def _roofline() -> list[Schema]:
     usd = _has("money", {"required": ["unit"], "properties": {"unit": {"const": "usd"}, "serve_chip": chip}})
     only_there = {
         "properties": {
-            "limits": _without("min_tokens_per_second_per_user"),
+            "limits": _without("min_tokens_per_second_per_user", "max_seconds_to_first_token"),
             "deployment": {"properties": {"batch": {"const": "optimal"}}},
         }
     }

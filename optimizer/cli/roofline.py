@@ -27,14 +27,17 @@ def roofline(
     ] = "",
     speed: Annotated[str, typer.Option(help="Tokens per second that each of --users must see.")] = "",
     context: Annotated[str, typer.Option(help="Tokens of context of a sequence, as 32K.")] = "",
-    prompt: Annotated[str, typer.Option(help="Tokens of a prompt, for the time to the first token of --users.")] = "",
-    answer: Annotated[str, typer.Option(help="Tokens of an answer, for the requests per second of --users.")] = "",
+    prompt: Annotated[
+        str, typer.Option(help="Tokens of a prompt; with --answer, what a replica answers per second.")
+    ] = "",
+    answer: Annotated[str, typer.Option(help="Tokens of an answer.")] = "",
     set_: Settings = None,
     json_: AsJson = False,
 ) -> None:
     """Serve a model on a chip: step time, speed and cost over batch, speed asked for, domain, pipeline, context and cache tier.
 
-    With --users and --speed it starts with the replicas and chips that these users need.
+    With --users and --speed it starts with the replicas and chips that these users need; with --prompt and --answer with the throughput of
+    a closed loop of such requests.
 
     Example: overtrain roofline 100B --chip "H100 SXM" --precision bf16
     """
@@ -42,6 +45,7 @@ def roofline(
         from ..analysis.capacity import capacity_points
         from ..analysis.placement import placement
         from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures
+        from ..analysis.throughput import throughput
         from ..assumptions.numbers import parse_number
         from ..assumptions.problems import InputError
         from ..assumptions.typed import changes_given
@@ -57,8 +61,10 @@ def roofline(
             number(option, text.strip(), "tokens", problems)
             for option, text in (("--speed", speed), ("--context", context), ("--prompt", prompt), ("--answer", answer))
         )
-        if bool(users) != bool(speed) or ((prompt or answer) and not users):
-            problems.append("--users and --speed go together, and --prompt and --answer with them.")
+        if bool(users) != bool(speed):
+            problems.append("--users and --speed go together; give both, or neither.")
+        if not users and bool(prompt) != bool(answer):
+            problems.append("--prompt and --answer go together without --users; give both, or neither.")
         if problems:
             raise InputError(problems)
         try:
@@ -73,6 +79,8 @@ def roofline(
         tables = {}
         if rate is not None:
             tables["capacity"] = capacity_points(asked, at_once, rate, prompt_tokens=read, answer_tokens=wrote)
+        if read is not None and wrote is not None:
+            tables["loop"] = throughput(asked, read, wrote)
         tables |= {key: sweep(asked) for key, sweep in POINTS.items()}
         if json_:
             figures = {key: {"value": value, "unit": unit} for key, (value, unit) in key_figures(asked).items()}

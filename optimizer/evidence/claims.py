@@ -1,12 +1,6 @@
-"""The lecture's claims about serving: each computed with its own inputs and with corrected ones, next to evidence.
-
-The lecture counts one operation per parameter and token; this project counts 2 FLOP. Its deployment here has 300 FLOP/B, so its price step
-means 3333 bytes of cache per token where the lecture's units give 1667; it reaches every peak and has no fixed times. "Corrected" is
-DeepSeek-V3 at fp8 on GB200 NVL72 under software tuned to it, as calibrated, unless the row says otherwise.
-"""
+"""The lecture's claims about serving: each computed with its own inputs and with corrected ones, next to evidence."""
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,128 +19,55 @@ from ..assumptions.tables import rows
 from ..model.outputs import quantity_text
 from ..model.replica import replica
 from ..model.total import total_over_active
+from .claim import (
+    ACTIVE_PARAMS,
+    DRAIN_SECONDS,
+    PRICE_STEP_CONTEXT,
+    SEQUENCES,
+    SPARSITY,
+    Claim,
+    Shown,
+    by_key,
+    corrected,
+    figure,
+    lecture,
+    median,
+    numbers,
+    one_operation,
+    per_chip,
+    span,
+)
+from .claims_scale import SCALE
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["claims"]
 
-__all__ = ["Claim", "claims"]
-
-OPS_PER_BYTE = 300.0
-SPARSITY = 256 / 32
-DRAIN_SECONDS = 0.02
-ACTIVE_PARAMS = 100e9
-ON_DIE = 1e10
-"""bytes of memory below which a chip keeps everything on the die"""
-PRICE_STEP_CONTEXT = 200e3
-SEQUENCES = 2000.0
 USUAL_SPEED = 50.0
 """tokens/s per user of the usual mode in the measured comparison"""
 
 
-class Claim(NamedTuple):
-    """One claim about serving."""
-
-    quantity: str
-    formula: str
-    lecture: str
-    own_inputs: str
-    corrected: str
-    evidence: str
-
-    @classmethod
-    def headings(cls) -> list[str]:
-        """What the parts of a claim are called in tables."""
-        return ["quantity", "formula", "lecture", "computed, its inputs", "computed, corrected", "evidence"]
-
-
-Shown = tuple[str, str, str]
-"""A claim computed with its own inputs, with corrected ones, and the evidence."""
-
-
 def claims() -> list[Claim]:
-    """Every claim of the lecture about serving, in its order."""
-    own = _lecture()
-    real = placement(
-        "DeepSeek-V3",
-        changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}, "deployment.engine": "tuned"},
-    )
-    return [Claim(quantity, formula, lecture, *shown(own, real)) for quantity, formula, lecture, shown in _CLAIMS]
-
-
-def _lecture() -> Placement:
-    """The lecture's deployment: 100B active of 800B, 300 FLOP/B, a memory read in 20 ms, half of the price step's context."""
-    bandwidth = 8e12
-    chip = {
-        "peak_flops": OPS_PER_BYTE * bandwidth,
-        "hbm_bytes_per_second": bandwidth,
-        "hbm_bytes": DRAIN_SECONDS * bandwidth,
-        "usd_per_chip_hour": 5.0,
-        "precision": "bf16",
-    }
-    ideal = {"compute_share": 1, "prefill_share": 1, "bandwidth_share": 1, "memory_share": 1}
-    ideal |= {"serial_share": 1e-9, "expert_half_width": 0, "expert_prefill_half_width": 0, "attention_width": 1e-9}
-    free = dict.fromkeys(("seconds_per_layer", "seconds_per_collective", "seconds_per_sequence", "seconds_per_hop"), 0)
-    shape = {"reference_params": ACTIVE_PARAMS, "sparsity": SPARSITY, "chips": 72, "parallelism": "expert"}
-    cache = {"kv_bytes_per_token": 2 * _one_operation(), "context_tokens": PRICE_STEP_CONTEXT / 2}
-    return placement(
-        params=ACTIVE_PARAMS, changes={"money.serve_chip": chip, "deployment": {**ideal, **free, **shape, **cache}}
-    )
-
-
-def _one_operation() -> float:
-    """Cache bytes per token for which reading 200k of them takes as long as computing one, at one operation per parameter."""
-    return ACTIVE_PARAMS / (OPS_PER_BYTE * PRICE_STEP_CONTEXT)
-
-
-def _numbers(name: str, column: str, **where: str) -> np.ndarray:
-    """The numbers on record in a column of a table, of the rows that agree with `where`."""
-    chosen = [r for r in rows(name) if all(r[k] == v for k, v in where.items())]
-    return np.array([float(r[column]) for r in chosen if r[column]])
-
-
-def _per_chip(numerator: str) -> np.ndarray:
-    """A figure over memory bandwidth, of every chip with HBM: cards on PCIe have other memory."""
-    chips = [
-        r
-        for r in rows("hardware")
-        if r[numerator] and float(r["hbm_bytes"]) > ON_DIE and not r["scaleup_topology"].startswith("PCIe")
-    ]
-    return np.array([float(r[numerator]) / float(r["hbm_bytes_per_second"]) for r in chips])
-
-
-def _span(values: np.ndarray, unit: str) -> str:
-    return f"{human(float(values.min()), 3)} to {human(float(values.max()), 3)} {unit}"
-
-
-def _median(values: np.ndarray) -> str:
-    return human(float(np.median(values)), 3)
-
-
-def _by(frame: "pd.DataFrame", key: str, column: str) -> dict[float, float]:
-    return dict(zip(frame[key].tolist(), frame[column].tolist(), strict=True))
-
-
-def _figure(s: Placement, name: str) -> str:
-    value, unit = key_figures(s)[name]
-    return quantity_text(value, unit)
+    """Every claim of the lecture about serving."""
+    own, real = lecture(), corrected()
+    rows_of = (*_CLAIMS, *SCALE)
+    return [Claim(quantity, formula, said, *shown(own, real)) for quantity, formula, said, shown in rows_of]
 
 
 def _balance(own: Placement, real: Placement) -> Shown:
-    ratios = _per_chip("bf16_flops_per_second")
+    ratios = per_chip("bf16_flops_per_second")
     sparsity = human(float(total_over_active(real.scenario)), 2)
     return (
-        f"{_figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
-        f"{_figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {sparsity} by parameters",
-        f"F/W of {len(ratios)} chips at bf16: {_span(ratios, 'FLOP/B')}, median {_median(ratios)}",
+        f"{figure(own, 'balance batch')} at sparsity {SPARSITY:g}",
+        f"{figure(real, 'balance batch')}: 8 of 256 experts and a shared one, {sparsity} by parameters",
+        f"F/W of {len(ratios)} chips at bf16: {span(ratios, 'FLOP/B')}, median {median(ratios)}",
     )
 
 
 def _drain(own: Placement, real: Placement) -> Shown:
-    drain = 1e3 * _per_chip("hbm_bytes")
+    drain = 1e3 * per_chip("hbm_bytes")
     return (
-        _figure(own, "memory drain time"),
-        f"{_figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.title}",
-        f"{len(drain)} chips: {_span(drain, 'ms')}, median {_median(drain)} ms",
+        figure(own, "memory drain time"),
+        f"{figure(real, 'memory drain time')} on {real.scenario.money.serve_chip.title}",
+        f"{len(drain)} chips: {span(drain, 'ms')}, median {median(drain)} ms",
     )
 
 
@@ -158,21 +79,22 @@ def _replica_rate(s: Placement, batch: float | None = None) -> str:
 
 
 def _throughput(own: Placement, real: Placement) -> Shown:
-    rack = _numbers("operating_points", "value", topic="decode", chip="GB200 NVL72")
+    rack = numbers("operating_points", "value", topic="decode", chip="GB200 NVL72")
     return (
         f"{human(SEQUENCES / DRAIN_SECONDS, 3)} tokens/s at a step per drain; {_replica_rate(own, SEQUENCES)}, as they leave "
-        f"{percent(1 - operating_point(own, SEQUENCES)['memory_share'], 2)} of memory unread",
+        f"{percent(1 - operating_point(own, SEQUENCES)['memory_share'], 2)} of memory unread; the claim's 64 steps a second do not agree "
+        f"with its {1e3 * DRAIN_SECONDS:g} ms, which are {1 / DRAIN_SECONDS:g}",
         _replica_rate(real),
-        f"measured {_span(72 * rack, 'tokens/s')} on such a rack of 72",
+        f"measured {span(72 * rack, 'tokens/s')} on such a rack of 72",
     )
 
 
 def _kv_from_price_step(_own: Placement, _real: Placement) -> Shown:
-    kv = _numbers("models", "kv_bytes_per_token_growing")
+    kv = numbers("models", "kv_bytes_per_token_growing")
     typical = placement(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
     return (
-        f"{_one_operation():,.0f} B with 1 operation per parameter",
-        f"{2 * _one_operation():,.0f} B with 2 FLOP; the power law of released models gives {_figure(typical, 'cache per token')} at 100B",
+        f"{one_operation():,.0f} B with 1 operation per parameter",
+        f"{2 * one_operation():,.0f} B with 2 FLOP; the power law of released models gives {figure(typical, 'cache per token')} at 100B",
         f"{len(kv)} released models: {kv.min():,.0f} to {kv.max():,.0f} B, median {np.median(kv):,.0f}",
     )
 
@@ -189,7 +111,7 @@ def _price_ratio(own: Placement, real: Placement) -> Shown:
     return (
         _decode_over_prefill(own),
         _decode_over_prefill(real),
-        f"{len(ratio)} list prices: median {_median(ratio)}x, middle half {human(low, 3)} to {human(high, 3)}x; cache hits count as input",
+        f"{len(ratio)} list prices: median {median(ratio)}x, middle half {human(low, 3)} to {human(high, 3)}x; cache hits count as input",
     )
 
 
@@ -203,7 +125,7 @@ def _fast_mode(own: Placement, _real: Placement) -> Shown:
     )
     costs = [r for r in rows("operating_points") if r["unit"] == "USD/Mtok" and r["chip"] == "B200 SXM"]
     measured = {float(r["tokens_per_second_per_user"]): float(r["value"]) for r in costs}
-    prices = _numbers("api_prices", "fast_price_multiplier")
+    prices = numbers("api_prices", "fast_price_multiplier")
     full, balanced = (
         operating_point(own, b)["tokens_per_second_per_user"] for b in (None, key_figures(own)["balance batch"][0])
     )
@@ -226,14 +148,14 @@ def _slow_mode(own: Placement, real: Placement) -> Shown:
 
 
 def _domain_costs(s: Placement) -> str:
-    cost = _by(domain_points(s), "chips", "usd_per_mtok_decode")
+    cost = by_key(domain_points(s), "chips", "usd_per_mtok_decode")
     each = (f"{human(c, 3)} on {n:g}" if math.isfinite(c) else f"too large for {n:g}" for n, c in cost.items())
     return f"{', '.join(each)} chips, USD/Mtok"
 
 
 def _domains(own: Placement, real: Placement) -> Shown:
     rack, server = (
-        float(_numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
+        float(numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
         for name in ("GB200 NVL72", "B200 SXM")
     )
     chip = real.scenario.money.serve_chip
@@ -247,7 +169,7 @@ def _domains(own: Placement, real: Placement) -> Shown:
 
 def _four_stages(s: Placement) -> str:
     columns = ("weight_bytes_per_stage", "batch", "step_ms")
-    weights, batch, step = (_by(pipeline_points(s), "pipeline_stages", column) for column in columns)
+    weights, batch, step = (by_key(pipeline_points(s), "pipeline_stages", column) for column in columns)
     fewer, larger, longer = weights[1.0] / weights[4.0], batch[4.0] / batch[1.0], step[4.0] / step[1.0]
     return f"4 stages: weights {human(fewer, 2)}x fewer per stage, batch {human(larger, 3)}x, step {human(longer, 3)}x"
 
@@ -278,15 +200,15 @@ def _memory_wall(own: Placement, real: Placement) -> Shown:
 def _context_wall(own: Placement, real: Placement) -> Shown:
     dense = placement("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
     return (
-        _figure(own, "context wall"),
-        f"{_figure(real, 'context wall')} for DeepSeek-V3, {_figure(dense, 'context wall')} for Llama 3.1 405B",
+        f"{figure(own, 'context wall')}, circular: the cache per token was taken from a price step there",
+        f"{figure(real, 'context wall')} for DeepSeek-V3, {figure(dense, 'context wall')} for Llama 3.1 405B",
         "long-context list prices step at 128k to 272k",
     )
 
 
 def _sparser(s: Placement) -> str:
     long = s._replace(scenario=s.scenario.update({"deployment.context_tokens": PRICE_STEP_CONTEXT}))
-    cost = _by(attention_points(long), "attention_exponent", "usd_per_mtok_decode")
+    cost = by_key(attention_points(long), "attention_exponent", "usd_per_mtok_decode")
     return f"decode {human(cost[1.0] / cost[0.5], 3)}x cheaper at 200k, where {human(PRICE_STEP_CONTEXT**0.5, 3)}x less is read"
 
 

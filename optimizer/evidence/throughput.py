@@ -75,8 +75,8 @@ APART = ("prefill apart", "decode apart")
 """Categories of chips that compute only prompts, or only decode."""
 _APART_MODELS = {"DeepSeek-V3", "DeepSeek-V3/R1", "DeepSeek-R1", "DeepSeek-R1-0528"}
 _APART_PRECISION = {"fp8": "fp8", "bf16 attn, fp8 MoE": "fp8", "fp8 attn, nvfp4 MoE": "fp4", "fp4": "fp4"}
-_DRAFTED, _ACCEPTED = 1.0, 1.85
-"""Tokens that DeepSeek-V3's own head drafts, and those that a step then keeps: 85 to 90 % of the drafts (arXiv 2412.19437, 5.4.3)."""
+_DRAFTED, _ACCEPTED = 1.0, 0.85
+"""Tokens that DeepSeek-V3's own head drafts, and the share of them that is accepted, 85 to 90 % (arXiv 2412.19437, 5.4.3)."""
 _ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
 
 
@@ -103,7 +103,7 @@ class _Point(NamedTuple):
 def _measured() -> "pd.DataFrame":
     import pandas as pd
 
-    frame = table("throughput").assign(drafted_tokens=0.0, accepted_tokens=1.0)
+    frame = table("throughput").assign(drafted_tokens=0.0, acceptance_rate=0.0)
     return pd.concat([frame, _apart()], ignore_index=True)
 
 
@@ -149,7 +149,7 @@ def _apart() -> "pd.DataFrame":
                 "as_of": r["as_of"],
                 "note": r["note"],
                 "drafted_tokens": _DRAFTED if drafts else 0.0,
-                "accepted_tokens": _ACCEPTED if drafts else 1.0,
+                "acceptance_rate": _ACCEPTED if drafts else 0.0,
             }
         )
     return pd.DataFrame(found)
@@ -175,11 +175,11 @@ def _point(row: dict[str, Any]) -> _Point:
             "bytes_per_weight": WEIGHT_BYTES[row["precision"]] if np.isnan(bytes_per_weight) else bytes_per_weight,
             "seconds_per_layer": 0.0,
             "link_share": 0.9,
-            "engine_share": 1.0,
+            "engine_speed": 1.0,
             "expert_half_width": 1.0,
             "expert_prefill_half_width": 1.0,
             "drafted_tokens": row["drafted_tokens"],
-            "accepted_tokens": row["accepted_tokens"],
+            "acceptance_rate": row["acceptance_rate"],
         }
     )
     chip = Accelerator.model_validate({"name": row["chip"], "precision": row["precision"]})
@@ -245,7 +245,7 @@ def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
             "expert_prefill_half_width": jnp.where(point.tuned > 0, 0.0, fitted["expert_prefill_half_width"]),
             "link_share": 0.9 if expert else fitted["link_share"],
             "attention_share": fitted["attention_share"] * to_bf16 / share,
-            "engine_share": 1 + community * (fitted["community_share"] - 1),
+            "engine_speed": 1 + community * (fitted["community_share"] - 1),
         }
     )
     chip = point.chip.model_copy(update={"peak_flops": point.chip.peak_flops * share})

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 
-__all__ = ["SERVING_ERRORS", "ServingError", "error_class", "serving_error"]
+__all__ = ["SERVING_ERRORS", "ServingError", "error_class", "error_of", "serving_error"]
 
 
 class ServingError(NamedTuple):
@@ -52,7 +52,11 @@ def error_class(deployment: Deployment, chip: Accelerator) -> str:
     return f"{deployment.parallelism} parallelism"
 
 
+def error_of(deployment: Deployment, chip: Accelerator) -> ServingError:
+    """The measured errors of a deployment's class."""
+    return SERVING_ERRORS[error_class(deployment, chip)]
+
+
 def serving_error(deployment: Deployment, chip: Accelerator) -> str:
     """What may be expected of a number of serving, in one sentence."""
-    name = error_class(deployment, chip)
-    return SERVING_ERRORS[name].sentence(name)
+    return error_of(deployment, chip).sentence(error_class(deployment, chip))

@@ -5,6 +5,7 @@ min_params           N >= bound                    max_epochs           D <= epo
 max_bytes            M bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
 
 max_training_bytes_per_chip          memory of a training run, see `training`
+max_seconds_to_first_token           of a prompt that no other waits for, see `loop.first_token`; with serving.method = "roofline"
 min_tokens_per_second_per_user       and the memory of a replica, see `roofline.serving_excess`; with serving.method = "roofline"
 
 M counts all parameters, of which a token uses N; see `total`. k N D counts attention where a context is given.
@@ -20,6 +21,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design
 from .fleet import training_days
+from .loop import first_token
 from .replica import replica
 from .roofline import serving_excess, serving_limits
 from .total import total_params
@@ -35,6 +37,7 @@ _STRAIGHT = (
     "max_epochs",
     "max_training_days",
     "max_training_bytes_per_chip",
+    "max_seconds_to_first_token",
 )
 """In the order of `limit_excess`; what a deployment must keep follows."""
 
@@ -62,6 +65,9 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_training_bytes_per_chip is not None:
         held = training_bytes_per_chip(scenario, n_params)
         excess["limits.max_training_bytes_per_chip"] = jnp.log(held / limits.max_training_bytes_per_chip)
+    if limits.max_seconds_to_first_token is not None:
+        seconds = first_token(scenario, n_params)
+        excess["limits.max_seconds_to_first_token"] = jnp.log(seconds / limits.max_seconds_to_first_token)
     if scenario.serving.by_roofline:
         excess |= serving_excess(scenario, n_params)
     return excess

@@ -6,6 +6,13 @@ The prompts are computed once and every output token takes one step of the whole
 
 t(B) being the time of a step, of which a sequence keeps g tokens. B is at most what is asked for, what memory holds when every sequence is
 at its full length, and what keeps tau within a time that is allowed.
+
+The first token comes after the prompt's chunks, between which the others decode, and after the prompts before it. With prompts that arrive
+at random and take a time s each, for a share rho of all time, they wait
+
+    rho / (2 (1 - rho)) s,        at most (B - 1) S_in t_prefill,        s = S_in t_prefill + S_in / chunk (1 - 1/B) t(B)
+
+(a queue with fixed service times, Pollaczek and Khinchine). Measurements check tau, not the wait.
 """
 
 from typing import NamedTuple
@@ -16,13 +23,16 @@ import jax.numpy as jnp
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
 from .replica import memory_batch, replica_of
 from .step import prompt_seconds, step_time
+from .total import placed
 
-__all__ = ["Loop", "closed_loop", "first_token_seconds"]
+__all__ = ["Loop", "closed_loop", "first_token", "first_token_seconds", "prompt_tokens"]
 
 _LARGEST = 1e7
 _HALVINGS = 40
+_BUSIEST = 1 - 1e-9
 
 
 class Loop(NamedTuple):
@@ -34,6 +44,8 @@ class Loop(NamedTuple):
     """requests in flight"""
     seconds_per_token: Numeric
     """between two output tokens of a request, prompts of others included"""
+    first_token_seconds: Numeric
+    """from a request's place in flight to its first token"""
 
 
 def closed_loop(
@@ -67,7 +79,8 @@ def closed_loop(
         for context in (input_tokens + output_tokens / 2, input_tokens + output_tokens, input_tokens)
     )
     mean = mean._replace(kv_read_bytes=mean.kv_read_bytes * cache_reads)
-    each = prompts * input_tokens * prompt_seconds(prompt) / output_tokens
+    work = prompts * input_tokens * prompt_seconds(prompt)
+    each = work / output_tokens
 
     def tau(batch: Numeric) -> Numeric:
         return step_time(mean, batch).total / mean.kept_tokens + batch * each
@@ -76,7 +89,10 @@ def closed_loop(
     if seconds_per_token is not None:
         batch = jnp.minimum(batch, _within(tau, batch, seconds_per_token))
     seconds = tau(batch)
-    return Loop(batch / seconds, batch, seconds)
+    share = jnp.minimum(batch * each / seconds, _BUSIEST)
+    served = work + prompts * input_tokens / prompt.chunk_tokens * (1 - 1 / batch) * step_time(mean, batch).total
+    waits = jnp.minimum(share / (2 * (1 - share)) * served, (batch - 1) * work)
+    return Loop(batch / seconds, batch, seconds, prompt.fixed_seconds + served + waits)
 
 
 def _within(tau, most: Numeric, seconds: Numeric) -> Numeric:
@@ -91,8 +107,8 @@ def _within(tau, most: Numeric, seconds: Numeric) -> Numeric:
     (low, _), _ = jax.lax.scan(halve, (jnp.zeros_like(top), top), length=_HALVINGS)
     batch = jax.lax.stop_gradient(jnp.exp(low))
     value, rise = jax.jvp(tau, (batch,), (jnp.ones_like(batch),))
-    inside = jax.lax.stop_gradient((batch > 1) & (low < top - 1e-9))
-    return jnp.where(inside, batch + (seconds - value) / jax.lax.stop_gradient(rise), batch)
+    nearer = jnp.where(batch > 1, batch + (seconds - value) / jax.lax.stop_gradient(rise), batch)
+    return jnp.where(jax.lax.stop_gradient(low < top - 1e-9), nearer, most)
 
 
 def first_token_seconds(deployment: Deployment, chip: Accelerator, n_params: Numeric, input_tokens: Numeric) -> Numeric:
@@ -100,3 +116,14 @@ def first_token_seconds(deployment: Deployment, chip: Accelerator, n_params: Num
     alone = deployment.model_copy(update={"context_tokens": input_tokens, "chunk_tokens": input_tokens})
     r = replica_of(alone, chip, n_params)
     return input_tokens * prompt_seconds(r) + r.fixed_seconds
+
+
+def prompt_tokens(scenario: Scenario) -> Numeric:
+    """The prompt that limits.max_seconds_to_first_token is about."""
+    d = scenario.deployment
+    return d.context_tokens if d.prompt_tokens is None else d.prompt_tokens
+
+
+def first_token(scenario: Scenario, n_params: Numeric) -> Numeric:
+    """Time to the first token of that prompt, s; it rises with the size, log-log convex as a sum of such times."""
+    return first_token_seconds(placed(scenario), scenario.money.serve_chip, n_params, prompt_tokens(scenario))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
-from .accuracy import serving_error
+from .accuracy import error_of, serving_error
 from .replica import replica
 from .roofline import batch_size
 from .total import placed
@@ -52,6 +52,8 @@ class Placed(NamedTuple):
     """placements that were compared; 1 where it is given"""
     error: str
     """how far measurements of such a deployment lie from the roofline"""
+    within: float
+    """factor on the cost of serving within which 80 % of them lie"""
 
     @property
     def sentence(self) -> str:
@@ -139,4 +141,5 @@ def placed_as(scenario: Scenario, n_params: float, listed: int = 1) -> Placed | 
         batch,
         listed,
         serving_error(d, chip),
+        error_of(d, chip).within,
     )

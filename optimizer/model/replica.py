@@ -69,6 +69,8 @@ class Replica(NamedTuple):
     """tokens that a sequence sends through the weights per step"""
     kept_tokens: Numeric
     """tokens that a step adds to a sequence"""
+    drafting: Numeric | None
+    """time of the drafts over that of a step without them"""
     attention_seconds: Numeric
     """computing attention of one sequence and step, s"""
     prompt_attention_seconds: Numeric
@@ -151,7 +153,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     dense_model = sparsity <= 1
     unused = jnp.where(dense_model, 1.0, 1 - share)
     experts = jnp.where(dense_model, 0.0, n_params * (sparsity - 1) / unused)
-    engine = d.engine_share_used()
+    engine = d.engine_speed_used()
     bandwidth = n * chip.hbm_bytes_per_second * d.bandwidth_share * engine
     peak = n * chip.peak_flops * _share_at(d, chip) * engine
     dense = jnp.where(dense_model, n_params, n_params * jnp.maximum(1 - share * sparsity, 0.0) / unused)
@@ -188,7 +190,8 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         dense_bytes=ranks * d.weight_bytes(chip) * dense,
         expert_bytes=d.weight_bytes(chip) * experts,
         tokens_per_step=q,
-        kept_tokens=d.accepted_tokens,
+        kept_tokens=d.kept_tokens(),
+        drafting=None if d.draft_share is None else d.drafted_tokens * d.draft_share,
         attention_seconds=q * factor * attention * _attended(d, n_params, causal=False),
         prompt_attention_seconds=attention * _attended(d, n_params, causal=True),
         kv_read_bytes=copies * (kv * (d.context_tokens**d.attention_exponent + window) + kept),

@@ -86,7 +86,8 @@ def _batch_within(r: Replica, seconds: Numeric) -> Numeric:
     def slope(batch: Numeric) -> tuple[Numeric, Numeric]:
         return jax.jvp(total, (batch,), (jnp.ones_like(batch),))
 
-    budget = jnp.asarray(seconds - r.fixed_seconds - r.dense_params * r.dense.read, float)
+    least = (r.fixed_seconds + r.dense_params * r.dense.read) * (1.0 if r.drafting is None else 1 + r.drafting)
+    budget = jnp.asarray(seconds - least, float)
     tiny = _TINY_BATCH * jnp.ones_like(budget)
     fits = budget > 0
     goal = jnp.where(fits, budget, 1.0)
@@ -94,14 +95,14 @@ def _batch_within(r: Replica, seconds: Numeric) -> Numeric:
 
     def closer(batch: Numeric, _: None) -> tuple[Numeric, None]:
         value, rise = jax.lax.stop_gradient(slope(batch))
-        spent = jnp.maximum(jax.lax.stop_gradient(value - r.fixed_seconds - r.dense_params * r.dense.read), 1e-300)
+        spent = jnp.maximum(jax.lax.stop_gradient(value - least), 1e-300)
         move = jax.lax.stop_gradient(jnp.log(goal / spent)) * spent / (batch * rise)
         return batch * jnp.exp(jnp.clip(move, -_LONGEST_MOVE, _LONGEST_MOVE)), None
 
     batch = jax.lax.scan(closer, near, length=_MOVES)[0]
     for _ in range(2):
         value, rise = slope(batch)
-        batch = batch - jnp.where(fits, value - r.fixed_seconds - r.dense_params * r.dense.read - goal, 0.0) / rise
+        batch = batch - jnp.where(fits, value - least - goal, 0.0) / rise
     return jnp.where(fits, batch, budget / slope(tiny)[1])
 
 

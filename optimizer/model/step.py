@@ -72,8 +72,16 @@ def step_time(r: Replica, batch: Numeric) -> StepTime:
     """Parts of a decode step of `batch` sequences, s.
 
     Limiting cases: B to infinity leaves compute and the cache, neither of which a larger batch shares out; B = 1 on one chip is the time to
-    read the active weights plus L t_l, a little more as reading and computing overlap less.
+    read the active weights plus L t_l, a little more as reading and computing overlap less. Drafts come before it, one after the other.
     """
+    checked = _pass(r, batch)
+    if r.drafting is None:
+        return checked
+    plain = _pass(r._replace(tokens_per_step=1.0, attention_seconds=r.attention_seconds / r.tokens_per_step), batch)
+    return StepTime(*(all_at_once + r.drafting * each for all_at_once, each in zip(checked, plain, strict=True)))
+
+
+def _pass(r: Replica, batch: Numeric) -> StepTime:
     tokens = batch * r.tokens_per_step
     work, attention = _products(r, tokens, "decode"), batch * r.attention_seconds
     cache = batch * r.kv_read_bytes / r.bytes_per_second

@@ -62,7 +62,18 @@ def warnings(scenario: Scenario, *, quality: bool = True, tokens_per_param: floa
     return [
         *_of_sparsity(scenario, quality=quality),
         *_of_load(scenario),
+        *_of_drafts(scenario),
         *_of_precision(scenario, tokens_per_param),
+    ]
+
+
+def _of_drafts(scenario: Scenario) -> list[str]:
+    d = scenario.deployment
+    if not scenario.serving.by_roofline or d.drafted_tokens <= 0 or float(d.kept_tokens()) > 1:
+        return []
+    return [
+        f"deployment.drafted_tokens = {human(d.drafted_tokens)} are checked in every step and none is kept, so drafting only costs. Set "
+        "deployment.acceptance_rate."
     ]
 
 

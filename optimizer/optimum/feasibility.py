@@ -12,6 +12,7 @@ from ..assumptions.quantisation import quantised
 from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
+from ..model.loop import first_token, prompt_tokens
 from ..model.quality import reducible_loss, target_reducible_loss
 from ..model.replica import longest_context, memory_batch, replica
 from ..model.roofline import fastest_step
@@ -28,6 +29,7 @@ _ROUNDING = 1e-12
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
+    "limits.max_seconds_to_first_token",
     "deployment.chips",
     "deployment.target_tokens_per_second",
     "limits.min_tokens_per_second_per_user",
@@ -127,6 +129,12 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
             f"{small} fill {human(need)} bytes of a chip in pre-training, above {path}. "
             "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
         )
+    if path == "limits.max_seconds_to_first_token":
+        least = float(first_token(scenario, SMALLEST_USEFUL))
+        return (
+            f"{small} take {human(least)} s to the first token of a prompt of {human(prompt_tokens(scenario))} tokens, above {path}. Allow "
+            f"more than {human(least)} s, or lower deployment.prompt_tokens or deployment.seconds_per_layer."
+        )
     r = replica(scenario, SMALLEST_USEFUL)
     if path == "deployment.chips":
         sequences, fits = d.batch_size or 1.0, float(memory_batch(r))
@@ -187,6 +195,7 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
         value = getattr(getattr(scenario, block), field)
         meaning = {
             "limits.max_training_bytes_per_chip": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_seconds_to_first_token": f"{human(value)} s ({human(math.exp(found.most_params))} parameters)",
             "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",

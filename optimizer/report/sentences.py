@@ -29,6 +29,7 @@ __all__ = [
     "limits_kept",
     "nearby",
     "saving",
+    "served",
     "unpriced",
     "unspent",
     "verdict",
@@ -233,3 +234,13 @@ def carried_variance(frame: "pd.DataFrame", output: str) -> str:
     return f"{sentence}; next is {_in_words(second['assumption'])} with {percent(max(second['total'], 0.0))}" + (
         "." if apart else ", and their intervals overlap, so the order is uncertain."
     )
+
+
+def served(best: Solution) -> str:
+    """Where the design is served, how far measured serving is from the prediction, and what that means for the cost; "" without one."""
+    placement, money = best.placement, best.scenario.money
+    if placement is None:
+        return ""
+    serving = float(best.cost.prefill + best.cost.decode)
+    low, high = (float(best.cost.total) + serving * (f - 1) for f in (1 / placement.within, placement.within))
+    return f"{placement.sentence} {placement.error} The cost over the life is then {money.amount(low)} to {money.amount(high)}."

@@ -90,6 +90,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
     figures = [(name, written(value, name, unit=unit), unit) for name, (value, unit) in key_figures(s).items()]
     titles = {
         "capacity": "Capacity: replicas and chips for users who decode at once, and the smallest number of chips that does",
+        "loop": "Closed loop: requests of one length, prompts and answers on the same chips",
         "batch": "Batch: larger ones are slower for each user and cheaper",
         "speed": "Latency against cost: the cheapest point at which every user sees a speed",
         "chips": "Chips: the same model on each at its cheapest placement, under one offer",

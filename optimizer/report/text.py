@@ -15,7 +15,7 @@ from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
 from ..optimum.program import Rows, ln_design
 from ..optimum.solution import Solution, Status
-from .sentences import excess, few_bits, limits_kept, unpriced, unspent
+from .sentences import excess, few_bits, limits_kept, served, unpriced, unspent
 from .terminal import grid
 
 __all__ = ["solution_text", "source_rows"]
@@ -131,7 +131,7 @@ _LINES: tuple[Callable[[Solution], str | None], ...] = (
     lambda best: "" if best.best else best.certificate.sentence,
     lambda best: best.extrapolation.sentence,
     few_bits,
-    lambda best: f"{best.placement.sentence} {best.placement.error}" if best.placement else "",
+    served,
     _serving,
     _assumed_return,
     _broken_limits,

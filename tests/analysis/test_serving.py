@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from optimizer import InputError
 from optimizer.analysis import serving
-from optimizer.analysis.chips import chip_comparison, chip_frontier
+from optimizer.analysis.chips import chip_comparison, chip_frontier, measured_points
 from optimizer.analysis.placement import misfits, operating_point, placement
 from optimizer.analysis.serving import POINTS, context_wall, fast_mode, key_figures
 from optimizer.assumptions.tables import rows
@@ -32,7 +32,7 @@ def board():
 
 
 def test_the_lecture_s_own_inputs_give_its_numbers(board):
-    assert len(board) == 13
+    assert len(board) == 20
     assert board["balance batch"].own_inputs == "2,400 sequences at sparsity 8"  # 300 x 256 / 32
     assert board["memory drain time"].own_inputs == "20 ms"
     assert board["KV bytes per token from a price step at 200k"].own_inputs.startswith("1,667 B")  # 100B / (300 x 200k)
@@ -81,6 +81,20 @@ def test_no_point_of_a_chips_frontier_is_slower_and_costlier_than_another_placem
         assert (np.diff(points["usd_per_mtok_decode"]) > 0).all()
     with pytest.raises(InputError, match="did you mean 'on-demand'"):
         chip_frontier(rack, "on demand")
+    watts = {r["chip"]: float(r["all_in_power_watts"] or "nan") for r in rows("hardware")}
+    joules = frame["chip"].map(watts) / frame["tokens_per_second_per_chip"]
+    assert frame["joules_per_token"].to_numpy() == pytest.approx(joules.to_numpy(), rel=1e-12, nan_ok=True)
+
+
+def test_measured_points_of_the_same_model_are_priced_by_hand(rack):
+    """4,130 tokens/s a chip of a GB200 rack at 125 tokens/s a user, DeepSeek-R1; 1,850 of an H800 has no such price."""
+    offer = "owned TCO neocloud"
+    frame = measured_points(rack, offer)
+    point = frame[(frame["chip"] == "GB200 NVL72") & (frame["tokens_per_second_per_user"] == 125.0)].iloc[0]
+    usd = next(r for r in rows("hardware_prices") if r["chip"] == "GB200 NVL72" and r["offer"] == offer)
+    assert point["usd_per_mtok_decode"] == pytest.approx(float(usd["usd_per_chip_hour"]) / 3600 / 4130 * 1e6, rel=1e-12)
+    assert set(frame["model"]) <= {"DeepSeek-R1", "DeepSeek-R1-0528", "DeepSeek-V3", "DeepSeek-V3/R1"}
+    assert measured_points(placement("Llama 3.1 8B"), offer).empty
 
 
 def test_a_larger_batch_is_cheaper_and_slower(rack):
@@ -265,6 +279,28 @@ def test_the_command_refuses_in_sentences(arguments, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_claims_of_scale_are_what_a_chalk_board_gives(board):
+    """2,000 sequences a step of 20 ms; 72 chips of 160 GB; 3,333 bytes a token; a step that reads all memory or the weights alone."""
+    assert board["latency floor of fast mode"].own_inputs.startswith("50 tokens/s while")
+    active = 100e9 * 2 / (72 * 8e12)  # s to read the weights that one sequence uses
+    assert f"{1 / active / 1e3:.2f}K tokens/s for one sequence" in board["latency floor of fast mode"].own_inputs
+    assert board["a replica's share of traffic"].own_inputs.startswith("8.64B tokens a day, 1/3.2K")  # of 27.4T
+    held = [100 * 1e12 * p / (72 * 160e9) for p in (2, 1, 0.5)]
+    assert board["a trillion parameters"].own_inputs.endswith("17 % at bf16, 8.7 % at fp8, 4.3 % at fp4")
+    assert held == pytest.approx([17.36, 8.68, 4.34], abs=0.01)
+    left = 72 * 160e9 - 800e9 * 2
+    assert (
+        f"1M tokens take 3.33 GB, {left / 3.3333e9 / 1e3:.1f}K sequences fit"
+        in board["contexts of 1M and 100M"].own_inputs
+    )
+    assert board["aggregate bandwidth of a domain"].own_inputs.startswith("72 / 8 = 9x, 576 / 72 = 8x")
+
+
+def test_claims_that_are_circular_or_do_not_agree_say_so(board):
+    assert "circular" in board["context wall"].own_inputs
+    assert "64 steps a second do not agree with its 20 ms, which are 50" in board["replica throughput"].own_inputs
 
 
 def test_claims_on_the_command_line():

@@ -147,6 +147,7 @@ LATER = (
     "serial_share",
     "seconds_per_collective",
     "chunk_tokens",
+    "engine_speed",
 )
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
     "pretraining.mfu_counts": "attention",

@@ -201,7 +201,7 @@ def sample(schema, rng):
             return number(schema, rng) if numeric else sample(rng.choice(schema[choice]), rng)
     match schema["type"]:
         case "object" if "properties" in schema:
-            fields = [n for n in schema["properties"] if n in schema.get("required", ()) or rng.random() < 0.25]
+            fields = [n for n in schema["properties"] if n in schema.get("required", ()) or rng.random() < 0.2]
             return {n: sample(schema["properties"][n], rng) for n in fields}
         case "object":
             return {rng.choice(schema["propertyNames"]["enum"]): "somewhere"}

@@ -31,7 +31,7 @@ def crossed():
 
 def test_the_defaults_are_the_fit(fitted):
     d, community = Deployment(), Deployment(engine="community")
-    elsewhere = {"link_share": d.link_share_used(), "community_share": community.engine_share_used()}
+    elsewhere = {"link_share": d.link_share_used(), "community_share": community.engine_speed_used()}
     elsewhere |= dict(zip(("expert_half_width", "expert_prefill_half_width"), d.half_widths_used(), strict=True))
     elsewhere["tuned_half_width"] = Deployment(engine="tuned").half_widths_used()[0]
     for name, value in fitted.items():

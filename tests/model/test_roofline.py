@@ -18,6 +18,7 @@ from optimizer.model.cost import Design, design_of, lifecycle_cost, lifecycle_co
 from optimizer.model.replica import balance_batch, layers, memory_batch, replica, width
 from optimizer.model.roofline import batch_size, decode_seconds, serving_excess, usd_per_prefill_token
 from optimizer.model.step import joined, step_time
+from optimizer.model.total import warnings
 from optimizer.model.training import training_bytes_per_chip
 
 N = 70e9
@@ -175,6 +176,25 @@ def test_speculation_trades_compute_for_steps():
     assert float(two.compute) == pytest.approx(4 * float(one.compute))
     assert float(two.memory) == pytest.approx(float(one.memory))
     assert float(usd_per_token(guessed, b)) < float(usd_per_token(plain, a))
+
+
+def test_accepted_drafts_are_those_of_a_simulation_and_cost_their_time():
+    """Drafts are kept up to the first that is refused: a drawn mean, and the time of three runs of a draft model before each step."""
+    drafted = {"deployment__drafted_tokens": 3, "deployment__accepted_tokens": None, "deployment__acceptance_rate": 0.8}
+    free = served(**drafted)
+    taken = np.random.default_rng(0).random((400_000, 3)) < 0.8
+    kept = 1 + np.mean(np.cumprod(taken, axis=1).sum(axis=1))
+    assert float(free.deployment.kept_tokens()) == pytest.approx(kept, rel=2e-3)
+    slow = served(**drafted, deployment__draft_share=0.1)
+    plain, checked, both = (step_time(replica(s, N), 16.0).total for s in (served(), free, slow))
+    assert float(both) == pytest.approx(float(checked) + 0.3 * float(plain), rel=1e-12)
+    fast = served(
+        **drafted, deployment__draft_share=0.1, deployment__batch="latency", deployment__target_tokens_per_second=60.0
+    )
+    r = replica(fast, N)
+    assert float(r.kept_tokens / step_time(r, batch_size(fast, r)).total) == pytest.approx(60.0, rel=1e-9)
+    assert "none is kept" in warnings(served(deployment__drafted_tokens=3))[0]
+    assert not warnings(free)
 
 
 def test_pipelining_saves_memory_not_time():

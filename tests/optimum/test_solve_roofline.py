@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from optimizer import InfeasibleError, InputError, Scenario, load, solve, solve_batch
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.limits import limit_excess
+from optimizer.model.loop import first_token
 from optimizer.model.replica import memory_batch, replica
 from optimizer.model.roofline import batch_size, serving_excess
 from optimizer.model.step import step_time
@@ -144,6 +145,29 @@ def test_the_memory_of_a_training_run_is_a_limit():
     assert held.certificate.certified_global
 
 
+def test_the_time_to_the_first_token_is_a_limit():
+    """It binds where the formula of one prompt gives the limit, costs more than the free optimum, and a batch agrees."""
+    free = solve(dense())
+    taken = float(first_token(free.scenario, free.design.n_params))
+    bounds = [0.9 * taken, 0.8 * taken]
+    for bound in bounds:
+        s = dense(limits__max_seconds_to_first_token=bound)
+        held = solve(s)
+        assert held.certificate.active_limits == ("limits.max_seconds_to_first_token",)
+        assert held.certificate.certified_global
+        assert float(first_token(s, held.design.n_params)) == pytest.approx(bound, rel=1e-9)
+        assert float(held.cost.total) > float(free.cost.total)
+    rows = solve_batch(s, pd.DataFrame({"limits.max_seconds_to_first_token": bounds}))
+    assert rows["n_params"].iloc[1] == pytest.approx(float(held.design.n_params), rel=1e-9)
+    assert rows["n_params"].is_monotonic_decreasing
+    short = dense(limits__max_seconds_to_first_token=0.8 * taken, deployment__prompt_tokens=1000)
+    assert solve(short).design.n_params == pytest.approx(float(free.design.n_params), rel=1e-9)
+    with pytest.raises(
+        InfeasibleError, match=r"to the first token of a prompt of 8K tokens, above limits\.max_seconds"
+    ):
+        solve(dense(limits__max_seconds_to_first_token=1e-6))
+
+
 def test_goals_agree_under_the_roofline():
     by_loss = solve(dense(**LATENCY))
     budget = dense(**LATENCY, goal={"kind": "budget", "budget": float(by_loss.cost.total)})
@@ -258,6 +282,7 @@ def test_the_context_that_is_offered_is_the_longest():
         ({"deployment__cache_tier": "tape"}, "names an unknown cache tier 'tape'"),
         ({"money__serve_chip": {"peak_flops": 1e15, "usd_per_chip_hour": 2}}, "needs money.serve_chip.hbm_bytes"),
         ({"serving__method": "efficiency", "limits__min_tokens_per_second_per_user": 20}, "is used only with"),
+        ({"serving__method": "efficiency", "limits__max_seconds_to_first_token": 2}, "is used only with"),
     ],
 )
 def test_bad_input_says_what_to_do(changes, said):

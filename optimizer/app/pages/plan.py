@@ -23,7 +23,7 @@ from optimizer.report.chart import cost_against_params, cost_by_phase, monthly_t
 from optimizer.report.chart.plan import NEAR
 from optimizer.report.chart.scales import Kept
 from optimizer.report.chart.theme import capital
-from optimizer.report.sentences import experts, few_bits, headline, nearby, unspent
+from optimizer.report.sentences import experts, few_bits, headline, nearby, served, unspent
 
 SHORT = 290
 COST, WRONG, LAWS, TABLE, CODE = TABS = (
@@ -162,7 +162,8 @@ def _cost(best: Solution) -> None:
     ), key="more")  # fmt: skip
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
         show.chart(cost_by_phase, cost_phases(best), kept=_axes())
-    st.caption(escaped(" ".join(filter(None, (best.certificate.sentence, few_bits(best), unspent(best))))))
+    said = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
+    st.caption(escaped(" ".join(filter(None, said))))
     if best.scenario.law.shape:
         st.caption(escaped(experts(by_expert_law(best.scenario.to_toml(), best))))
 

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from optimizer.analysis.chips import OFFERS, chip_comparison, chip_frontier
+from optimizer.analysis.chips import OFFERS, chip_comparison, chip_frontier, measured_points
 from optimizer.analysis.placement import Placement, operating_point, placement, placement_of
 from optimizer.analysis.serving import POINTS, batch_points, key_figures
+from optimizer.analysis.throughput import throughput
 from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
-from optimizer.model.outputs import written
+from optimizer.model.accuracy import serving_error
+from optimizer.model.outputs import heading, written
 from optimizer.report.chart import chip_frontier as chip_chart
 from optimizer.report.chart import latency_against_cost
 from optimizer.report.chart.theme import capital
@@ -31,8 +33,10 @@ TABLES = {
     "chips": "Chips: the same model on each chip at its cheapest placement, under one offer",
     "pipeline": "Pipeline: memory and cost against the number of stages",
     "attention": "Attention: cost when each step reads a part of the context",
+    "loop": "Closed loop: throughput and times of requests of one length",
     "domain": "Scale-up domain: cost against the number of chips in the domain",
 }
+AGAINST = ("usd_per_mtok_decode", "joules_per_token")
 
 
 ABOUT = {
@@ -86,6 +90,7 @@ def _point(found: Callable[[], Placement]) -> None:
     try:
         s = found()
         _figures(s)
+        st.caption(escaped(serving_error(s.scenario.deployment, s.scenario.money.serve_chip)))
         show.chart(latency_against_cost, batch_points(s), operating_point(s), scenario=s.scenario)
         name = st.selectbox(
             "Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table", persist_state="session"
@@ -104,6 +109,10 @@ def _figures(s: Placement) -> None:
     show.metrics(figures[i : i + 5] for i in range(0, len(figures), 5))
 
 
+def _named(column: str) -> str:
+    return capital(heading(column))
+
+
 def _unit(name: str, unit: str) -> str:
     return "" if unit in name else f", {unit}"
 
@@ -112,8 +121,19 @@ def _sweep(s: Placement, name: str) -> None:
     offer = OFFERS[0]
     if name == "chips":
         offer = st.selectbox("Price of a chip", OFFERS, key="serving_offer", persist_state="session")
-        show.chart(chip_chart, chip_frontier(s, offer), operating_point(s), scenario=s.scenario)
-    frame: pd.DataFrame = chip_comparison(s, offer) if name == "chips" else POINTS[name](s)
+        output = st.radio("Against speed", AGAINST, format_func=_named, horizontal=True, key="serving_against")
+        point = operating_point(s)
+        point["joules_per_token"] = 1e3 * s.scenario.money.serve_chip.kw / point["tokens_per_second_per_chip"]
+        show.chart(
+            chip_chart, chip_frontier(s, offer), point, measured_points(s, offer), output=output, scenario=s.scenario
+        )
+    if name == "loop":
+        left, right = st.columns(2)
+        prompt = left.number_input("Prompt, tokens", 1, 10_000_000, 1000, key="serving_prompt")
+        answer = right.number_input("Answer, tokens", 1, 1_000_000, 500, key="serving_answer")
+        frame: pd.DataFrame = throughput(s, prompt, answer)
+    else:
+        frame = chip_comparison(s, offer) if name == "chips" else POINTS[name](s)
     show.table(frame, TABLES[name])
     if name == "cache":
         cheapest = ", ".join(f"{tier} for {time}" for time, tier in frame.attrs["cheapest"].items())

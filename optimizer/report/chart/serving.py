@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...assumptions.numbers import human
-from ...model.outputs import heading, quantity_text
+from ...model.outputs import heading, quantity_text, units_of
 from .drawing import Drawing, Drawn, data, finished
 from .marks import series_legend, tips, touched
 from .rows import records, some
 from .scales import output_axis, scale
-from .theme import ACCENT, COLOURS, DASHES, MAIN, QUIET
+from .theme import ACCENT, COLOURS, DASHES, MAIN, QUIET, capital
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,24 +88,36 @@ def latency_against_cost(
 
 
 _CHIP_POINTS = [
-    "chip", "offer", "precision", "chips", "parallelism", "pipeline_stages", "batch", "tokens_per_second_per_user", "usd_per_mtok_decode"
+    "chip", "offer", "precision", "chips", "parallelism", "pipeline_stages", "batch", "tokens_per_second_per_user", "usd_per_mtok_decode",
+    "joules_per_token",
 ]  # fmt: skip
 
 
 @Drawn
-def chip_frontier(frame: "pd.DataFrame", own: "Mapping[str, Any] | None" = None, *, dark: bool = False) -> Drawing:
-    """Decode cost against speed per user of every chip; chips that are the cheapest at some speed have a colour and a name.
+def chip_frontier(
+    frame: "pd.DataFrame",
+    own: "Mapping[str, Any] | None" = None,
+    measured: "pd.DataFrame | None" = None,
+    *,
+    output: str = "usd_per_mtok_decode",
+    dark: bool = False,
+) -> Drawing:
+    """Decode cost or energy against speed per user of every chip; chips that are the best at some speed have a colour and a name.
 
     Args:
         frame: what `chip_frontier` of the analyses returns.
         own: the operating point of the scenario, marked by a ring.
+        measured: what `measured_points` returns, marked by crosses.
+        output: "usd_per_mtok_decode", or "joules_per_token" for energy.
         dark: colours of a dark page.
 
     """
     rows = some(
         records(frame, _CHIP_POINTS, "chip_frontier"), "chip_frontier, with a chip that has a price and the memory"
     )
-    speed, price = "tokens_per_second_per_user", "usd_per_mtok_decode"
+    speed, price = "tokens_per_second_per_user", output
+    rows = some([r for r in rows if math.isfinite(r[price])], "chip_frontier, with a chip whose power is on record")
+    unit = units_of([price], "USD")[price]
     # The chips of the common envelope, fastest first, each with the slowest speed at which it is the cheapest.
     first, least = dict[str, float](), math.inf
     for r in sorted(rows, key=lambda r: (-r[speed], r[price])):
@@ -121,16 +133,29 @@ def chip_frontier(frame: "pd.DataFrame", own: "Mapping[str, Any] | None" = None,
             "price": r[price],
             "chip": r["chip"],
             "place": f"{human(r['chips'])} x {r['parallelism']}{stages}, {r['precision']}, batch {human(r['batch'], 3)}",
-            "price_text": quantity_text(r[price], "USD/Mtok"),
+            "price_text": quantity_text(r[price], unit),
             "speed_text": quantity_text(r[speed], "tokens/s"),
         }
 
     drawn = [point(r) for r in rows]
-    mine = [{"speed": own[speed], "price": own[price]}] if own and math.isfinite(own[price]) else []
-    along, ticks = scale([r["speed"] for r in drawn + mine])
-    around, prices = scale([r["price"] for r in drawn + mine])
+    mine = [{"speed": own[speed], "price": own[price]}] if own and math.isfinite(own.get(price, math.nan)) else []
+    seen = [] if measured is None else [r for r in measured.to_dict("records") if math.isfinite(r[price])]
+    crosses = [
+        {
+            "speed": r[speed],
+            "price": r[price],
+            "chip": r["chip"],
+            "place": f"measured: {r['model']}, {r['arrangement']}, {r['precision']}",
+            "price_text": quantity_text(r[price], unit),
+            "speed_text": quantity_text(r[speed], "tokens/s"),
+            "label": r["chip"] + (", drafting" if "MTP" in r["arrangement"] else ""),
+        }
+        for r in seen
+    ]
+    along, ticks = scale([r["speed"] for r in drawn + mine + crosses])
+    around, prices = scale([r["price"] for r in drawn + mine + crosses])
     x = alt.X("speed:Q", scale=along, axis=output_axis(speed, "tokens/s", ticks))
-    y = alt.Y("price:Q", scale=around, axis=output_axis(price, "USD/Mtok", prices))
+    y = alt.Y("price:Q", scale=around, axis=output_axis(price, unit, prices))
     shown = tips(chip="chip", place="placement", speed_text=heading(speed), price_text=heading(price))
     others = [r for r in drawn if r["chip"] not in looks]
     layers = []
@@ -157,13 +182,21 @@ def chip_frontier(frame: "pd.DataFrame", own: "Mapping[str, Any] | None" = None,
             .mark_point(filled=False, color=ACCENT, size=260, strokeWidth=3, opacity=1)
             .encode(x=alt.X("speed:Q"), y=alt.Y("price:Q"))
         )
+    if crosses:
+        cross = alt.Chart(data(crosses)).encode(x=alt.X("speed:Q"), y=alt.Y("price:Q"), tooltip=shown)
+        layers += [
+            cross.mark_point(shape="cross", angle=45, filled=True, color=ACCENT, size=140, opacity=1),
+            cross.mark_text(align="right", dx=-10, fontSize=12).encode(text="label:N"),
+        ]
+    about = capital(heading(price))
     return finished(
         layers,
-        "Decode cost against speed per user, every chip",
-        f"prices: {rows[0]['offer']}; grey: chips that are the cheapest at no speed"
-        + ("; ring: the scenario's own point" if mine else ""),
-        f"Curves of decode cost against speed per user for {len({r['chip'] for r in rows})} chips. Cheapest from slow to fast: "
-        f"{', '.join(best)}.",
+        f"{about} against speed per user, every chip",
+        f"prices: {rows[0]['offer']}; grey: chips that are the best at no speed"
+        + ("; ring: the scenario's own point" if mine else "")
+        + ("; crosses: measured" if crosses else ""),
+        f"Curves of {heading(price)} against speed per user for {len({r['chip'] for r in rows})} chips. Best from slow to fast: "
+        f"{', '.join(best)}." + (f" {len(crosses)} measured points." if crosses else ""),
         height=340,
         dark=dark,
     )

@@ -1,0 +1,67 @@
+"""The measured error of serving: what is drawn for it, and what an answer says of its cost."""
+
+import numpy as np
+import pytest
+
+from optimizer import draws, load, solve
+from optimizer.analysis.ranges import held, ranges
+from optimizer.model.accuracy import SERVING_ERRORS
+from optimizer.report.sentences import served
+
+ROOFLINE = {
+    "money.unit": "usd",
+    "serving.method": "roofline",
+    "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+    "deployment.chips": 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "tensor parallelism"),
+        ({"deployment.chips": 1}, "one chip"),
+        ({"deployment.parallelism": "expert", "deployment.sparsity": 8}, "expert parallelism"),
+        ({"deployment.engine": "community"}, "community server"),
+        ({"deployment.engine": "tuned"}, "tuned software"),
+    ],
+)
+def test_the_range_of_the_engine_s_speed_is_the_error_of_its_class(changes, name):
+    s = load("lecture-2026", {**ROOFLINE, **changes})
+    (moved,) = [r for r in ranges(s) if r.path == "deployment.engine_speed"]
+    assert (moved.low, moved.high) == pytest.approx((1 / SERVING_ERRORS[name].within, SERVING_ERRORS[name].within))
+    assert any("deployment.bandwidth_share" in sentence for sentence in held(s))
+
+
+def test_without_the_roofline_nothing_is_drawn_for_it():
+    assert "deployment.engine_speed" not in [r.path for r in ranges(load("lecture-2026"))]
+
+
+def test_an_answer_says_between_which_costs_it_lies():
+    best = solve(load("lecture-2026", ROOFLINE))
+    within = SERVING_ERRORS["tensor parallelism"].within
+    serving = float(best.cost.prefill) + float(best.cost.decode)
+    rest = float(best.cost.total) - serving
+    money = best.scenario.money
+    said = f"{money.amount(rest + serving / within)} to {money.amount(rest + serving * within)}"
+    assert served(best).endswith(f"The cost over the life is then {said}.")
+    assert best.to_dict()["placement"]["within"] == within
+    assert served(solve(load("lecture-2026"))) == ""
+
+
+def test_serving_costs_as_much_more_as_the_engine_is_slower():
+    """On one chip every time of a step but the host's is in proportion, so that one measured run scales the prediction."""
+    one_chip = {"deployment.chips": 1, "deployment.seconds_per_sequence": 0, "goal": {"kind": "params", "params": 30e9}}
+    s = load("lecture-2026", {**ROOFLINE, **one_chip})
+    one, half = solve(s), solve(s.update({"deployment.engine_speed": 0.5}))
+    assert float(half.cost.decode) == pytest.approx(2 * float(one.cost.decode), rel=1e-9)
+
+
+def test_draws_lie_within_the_error_as_often_as_measured_points():
+    s = load("lecture-2026", ROOFLINE)
+    frame = draws(s, 400, parts="prices", over=dict.fromkeys(("pretraining", "rl", "serving")))
+    assert [c for c in frame if c.startswith("deployment.")] == ["deployment.engine_speed"]
+    speed = np.abs(np.log(frame["deployment.engine_speed"].to_numpy()))
+    inside = np.mean(speed <= np.log(SERVING_ERRORS["tensor parallelism"].within))
+    assert inside == pytest.approx(0.8, abs=0.06)
+    assert np.corrcoef(np.log(frame["deployment.engine_speed"]), np.log(frame["cost_total"]))[0, 1] < -0.99

@@ -1,0 +1,110 @@
+"""Requests in a closed loop: against the times of their parts, Little's law, a simulation of the queue, and measured rows."""
+
+import numpy as np
+import pytest
+
+from optimizer import InputError, placement, throughput
+from optimizer.analysis.placement import operating_point
+from optimizer.evidence.throughput import calibrate, predictions
+from optimizer.model.accuracy import SERVING_ERRORS
+
+LLAMA = "Llama 3 70B"
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return placement(LLAMA)
+
+
+@pytest.fixture(scope="module")
+def found(llama):
+    return throughput(llama, 1000, 500)
+
+
+def test_long_answers_cost_what_decoding_does(llama):
+    """With hardly a prompt, every token of an answer takes one step of the batch: `operating_point` at the same batch and context."""
+    loop = throughput(llama, 1, 8000, users=[64])
+    point = operating_point(llama._replace(scenario=llama.scenario.update({"deployment.context_tokens": 4001.0})), 64.0)
+    assert loop["tokens_per_second_per_user"][0] == pytest.approx(point["tokens_per_second_per_user"], rel=1e-3)
+    assert loop["usd_per_mtok_answer"][0] == pytest.approx(point["usd_per_mtok_decode"], rel=1e-3)
+
+
+def test_users_and_rates_agree(found, llama):
+    """B requests in flight, each for as long as its tokens take: Little's law."""
+    seconds = 500 / found["tokens_per_second_per_user"]
+    assert found["requests_per_second"].to_numpy() == pytest.approx((found["batch"] / seconds).to_numpy(), rel=1e-12)
+    chips = float(llama.scenario.deployment.chips_on(llama.scenario.money.serve_chip))
+    rate = found["requests_per_second"] * 500
+    assert (found["tokens_per_second_per_chip"] * chips).to_numpy() == pytest.approx(rate.to_numpy(), rel=1e-12)
+    assert (found["joules_per_token"] * rate).to_numpy() == pytest.approx(
+        chips * 1e3 * llama.scenario.money.serve_chip.kw, rel=1e-12
+    )
+
+
+def test_more_users_are_slower_and_cheaper_each(found):
+    for column in ("first_token_seconds", "request_seconds", "tokens_per_second_per_chip"):
+        assert np.all(np.diff(found[column]) > 0), column
+    for column in ("usd_per_mtok_answer", "joules_per_token", "tokens_per_second_per_user"):
+        assert np.all(np.diff(found[column]) < 0), column
+
+
+def test_memory_and_time_bound_what_is_in_flight(llama, found):
+    most = found["batch"].max()
+    assert throughput(llama, 1000, 500, users=[10 * most])["batch"][0] == pytest.approx(most, rel=1e-9)
+    limited = throughput(llama, 1000, 500, users=[10 * most], seconds_per_token=0.03)
+    assert 1 / limited["tokens_per_second_per_user"][0] == pytest.approx(0.03, rel=1e-6)
+    assert limited["batch"][0] < most
+
+
+def test_what_cannot_be_served_is_refused(llama):
+    with pytest.raises(InputError, match=r"seconds_per_token = 0\.001 is less than .* allow"):
+        throughput(llama, 1000, 500, seconds_per_token=1e-3)
+    with pytest.raises(InputError, match="prompt_tokens must lie above 0"):
+        throughput(llama, 0, 500)
+    with pytest.raises(InputError, match="users must be 1 or more"):
+        throughput(llama, 10, 500, users=[0])
+    with pytest.raises(InputError, match="Take "):
+        throughput(llama, 1e9, 500)
+
+
+def test_stages_keep_as_many_batches_in_flight(llama):
+    """Two stages hold two batches; with no time between stages each chip does as much as alone at the same batch."""
+    alone = {"deployment.chips": 4, "deployment.seconds_per_hop": 0}
+    one = throughput(llama._replace(scenario=llama.scenario.update(alone)), 1000, 500, users=[64])
+    two = throughput(
+        llama._replace(scenario=llama.scenario.update({**alone, "deployment.pipeline_stages": 2})),
+        1000,
+        500,
+        users=[128],
+    )
+    assert two["batch"][0] == 128
+    assert two["tokens_per_second_per_chip"][0] == pytest.approx(one["tokens_per_second_per_chip"][0], rel=1e-2)
+
+
+def test_the_wait_of_prompts_is_that_of_a_queue():
+    """Prompts that arrive at random and take a fixed time: a simulated queue waits as long as the formula of `model.loop` says."""
+    rng = np.random.default_rng(0)
+    for busy in (0.2, 0.5, 0.8):
+        gaps, wait, waits = rng.exponential(1 / busy, 200_000), 0.0, []
+        for gap in gaps:
+            wait = max(wait + 1 - gap, 0.0)
+            waits.append(wait)
+        assert np.mean(waits) == pytest.approx(busy / (2 * (1 - busy)), rel=0.05)
+
+
+def test_it_is_what_the_calibration_predicts_with(llama):
+    """A measured row of one engine, asked for as people ask, is what the table of errors was made from."""
+    rows = predictions(calibrate())
+    free = rows["engine"].eq("vendor") & rows["seconds_per_token_limit"].isna() & rows["bytes_per_weight"].isna()
+    row = rows[free & rows["model"].eq("Llama-3.3-70B") & rows["chips"].gt(1)].iloc[0]
+    s = placement(
+        row["architecture"],
+        changes={
+            "money.serve_chip": {"name": row["chip"], "precision": row["precision"]},
+            "deployment.chips": row["chips"],
+            "deployment.kv_bytes_per_value": row["kv_bytes_per_value"],
+        },
+    )
+    found = throughput(s, row["input_tokens"], row["output_tokens"], users=[row["batch"]])
+    assert found["tokens_per_second_per_chip"][0] * row["chips"] == pytest.approx(row["predicted"], rel=0.01)
+    assert str(SERVING_ERRORS["tensor parallelism"].rows) in throughput(s, 1000, 500, users=[8]).attrs["error"]
