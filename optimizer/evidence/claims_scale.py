@@ -106,9 +106,9 @@ def _long_contexts(own: Placement, real: Placement) -> Shown:
 
 def _hit(own: Placement, real: Placement) -> Shown:
     def of(s: Placement) -> str:
-        kept = cache_tiers(s)["usd_per_mtok_5 min"]
+        kept = min(cache_tiers(s)["usd_per_mtok_5 min"].tolist())
         miss = operating_point(s)["usd_per_mtok_prefill"]
-        return f"a hit within 5 minutes costs {human(float(kept.min()) / miss, 2)} of a computed token ({human(miss, 2)} USD/Mtok)"
+        return f"a hit within 5 minutes costs {human(kept / miss, 2)} of a computed token ({human(miss, 2)} USD/Mtok)"
 
     priced = [r for r in rows("api_prices") if r["cache_read_usd_per_mtok"] and float(r["input_usd_per_mtok"] or 0)]
     ratio = np.array([float(r["cache_read_usd_per_mtok"]) / float(r["input_usd_per_mtok"]) for r in priced])

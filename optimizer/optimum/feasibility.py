@@ -132,7 +132,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
     if path == "limits.max_seconds_to_first_token":
         least = float(first_token(scenario, SMALLEST_USEFUL))
         return (
-            f"{small} take {human(least)} s to the first token of a prompt of {human(prompt_tokens(scenario))} tokens, above {path}. Allow "
+            f"{small} take {human(least)} s to the first token of a prompt of {human(float(prompt_tokens(scenario)))} tokens, above {path}. Allow "
             f"more than {human(least)} s, or lower deployment.prompt_tokens or deployment.seconds_per_layer."
         )
     r = replica(scenario, SMALLEST_USEFUL)
