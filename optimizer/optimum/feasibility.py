@@ -130,9 +130,9 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
             "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
         )
     if path == "limits.max_seconds_to_first_token":
-        least = float(first_token(scenario, SMALLEST_USEFUL))
+        least, prompt = float(first_token(scenario, SMALLEST_USEFUL)), float(prompt_tokens(scenario))
         return (
-            f"{small} take {human(least)} s to the first token of a prompt of {human(float(prompt_tokens(scenario)))} tokens, above {path}. Allow "
+            f"{small} take {human(least)} s to the first token of a prompt of {human(prompt)} tokens, above {path}. Allow "
             f"more than {human(least)} s, or lower deployment.prompt_tokens or deployment.seconds_per_layer."
         )
     r = replica(scenario, SMALLEST_USEFUL)
