@@ -15,7 +15,7 @@ from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.placements import placements
 from ..model.replica import memory_batch, replica
-from ..model.roofline import batch_size
+from ..model.roofline import batch_size, usd_per_decode_token
 from ..model.step import step_time
 from .placement import MILLION, Placement, misfits, points_frame
 
@@ -78,7 +78,7 @@ def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
         return []
     batch = np.geomspace(1.0, most, BATCHES) if whole else np.array([most])
     speed = np.asarray(r.kept_tokens / step_time(r, batch).total)
-    cost = MILLION * float(r.usd_per_second) / (batch * speed) / float(load_factor(s.scenario))
+    cost = MILLION * np.asarray(usd_per_decode_token(s.scenario, r, batch))
     place = {
         "chips": float(d.chips_on(s.scenario.money.serve_chip)),
         "parallelism": d.parallelism,

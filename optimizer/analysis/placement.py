@@ -17,11 +17,10 @@ from ..assumptions.numbers import amount, human
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
-from ..assumptions.speed import load_factor
 from ..compiling import compiled
 from ..model.outputs import POINT, units_of
 from ..model.replica import longest_context, replica
-from ..model.roofline import batch_size, serving_excess, usd_per_prefill_token
+from ..model.roofline import batch_size, serving_excess, usd_per_decode_token, usd_per_prefill_token
 from ..model.step import step_time
 from ..optimum.solution import Solution, Status
 from ..optimum.structure import flattened
@@ -233,7 +232,7 @@ def _point(tree: Hashable, leaves: Float[Array, " leaf"], n_params: Numeric, bat
         1e3 * step.total,
         r.kept_tokens / step.total,
         rate / scenario.deployment.chips_on(scenario.money.serve_chip),
-        MILLION * r.usd_per_second / rate / load_factor(scenario),
+        MILLION * usd_per_decode_token(scenario, r, size),
         MILLION * usd_per_prefill_token(scenario, r),
         (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
     )

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..assumptions.hardware import CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
-from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
-from ..model.step import step_time
+from ..model.roofline import usd_per_decode_token
 from ..model.total import placed, total_params
 from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point, points_frame
@@ -51,8 +50,8 @@ CONTEXTS = (1e3, 4e3, 16e3, 64e3, 200e3, 1e6)
 def endless_saving(s: Placement, batch: float | None = None) -> float:
     """Slow mode: the share of a token's cost that an endless batch would save, against `batch` or the deployment's own."""
     r = replica(s.scenario, s.n_params)
-    endless = step_time(r, ENDLESS).total / ENDLESS / r.kept_tokens * r.usd_per_second / load_factor(s.scenario)
-    return 1 - float(endless) * MILLION / operating_point(s, batch)["usd_per_mtok_decode"]
+    endless = float(usd_per_decode_token(s.scenario, r, ENDLESS))
+    return 1 - endless * MILLION / operating_point(s, batch)["usd_per_mtok_decode"]
 
 
 def _sweep(

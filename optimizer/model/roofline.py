@@ -41,6 +41,7 @@ __all__ = [
     "regimes",
     "serving_excess",
     "serving_limits",
+    "usd_per_decode_token",
     "usd_per_prefill_token",
 ]
 
@@ -190,6 +191,11 @@ def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
 def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:
     """USD of one computed prompt token at the scenario's load factor."""
     return prompt_seconds(r) * r.usd_per_second / load_factor(scenario)
+
+
+def usd_per_decode_token(scenario: Scenario, r: Replica, batch: Numeric) -> Numeric:
+    """USD of one decoded token in steps of `batch` sequences, at the scenario's load factor."""
+    return step_time(r, batch).total / (batch * r.kept_tokens) * r.usd_per_second / load_factor(scenario)
 
 
 def fastest_step(scenario: Scenario, r: Replica) -> Numeric:
