@@ -37,7 +37,7 @@ def test_the_lecture_s_own_inputs_give_its_numbers(board):
     assert board["memory drain time"].own_inputs == "20 ms"
     assert board["KV bytes per token from a price step at 200k"].own_inputs.startswith("1,667 B")  # 100B / (300 x 200k)
     assert board["KV bytes per token from a price step at 200k"].corrected.startswith("3,333 B")
-    assert board["context wall"].own_inputs == "200K tokens"
+    assert board["context wall"].own_inputs.startswith("200K tokens, circular")
     # Products take their compute time from the balance batch on, and reading the cache comes after it: nothing is left to share out.
     assert re.fullmatch(r"saves 0\.00\d+ % against the balance batch", board["slow mode"].own_inputs)
 
