@@ -156,7 +156,9 @@ Run one closed loop at the load you will serve, and predict it:
 from optimizer import placement, throughput
 
 measured = 1900  # tokens/s of answers, all users together, on 8 H100
-s = placement("Llama 3 70B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.chips": 8})
+s = placement(
+    "Llama 3 70B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.chips": 8}
+)
 predicted = 8 * throughput(s, 1000, 500, users=[64])["tokens_per_second_per_chip"][0]
 s = placement("Llama 3 70B", changes={"deployment.engine_speed": measured / predicted})
 ```
