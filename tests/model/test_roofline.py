@@ -293,6 +293,17 @@ def test_gradients_against_finite_differences(s):
     assert float(by_size) * n == pytest.approx(central, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"deployment__batch": "latency", "deployment__target_tokens_per_second": 30.0},
+        {"deployment__batch": "fixed", "deployment__batch_size": 64.0},
+        {**EXPERTS, "money__serve_chip": "GB200 NVL72"},
+        {**EXPERTS, "money__serve_chip": "GB200 NVL72", "deployment__attention_exponent": 0.5},
+    ],
+    ids=["memory", "speed", "fixed", "experts", "sparse"],
+)
 def test_cost_rises_with_every_price_and_with_context(changes):
     s = served(traffic__input_tokens="1T", traffic__cache_hit_share=0.5, **changes)
     design = design_of(s, 30e9, 1e13)

@@ -70,16 +70,3 @@ def test_units_hold_with_pint_on_the_tree():
     done = subprocess.run([sys.executable, "-c", UNITS_ON_THE_TREE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "units hold"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"deployment__batch": "latency", "deployment__target_tokens_per_second": 30.0},
-        {"deployment__batch": "fixed", "deployment__batch_size": 64.0},
-        {**EXPERTS, "money__serve_chip": "GB200 NVL72"},
-        {**EXPERTS, "money__serve_chip": "GB200 NVL72", "deployment__attention_exponent": 0.5},
-    ],
-    ids=["memory", "speed", "fixed", "experts", "sparse"],
-)
