@@ -1,10 +1,12 @@
-"""The test runner must leave no trace in the process, and looks once for components of Streamlit among what is installed."""
+"""The test runner leaves no trace in the process and waits for nothing."""
 
 import sys
 from functools import cache
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+
+from optimizer.app import show
 
 
 @pytest.fixture(autouse=True)
@@ -14,8 +16,11 @@ def main_kept(monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def components_found_once():
-    """Every session of the runner reads the metadata of all installed packages: 0.5 s, five sixths of what opening a page takes."""
+def without_waiting():
+    """What takes time in the runner and shows nothing: metadata of all installed packages, read anew for every session (0.5 s, five
+    sixths of what opening a page takes), and the pause in which a browser draws.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(show, "PAUSE", 0.0)
         yield

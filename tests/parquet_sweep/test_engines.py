@@ -78,23 +78,24 @@ def started(source: Path, out: Path, slices: list[str]) -> dict[str, subprocess.
     return {i: subprocess.Popen(command(source, out, "--slice", i), **pipes) for i in slices}
 
 
-def test_four_slices_at_once_and_one_of_them_killed_are_the_whole_sweep(source, undisturbed, tmp_path):
-    out = tmp_path / "out"
-    children = started(source, out, ["1/4", "2/4", "3/4", "4/4"])
-    mine = [out / f"part-{i:06d}.parquet" for i in range(1, ROWS // GROUP, 4)]
-    while children["2/4"].poll() is None and not mine[0].exists():
+def test_slices_at_once_and_one_of_them_killed_are_the_whole_sweep(source, undisturbed, tmp_path):
+    out, count = tmp_path / "out", cases(2, 4)
+    victim = f"2/{count}"
+    children = started(source, out, [f"{i}/{count}" for i in range(1, count + 1)])
+    mine = [out / f"part-{i:06d}.parquet" for i in range(1, ROWS // GROUP, count)]
+    while children[victim].poll() is None and not mine[0].exists():
         time.sleep(0.001)
-    children["2/4"].send_signal(signal.SIGKILL)
-    children["2/4"].communicate()
+    children[victim].send_signal(signal.SIGKILL)
+    children[victim].communicate()
     assert not all(part.exists() for part in mine), "a larger input is needed: it was done before it could be killed"
     left = out / ".part-000001.parquet.abc.partial"
     left.write_bytes(b"left by the killed process")
-    children |= started(source, out, ["2/4"])
+    children |= started(source, out, [victim])
     missing = []
     for child in children.values():
         text, errors = child.communicate(timeout=300)
         assert child.returncode == 0, errors
-        assert f"{ROWS // 4:,} rows in {ROWS // GROUP // 4} parts" in text
+        assert f"{ROWS // count:,} rows in {ROWS // GROUP // count} parts" in text
         missing += [int(n) for n in re.findall(r"still missing: (\d+)", text)] or [0]
     assert min(missing) == 0
     assert content(out) == content(undisturbed)  # so the summary is there, and no partial file
