@@ -32,7 +32,7 @@ MONTHS = [
 
 
 def opened(page: str = "plan", **link: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=600)
     for path, value in (link or {"preset": "lecture-2026"}).items():
         at.query_params[path.replace("__", ".")] = value
     at.run()

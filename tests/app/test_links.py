@@ -45,7 +45,7 @@ BAD_LINKS = {
 )
 def test_a_bad_link_is_reported_and_the_preset_shown(what):
     link, sentence = BAD_LINKS[what]
-    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=600)
     for path, value in link.items():
         at.query_params[path] = value
     run(at)
