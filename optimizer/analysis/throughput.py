@@ -82,7 +82,7 @@ def throughput(
     stages = float(d.pipeline_stages)
     if users is None:
         most = stages * float(memory_batch(replica_of(d, chip, s.n_params)))
-        users = [*(n for n in _USERS if n < most), most]
+        users = [*(n for n in _USERS if n < most / 2), most]
     longest = np.inf if seconds_per_token is None else seconds_per_token
 
     asked_for = np.full(_WIDTH * -(-(1 + len(users)) // _WIDTH), 1.0)

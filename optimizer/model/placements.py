@@ -60,7 +60,7 @@ class Placed(NamedTuple):
         """The placement in words, and the settings that fix it where it was chosen."""
         many = f"{self.chips:g} chips, {self.parallelism} parallelism" if self.chips > 1 else "1 chip"
         stages = f", {self.stages:g} pipeline stages" if self.stages > 1 else ""
-        said = f"Placement: {many}{stages}, {self.precision}, {self.batch:.4g} sequences a step"
+        said = f"Placement: {many}{stages}, {self.precision}, {self.batch:,.0f} sequences a step"
         if self.listed == 1:
             return f"{said}, as given."
         fix = " ".join(f"--set deployment.{field}={value}" for field, value in self.settings.items())

@@ -5,6 +5,7 @@ import pytest
 
 from optimizer import draws, load, solve
 from optimizer.analysis.ranges import held, ranges
+from optimizer.assumptions.numbers import human
 from optimizer.model.accuracy import SERVING_ERRORS
 from optimizer.report.sentences import served
 
@@ -43,7 +44,7 @@ def test_an_answer_says_between_which_costs_it_lies():
     serving = float(best.cost.prefill) + float(best.cost.decode)
     rest = float(best.cost.total) - serving
     money = best.scenario.money
-    said = f"{money.amount(rest + serving / within)} to {money.amount(rest + serving * within)}"
+    said = f"{human(rest + serving / within, 3)} to {human(rest + serving * within, 3)} {money.currency}"
     assert served(best).endswith(f"The cost over the life is then {said}.")
     assert best.to_dict()["placement"]["within"] == within
     assert served(solve(load("lecture-2026"))) == ""
