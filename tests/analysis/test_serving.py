@@ -13,6 +13,7 @@ from optimizer.analysis import serving
 from optimizer.analysis.chips import chip_comparison, chip_frontier, measured_points
 from optimizer.analysis.placement import misfits, operating_point, placement
 from optimizer.analysis.serving import POINTS, context_wall, fast_mode, key_figures
+from optimizer.assumptions.numbers import human
 from optimizer.assumptions.tables import rows
 from optimizer.cli import main
 from optimizer.evidence.claims import claims
@@ -292,7 +293,7 @@ def test_claims_of_scale_are_what_a_chalk_board_gives(board):
     assert held == pytest.approx([17.36, 8.68, 4.34], abs=0.01)
     left = 72 * 160e9 - 800e9 * 2
     assert (
-        f"1M tokens take 3.33 GB, {left / 3.3333e9 / 1e3:.1f}K sequences fit"
+        f"1M tokens take 3.33 GB, {human(left / 3.3333e9, 2)} sequences fit"
         in board["contexts of 1M and 100M"].own_inputs
     )
     assert board["aggregate bandwidth of a domain"].own_inputs.startswith("72 / 8 = 9x, 576 / 72 = 8x")
