@@ -239,7 +239,9 @@ def _least_served(scenario: Scenario, ln_params: float, most: float) -> float:
         return float(reducible_loss(scenario, Design(_exp(ln_params), math.exp(ln_tokens), 0.0)))
 
     high = min(most, 300.0)
-    inside = minimize_scalar(lambda d: math.log(at(d)), bounds=(0.0, high), method="bounded", options={"xatol": 1e-12})
+    inside = minimize_scalar(
+        lambda d: math.log(at(d)), bounds=(min(0.0, high - 100.0), high), method="bounded", options={"xatol": 1e-12}
+    )
     return min(at(float(inside.x)), at(high))
 
 

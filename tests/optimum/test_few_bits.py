@@ -160,7 +160,7 @@ LIMITS = {
     "none": {},
     "params": {"limits.max_params": 2.5e10},
     "tokens": {"limits.max_train_tokens": 3e12},
-    "days": {"limits.max_training_days": 60.0, "limits.fleet_chips": 4000.0},
+    "days": {"limits.max_training_days": 7.0, "limits.fleet_chips": 4000.0},
 }
 
 
@@ -168,7 +168,13 @@ BATCHES = {f"{limit}, {pair}, {goal}": (limit, pair, goal) for limit in LIMITS f
 
 
 @pytest.mark.parametrize(
-    "case", named(BATCHES, "none, additive calibrated, loss", "params, additive calibrated, budget")
+    "case",
+    named(
+        BATCHES,
+        "none, additive calibrated, loss",
+        "days, additive calibrated, loss",
+        "params, additive calibrated, budget",
+    ),
 )
 def test_a_batch_agrees_with_solve(case):
     limit, pair, goal = BATCHES[case]
