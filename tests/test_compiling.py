@@ -167,12 +167,12 @@ def test_programs_that_differ_only_in_names_or_in_arguments_not_used_are_not_mix
         assert jax.tree.map(float, compiled(structure=1)(function)(new, free)) == value
 
 
-def test_the_folder_is_bounded_by_bytes_and_a_file_of_two_names_counts_once(kept, monkeypatch):
-    answer(1.0)
+def test_the_folder_is_bounded_by_bytes_and_a_file_of_two_names_counts_once(kept, new, monkeypatch):
+    answer(new)
     one = next(kept.glob("*.program")).stat().st_size
-    monkeypatch.setattr(compiling, "MOST_BYTES", 2.5 * one)
-    for factor in (2.0, 3.0, 4.0):
-        answer(factor)
+    monkeypatch.setattr(compiling, "MOST_BYTES", 2.25 * one)
+    for more in (1.0, 2.0, 3.0):
+        answer(new + more)
     files = {file.stat().st_ino for file in kept.glob("*.program")}
     assert len(files) == 2
 
