@@ -56,6 +56,6 @@ def _caveats(scenario: Scenario) -> list[str]:
     known = [f"{human(edge)} {what}" for what, edge in edges.items() if edge]
     reach = f"The law was fitted to runs of at most {' and '.join(known)}; beyond them it is a guess." if known else ""
     kinds = sources(scenario)["kind"]
-    guessed = int(kinds.isin(GUESSED).sum())
+    guessed = sum(kind in GUESSED for kind in kinds)
     held = f"{guessed} of {len(kinds)} numbers are assumptions or defaults, the others have a source: sources(scenario) lists them."
     return [*filter(None, [reach]), held]
