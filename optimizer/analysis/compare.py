@@ -32,7 +32,8 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
     Returns:
         Columns output, unit, one a plan, and "NAME / reference" for every plan but the reference. An output that the plans have in
         different units, as cost in FLOP and in USD, has a row for each unit, empty for plans billed in the other. A ratio is NaN where one
-        of two is empty, where the reference is 0, or for losses under two laws, fitted on different text.
+        of two is empty, where the reference is 0, or for losses under two laws, fitted on different text. `attrs["reference"]` is the
+        name of the reference.
 
     Raises:
         InputError: the reference is not among the plans.
@@ -60,7 +61,7 @@ def difference_table(plans: Mapping[str, Solution], reference: str) -> "pd.DataF
             }
             records.append({"output": output, "unit": unit, **values, **ratios})
     frame = pd.DataFrame.from_records(records)
-    frame.attrs["units"] = {}
+    frame.attrs |= {"units": {}, "reference": reference}
     return frame
 
 

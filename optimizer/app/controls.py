@@ -290,7 +290,13 @@ def _slider(key: str, path: str, declared: Quantity, value: float, asked: Questi
         return True
     if high > low:
         step = 10.0 ** math.floor(math.log10((high - low) / 20))
-        written = "compact" if high >= THOUSAND else "percent" if rate else "%.4g"
+        if rate:
+            by_label = {
+                percent(v): v for v in [*(low + i * step for i in range(round((high - low) / step) + 1)), value]
+            }
+            st.select_slider(label, sorted(by_label.values()), format_func=percent, **how)
+            return True
+        written = "compact" if high >= THOUSAND else "%.4g"
         st.slider(label, min(low, value), max(high, value), step=step, format=written, **how)
         return True
     return False

@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ import pyarrow as pa
 import streamlit as st
 
 from ..analysis.compare import VS
-from ..assumptions.naming import title
+from ..assumptions.naming import in_words, title
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
@@ -141,7 +142,7 @@ def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]], k
     """Rows of metrics, two side by side on a phone: label with unit, value, the range below it, its help text."""
     box = st.container(key=key)
     for row in rows:
-        line = box.container(horizontal=True)
+        line = box.container(horizontal=True, vertical_alignment="bottom")
         for label, value, below, about in row:
             line.metric(label, value, below, delta_color="off", delta_arrow="off", help=about)
 
@@ -208,7 +209,9 @@ def put(made: Figure, scenario: Scenario | None = None) -> None:
     """
     frame, drawing, spec, name = made
     title = spec.pop("title")
-    above, below = html.escape(title["text"]), "<br>".join(html.escape(line) for line in title["subtitle"])
+    # A line that ends in a comma or semicolon was broken for a narrow picture; a page wraps by itself.
+    lines = re.sub(r"([,;])\n", r"\1 ", "\n".join(title["subtitle"]))
+    above, below = html.escape(title["text"]), html.escape(lines).replace("\n", "<br>")
     st.html(
         f'<strong>{above}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
     )
@@ -245,11 +248,11 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
 
     units = frame.attrs.get("units", {})
     bare = frame if frame.index.name is None else frame.reset_index()
-    bare = _chosen(bare, units, alt_text)
+    bare = _chosen(_named(bare), units, alt_text)
     content = {str(name): _content(bare[name].to_numpy()) for name in bare.columns}
     outputs = bare["output"].tolist() if "output" in bare else []
     if outputs:
-        content["output"] = np.array([as_text(heading(str(name))) for name in outputs], object)
+        content["output"] = np.array([as_text(heading(str(name)).replace("*", "")) for name in outputs], object)
     numbers = [name for name, values in content.items() if values.dtype.kind in "iuf"]
     by_row = [name for name in numbers if name not in units and not name.endswith(VS)] if "unit" in bare else []
     if by_row:
@@ -260,7 +263,10 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
     for name, values in content.items():
         power = _power(values) if name in numbers and name not in by_row else 0
         content[name] = values / 10.0**power if power else values
-        headers[name] = as_text(_header(name, units.get(name, "1"), power))
+        called = (
+            name if not name.endswith(VS) else f"{name.removesuffix(VS)} / {frame.attrs.get('reference', 'reference')}"
+        )
+        headers[name] = as_text(_header(called, units.get(name, "1"), power))
     shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
     widths = {headers[name]: _narrow(values, headers[name]) for name, values in content.items() if name not in numbers}
     if len(shown) * len(numbers) > MOST_WRITTEN:
@@ -280,6 +286,17 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
                 rows = [i for i, other in enumerate(outputs) if other == output]
                 style = style.format(partial(written, column=output), subset=pd.IndexSlice[rows, [header]])
     st.dataframe(style, hide_index=True, alt=alt_text, placeholder="", column_config=widths)
+
+
+def _named(bare: "pd.DataFrame") -> "pd.DataFrame":
+    """A table of dotted paths with the names of the assumptions before them, where it does not have their meaning already."""
+    column = next((name for name in ("assumption", "path") if name in bare and "about" not in bare), None)
+    if column is None:
+        return bare
+    paths = bare[column].tolist()
+    named = bare.rename(columns={column: "path"})
+    named.insert(named.columns.get_loc("path"), "assumption", [in_words(str(path)) for path in paths])
+    return named
 
 
 def _chosen(bare: "pd.DataFrame", units: Mapping[str, str], alt_text: str) -> "pd.DataFrame":

@@ -25,7 +25,7 @@ KINDS = {"total": "Total", "growth": "Growth", "table": "Table / CSV"}
 LEVERS = {
     "total": {"input_tokens": "Input tokens in all", "output_tokens": "Output tokens in all", "share": "Share of this model"},
     "growth": {
-        "tokens_per_day": "Tokens per day at the start", "growth": "Growth per month", "months": "Lifetime in months",
+        "tokens_per_day": "Tokens per day, start", "growth": "Growth per month", "months": "Lifetime in months",
         "share": "Share of this model",
     },
     "table": {"share": "Share of this model"},

@@ -78,7 +78,7 @@ class Pretraining(Assumption):
     )
     measured_params: float | None = quantity(
         "parameters",
-        "active parameters of the model that the speed, or a utilisation that counts parameters alone, was measured on; other sizes do "
+        "active parameters of the measured model, of which a speed or a utilisation that counts parameters alone is given; other sizes do "
         "as many FLOP/s",
         gt=0,
         default=None,
@@ -214,7 +214,7 @@ class Serving(Assumption):
     )
     measured_params: float | None = quantity(
         "parameters",
-        "active parameters of the model that the speeds were measured on; other sizes do as many FLOP/s",
+        "active parameters of the measured model, of which the speeds are given; other sizes do as many FLOP/s",
         gt=0,
         default=None,
         low=1e9,

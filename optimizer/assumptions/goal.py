@@ -28,14 +28,14 @@ class LossGoal(_AnyGoal):
     )
     like_tokens: float | None = quantity(
         "tokens",
-        "... on this many training tokens; compute-optimal when left out",
+        "as good as this many training tokens; compute-optimal when left out",
         gt=0,
         default=None,
         low=1e12,
         high=1e15,
     )
     like_rl_tokens: float | None = quantity(
-        "tokens", "... and this many RL tokens, when RL is optimised", gt=0, default=None, low=1e12, high=1e15
+        "tokens", "as good as this many RL tokens, when RL is optimised", gt=0, default=None, low=1e12, high=1e15
     )
 
     @model_validator(mode="after")

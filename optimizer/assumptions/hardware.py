@@ -48,18 +48,18 @@ class Accelerator(NamedAssumption):
     hbm_bytes: float | None = quantity("bytes", "memory of one chip", gt=0, default=None)
     hbm_bytes_per_second: float | None = quantity("bytes/s", "memory bandwidth of one chip", gt=0, default=None)
     scaleup_domain_chips: float | None = quantity(
-        "chips", "chips that reach each other at scale-up bandwidth", ge=1, default=None
+        "chips", "scale-up domain: chips that reach each other at scale-up bandwidth", ge=1, default=None
     )
     scaleup_bytes_per_second: float | None = quantity(
         "bytes/s", "one-way scale-up bandwidth of one chip", gt=0, default=None
     )
     scaleout_bytes_per_second: float | None = quantity(
-        "bytes/s", "one-way bandwidth of one chip beyond the scale-up domain", gt=0, default=None
+        "bytes/s", "one-way scale-out bandwidth of one chip: beyond the scale-up domain", gt=0, default=None
     )
 
     watts: float | None = quantity(
         "W",
-        "power of one chip with its share of host, network and cooling; energy is reported and no part of the cost",
+        "power of one chip: with its share of host, network and cooling; energy is reported and no part of the cost",
         gt=0,
         default=None,
         low=500,

@@ -1,23 +1,44 @@
-"""The title of a scenario: its own name while nothing is changed, else the name with the changes.
+"""Names for people: an assumption in a few words, and the title of a scenario: its own name, with the changes where there are any.
 
 A scenario with the name of a preset is that preset or a changed one; `made_of` holds the scenario that `update` started from. `title` names
 the changes, and `described` is empty for a scenario that its description no longer fits.
 """
 
+import re
+import textwrap
 from collections.abc import Collection
 from typing import Any
 
 from .differences import differences, plain_values, same
 from .library import load, presets
 from .numbers import amount
-from .paths import is_touched
+from .paths import declaration, is_touched
 from .scenario import Scenario
 
-__all__ = ["changes_of", "described", "title"]
+__all__ = ["changes_of", "described", "in_words", "title"]
 
 MOST = 6
 """Changes that a title names; it counts the rest."""
 UNNAMED = "scenario without a name"
+CLAUSE, LONGEST = 52, 64
+"""Letters of a meaning that is not cut at a comma, and of the longest name."""
+
+
+def in_words(path: str) -> str:
+    """A short name of the assumption at a dotted path: the first clause of its meaning, and its block where several have the same field.
+
+    >>> in_words("rl.tokens"), in_words("money.serve_chip.hbm_bytes"), in_words("law"), in_words("traffic.table[3].input_tokens_per_day")
+    ('RL tokens R', 'memory of one chip (serve chip)', 'scaling law', 'input tokens per day (month 3)')
+
+    """
+    declared = declaration(Scenario, path)
+    if declared is None:
+        field = Scenario.model_fields.get(path)
+        return (field.description if field else None) or path
+    name = re.split(r"[;:]", declared.about)[0]
+    name = name if len(name) <= CLAUSE else name.split(", ")[0]
+    inside = re.sub(r"table\[(\d+)\]", r"month \1", " ".join(path.split(".")[1:-1])).replace("_", " ")
+    return textwrap.shorten(f"{name} ({inside})" if inside else name, LONGEST, placeholder="\N{HORIZONTAL ELLIPSIS}")
 
 
 def changes_of(scenario: Scenario) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class RepetitionLaw(CoupledLaw):
     )
     R_N: float = quantity(
         "1",
-        "decay of the value of parameters beyond those that the unique tokens support",
+        "decay of the value of excess parameters: those beyond what the unique tokens support",
         gt=0,
         default=_DECAY["R_N"],
         source="arXiv 2305.16264",

@@ -73,7 +73,7 @@ class _AnyTraffic(Assumption):
     )
     peak_to_mean: float | None = quantity(
         "1",
-        "tokens per second at the busiest time of a month over its mean; serving.load_factor is then at most 1 over it",
+        "peak over mean traffic: tokens/s at the busiest time of a month over its mean; serving.load_factor is then at most 1 over it",
         ge=1,
         le=100,
         default=None,

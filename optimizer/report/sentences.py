@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from ..analysis.placement import Placement, misfits
 from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
+from ..assumptions.naming import in_words
 from ..assumptions.numbers import human, percent, times
-from ..assumptions.paths import declaration
 from ..assumptions.quantisation import fitted_on, served_bits
-from ..assumptions.scenario import Scenario
 from ..model.outputs import heading, quantity_text
 from ..model.quality import loss_of_few_bits
 from ..model.total import total_params
@@ -192,9 +191,8 @@ def held(stairs: "pd.DataFrame") -> str:
 
 
 def _in_words(path: str) -> str:
-    """An assumption by its meaning and its path."""
-    declared = declaration(Scenario, path)
-    return f"{declared.about} ({path})" if declared else f"the {path}"
+    """An assumption by its name and its path; a whole block has no path of its own to set."""
+    return f"{in_words(path)} ({path})" if "." in path else f"the {in_words(path)}"
 
 
 def carried(frame: "pd.DataFrame") -> str:

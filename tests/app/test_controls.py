@@ -34,6 +34,31 @@ def test_a_slider_moves_only_what_it_is_for():
     assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
 
 
+def test_rates_and_shares_are_written_in_one_way_on_sliders():
+    at = opened(preset="frontier-moe-chat")
+    for name in ("growth", "share"):
+        options = at.select_slider(key=f"slider.traffic.{name}").options
+        assert "10 %" in options
+        assert all(option.endswith(" %") for option in options)
+    at.select_slider(key="slider.traffic.growth").set_value(0.2)
+    run(at)
+    assert at.text_input(key="text.traffic.growth").value == "20%"
+    assert float(at.query_params["traffic.growth"]) == pytest.approx(0.2)
+
+
+def test_changes_against_the_baseline_are_hidden_where_there_are_none():
+    at = opened()
+    hidden = "[data-testid=stMetricDelta] {visibility: hidden}"
+    assert any(hidden in html.proto.body for html in at.get("html"))
+    at.text_input(key="text.traffic.output_tokens").set_value("500T")
+    run(at)
+    assert not any(hidden in html.proto.body for html in at.get("html"))
+    at.text_input(key="text.traffic.output_tokens").set_value("200T")
+    at.text_input(key="text.traffic.share").set_value("100%")
+    run(at)
+    assert any(hidden in html.proto.body for html in at.get("html"))
+
+
 @pytest.mark.parametrize("start", [1e-3, 0.07, 0.5, 1.0, 7.77, 106.7e12, 9.99e15])
 @pytest.mark.parametrize("factor", [0.11, 0.5, 1.0, 1.037, 4.2, 9.9])
 def test_a_slider_runs_in_logarithms_from_a_tenth_to_ten_times(start, factor):

@@ -276,7 +276,7 @@ def test_two_pins_are_drawn_on_shared_axes_with_the_numbers_of_the_library():
     at.selectbox(key="compare_output").set_value("n_params")
     run(at)
     assert at.selectbox(key="compare_other").value == "base"
-    assert "base / reference" in at.dataframe[0].value.columns
+    assert "base / more" in at.dataframe[0].value.columns
     assert any(title.startswith("Tornado of active parameters") for title in drawn(at))
     turned(at, "sources")
     run(at)

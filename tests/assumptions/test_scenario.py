@@ -1,6 +1,7 @@
 import pytest
 
 from optimizer import InputError, Scenario, load, presets, sources
+from optimizer.assumptions.naming import in_words
 
 
 def test_updates_change_what_they_name_and_nothing_else(lecture):
@@ -123,3 +124,10 @@ def test_a_block_that_is_left_out_keeps_its_default_next_to_a_change(path, value
 def test_the_start_of_a_path_must_exist(lecture):
     with pytest.raises(InputError, match=r"nothing\.at\.all is not a field of a scenario"):
         lecture.update({"nothing.at.all": 1})
+
+
+@pytest.mark.parametrize("name", presets())
+def test_no_two_assumptions_of_a_scenario_have_one_name(name):
+    found = {path: in_words(path) for path, _, _ in load(name).quantities()}
+    assert len({*found.values()}) == len(found)
+    assert max(map(len, found.values())) <= 64, "two lines of a chart"

@@ -29,6 +29,8 @@ from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.analysis.serving import batch_points
 from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
+from optimizer.assumptions.paths import declaration
+from optimizer.assumptions.scenario import Scenario
 from optimizer.evidence.runs import example_runs
 from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
@@ -355,3 +357,20 @@ def test_bars_are_not_cut_between_equal_ones_and_say_what_is_left_out(frames, le
     spec = chart.tornado(frames["tornado"], top=2).to_dict()
     assert "the 2 largest of" in spec["title"]["subtitle"][1]
     assert "the 2 largest of" in chart.sobol_bars(frames["sobol_bars"], top=2).to_dict()["title"]["subtitle"][1]
+
+
+@pytest.mark.parametrize("name", ["elasticity_bars", "tornado", "sobol_bars", "tornados"])
+def test_bars_have_names_in_words_and_the_path_in_the_tooltip(name, frames):
+    drawn = getattr(chart, name)(frames[name])
+    spec = drawn.to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows if "path" in row]
+    assert len({row["path"] for row in rows}) > 2
+    for row in rows:
+        declared = declaration(Scenario, row["path"])
+        shown = row.get("name", row["assumption"]).rstrip("\N{HORIZONTAL ELLIPSIS}").split(" (")[0]
+        assert shown == "scaling law" if declared is None else declared.about.startswith(shown)
+    tooltips = [layer["encoding"]["tooltip"] for layer in spec["layer"] if "tooltip" in layer.get("encoding", {})]
+    assert any(tip["field"] == "path" for tips in tooltips for tip in tips)
+    found = " ".join(re.sub(r"<[^>]*>", " ", svg(drawn)).split())
+    assert not re.search(r"\b(rl|serving|traffic|pretraining|law|goal)\.[a-z]", found), "no dotted path is drawn"
+    assert "as good as this many active parameters" in found or name != "elasticity_bars", "a long name takes two lines"

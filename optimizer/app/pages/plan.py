@@ -16,6 +16,7 @@ from optimizer.app.sidebar import baseline
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
 from optimizer.app.work import in_thread
+from optimizer.assumptions.differences import same
 from optimizer.assumptions.numbers import human
 from optimizer.model.outputs import output_of, units_of, with_unit, written
 from optimizer.optimum.solution import Solution, Status
@@ -29,6 +30,8 @@ SHORT = 290
 COST, WRONG, LAWS, TABLE, CODE = TABS = (
     *("Where the cost goes", "If the forecast is wrong", "Other laws", "Table and CSV", "Code"),
 )
+
+NO_CHANGE = "no change"
 
 ABOUT = {
     "savings": "against the design of the same loss with the least pre-training compute, with its cost over the same life",
@@ -53,7 +56,7 @@ def page() -> None:
     filled(place, asked)
     best = asked.answered
     if best is not None:  # its first time compiles for some seconds
-        slot = place.line.empty()
+        slot = place.line.container(key="laws" if fresh else "stale-laws").empty()
         laws = in_thread(lambda _: across_laws(best.scenario.to_toml(), best), lambda _done, _all: slot.empty())
         slot.caption(escaped(laws))
     with place.body:
@@ -66,24 +69,30 @@ def _head(best: Solution, before: Solution) -> None:
     st.caption(escaped(f"{capital(nearby(best))} {best.extrapolation.sentence}"))
     unit = best.scenario.money.currency
     values, was = best.numbers(), before.numbers() if before.status is Status.OPTIMAL else {}
-    known = was if before.unit == best.unit else {k: v for k, v in was.items() if k != "cost_total"}
+    known = was if before.unit == best.unit else was | {"cost_total": math.nan}
     last = "serving_chips_at_peak" if best.fleet.months else "savings"  # a total has no busiest month
     units = units_of(("n_params", "train_tokens", "cost_total", "overtraining_vs_rule_of_20", last), unit)
-    show.metrics(
-        ([_metric(name, values[name], u, _change(name, values[name], known.get(name))) for name, u in units.items()],)
+    changes = {name: _change(name, values[name], known.get(name)) for name in units}
+    # The changes of the baseline against itself are hidden and keep their room, so that the charts below stay where they are.
+    idle = set(changes.values()) == {NO_CHANGE} and same(best.scenario, before.scenario)
+    st.html(
+        f"<style>.st-key-metrics [data-testid=stMetricDelta] {{visibility: {'hidden' if idle else 'visible'}}}</style>"
     )
+    show.metrics(([_metric(name, values[name], u, changes[name]) for name, u in units.items()],))
 
 
 def _change(column: str, value: float, before: float | None) -> str | None:
-    """The change against the baseline, None where there is none to show."""
-    if before is None or math.isnan(before) or math.isnan(value) or not before:
+    """The change against the baseline, None without a baseline."""
+    if before is None:
         return None
+    if math.isnan(before) or math.isnan(value) or not before:
+        return "no comparison"
     if column == "savings":
         points = 100 * (value - before)
-        return "no change" if abs(points) < 0.05 else f"{points:+.1f} points"
+        return NO_CHANGE if abs(points) < 0.05 else f"{points:+.1f} points"
     factor = value / before
     if abs(factor - 1) < 5e-5:
-        return "no change"
+        return NO_CHANGE
     return f"{factor:.3g} times" if factor >= 2 else f"{100 * (factor - 1):+.3g} %".replace("-", "\N{MINUS SIGN}")
 
 

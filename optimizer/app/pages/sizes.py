@@ -10,10 +10,12 @@ from optimizer.analysis.sizes import default_grid, size_table
 from optimizer.app import show
 from optimizer.app.state import question
 from optimizer.app.work import worked
+from optimizer.assumptions.naming import in_words
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.typed import values_given
 from optimizer.model.outputs import NARROW
+from optimizer.report.chart.theme import capital
 
 MOST_ROWS = 200
 
@@ -28,12 +30,12 @@ def page() -> None:
     start = {path: ", ".join(_written(v) for v in values) for path, values in default_grid(asked.scenario).items()}
     paths = ["law", *(path for path, _, _ in asked.scenario.quantities())]
     axes = st.multiselect(
-        "Axes of the grid", paths, default=list(start), key="grid_axes", max_selections=4, persist_state="session"
-    )
+        "Axes of the grid", paths, default=list(start), key="grid_axes", max_selections=4, persist_state="session", format_func=_called,
+    )  # fmt: skip
     now = {path: value for path, _, value in asked.scenario.quantities()}
     typed = {
         path: st.text_input(
-            path,
+            _called(path),
             start.get(path, _written(now.get(path, "besiroglu"))),
             key=f"grid.{path}",
             max_chars=400,
@@ -80,6 +82,11 @@ def _shown(table: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
         f"{len(table)} rows; the files hold all {len(table.columns)} columns, the scenario, and the recipe to make the table again."
     )
     show.download(table, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
+
+
+def _called(path: str) -> str:
+    """An assumption by its name and its path, which is the heading of its column."""
+    return f"{capital(in_words(path))} ({path})"
 
 
 def _written(value: object) -> str:

@@ -24,5 +24,6 @@ def page() -> None:
     kept = found.drop(index=[i for i, kind in enumerate(found["kind"]) if kind not in picked])
     guessed = list(found["kind"]).count("assumption")
     st.caption(f"{len(found)} numbers are in use; {guessed} of them are assumptions without a source.")
-    show.table(kept, "Every number of the scenario with its source")
+    meaning_first = ["about", *(name for name in kept if name != "about")]
+    show.table(kept[meaning_first], "Every number of the scenario with its source")
     show.download(found, "sources", asked.scenario)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ...analysis.tornado import QUANTILE
+from ...assumptions.naming import in_words
 from ...assumptions.numbers import human, percent
 from ...model.outputs import heading, quantity_text
 from .drawing import Drawing, Drawn, data, finished
 from .marks import bars_by, end_labels, rule, tips
 from .rows import largest, records, some
 from .scales import axis, names_axis, output_axis, scale
-from .theme import ACCENT, MAIN, QUIET, STEP
+from .theme import ACCENT, MAIN, NAMED, QUIET, STEP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +56,8 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     ends = some(ends, "tornado with an assumption that moves the output")
     around, ticks = scale([base, *(end["to"] for end in ends), *(band or ())])
     whole = alt.Chart(data(ends)).encode(
-        y=names_axis("assumption", [r["assumption"] for r in shown]),
-        tooltip=tips(at="assumption", result=heading(output)),
+        y=names_axis("assumption", [in_words(r["assumption"]) for r in shown]),
+        tooltip=tips(at="assumption", path="path", result=heading(output)),
     )
     x = alt.X("from:Q", scale=around, axis=output_axis(output, unit, ticks))
     bars = bars_by(whole.encode(x=x, x2=alt.X2("to:Q")), "end", {"low": 0.0, "high": 0.85}, height=STEP * 0.6)
@@ -69,12 +70,13 @@ def tornado(frame: "pd.DataFrame", *, top: int = 12, dark: bool = False) -> Draw
     return finished(
         [*shade, *bars, rule(base), *end_labels(whole, "to", gap=5)],
         f"Tornado of {heading(output)}",
-        "the optimum solved again at each assumption's low (hollow) and high (filled) value; law: 10 % and 90 % of a sample of laws"
+        "the optimum solved again at each assumption's low (hollow) and high (filled) value"
+        + ("; law: 10 % and 90 % of a sample of laws" if any(r["unit"] == QUANTILE for r in shown) else "")
         + (f"\n{cut} that move it" if cut else "")
         + ("\nshaded: the designs of the same loss that cost at most 5 % more" if band else ""),
         f"Tornado chart of {heading(output)}, {quantity_text(base, unit, output)} at the scenario itself. The widest swing comes from "
-        f"{first['assumption']}: {', '.join(results)}.",
-        height={"step": STEP},
+        f"{in_words(first['assumption'])}: {', '.join(results)}.",
+        height={"step": NAMED},
         dark=dark,
     )
 
@@ -88,9 +90,11 @@ def ends_of(row: dict[str, Any], base: float, unit: str, output: str) -> list[di
         if answered and abs(moved - base) < 1e-3 * abs(base):
             continue
         free = opposite > base or (not math.isfinite(opposite) and end == "low")
+        name = in_words(row["assumption"])
         found.append(
             {
-                "assumption": row["assumption"],
+                "assumption": name,
+                "path": row["assumption"],
                 "end": end,
                 "from": base,
                 "to": moved if answered else base,
@@ -98,7 +102,7 @@ def ends_of(row: dict[str, Any], base: float, unit: str, output: str) -> list[di
                 "left": moved < base if answered else free,
                 "at": f"law: {value} of the laws lie below"
                 if row["unit"] == QUANTILE
-                else f"{row['assumption']} = {quantity_text(row[end], row['unit'])}",
+                else f"{name} = {quantity_text(row[end], row['unit'])}",
                 "result": _result(moved, unit, output),
             }
         )
@@ -135,7 +139,8 @@ def elasticity_bars(
             "label": f"{row[output]:+.2f}",
             "left": row[output] < 0,
             "held": row["active_limit"],
-            "assumption": row["path"] + (", which holds the optimum" if row["active_limit"] else ""),
+            "name": in_words(row["path"]),
+            "assumption": in_words(row["path"]) + (", which holds the optimum" if row["active_limit"] else ""),
             "at": quantity_text(row["value"], row["unit"]),
         }
         for row in sorted(rows, key=lambda r: -abs(r[output]))
@@ -145,8 +150,8 @@ def elasticity_bars(
     drawn = some(drawn, "elasticities with an assumption that moves the output")
     around, _ = scale([0.0, *(1.12 * row["elasticity"] for row in drawn)], log=False)
     whole = alt.Chart(data(drawn)).encode(
-        y=names_axis("path", [row["path"] for row in drawn]),
-        tooltip=tips(assumption="assumption", at="value", label="elasticity"),
+        y=names_axis("name", [row["name"] for row in drawn]),
+        tooltip=tips(assumption="assumption", path="path", at="value", label="elasticity"),
     )
     title = "elasticity: % change of the output for 1 % more of the assumption"
     bars = whole.mark_bar(height=STEP * 0.6, color=MAIN).encode(
@@ -155,15 +160,15 @@ def elasticity_bars(
     held = whole.transform_filter("datum.held").mark_point(
         shape="diamond", size=110, filled=True, color=ACCENT, opacity=1
     )
-    limits = ", ".join(frame.attrs.get("active_limits", ()))
+    limits = ", ".join(map(in_words, frame.attrs.get("active_limits", ())))
     return finished(
         [bars, held.encode(x=alt.X("elasticity:Q")), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
         f"Elasticities of {heading(output)}",
         "exact at the optimum"
         + (f"; {cut} that move it" if cut else "")
         + (f"; diamond: {limits} holds it, and the elasticities are valid while it does" if limits else ""),
-        f"Bar chart of elasticities of {heading(output)}. The largest is {drawn[0]['label']} by {drawn[0]['path']}.",
-        height={"step": STEP},
+        f"Bar chart of elasticities of {heading(output)}. The largest is {drawn[0]['label']} by {drawn[0]['name']}.",
+        height={"step": NAMED},
         dark=dark,
     )
 
@@ -186,7 +191,8 @@ def sobol_bars(
     here = some(here, f"sobol with {output} among its outputs")
     drawn = [
         {
-            "assumption": row["assumption"],
+            "assumption": in_words(row["assumption"]),
+            "path": row["assumption"],
             "index": kind,
             "share": max(row[kind], 0.0),
             "low": row[f"{kind}_low"],
@@ -198,9 +204,9 @@ def sobol_bars(
     ]
     around = alt.Scale(domain=[0, 1.05 * max(max(r["high"], r["share"]) for r in drawn)], nice=False, clamp=True)
     whole = alt.Chart(data(drawn)).encode(
-        y=names_axis("assumption", [row["assumption"] for row in here]),
+        y=names_axis("assumption", [in_words(row["assumption"]) for row in here]),
         yOffset=alt.YOffset("index:N", sort=["total", "first"]),
-        tooltip=tips(assumption="assumption", index="index", value="share of the variance"),
+        tooltip=tips(assumption="assumption", path="path", index="index", value="share of the variance"),
     )
     x = alt.X("share:Q", scale=around, axis=axis("share of the variance", tickCount=7))
     bars = bars_by(whole.encode(x=x), "index", {"total": 0.0, "first": 0.85})
@@ -211,7 +217,7 @@ def sobol_bars(
         f"Sobol indices of {heading(output)}",
         f"of its logarithm: total (hollow), first order (filled); lines: {percent(frame.attrs['confidence'])} intervals"
         + (f"\n{cut}" if cut else ""),
-        f"Bar chart of Sobol indices of {heading(output)}. {first['assumption']} explains most: total {first['total']:.2f}, "
+        f"Bar chart of Sobol indices of {heading(output)}. {in_words(first['assumption'])} explains most: total {first['total']:.2f}, "
         f"first order {first['first']:.2f}.",
         height={"step": STEP * 1.4, "for": "position"},
         dark=dark,

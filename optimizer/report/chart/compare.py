@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
+from ...assumptions.naming import in_words
 from ...assumptions.numbers import percent
 from ...model.outputs import heading, quantity_text, with_unit, written
 from .bars import TORNADO, ends_of
@@ -230,11 +231,11 @@ def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Draw
     whole = alt.Chart(data(ends)).encode(
         x=alt.X("from:Q", scale=around, axis=output_axis(output, unit, ticks)),
         x2=alt.X2("to:Q"),
-        y=names_axis("assumption", widest),
+        y=names_axis("assumption", [in_words(name) for name in widest]),
         yOffset=alt.YOffset("plan:N", sort=plans),
         color=colour,
         stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=None),
-        tooltip=tips(plan="plan", at="assumption", result=heading(output)),
+        tooltip=tips(plan="plan", at="assumption", path="path", result=heading(output)),
     )
     bars = [
         whole.transform_filter(alt.FieldEqualPredicate(field="end", equal=end)).mark_bar(
@@ -257,7 +258,8 @@ def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Draw
         "each optimum solved again at each assumption's low (hollow) and high (filled) value; dashed: the optimum itself",
         f"Tornado chart of {heading(output)}. "
         + "; ".join(
-            f"{r['plan']}, {quantity_text(r['output_base'], unit, output)}: widest by {r['assumption']}" for r in firsts
+            f"{r['plan']}, {quantity_text(r['output_base'], unit, output)}: widest by {in_words(r['assumption'])}"
+            for r in firsts
         )
         + ".",
         height={"step": STEP * 0.7},

@@ -291,7 +291,7 @@ def monthly_traffic(
     Args:
         frame: what `monthly_tokens` returns.
         share: of the stated traffic that this model serves; without it input and output are shown.
-        chips: serving chips of each month at its peak, drawn as a line on a scale of its own from 0, with the most as a label.
+        chips: serving chips of each month at its peak, drawn as a line on a scale of its own from 0.
         dark: colours of a dark page.
 
     """
@@ -316,14 +316,14 @@ def monthly_traffic(
             )
     top = max(r["to"] for r in drawn) or 1.0
     most = max(chips, default=math.nan)
+    peak = quantity_text(most, "chips", "chips")
     counted = [
         {
             "month": r["month"],
             "at": 0.9 * top * n / most,
             "count": quantity_text(n, "chips", "chips"),
-            "label": quantity_text(n, "chips", "chips") if i == [*chips].index(most) else "",
         }
-        for i, (r, n) in enumerate(zip(rows, chips, strict=False))
+        for r, n in zip(rows, chips, strict=False)
         if most > 0
     ]
     ends = " to ".join(
@@ -335,9 +335,10 @@ def monthly_traffic(
         "Traffic by month",
         f"pale: input; solid: output; {STATED}"
         if share is None
-        else f"solid: this model, {percent(share)}; pale: the rest" + ("; line: chips at peak" if counted else ""),
+        else f"solid: this model, {percent(share)}; pale: the rest"
+        + (f"; line: chips at peak, up to {peak}" if counted else ""),
         f"Stacked bars of tokens a day over {len(rows)} months, from {ends}."
-        + (f" Serving chips at peak: at most {quantity_text(most, 'chips', 'chips')}." if counted else ""),
+        + (f" Serving chips at peak: at most {peak}." if counted else ""),
         height=220,
         dark=dark,
         datasets={"months": drawn, **({"chips": counted} if counted else {})},
@@ -359,5 +360,4 @@ def _months(top: float, lower: str, upper: str, chips: bool) -> Layers:
     line = counted.mark_line(color=ACCENT, strokeWidth=2, point={"filled": True, "color": ACCENT, "size": 30}).encode(
         tooltip=tips(month="month", count="serving chips at peak")
     )
-    text = counted.mark_text(align="right", dy=-10, dx=8).encode(text=alt.Text("label:N"))
-    return Layers((*bars, *([line, text] if chips else [])))
+    return Layers((*bars, *([line] if chips else [])))

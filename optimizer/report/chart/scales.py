@@ -122,12 +122,13 @@ def output_axis(output: str, unit: str, ticks: list[float] | None = None, *, opt
 
 
 NARROW = 420
-"""pixels; in a narrower page the first parts of a dotted path are shortened, as whole paths would leave no room for the bars"""
-_LAST_TWO = "replace(datum.label, regexp('^[a-z_]+[.](?=[a-z_]+[.])'), '')"
-_SHORT = f"replace({_LAST_TWO}, regexp('^([a-z]{{4}})[a-z_]+[.]'), '$1\u2026')"
-_NAME = f"containerSize()[0] < {NARROW} ? {_SHORT} : datum.label"
-NAMES = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=6, labelExpr=_NAME)
-"""An axis of names."""
+"""pixels; in a narrower page the lines of a name are shorter, as long ones would leave no room for the bars"""
+_LETTERS = f"(containerSize()[0] < {NARROW} ? 30 : 36)"
+_LINES = f"split(trim(replace(datum.label, regexp('(.{{1,' + {_LETTERS} + '}})( |$)', 'g'), '$1\\n')), '\\n')"
+NAMES = alt.Axis(
+    grid=False, ticks=False, domain=False, labelPadding=6, labelExpr=_LINES, labelLineHeight=12, labelBaseline="middle"
+)
+"""An axis of names, which are broken into lines."""
 
 
 def names_axis(name: str, order: Sequence[str]) -> alt.Y:

@@ -21,6 +21,8 @@ __all__ = ["draws"]
 
 BARS = 40
 LEVELS = (0.1, 0.5, 0.9)
+LABELS = 16
+"""pixels at the top for the labels of the quantiles"""
 
 
 @Drawn
@@ -103,7 +105,7 @@ def draws(
     compared = ""
     if reference is not None:
         text = quantity_text(reference, unit, output)
-        layers.append(reference_line(reference, text))
+        layers.append(reference_line(reference, text).encode(y=alt.value(LABELS)))  # below the labels of the quantiles
         above = percent(float((found >= reference).mean()))
         compared = f"; dashed: {text}, which {above} of the draws reach"
     unanswered = len(values) - len(found)

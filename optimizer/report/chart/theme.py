@@ -11,6 +11,7 @@ __all__ = [
     "DASHES",
     "HEIGHT",
     "MAIN",
+    "NAMED",
     "QUIET",
     "SHAPES",
     "STATED",
@@ -33,6 +34,9 @@ WIDTH, HEIGHT = 560, 320
 
 STEP = 24
 """pixels from one row of bars to the next"""
+
+NAMED = 30
+"""pixels from one row to the next where names take two lines"""
 
 STATED = "traffic as stated, before its share and the probability of shipping"
 
