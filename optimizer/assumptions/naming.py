@@ -5,7 +5,6 @@ the changes, and `described` is empty for a scenario that its description no lon
 """
 
 import re
-import textwrap
 from collections.abc import Collection
 from typing import Any
 
@@ -20,15 +19,17 @@ __all__ = ["changes_of", "described", "in_words", "title"]
 MOST = 6
 """Changes that a title names; it counts the rest."""
 UNNAMED = "scenario without a name"
-CLAUSE, LONGEST = 52, 64
-"""Letters of a meaning that is not cut at a comma, and of the longest name."""
+CLAUSE, LONGEST = 52, 60
+"""Letters of a meaning that is not cut at a comma, and of the longest; where it is longer the name of the field stands for it."""
 
 
 def in_words(path: str) -> str:
     """A short name of the assumption at a dotted path: the first clause of its meaning, and its block where several have the same field.
 
-    >>> in_words("rl.tokens"), in_words("money.serve_chip.hbm_bytes"), in_words("law"), in_words("traffic.table[3].input_tokens_per_day")
-    ('RL tokens R', 'memory of one chip (serve chip)', 'scaling law', 'input tokens per day (month 3)')
+    >>> in_words("rl.tokens"), in_words("deployment.reference_params"), in_words("law")
+    ('RL tokens R', 'reference params', 'scaling law')
+    >>> in_words("money.serve_chip.hbm_bytes"), in_words("traffic.table[3].input_tokens_per_day")
+    ('memory of one chip (serve chip)', 'input tokens per day (month 3)')
 
     """
     declared = declaration(Scenario, path)
@@ -37,8 +38,9 @@ def in_words(path: str) -> str:
         return (field.description if field else None) or path
     name = re.split(r"[;:]", declared.about)[0]
     name = name if len(name) <= CLAUSE else name.split(", ")[0]
+    name = name if len(name) <= LONGEST else path.rpartition(".")[2].replace("_", " ")
     inside = re.sub(r"table\[(\d+)\]", r"month \1", " ".join(path.split(".")[1:-1])).replace("_", " ")
-    return textwrap.shorten(f"{name} ({inside})" if inside else name, LONGEST, placeholder="\N{HORIZONTAL ELLIPSIS}")
+    return f"{name} ({inside})" if inside else name
 
 
 def changes_of(scenario: Scenario) -> dict[str, Any]:

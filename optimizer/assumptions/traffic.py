@@ -64,7 +64,7 @@ class _AnyTraffic(Assumption):
     )
     cache_hit_share: float = quantity(
         "1",
-        "share of all input tokens, cached ones included, that are found in a prefix cache",
+        "cache hit share: of all input tokens, cached ones included, those that are found in a prefix cache",
         ge=0,
         le=1,
         default=0.0,

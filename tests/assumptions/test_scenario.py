@@ -130,4 +130,4 @@ def test_the_start_of_a_path_must_exist(lecture):
 def test_no_two_assumptions_of_a_scenario_have_one_name(name):
     found = {path: in_words(path) for path, _, _ in load(name).quantities()}
     assert len({*found.values()}) == len(found)
-    assert max(map(len, found.values())) <= 64, "two lines of a chart"
+    assert max(map(len, found.values())) <= 72, "two lines of a chart"

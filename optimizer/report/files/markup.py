@@ -19,8 +19,9 @@ from pandas.io.formats.style import Styler
 
 from ...analysis.idle import why_idle
 from ...assumptions.library import sources
+from ...assumptions.naming import in_words
 from ...assumptions.numbers import human
-from ...assumptions.paths import declaration, is_touched, paths_of
+from ...assumptions.paths import is_touched, paths_of
 from ...assumptions.record import HEADINGS, KEY, PRINT, caption
 from ...assumptions.scenario import Scenario
 from ...model.outputs import heading, output_of, written
@@ -40,8 +41,6 @@ __all__ = [
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _LONG = 40
 """Characters from which on a column of text is broken into lines."""
-_LONGEST = 52
-"""Characters of the meaning of an assumption that may stand as a heading; of a longer one the path in words does."""
 
 
 def as_text(value: Any, numbers: str = "plain", digits: int = 0) -> str:
@@ -78,26 +77,10 @@ def headings(frame: pd.DataFrame, numbers: str) -> list[str]:
         return names
     parts = [name.partition(": ") for name in names]  # of a wide table: output, then the value of the axis
     found = [
-        heading(name) + colon + label if output_of(name) else _meaning(name) + colon + label
+        heading(name) + colon + label if output_of(name) else HEADINGS.get(name, in_words(name)) + colon + label
         for name, colon, label in parts
     ]
     return [text if found.count(text) == 1 else name for name, text in zip(names, found, strict=True)]
-
-
-def _meaning(path: str) -> str:
-    """The heading of an assumption that rows of a table set anew.
-
-    >>> _meaning("rl"), _meaning("money.serve_chip.usd_per_chip_hour"), _meaning("traffic.cache_hit_share"), _meaning("message")
-    ('RL', 'price of one chip for one hour (serve chip)', 'traffic cache hit share', 'message')
-
-    """
-    parents = path.split(".")[:-1]
-    declared = declaration(Scenario, path)
-    info = Scenario.model_fields.get(path)
-    about = declared.about.partition(";")[0] if declared else (info and info.description) or HEADINGS.get(path, path)
-    if declared and (len(about) > _LONGEST or about.startswith("...")):
-        return path.replace(".", " ").replace("_", " ")
-    return f"{about} ({parents[-1].replace('_', ' ')})" if declared and len(parents) > 1 else about
 
 
 def cited(record: dict[str, Any]) -> str:
