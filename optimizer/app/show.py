@@ -295,7 +295,7 @@ def _named(bare: "pd.DataFrame") -> "pd.DataFrame":
         return bare
     paths = bare[column].tolist()
     named = bare.rename(columns={column: "path"})
-    named.insert(named.columns.get_loc("path"), "assumption", [in_words(str(path)) for path in paths])
+    named.insert([*named].index("path"), "assumption", [in_words(str(path)) for path in paths])
     return named
 
 
