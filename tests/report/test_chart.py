@@ -157,7 +157,7 @@ def test_the_tornado_says_which_end_is_which_without_colour(frames):
     fills = [layer["mark"]["fillOpacity"] for layer in spec["layer"] if "fillOpacity" in layer["mark"]]
     assert fills == [0.0, 0.85]
     assert {"10 %", "90 %", "44.4T", "400T"} <= set(words(chart.tornado(frames["tornado"])))
-    assert re.search(r"widest swing comes from rl\.tokens: [\d.]+x at 44\.4T, [\d.]+x at 400T\.", spec["description"])
+    assert re.search(r"widest swing comes from RL tokens R: [\d.]+x at 44\.4T, [\d.]+x at 400T\.", spec["description"])
 
 
 def test_an_end_without_an_answer_is_labelled():
@@ -168,7 +168,7 @@ def test_an_end_without_an_answer_is_labelled():
 def test_a_limit_that_holds_has_a_diamond(frames):
     spec = chart.elasticity_bars(frames["elasticity_bars"], "train_tokens").to_dict()
     assert any(layer["mark"].get("shape") == "diamond" for layer in spec["layer"])
-    assert "limits.max_params holds it" in spec["title"]["subtitle"][0]
+    assert "largest model allowed holds it" in spec["title"]["subtitle"][0]
 
 
 def test_an_output_that_the_frame_lacks_is_refused(frames):
