@@ -7,9 +7,12 @@ import pytest
 from optimizer import Design, cost, load, presets, size_table, solve
 from optimizer.analysis.placement import operating_point, placement, placement_of
 from optimizer.analysis.serving import batch_points, key_figures
+from optimizer.analysis.throughput import throughput
+from optimizer.app.controls import escaped
 from optimizer.app.pins import Pin
 from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
+from optimizer.model.accuracy import serving_error
 from optimizer.report.chart.theme import capital
 
 from ..counts import named
@@ -110,6 +113,13 @@ def test_serving_shows_the_librarys_operating_points():
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
     found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
     assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
+    assert escaped(serving_error(s.scenario.deployment, s.scenario.money.serve_chip)) in [c.value for c in at.caption]
+    at.selectbox(key="serving_table").set_value("loop")
+    run(at)
+    at.number_input(key="serving_prompt").set_value(2000)
+    run(at)
+    found = at.dataframe[0].value["cost of answers, prompts included (USD/Mtok)"].tolist()
+    assert found == throughput(s, 2000, 500)["usd_per_mtok_answer"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
     assert "Take deployment.chips = 34 or more" in at.error[0].value.replace("\\", "")
