@@ -35,6 +35,7 @@ NO = {
     "laws": (5, [5], {"besiroglu": 1}, S),
     "runs": (5, ["x"], S),
     "console": (5, "x", S),
+    "placement": (5, "Llama 3 70B", S, FRAME),
 }
 # Every argument of every public function, with what it is; the value is a good one where a call needs it.
 ASKED = {
