@@ -25,5 +25,5 @@ def page() -> None:
     guessed = list(found["kind"]).count("assumption")
     st.caption(f"{len(found)} numbers are in use; {guessed} of them are assumptions without a source.")
     meaning_first = ["about", *(name for name in kept if name != "about")]
-    show.table(kept[meaning_first], "Every number of the scenario with its source")
+    show.table(kept.reindex(columns=meaning_first), "Every number of the scenario with its source")
     show.download(found, "sources", asked.scenario)
