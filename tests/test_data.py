@@ -147,6 +147,9 @@ def test_ensemble_laws():
 
 
 def test_cards_outside_the_data_centre():
+    assert {"H800 SXM", "H20", "L40S", "L4", "A10G", "RTX 4090", "RTX 5090", "A100-40GB SXM"} <= {
+        r["chip"] for r in rows("hardware")
+    }
     s = load("on-device").update({"money.serve_chip": "RTX 4090", "money.unit": "usd"})
     assert s.money.serve_chip.peak_flops == 1.652e14
     own = {
