@@ -94,9 +94,9 @@ def test_the_errors_of_serving_in_the_evidence_are_those_of_the_report():
     from optimizer.model.accuracy import SERVING_ERRORS
 
     said = [f"{100 * error.median:.0f} %" for error in SERVING_ERRORS.values() if not error.fitted]
-    one, tensor, expert, community = said
+    one, tensor, experts, community = said
     assert (
-        f"the median error is {one} on one chip, {tensor} with tensor parallelism, {expert} with expert parallelism"
+        f"the median error is {one} for dense models on one chip, {tensor} with tensor parallelism, {experts} for experts"
         in EVIDENCE
     )
     assert f"and {community} for community servers" in EVIDENCE

@@ -103,7 +103,7 @@ def _with_error(scenario: Scenario, path: str, quantity: Quantity) -> Quantity:
     """The declaration of a number; of the engine's speed with the measured error of the deployment's class as its factor."""
     if path != "deployment.engine_speed" or not scenario.serving.by_roofline:
         return quantity
-    return quantity._replace(uncertain=error_of(scenario.deployment, scenario.money.serve_chip).within)
+    return quantity._replace(uncertain=error_of(scenario).within)
 
 
 def held(scenario: Scenario, over: Over | None = None) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def throughput(
             for n, rate, b, tau, wait in zip(users, tokens, batch, seconds, first, strict=True)
         ]
     )
-    frame.attrs["error"] = serving_error(d, chip)
+    frame.attrs["error"] = serving_error(moved.scenario)
     return frame
 
 

@@ -343,7 +343,10 @@ def held_out() -> "pd.DataFrame":
 
 def deployment_class(frame: "pd.DataFrame") -> np.ndarray:
     """The class of each row, as `model.accuracy.SERVING_ERRORS` names them."""
-    placed = np.where(frame["chips"] > 1, frame["parallelism"].astype(str) + " parallelism", "one chip")
+    sparse = frame["architecture"].map(lambda name: released(name)[1]["sparsity"] > 1)
+    placed = np.where(
+        sparse, "experts", np.where(frame["chips"] > 1, "dense model, tensor parallelism", "dense model, one chip")
+    )
     named = {"community": "community server", "tuned": "tuned software"}
     return np.array([named.get(engine, place) for engine, place in zip(frame["engine"], placed, strict=True)])
 

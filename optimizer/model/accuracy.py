@@ -6,8 +6,8 @@ record for DeepSeek-V3 and R1 alone, so its error is that of the fit.
 
 from typing import NamedTuple
 
-from ..assumptions.deployment import Deployment
-from ..assumptions.hardware import Accelerator
+from ..assumptions.scenario import Scenario
+from .total import placed
 
 __all__ = ["SERVING_ERRORS", "ServingError", "error_class", "error_of", "serving_error"]
 
@@ -33,30 +33,29 @@ class ServingError(NamedTuple):
 
 
 SERVING_ERRORS = {
-    "one chip": ServingError(67, 0.103, 1.22),
-    "tensor parallelism": ServingError(66, 0.061, 1.14),
-    "expert parallelism": ServingError(38, 0.305, 1.66),
+    "dense model, one chip": ServingError(56, 0.091, 1.20),
+    "dense model, tensor parallelism": ServingError(66, 0.061, 1.14),
+    "experts": ServingError(49, 0.303, 1.66),
     "community server": ServingError(92, 1.059, 2.61),
     "tuned software": ServingError(8, 0.068, 1.26, fitted=True),
 }
 
 
-def error_class(deployment: Deployment, chip: Accelerator) -> str:
-    """The class of a deployment, a key of `SERVING_ERRORS`."""
-    if deployment.engine == "community":
-        return "community server"
-    if deployment.engine == "tuned":
-        return "tuned software"
-    if float(deployment.chips_on(chip)) <= 1:
-        return "one chip"
-    return f"{deployment.parallelism} parallelism"
+def error_class(scenario: Scenario) -> str:
+    """The class of a scenario's model on its deployment, a key of `SERVING_ERRORS`."""
+    d, chip = placed(scenario), scenario.money.serve_chip
+    if d.engine != "vendor":
+        return {"community": "community server", "tuned": "tuned software"}[d.engine]
+    if float(d.sparsity or 1.0) > 1:
+        return "experts"
+    return "dense model, one chip" if float(d.chips_on(chip)) <= 1 else "dense model, tensor parallelism"
 
 
-def error_of(deployment: Deployment, chip: Accelerator) -> ServingError:
-    """The measured errors of a deployment's class."""
-    return SERVING_ERRORS[error_class(deployment, chip)]
+def error_of(scenario: Scenario) -> ServingError:
+    """The measured errors of that class."""
+    return SERVING_ERRORS[error_class(scenario)]
 
 
-def serving_error(deployment: Deployment, chip: Accelerator) -> str:
+def serving_error(scenario: Scenario) -> str:
     """What may be expected of a number of serving, in one sentence."""
-    return error_of(deployment, chip).sentence(error_class(deployment, chip))
+    return error_of(scenario).sentence(error_class(scenario))

@@ -140,6 +140,6 @@ def placed_as(scenario: Scenario, n_params: float, listed: int = 1) -> Placed | 
         chip.precision,
         batch,
         listed,
-        serving_error(d, chip),
-        error_of(d, chip).within,
+        serving_error(scenario),
+        error_of(scenario).within,
     )

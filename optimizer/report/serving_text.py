@@ -107,7 +107,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
         f"Slow mode: an endless batch would save {percent(endless_saving(s), 2)} against the deployment's own.",
         f"Fast mode: {human(speed, 3)}x the speed of the deployment's own batch for {human(cost, 3)}x the cost.",
         f"Cheapest tier for a prefix: {cheapest}.",
-        f"Shares of peak and fixed times are fitted to measured throughput. {serving_error(s.scenario.deployment, chip)}",
+        f"Shares of peak and fixed times are fitted to measured throughput. {serving_error(s.scenario)}",
     ]
     lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(

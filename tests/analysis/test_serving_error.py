@@ -20,9 +20,11 @@ ROOFLINE = {
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({}, "tensor parallelism"),
-        ({"deployment.chips": 1}, "one chip"),
-        ({"deployment.parallelism": "expert", "deployment.sparsity": 8}, "expert parallelism"),
+        ({}, "dense model, tensor parallelism"),
+        ({"deployment.chips": 1}, "dense model, one chip"),
+        ({"deployment.parallelism": "expert", "deployment.sparsity": 8}, "experts"),
+        ({"deployment.sparsity": 8}, "experts"),
+        ({"law": {"kind": "moe", "name": "ludziejewski", "experts": 8}}, "experts"),
         ({"deployment.engine": "community"}, "community server"),
         ({"deployment.engine": "tuned"}, "tuned software"),
     ],
@@ -40,7 +42,7 @@ def test_without_the_roofline_nothing_is_drawn_for_it():
 
 def test_an_answer_says_between_which_costs_it_lies():
     best = solve(load("lecture-2026", ROOFLINE))
-    within = SERVING_ERRORS["tensor parallelism"].within
+    within = SERVING_ERRORS["dense model, tensor parallelism"].within
     serving = float(best.cost.prefill) + float(best.cost.decode)
     rest = float(best.cost.total) - serving
     money = best.scenario.money
@@ -63,6 +65,6 @@ def test_draws_lie_within_the_error_as_often_as_measured_points():
     frame = draws(s, 400, parts="prices", over=dict.fromkeys(("pretraining", "rl", "serving")))
     assert [c for c in frame if c.startswith("deployment.")] == ["deployment.engine_speed"]
     speed = np.abs(np.log(frame["deployment.engine_speed"].to_numpy()))
-    inside = np.mean(speed <= np.log(SERVING_ERRORS["tensor parallelism"].within))
+    inside = np.mean(speed <= np.log(SERVING_ERRORS["dense model, tensor parallelism"].within))
     assert inside == pytest.approx(0.8, abs=0.06)
     assert np.corrcoef(np.log(frame["deployment.engine_speed"]), np.log(frame["cost_total"]))[0, 1] < -0.99

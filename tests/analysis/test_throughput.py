@@ -107,4 +107,7 @@ def test_it_is_what_the_calibration_predicts_with(llama):
     )
     found = throughput(s, row["input_tokens"], row["output_tokens"], users=[row["batch"]])
     assert found["tokens_per_second_per_chip"][0] * row["chips"] == pytest.approx(row["predicted"], rel=0.01)
-    assert str(SERVING_ERRORS["tensor parallelism"].rows) in throughput(s, 1000, 500, users=[8]).attrs["error"]
+    assert (
+        str(SERVING_ERRORS["dense model, tensor parallelism"].rows)
+        in throughput(s, 1000, 500, users=[8]).attrs["error"]
+    )

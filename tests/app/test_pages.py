@@ -113,7 +113,7 @@ def test_serving_shows_the_librarys_operating_points():
     assert shown(at)["Context wall, tokens"] == human(key_figures(s)["context wall"][0], 3)
     found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
     assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
-    assert escaped(serving_error(s.scenario.deployment, s.scenario.money.serve_chip)) in [c.value for c in at.caption]
+    assert escaped(serving_error(s.scenario)) in [c.value for c in at.caption]
     at.selectbox(key="serving_table").set_value("loop")
     run(at)
     at.number_input(key="serving_prompt").set_value(2000)
