@@ -20,6 +20,7 @@ from ..assumptions.paths import linked, paths_of
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
 from ..assumptions.scenario import Scenario
+from ..model.outputs import IMPLIED, NARROW
 from ..optimum.reach import Extrapolation
 from .blocks import Progress, reported
 
@@ -252,6 +253,12 @@ def chosen(table: SizeTable, columns: Names | None) -> SizeTable:
     units = {name: unit for name, unit in table.attrs["units"].items() if name in kept}
     result.attrs = {**table.attrs, "units": units}
     return result
+
+
+def on_a_page(table: SizeTable) -> list[str]:
+    """The columns that fit on a page: outputs of `NARROW` and `IMPLIED` that have numbers, and the status where a row has no answer."""
+    known = [name for name in (*NARROW, *IMPLIED) if name in table and bool(table[name].notna().any())]
+    return [*known, *(["status"] if set(table["status"]) - {"optimal"} else [])]
 
 
 def axes_of(over: Over) -> dict[str, list[Any]]:

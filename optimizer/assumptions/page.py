@@ -9,6 +9,7 @@ from .numbers import human
 from .question import taken_as_given
 from .record import HEADINGS
 from .scenario import Scenario
+from .warned import warnings
 
 __all__ = ["scenario_html", "scenario_text"]
 
@@ -46,7 +47,7 @@ def scenario_html(scenario: Scenario) -> str:
 
 
 def _caveats(scenario: Scenario) -> list[str]:
-    """How far the law's runs reach, and how many numbers have a source; what a plan makes of both stands in the answer of `solve`."""
+    """How far the law's runs reach, how many numbers have a source, and what contradicts; the answer of `solve` says more of the plan."""
     law = scenario.law
     edges = {
         "parameters": law.fitted_max_params,
@@ -58,4 +59,4 @@ def _caveats(scenario: Scenario) -> list[str]:
     kinds = sources(scenario)["kind"]
     guessed = sum(kind in GUESSED for kind in kinds)
     held = f"{guessed} of {len(kinds)} numbers are assumptions or defaults, the others have a source: sources(scenario) lists them."
-    return [*filter(None, [reach]), held]
+    return [*filter(None, [reach]), held, *warnings(scenario)]

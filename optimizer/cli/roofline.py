@@ -49,7 +49,7 @@ def roofline(
         from ..assumptions.numbers import parse_number
         from ..assumptions.problems import InputError
         from ..assumptions.typed import changes_given
-        from ..model.total import warnings
+        from ..assumptions.warned import warnings
 
         problems: list[str] = []
         changes = changes_given(set_ or [], problems)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["table"]
 
+ALL = "all"
+"""What --columns takes for every column."""
+
 
 def table(
     scenario: ScenarioName = LECTURE,
@@ -43,7 +46,12 @@ def table(
     ] = False,
     sizes: Annotated[str, typer.Option(help="Sizes of the inverse table, as 1B,8B,70B.", metavar="SIZES")] = "",
     columns: Annotated[
-        str, typer.Option(help="Columns to keep in addition to the axes, with commas.", metavar="NAMES")
+        str,
+        typer.Option(
+            help="Columns to keep in addition to the axes, with commas, or all. Left out: those that fit on a page, and all of them in "
+            ".csv, .parquet, .xlsx and .json.",
+            metavar="NAMES",
+        ),
     ] = "",
     wide: Annotated[
         list[str] | None, typer.Option("--wide", help="Turn this axis into columns. Repeatable.", metavar="PATH")
@@ -84,6 +92,7 @@ def table(
         from ..report.files.export import printing
 
         problems: list[str] = []
+        kind = ""
         numbers = "human" if human else "plain" if exact else ""
         if human and not out:
             problems.append(
@@ -116,7 +125,7 @@ def table(
             from ..report.files.export import checked
 
             try:
-                checked(out, numbers, printing(caption, label, digits, notes))
+                kind = checked(out, numbers, printing(caption, label, digits, notes))
             except InputError as error:
                 problems += error.problems
         if problems:
@@ -131,20 +140,24 @@ def table(
             verdict = table_text.agreement_text(from_, found)
             typer.echo(verdict, nl=False, err=True) if json_ else write(verdict)
         else:
-            made = _tabulated(scenario, set_, over, inverse, sizes, columns, wide, value, band, against, across_laws)
+            kept = None if columns == ALL else names_of(columns)
+            made = _tabulated(scenario, set_, over, inverse, sizes, kept, wide, value, band, against, across_laws)
         if out:
+            from ..analysis.grid import chosen, on_a_page
             from ..assumptions.record import KEY, PRINT
-            from ..report.files.export import export
+            from ..report.files.export import SHOWN_FORMATS, export
 
             same = from_.rpartition(".")[2] == out.rpartition(".")[2]  # then it is printed as the file was
             how = made.attrs[KEY].get(PRINT, {}) if from_ and same and not exact else {}
-            export(made, out, numbers=numbers, **{**how, **printing(caption, label, digits, notes)})
+            fits = kind in SHOWN_FORMATS and not (from_ or columns or wide)
+            shown = chosen(made, on_a_page(made)) if fits else made
+            export(shown, out, numbers=numbers, **{**how, **printing(caption, label, digits, notes)})
         if json_:
             from ..report.files.export import encoded
 
             write(encoded(made, "json").decode())
         elif not (out or from_):
-            show(table_text.table_text(made, names_of(columns)))
+            show(table_text.table_text(made, [*made.columns] if columns == ALL else names_of(columns)))
         if not from_:
             for sentence in table_text.unanswered(made):
                 typer.echo(f"  - {sentence}", err=True)
@@ -159,7 +172,7 @@ def _tabulated(
     over: Sequence[str] | None,
     inverse: bool,
     sizes: str,
-    columns: str,
+    columns: Sequence[str] | None,
     wide: Sequence[str] | None,
     value: str,
     band: str,
@@ -196,14 +209,13 @@ def _tabulated(
     if across_laws and inverse:
         problems.append("--across-laws asks for the optimum under other laws; leave --inverse out.")
     question = scenario_with(scenario, set_, problems)
-    named = names_of(columns)
     values = names_of(value) or []
     if wide and inverse:
         check_wide([*(grid or {}), "n_params"], inverse_columns(grid or {}), wide, values)
     elif wide:
         grid = default_grid(question) if grid is None else grid
         check_wide([*grid], size_columns(question, grid), wide, values)
-    how: dict[str, Any] = {"columns": named, "progress": progress("solving")}
+    how: dict[str, Any] = {"columns": columns, "progress": progress("solving")}
     made = (
         inverse_table(question, fixed, grid, **how)
         if inverse

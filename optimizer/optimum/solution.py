@@ -12,12 +12,12 @@ from ..assumptions.naming import described, title
 from ..assumptions.numbers import percent, times
 from ..assumptions.present import levelled_demand
 from ..assumptions.scenario import Scenario
+from ..assumptions.warned import warnings
 from ..model.cost import Design, LifecycleCost, nominal_cost, research_cost
 from ..model.fleet import Fleet
 from ..model.limits import LimitAt
 from ..model.outputs import NEEDS, heading, units_of, written
 from ..model.placements import Placed
-from ..model.total import warnings
 from .reach import Extrapolation
 from .shown import html_cells, text_cells
 

@@ -10,10 +10,10 @@ from rich.text import Text
 from ..analysis.placement import GIGA, Placement
 from ..analysis.serving import endless_saving, fast_mode, key_figures
 from ..assumptions.numbers import human, percent
+from ..assumptions.warned import warnings
 from ..evidence.claims import Claim
 from ..model.accuracy import serving_error
 from ..model.outputs import short, written
-from ..model.total import warnings
 from .terminal import Blocks, Column, grid
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..analysis.grid import SizeTable
+from ..analysis.grid import SizeTable, on_a_page
 from ..assumptions.numbers import percent
 from ..assumptions.paths import paths_of
 from ..assumptions.record import HEADINGS, KEY, REACH
-from ..model.outputs import IMPLIED, NARROW, short, written
+from ..model.outputs import short, written
 from .files.agreement import Agreement
 from .terminal import Blocks, Column
 
@@ -29,13 +29,13 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
     labels = {name: _label(name) for name in names}
     notes = []
     if columns is None and not recipe.get("wide"):
-        status = ["status"] if set(table["status"]) - {"optimal"} else []
-        known = [name for name in (*NARROW, *IMPLIED) if name in names and bool(table[name].notna().any())]
-        left_out = len(names) - len(axes) - len(known)
-        names = [*axes, *known, *status]
+        found = on_a_page(table)
+        known = [name for name in found if name != "status"]
+        left_out = len(names) - len(axes) - len(found)
+        names = [*axes, *found]
         axes += ["n_params"] if recipe["kind"] == "inverse" else []
         labels |= {name: short(name) for name in known}
-        more = f"{left_out} more columns: --columns NAMES shows them, --out FILE keeps all."
+        more = f"{left_out} more columns: --columns NAMES shows them, --out FILE.csv keeps all."
         notes = [*_meaning(recipe), *_reach(table), more] if known else [more]
     shown = [Column(labels[n], units.get(n, ""), [_cell(v, n) for v in table[n].tolist()], n in units) for n in names]
     given = "; ".join(f"{HEADINGS.get(what, what)} {said}" for what, said in record["fixed"].items())

@@ -9,7 +9,7 @@ import pytest
 from optimizer import InputError, elasticities, load, solve, solve_batch
 from optimizer.analysis.capacity import capacity_points
 from optimizer.analysis.placement import operating_point, placement
-from optimizer.model.total import warnings
+from optimizer.assumptions.warned import warnings
 
 LLAMA = "Llama 3.1 70B"
 TWO_H100 = {

@@ -10,12 +10,12 @@ from optimizer.assumptions.architecture import released
 from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.hardware import Accelerator, CacheTier
 from optimizer.assumptions.tables import rows
+from optimizer.assumptions.warned import warnings
 from optimizer.model.cache import cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
 from optimizer.model.cost import Design, design_of, lifecycle_cost, lifecycle_cost_by_regime
 from optimizer.model.replica import balance_batch, layers, memory_batch, replica, width
 from optimizer.model.roofline import batch_size, decode_seconds, serving_excess, usd_per_prefill_token
 from optimizer.model.step import joined, step_time
-from optimizer.model.total import warnings
 from optimizer.model.training import training_bytes_per_chip
 
 N = 70e9

@@ -12,11 +12,12 @@ from optimizer.analysis.placement import placement
 from optimizer.analysis.serving import key_figures
 from optimizer.assumptions.experts import LEAST_IN_EXPERTS
 from optimizer.assumptions.tables import rows
+from optimizer.assumptions.warned import warnings
 from optimizer.cli import main
 from optimizer.model.cost import Design
 from optimizer.model.limits import limit_excess
 from optimizer.model.replica import replica
-from optimizer.model.total import total_params, warnings
+from optimizer.model.total import total_params
 from optimizer.model.training import training_bytes_per_chip
 
 N = 3e10

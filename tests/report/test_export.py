@@ -24,6 +24,7 @@ from optimizer import (
 )
 from optimizer.assumptions.record import KEY, fingerprint
 from optimizer.cli import main
+from optimizer.model.outputs import NARROW, heading
 from optimizer.report.files.agreement import agreement
 from optimizer.report.files.export import FORMATS
 
@@ -217,6 +218,20 @@ def test_the_command_writes_and_makes_again(tmp_path):
     out, _ = run("table", "--from", str(tmp_path / "new.md"), "--out", str(tmp_path / "human.md"))
     assert "agrees" in out
     assert "3 columns, digit by digit." in run("table", "--from", str(tmp_path / "human.md"))[0]
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_a_file_for_people_has_the_columns_that_fit_on_a_page(tmp_path, kind):
+    asked = ["table", "--over", "law=besiroglu,hoffmann", "--out"]
+    run(*asked, str(tmp_path / f"t.{kind}"))
+    names, *_ = cells((tmp_path / f"t.{kind}").read_text(), kind)
+    assert names == ["scaling law", *(heading(name) for name in NARROW)]
+    run(*asked, str(tmp_path / "t.csv"))
+    run(*asked, str(tmp_path / f"all.{kind}"), "--columns", "all")
+    everything = len(read_table(tmp_path / "t.csv").columns)
+    assert len(cells((tmp_path / f"all.{kind}").read_text(), kind)[0]) == everything
+    run("table", "--inverse", "--sizes", "100B", *asked[1:], str(tmp_path / f"inverse.{kind}"))
+    assert len(cells((tmp_path / f"inverse.{kind}").read_text(), kind)[0]) < 20
 
 
 def test_the_command_prints_with_a_caption_and_keeps_it(tmp_path):

@@ -346,10 +346,10 @@ def test_headings_of_assumptions_differ():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here; the structure is tested above")
 def test_latex_compiles(tables, tmp_path):
-    inputs = "".join(
-        f"\\resizebox{{\\textwidth}}{{!}}{{\\input{{{name}.tex}}}}\n\n" for name in tables if name != "nasty"
-    )
-    for name, written in tables.items():
+    inputs = "".join(f"\\resizebox{{\\textwidth}}{{!}}{{\\input{{{name}.tex}}}}\n\n" for name in tables)
+    # pdflatex has no letters of Chinese
+    nasty = tables["nasty"].loc[~tables["nasty"]["message"].str.contains("中")]
+    for name, written in (tables | {"nasty": nasty}).items():
         export(written, tmp_path / f"{name}.tex")
     export(tables["wide"], tmp_path / "float.tex", caption="50 % & more", label="tab:wide", notes="Own_note")
     inputs += "\\input{float.tex} See \\ref{tab:wide}."

@@ -12,6 +12,7 @@ import optimizer
 from optimizer import load, presets, solve, sources
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.question import taken_as_given
+from optimizer.assumptions.warned import warnings
 from optimizer.report.sentences import saving, unspent
 from optimizer.report.text import solution_text
 
@@ -100,6 +101,25 @@ def test_the_repr_of_a_scenario_is_one_screen(name):
         assert said in page
     largest = s.law.fitted_max_params
     assert (f"fitted to runs of at most {human(largest or 0)} parameters" in text) == (largest is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("frontier-moe-rack", {"deployment.sparsity": 2}),
+        ("lecture-2026", {"traffic.peak_to_mean": 3, "serving.load_factor": 0.5}),
+        ("lecture-2026", UNSERVED | {"deployment.drafted_tokens": 3}),
+        ("on-device", {"serving.quantisation": "w4a16", "limits.bytes_per_param": 0.25}),
+    ],
+)
+def test_a_scenario_and_its_answer_show_the_same_contradictions(name, changes):
+    s = load(name, changes)
+    found = warnings(s)
+    assert found
+    for said in found:
+        assert " ".join(said.split()) in " ".join(repr(s).split())
+        assert said in unescape(s._repr_html_())
+        assert said in unescape(solve(s)._repr_html_())
 
 
 def test_the_repr_of_a_changed_scenario_names_the_change(lecture):
