@@ -4,9 +4,9 @@
 """
 
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.numbers import human, percent
@@ -15,12 +15,9 @@ from optimizer.evidence.claims import Claim, claims
 from optimizer.evidence.shapes import SINCE, power_law
 from optimizer.evidence.throughput import APART, FITTED, accuracy, calibrate, deployment_class, held_out, predictions
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["page"]
 
-_HEAD = """# The serving roofline
+_HEAD = r"""# The serving roofline
 
 What a served token costs, from the chip up: `serving.method = "roofline"` with `money.unit = "usd"`. `overtrain roofline MODEL --chip CHIP`
 shows a model on a chip; `overtrain reproduce --claims` checks what the lecture says about serving. This page is written from code and
@@ -28,36 +25,70 @@ data: `python -m docs.pages.serving > docs/serving.md`.
 
 ## The model
 
-N active and M total parameters, p bytes per weight, k KV-cache bytes per token, S tokens of context, B sequences per step, n chips of one
-pipeline stage of P, with F FLOP/s at the precision, W bytes/s and Q bytes each, c USD per chip-hour; q = 1 + drafted tokens, of which a
-step keeps g; a = share of experts that a token uses, E_x parameters of all experts, D_x = M - E_x the others. A step is a sum of
-operations:
+A step of decoding is a sum of operations. With B sequences in it, on the n chips of one pipeline stage:
 
-    t(B)       = dense + experts + attention + exchange + L (t_l + 2 t_c m) + B t_s + hops
-    dense       = join( 2 (N - a E_x) q B / (n F eta),          d p D_x / (n W eta_m) )         d = n with expert parallelism, else 1
-    experts     = join( 2 a E_x q B (1 + h_0 / h) / (n F eta),  p E_x (1 - (1 - a)^(q B)) / (n W eta_m) )
-    attention   = B 4 A (S + r min(S, w)) f q / (n F_16 eta_a)  +  B y k (S^x + r min(S, w)) / (n W eta_m)
-    m           = log2 n with tensor parallelism, min(log2 n, 1) with expert parallelism; a message beyond the domain takes a hop's time
-    exchange    : tensor, 8 L width q B (n - 1) / n bytes over the links, added; expert, 3 (experts per token) L width q B (n - 1) / n^2
-                  bytes, joined with the products that run at the same time
-    join(c, m)  = t with (t - c) (t - m) = s c m:   the longer of the two at s = 0, their sum at s = 1
+$$t(B) = t_{\text{dense}} + t_{\text{experts}} + t_{\text{attention}} + t_{\text{exchange}} + t_{\text{fixed}} + B\, t_s,
+\qquad t_{\text{fixed}} = L\, (t_l + 2\, t_c\, m) + P\, t_h$$
 
-    USD per decode token  = n c t(B) / (3600 g B),               (D_x d + E_x) p / P + B y k (S + r min(S, w)) <= n Q eta_q
-    USD per prefill token = n c / 3600 x ( products of C tokens / C + 4 A (S / 2 + r min(S / 2, w)) / (n F_16 eta_a) + exchange )
-    USD per cached token  = k c' max(keep time / Q', 1 / W') / 3600 on the tier that keeps it
-    effective cost        = ideal cost / load factor
+$$t_{\text{dense}} = \mathrm{join}\left( \frac{2\, (N - a E_x)\, q B}{n F \eta},\ \frac{d\, p\, D_x}{n W \eta_m} \right)$$
 
+$$t_{\text{experts}} = \mathrm{join}\left( \frac{2\, a E_x\, q B\, (1 + h_0 / h)}{n F \eta},
+\ \frac{p\, E_x \left( 1 - (1 - a)^{q B} \right)}{n W \eta_m} \right)$$
+
+$$t_{\text{attention}} = B\, \frac{4 A\, (S + r \min(S, w))\, f q}{n F_{16}\, \eta_a}
++ B\, \frac{y\, (k\, S^x + k\, r \min(S, w) + k_0)}{n W \eta_m}$$
+
+join(c, m), of the time to compute and the time to read, is the larger root t of
+
+$$(t - c)\, (t - m) = s\, c\, m$$
+
+the longer of the two at s = 0, their sum at s = 1. What a token costs follows from the step:
+
+$$\text{USD per decode token} = \frac{n c\, t(B)}{3600\, g B},
+\qquad \frac{(D_x d + E_x)\, p}{P} + B\, y\, (k\, S + k\, r \min(S, w) + k_0) \le n Q\, \eta_q$$
+
+$$\text{USD per prefill token} = \frac{n c}{3600} \left( \frac{t_{\text{products}}(C)}{C}
++ \frac{4 A\, (S/2 + r \min(S/2, w))}{n F_{16}\, \eta_a} + \frac{t_{\text{exchange}}}{q B} \right)$$
+
+$$\text{USD per cached token} = \frac{k\, c'}{3600} \max\left( \frac{t_{\text{keep}}}{Q'}, \frac{1}{W'} \right)$$
+
+with c' the price of the tier that keeps it, Q' bytes and W' bytes/s of it. All three are divided by the load factor.
+
+| symbol | meaning | unit |
+|---|---|---|
+| $N$, $M$ | active and all parameters | parameters |
+| $E_x$, $D_x$ | parameters of all experts, and the others, $M - E_x$ | parameters |
+| $a$ | share of the experts that a token uses | 1 |
+| $B$, $S$ | sequences of a step, tokens of context | sequences, tokens |
+| $n$, $P$ | chips of a pipeline stage, stages | chips, 1 |
+| $F$, $F_{16}$ | peak at the precision, and at 16 bits | FLOP/s |
+| $W$, $Q$ | bandwidth and size of a chip's memory | B/s, B |
+| $c$ | price of a chip | USD per chip-hour |
+| $p$, $k$, $k_0$ | bytes of a weight, of a token's cache, and of what a sequence keeps whatever its context | B |
+| $q$, $g$ | tokens that a step checks, 1 + drafted tokens, and those that it keeps | tokens |
+| $A$, $f$ | width of attention, summed over layers; decoding over prefill of latent attention (3.4 for DeepSeek-V3) | 1 |
+| $r$, $w$ | layers with a window for each without, tokens of the window (Llama 4: 3 and 8,192; gpt-oss: 1 and 128) | 1, tokens |
+| $x$ | exponent of what attention reads, below 1 where it is sparse | 1 |
+| $h$, $h_0$ | inner width of an expert, and the width that reaches half of the share of peak | 1 |
+| $d$ | n with expert parallelism, else 1: how often dense weights are held | 1 |
+| $y$ | max(n / heads of the cache, 1) with tensor parallelism: how often the cache is held; latent attention has one head | 1 |
+| $m$ | log2 n with tensor parallelism, at most 1 with expert parallelism: messages of an exchange | 1 |
+| $L$, $t_l$, $t_c$, $t_h$, $t_s$ | layers; time of a layer, of a message, of a hop between stages (0 for one stage), of a sequence | 1, s |
+| $C$ | prompt tokens computed together | tokens |
+| $\eta$, $\eta_m$, $\eta_a$, $\eta_q$ | shares of peak, bandwidth, peak of attention and memory that are reached | 1 |
+
+- **Exchange.** With tensor parallelism two sums a layer, 8 L width q B (n - 1) / n bytes over the links, which are waited for. With expert
+  parallelism 3 (experts per token) L width q B (n - 1) / n^2 bytes, joined with the products that run at the same time. A message beyond
+  the scale-up domain takes a hop's time; a token leaves its domain once for each of the domains that its experts lie in, of which
+  DeepSeek-V3's routing allows 4.
 - With expert parallelism attention is data-parallel: every chip holds and reads the dense weights of its own sequences.
-- h is the inner width of an expert, from E_x = 3 L (experts) width h; narrow experts reach a smaller share of peak. width from
-  N = 12 L width^2, which is good to a tenth for most models and to a third for gpt-oss and Mixtral.
-- Attention reaches its own share of F_16, the peak at 16 bits. A is its width summed over layers, f what latent attention computes in
-  decoding over what it computes in prefill (3.4 for DeepSeek-V3). It computes, then reads: for groups of queries either part is small.
-- r layers with a window of w tokens for every layer whose attention grows (3 and 8,192 for Llama 4, 1 and 128 for gpt-oss).
-- y = max(n / heads of the cache, 1) with tensor parallelism: chips beyond one per head hold copies; latent attention has one head.
-- A token leaves its scale-up domain once for each of the domains that its experts lie in, of which DeepSeek-V3's routing allows 4.
-- h_0 differs between decoding and prefill, and in software tuned to one model (`deployment.engine = "tuned"`), where it is 0 in prefill.
+- h follows from E_x = 3 L (experts) width h, width from N = 12 L width^2, which is good to a tenth for most models and to a third for
+  gpt-oss and Mixtral. h_0 differs between decoding and prefill, and in software tuned to one model (`deployment.engine = "tuned"`), where
+  it is 0 in prefill.
+- Attention reaches its own share of F_16. It computes, then reads: for groups of queries either part is small.
 - eta falls at 8 and 4 bits. A community server (`deployment.engine`) reaches a share of a vendor's engine's speed.
-- t_s is the host's time per sequence. hops: P times a fixed time, and the activations of the batch over the links that leave the domain.
+- t_s is the host's time, which n chips share with expert parallelism, and between stages the activations over the links that leave the
+  domain.
 
 Pope et al. 2022 (arXiv 2211.05102) have compute and memory time of decoding; the other terms are what measurements add to it.
 
@@ -70,21 +101,26 @@ certified as global.
 
 M / N is `deployment.sparsity`. Left out, it is 1 under a law of dense models and (1 + 2 E) / 3 under a law of E experts, of which a token
 uses one: two thirds of the active parameters lie in experts, as where the whole feed-forward part of a transformer is replaced by them.
-The share of experts that a token uses is then 1 / E. Released models differ (docs/model.md); give the ratio of the model you mean.
+The share of experts that a token uses is then 1 / E. Released models differ ([the model](model.md#where-it-stops)); give the ratio of the
+model you mean.
 
-Drafts (`deployment.drafted_tokens` = k, `acceptance_rate` = a): a step checks q = k + 1 tokens and keeps g = (1 - a^(k+1)) / (1 - a)
-(Leviathan et al. 2023, arXiv 2211.17192, equation 1), after k drafts of `draft_share` of a step each.
+Drafts (`deployment.drafted_tokens` = k, `acceptance_rate` = a; Leviathan et al. 2023, arXiv 2211.17192, equation 1): a step checks
+q = k + 1 tokens after k drafts of `draft_share` of a step each, and keeps
+
+$$g = \frac{1 - a^{k + 1}}{1 - a}$$
 
 ## A closed loop of requests
 
 `throughput(placement("Llama 3 70B"), 1000, 500)`, or `overtrain roofline "Llama 3 70B" --prompt 1000 --answer 500`, gives tokens and
 requests per second, times and cost of users who send the next request when the last is answered. B requests of S_in prompt and S_out
-answer tokens are in flight, on the same chips:
+answer tokens are in flight, on the same chips, at a context of S_in + S_out / 2. A token of an answer takes tau, and a first token
 
-    time of an answer's token   tau(B) = t(B) / g + B S_in t_prefill / S_out         context S_in + S_out / 2
-    requests per second         B / (S_out tau)
-    first token                 L t_l + s + min( rho / (2 (1 - rho)) s, (B - 1) S_in t_prefill )
-                                s = S_in t_prefill + S_in / C (1 - 1/B) t(B),    rho = B S_in t_prefill / (S_out tau)
+$$\tau(B) = \frac{t(B)}{g} + \frac{B\, S_{in}\, t_{\text{prefill}}}{S_{out}}, \qquad \text{requests per second} = \frac{B}{S_{out}\, \tau}$$
+
+$$t_{\text{first}} = t_{\text{fixed}} + s + \min\left( \frac{\rho}{2 (1 - \rho)}\, s,\ (B - 1)\, S_{in}\, t_{\text{prefill}} \right)$$
+
+$$s = S_{in}\, t_{\text{prefill}} + \frac{S_{in}}{C} \left( 1 - \frac{1}{B} \right) t(B),
+\qquad \rho = \frac{B\, S_{in}\, t_{\text{prefill}}}{S_{out}\, \tau}$$
 
 B is the number of users, what memory holds at full length, or what keeps tau within `seconds_per_token`. The same function predicts the
 measured rows below; they check tau, not the wait for the first token, which is that of a queue with fixed service times.
@@ -100,6 +136,7 @@ def page() -> str:
     fitted = calibrate()
     frame, judged = _classed(predictions(fitted)), _classed(held_out())
     lone = judged["category"] == "prefill"
+    own = ~lone & (judged["engine"] != _ENGINES["community"])
     parts = [
         _HEAD,
         _fitted(fitted),
@@ -109,6 +146,10 @@ def page() -> str:
         "\nBy class of engine, and kind of model:\n",
         _errors(accuracy(judged[~lone], ["engine"]), header=True),
         _errors(accuracy(judged[~lone], ["engine", "kind"]), header=False),
+        "\nBy generation of chip, arrangement of its chips, and sequences in flight, without community servers:\n",
+        _errors(accuracy(judged[own], ["generation"])),
+        _errors(accuracy(judged[own], ["arrangement"]), header=False),
+        _errors(accuracy(judged[own], ["load"]), header=False),
         "\nBy model, and lone prompts:\n",
         _errors(accuracy(judged[~lone], ["model", "engine"])),
         _errors(accuracy(judged[lone], ["category"]), header=False),
@@ -118,6 +159,7 @@ def page() -> str:
         "counted as H100. Where the source gives no speed the largest batch that memory holds is taken. Points that draft tokens are not "
         "fitted; 1.85 of 2 are taken to be kept (arXiv 2412.19437, section 5.4.3):\n",
         _experts(frame),
+        _worst(judged[~lone]),
         _MISSES,
         _shapes(),
         "\n## The lecture's claims about serving\n",
@@ -127,7 +169,7 @@ def page() -> str:
 
 
 _MISSES = """
-Vendors' engines, all classes together: median 11 %, 90th percentile a factor 1.63. Where it misses, and why:
+Where it misses, and why:
 
 - Community servers: predicted 2.1 times too fast where the model is MiniMax-M2.5, 0.4 times as fast as measured where it is Nemotron 3 Nano
   and 0.6 times for Llama 3.1 405B and Qwen3-VL. One share stands for all of their software, versions and settings; a fit to half of these
@@ -183,19 +225,66 @@ _ENGINES = {
     "tuned": "tuned software",
 }
 
+_GENERATIONS = {
+    "A100": "Ampere",
+    "H100": "Hopper",
+    "H200": "Hopper",
+    "B200": "Blackwell",
+    "GB200": "Blackwell",
+    "MI3": "CDNA 3",
+}
+_LOADS = {
+    "at most 16 sequences": 16,
+    "17 to 128 sequences": 128,
+    "more than 128 sequences, or what memory holds": np.inf,
+}
+_MISSED = 1.5
+"""Factor from which a point is named."""
 
-def _classed(frame: "pd.DataFrame") -> "pd.DataFrame":
+
+def _classed(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with their class of deployment, and whether the model has experts."""
     experts = {r["name"] for r in rows("models") if r["routed_experts"]}
     limited = np.where(frame["seconds_per_token_limit"].notna(), ", time limit", "")
+    loads = pd.cut(frame["batch"], [0, *_LOADS.values()], labels=[*_LOADS])
     return frame.assign(
+        generation=[
+            next(said for name, said in _GENERATIONS.items() if chip.startswith(name)) for chip in frame["chip"]
+        ],
+        arrangement=np.where(frame["chips"] == 1, "one chip", frame["parallelism"] + " parallelism"),
+        load=loads.cat.remove_unused_categories(),
         deployment=deployment_class(frame),
         engine=frame["engine"].map(_ENGINES) + limited,
         kind=np.where(frame["architecture"].isin(experts), "experts", "dense"),
     )
 
 
-def _experts(frame: "pd.DataFrame") -> str:
+def _worst(judged: pd.DataFrame) -> str:
+    """All vendors' engines in one line, and of each model and engine the point that is missed most."""
+    vendor = judged[judged["engine"].str.startswith("vendor")]
+    (whole,) = accuracy(vendor.assign(all="all"), ["all"]).to_dict("records")
+    missed = judged.assign(factor=np.exp(np.abs(np.log(judged["ratio"])))).sort_values("factor", ascending=False)
+    named = missed[missed["factor"] > _MISSED].groupby(["model", "engine"], sort=False).head(1).to_dict("records")
+    found = [
+        [
+            row["model"],
+            row["engine"],
+            f"{row['chips']:g} {row['chip']}, {row['precision']}",
+            f"{row['input_tokens']:,.0f} + {row['output_tokens']:,.0f}",
+            f"{row['measured']:,.0f}",
+            f"{row['predicted']:,.0f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for row in named
+    ]
+    names = ["", "engine", "chips", "prompt + answer", "measured, tokens/s", "predicted", "predicted / measured"]
+    return (
+        f"\nVendors' engines, all classes together: median {percent(whole['median_error'], 2)}, 90th percentile a factor "
+        f"{whole['p90_factor']:.2f}. The worst point of each model and engine beyond a factor {_MISSED:g}:\n\n{_table(names, found)}"
+    )
+
+
+def _experts(frame: pd.DataFrame) -> str:
     """Published operating points of DeepSeek-V3 and R1 across chips of the table, with what the model gives."""
     found = []
     for point in frame[frame["category"].isin(APART)].to_dict("records"):
@@ -228,7 +317,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _errors(summary: "pd.DataFrame", *, header: bool = True) -> str:
+def _errors(summary: pd.DataFrame, *, header: bool = True) -> str:
     """A table of errors; without `header` its rows continue the table above."""
     rows = [
         [
