@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -10,9 +11,9 @@ from optimizer.app.answers import spared
 from optimizer.app.folding import kept_open
 from optimizer.app.frame import filled, framed, phone_links
 from optimizer.app.look import look
+from optimizer.app.screen import error_of_laws, first_screen, prepared
+from optimizer.app.show import now
 from optimizer.app.state import followed, write_link
-
-st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
 
 PAGES = Path(optimizer.__file__).parent / "app" / "pages"
 
@@ -44,22 +45,28 @@ def _moved(old: str) -> Callable[[], None]:
 
 
 moved = [st.Page(_moved(old), title=old, url_path=old, visibility="hidden") for old in OLD]
-page = st.navigation([*VISIBLE, *moved], position="top")
 
 asked = followed()
+if not urlsplit(st.context.url or "").path.strip("/"):
+    prepared(asked)  # the Plan page, before anything is sent
+st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
+page = st.navigation([*VISIBLE, *moved], position="top")
 if page in moved:
     page.run()
 # First, so that the browser knows the address before anyone can answer to the page: an action that came with the address before it
 # would be taken for a step back.
 write_link(asked)
 kept_open(page.url_path)
-look()
-phone_links(VISIBLE)
+look(fast=page == PLAN)
+links = st.container(horizontal=True, gap="small", key="phone-links")
+place = framed(first=page == PLAN)
 if page == PLAN:  # it answers at once, so the answer is drawn before the controls
+    first_screen(place, asked)
+    now()
+phone_links(links, VISIBLE)
+filled(place, asked)
+if page == PLAN:
+    error_of_laws(place, asked)
+with place.body:
     page.run()
-else:
-    place = framed(first=False)
-    filled(place, asked)
-    with place.body:
-        page.run()
 spared()

@@ -15,20 +15,24 @@ from .work import in_thread, waiting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["across_laws", "answer", "by_expert_law", "curve", "spared", "warm"]
+__all__ = ["across_laws", "answer", "by_expert_law", "curve", "known", "spared", "warm"]
 
 
 _KNOWN: set[Any] = set()
 """Kinds of scenario that this server has solved, so that their programs are compiled."""
 
 
+def known(scenario: Scenario) -> bool:
+    """Whether a scenario of this kind was solved before, so that its answer takes no compiling."""
+    return jax.tree.structure(scenario) in _KNOWN
+
+
 def answer(scenario: Scenario) -> Solution:
     """The optimum, or a Solution that says why it does not exist."""
-    kind = jax.tree.structure(scenario)
-    if kind not in _KNOWN:
+    if not known(scenario):
         with waiting("Solving (the first answer of a kind takes some seconds) ...") as progress:
             in_thread(lambda _: solve(scenario, throw=False), progress)
-        _KNOWN.add(kind)
+        _KNOWN.add(jax.tree.structure(scenario))
     return _solved(scenario.to_toml(), scenario)
 
 

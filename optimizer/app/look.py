@@ -4,10 +4,9 @@ import streamlit as st
 
 from ..report.chart.theme import recoloured
 
-__all__ = ["look", "unfaded"]
+__all__ = ["look"]
 
-_LOOK = """<style>
-[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap: 0.5rem}
+_LOOK = """[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap: 0.5rem}
 .st-key-metrics [data-testid=stElementContainer],
 .st-key-more [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
 .st-key-metrics [data-testid=stMetricLabel] p, .st-key-more [data-testid=stMetricLabel] p {white-space: normal}
@@ -20,17 +19,38 @@ _LOOK = """<style>
   [data-testid=stTable] :is(td, th) {min-width: 5.5rem}
 }
 .st-key-stale, .st-key-stale-charts, .st-key-stale-follows, .st-key-stale-laws {opacity: 0.4}
-</style>"""
+"""
 """Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
 [class*=x] or :has(), make the browser restyle the whole page with every change."""
-_UNFADED = "<style>[data-stale=true] {transition: none !important; opacity: 1 !important}</style>"
+_PLACES = """.st-key-phone-links {display: none}
+.st-key-side, .st-key-groups {gap: 0.4rem}
+.st-key-head, .st-key-top {gap: 0.5rem}
+.st-key-line {min-height: 1.5rem}
+.st-key-acts button, #copy-link {min-height: 2rem; padding: 0 0.55rem; font-size: 0.85rem; white-space: nowrap}
+#copy-link {border: 1px solid rgba(128, 128, 128, 0.5); border-radius: 0.5rem; background: none; color: inherit;
+  font-family: inherit; cursor: pointer}
+@media (min-width: 800px) {
+  .st-key-first, .st-key-plain {display: grid !important; grid-template-columns: 19rem minmax(0, 1fr); column-gap: 1.75rem; row-gap: 0.5rem;
+    align-items: start; grid-template-rows: auto 1fr}
+  .st-key-first > *:nth-child(1), .st-key-plain > *:nth-child(2) {grid-area: 1 / 2}
+  .st-key-first > *:nth-child(3) {grid-area: 2 / 2}
+  .st-key-first > *:nth-child(2), .st-key-plain > *:nth-child(1) {grid-area: 1 / 1 / 3 / 2; position: sticky; top: 3.5rem;
+    max-height: calc(100vh - 4rem); overflow: hidden auto; padding-right: 0.75rem}
+}
+@media (max-width: 799px) {
+  .st-key-phone-links {display: flex}
+  .st-key-plain > *:nth-child(1) {order: 2}
+  .st-key-first > *:nth-child(2), .st-key-first .st-key-side {display: contents}
+  .st-key-first > *:nth-child(3) {order: 1}
+  .st-key-first .st-key-side > *:last-child {order: 2}
+}
+"""
+"""Places of the parts of a page, `app.frame`."""
+_UNFADED = "[data-stale=true] {transition: none !important; opacity: 1 !important}"
+"""A page with fast answers does not fade the last one while the next is computed, as the fade costs the browser time."""
 
 
-def look() -> None:
-    """Style of the pages beyond the theme; once in each run."""
-    st.html(_LOOK.replace("</style>", f"{recoloured('[data-testid=stVegaLiteChart] svg')}</style>"))
-
-
-def unfaded() -> None:
-    """For a page with fast answers: do not fade the last answer while the next one is computed, as the fade costs the browser time."""
-    st.html(_UNFADED)
+def look(*, fast: bool) -> None:
+    """Style of the pages beyond the theme, as one element, once in each run; `fast`: the page answers at once."""
+    colours = recoloured("[data-testid=stVegaLiteChart] svg")
+    st.html(f"<style>{_LOOK}{_PLACES}{_UNFADED if fast else ''}{colours}</style>")

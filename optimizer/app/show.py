@@ -41,6 +41,7 @@ __all__ = [
     "download",
     "figure",
     "height",
+    "is_fresh",
     "metrics",
     "notices",
     "now",
@@ -103,6 +104,11 @@ def notices(asked: Question) -> None:
     left = [sentence for sentence in asked.problems if sentence not in asked.placed]
     if left:
         problems(left)
+
+
+def is_fresh(asked: Question) -> bool:
+    """Whether the answer that is shown is that of the current question: not while a typed value is refused."""
+    return not asked.problems and answer(asked.scenario).status is Status.OPTIMAL
 
 
 def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
@@ -208,18 +214,20 @@ def put(made: Figure, scenario: Scenario | None = None) -> None:
     text of the page too: a chart with another description would be drawn anew, not updated.
     """
     frame, drawing, spec, name = made
-    title = spec.pop("title")
+    title = spec["title"]
     # A line that ends in a comma or semicolon was broken for a narrow picture; a page wraps by itself.
     lines = re.sub(r"([,;])\n", r"\1 ", "\n".join(title["subtitle"]))
     above, below = html.escape(title["text"]), html.escape(lines).replace("\n", "<br>")
     st.html(
         f'<strong>{above}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
     )
-    spec["description"] = title["text"]
-    spec["background"] = None
-    spec["datasets"] = {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()}
-    spec["config"]["font"] = _FONT
-    st.vega_lite_chart(spec=spec, theme=None, width="stretch")
+    without_title = {key: value for key, value in spec.items() if key != "title"} | {
+        "description": title["text"],
+        "background": None,
+        "datasets": {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()},
+        "config": spec["config"] | {"font": _FONT},
+    }
+    st.vega_lite_chart(spec=without_title, theme=None, width="stretch")
     box = folded("Numbers and pictures", f"open.chart.{name}")
     if box.open:
         with box:
