@@ -11,7 +11,7 @@ from optimizer.app.answers import spared
 from optimizer.app.folding import kept_open
 from optimizer.app.frame import filled, framed, phone_links
 from optimizer.app.look import look
-from optimizer.app.screen import error_of_laws, first_screen, prepared
+from optimizer.app.screen import error_of_laws, first_screen, prepared, solved_ahead
 from optimizer.app.show import now
 from optimizer.app.state import followed, write_link
 
@@ -69,4 +69,6 @@ if page == PLAN:
     error_of_laws(place, asked)
 with place.body:
     page.run()
+if page == PLAN:
+    solved_ahead(asked)
 spared()

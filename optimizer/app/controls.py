@@ -164,8 +164,19 @@ def _set(path: str, key: str) -> None:
     question().change({path: None if typed is None or str(typed).strip() == "" else typed})
 
 
-def _slide(path: str, key: str) -> None:
-    question().change({path: float(st.session_state[key])})
+def _slide(path: str, key: str, before: float) -> None:
+    now, value = question(), float(st.session_state[key])
+    now.change({path: value})
+    now.slid = path, value > before
+
+
+def _foreseen(path: str, value: float, options: list[float], asked: Question) -> list[float]:
+    """The notches of a slider; where it began this run, note the one that another press would lead to."""
+    if asked.slid is not None and asked.slid[0] == path:
+        following = options.index(value) + (1 if asked.slid[1] else -1)
+        asked.ahead = (path, options[following]) if 0 <= following < len(options) else None
+        asked.slid = None
+    return options
 
 
 def found(path: str, asked: Question) -> None:
@@ -276,7 +287,7 @@ def _refused(path: str, about: str, asked: Question) -> None:
 
 def _slider(key: str, path: str, declared: Quantity, value: float, asked: Question, label: str = "") -> bool:
     """A slider, in logarithms where the number is positive and may change by a factor; whether there is one."""
-    how: dict[str, Any] = {"key": key, "on_change": _slide, "args": (path, key)}
+    how: dict[str, Any] = {"key": key, "on_change": _slide, "args": (path, key, value)}
     how |= {} if label else {"label_visibility": "collapsed"}
     rate = bool(label) and declared.unit.startswith("1")
     label = label or f"{path}, slider"
@@ -286,7 +297,12 @@ def _slider(key: str, path: str, declared: Quantity, value: float, asked: Questi
     st.session_state[key] = value
     if value > 0 and low >= 0 and not narrow:
         options = notches(value, _start(path, value, asked), most=1.0 if share else math.inf)
-        st.select_slider(label, options, format_func=lambda v: percent(v) if rate and share else human(v, 3), **how)
+        st.select_slider(
+            label,
+            _foreseen(path, value, options, asked),
+            format_func=lambda v: percent(v) if rate and share else human(v, 3),
+            **how,
+        )
         return True
     if high > low:
         step = 10.0 ** math.floor(math.log10((high - low) / 20))
@@ -294,7 +310,8 @@ def _slider(key: str, path: str, declared: Quantity, value: float, asked: Questi
             by_label = {
                 percent(v): v for v in [*(low + i * step for i in range(round((high - low) / step) + 1)), value]
             }
-            st.select_slider(label, sorted(by_label.values()), format_func=percent, **how)
+            options = _foreseen(path, value, sorted(by_label.values()), asked)
+            st.select_slider(label, options, format_func=percent, **how)
             return True
         written = "compact" if high >= THOUSAND else "%.4g"
         st.slider(label, min(low, value), max(high, value), step=step, format=written, **how)

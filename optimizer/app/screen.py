@@ -25,10 +25,12 @@ from .sidebar import baseline
 from .state import Question
 from .work import in_thread
 
-__all__ = ["axes", "error_of_laws", "first_screen", "metric", "prepared"]
+__all__ = ["axes", "error_of_laws", "first_screen", "metric", "prepared", "solved_ahead"]
 
 SHORT = 290
 """pixels; the height of the charts"""
+MOST_KEPT = 4
+"""First screens that a session keeps: of the last questions, and of the next one."""
 NO_CHANGE = "no change"
 ABOUT = {
     "savings": "against the design of the same loss with the least pre-training compute, with its cost over the same life",
@@ -44,6 +46,8 @@ class Screen(NamedTuple):
     """the answer to the baseline"""
     charts: tuple[show.Figure, show.Figure] | None
     """the cost valley and the traffic; None as long as no question had an answer"""
+    ends: Kept
+    """of the axes of these charts"""
 
 
 def prepared(asked: Question) -> None:
@@ -54,7 +58,8 @@ def prepared(asked: Question) -> None:
 
 def first_screen(place: Frame, asked: Question) -> None:
     """Show the answer and its charts."""
-    _, before, charts = _screen(asked)
+    _, before, charts, ends = _screen(asked)
+    axes().update(ends)
     with place.head:
         fresh = show.answered(asked, lambda best: _head(best, before))
         if asked.answered is None:
@@ -73,6 +78,15 @@ def error_of_laws(place: Frame, asked: Question) -> None:
         slot.caption(escaped(laws))
 
 
+def solved_ahead(asked: Question) -> None:
+    """At the end of a run that a slider began, the first screen of its next notch, which is most often what is asked for next."""
+    ahead, asked.ahead = asked.ahead, None
+    if ahead is not None and not asked.problems:
+        scenario = asked.scenario.update(dict([ahead]))
+        if known(scenario):
+            _worked_out(answer(scenario), asked)
+
+
 def axes() -> Kept:
     """Ends of the axes in this session: a chart whose axes stay is updated by the browser, not drawn anew."""
     return st.session_state.setdefault("axes", {})
@@ -86,16 +100,24 @@ def metric(column: str, value: float, unit: str, below: str | None = None) -> tu
 
 
 def _screen(asked: Question) -> Screen:
-    """The first screen of a question; the last one of the session is kept."""
-    best, before = answer(asked.scenario), answer(baseline(asked))
+    return _worked_out(answer(asked.scenario), asked)
+
+
+def _worked_out(best: Solution, asked: Question) -> Screen:
+    """The first screen with an answer; the last ones of the session are kept."""
+    before = answer(baseline(asked))
     wide = bool(st.session_state.get("chinchilla"))
     shown = best if best.status is Status.OPTIMAL else asked.answered
-    question = (best, before, shown, wide, show.dark())
-    kept = st.session_state.get("screen")
-    if kept is None or any(a is not b for a, b in zip(kept[0], question, strict=True)):
-        kept = question, Screen(best, before, None if shown is None else _figures(shown, before, wide=wide))
-        st.session_state["screen"] = kept
-    return kept[1]
+    kept: list[tuple[tuple[object, ...], Screen]] = st.session_state.setdefault("screens", [])
+    key = (best, before, shown, wide, show.dark())
+    for known_key, screen in kept:
+        if all(a is b for a, b in zip(known_key, key, strict=True)):
+            return screen
+    ends = axes().copy()
+    screen = Screen(best, before, None if shown is None else _figures(shown, before, ends, wide=wide), ends)
+    kept[MOST_KEPT - 1 :] = []
+    kept.insert(0, (key, screen))
+    return screen
 
 
 def _head(best: Solution, before: Solution) -> None:
@@ -131,15 +153,15 @@ def _change(column: str, value: float, before: float | None) -> str | None:
     return f"{factor:.3g} times" if factor >= 2 else f"{100 * (factor - 1):+.3g} %".replace("-", "\N{MINUS SIGN}")
 
 
-def _figures(best: Solution, before: Solution, *, wide: bool) -> tuple[show.Figure, show.Figure]:
+def _figures(best: Solution, before: Solution, ends: Kept, *, wide: bool) -> tuple[show.Figure, show.Figure]:
     ghost = curve(before, NEAR) if before.status is Status.OPTIMAL else None
     valley = show.height(
-        show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide, kept=axes()),
+        show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide, kept=ends),
         SHORT,
     )
     months = monthly_tokens(best.scenario)
     if not len(months):
-        return valley, show.figure(cost_by_phase, cost_phases(best), kept=axes())
+        return valley, show.figure(cost_by_phase, cost_phases(best), kept=ends)
     traffic = best.scenario.traffic
     share, chips = float(traffic.share * traffic.ship_probability), [m.chips_at_peak for m in best.fleet.months]
     return valley, show.height(show.figure(monthly_traffic, months, share=share, chips=chips), SHORT)

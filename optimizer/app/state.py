@@ -49,6 +49,10 @@ class Question:
     """problems that are shown below their field in this run"""
     answered: Solution | None = None
     """the last answer that was one"""
+    slid: tuple[str, bool] | None = None
+    """the slider that began this run, by its dotted path, and whether it went up"""
+    ahead: tuple[str, float] | None = None
+    """the dotted path of that slider and its next notch in the same direction"""
 
     _changed: tuple[str, Scenario, dict[str, Any]] | None = None
 
