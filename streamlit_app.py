@@ -49,13 +49,12 @@ moved = [st.Page(_moved(old), title=old, url_path=old, visibility="hidden") for 
 asked = followed()
 if not urlsplit(st.context.url or "").path.strip("/"):
     prepared(asked)  # the Plan page, before anything is sent
-st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
+if "configured" not in st.session_state:  # once: the browser keeps it, and would draw the whole page for it in every run
+    st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
+    st.session_state["configured"] = True
 page = st.navigation([*VISIBLE, *moved], position="top")
 if page in moved:
     page.run()
-# First, so that the browser knows the address before anyone can answer to the page: an action that came with the address before it
-# would be taken for a step back.
-write_link(asked)
 kept_open(page.url_path)
 look(fast=page == PLAN)
 links = st.container(horizontal=True, gap="small", key="phone-links")
@@ -63,6 +62,8 @@ place = framed(first=page == PLAN)
 if page == PLAN:  # it answers at once, so the answer is drawn before the controls
     first_screen(place, asked)
     now()
+# In one with what it belongs to: an action that comes with the address before it would be taken for a step back.
+write_link(asked)
 phone_links(links, VISIBLE)
 filled(place, asked)
 if page == PLAN:
