@@ -49,9 +49,8 @@ moved = [st.Page(_moved(old), title=old, url_path=old, visibility="hidden") for 
 asked = followed()
 if not urlsplit(st.context.url or "").path.strip("/"):
     prepared(asked)  # the Plan page, before anything is sent
-if "configured" not in st.session_state:  # once: the browser keeps it, and would draw the whole page for it in every run
+if "configured" not in st.session_state:  # the browser keeps it, and would draw the whole page for it in every run
     st.set_page_config("Overtrain", page_icon="⚖️", layout="wide")
-    st.session_state["configured"] = True
 page = st.navigation([*VISIBLE, *moved], position="top")
 if page in moved:
     page.run()
@@ -73,3 +72,4 @@ with place.body:
 if page == PLAN:
     solved_ahead(asked)
 spared()
+st.session_state["configured"] = True  # not before: what a run that is cut short has sent may be lost

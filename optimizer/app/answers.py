@@ -15,11 +15,14 @@ from .work import in_thread, waiting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["across_laws", "answer", "by_expert_law", "curve", "known", "spared", "warm"]
+__all__ = ["across_laws", "answer", "by_expert_law", "curve", "known", "spared", "text_of", "warm"]
 
 
 _KNOWN: set[Any] = set()
 """Kinds of scenario that this server has solved, so that their programs are compiled."""
+MOST_TEXTS = 100
+_TEXTS: dict[int, tuple[Scenario, str]] = {}
+"""The last scenarios with their text, by identity: a scenario has no hash. Kept with it, so that no other takes its identity."""
 
 
 def known(scenario: Scenario) -> bool:
@@ -33,7 +36,17 @@ def answer(scenario: Scenario) -> Solution:
         with waiting("Solving (the first answer of a kind takes some seconds) ...") as progress:
             in_thread(lambda _: solve(scenario, throw=False), progress)
         _KNOWN.add(jax.tree.structure(scenario))
-    return _solved(scenario.to_toml(), scenario)
+    return _solved(text_of(scenario), scenario)
+
+
+def text_of(scenario: Scenario) -> str:
+    """The scenario as text, the key of every cache; written once, as a run asks for it several times."""
+    written = _TEXTS.get(id(scenario))
+    if written is None or written[0] is not scenario:
+        written = _TEXTS[id(scenario)] = scenario, scenario.to_toml()
+        while len(_TEXTS) > MOST_TEXTS:
+            _TEXTS.pop(next(iter(_TEXTS)), None)
+    return written[1]
 
 
 # The text is the key: a Scenario has no hash. A resource, not data: a Solution is frozen, and copying it for each rerun would cost as much
@@ -58,7 +71,7 @@ def by_expert_law(toml: str, _best: Solution) -> "pd.DataFrame | None":  # noqa:
 
 def curve(best: Solution, near: float) -> "pd.DataFrame":
     """The cost curve of an answer that many questions are compared with."""
-    return _curve(best.scenario.to_toml(), near, best)
+    return _curve(text_of(best.scenario), near, best)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)

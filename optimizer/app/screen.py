@@ -18,7 +18,7 @@ from ..report.chart.scales import Kept
 from ..report.chart.theme import capital
 from ..report.sentences import headline, nearby
 from . import show
-from .answers import across_laws, answer, curve, known
+from .answers import across_laws, answer, curve, known, text_of
 from .controls import escaped
 from .frame import Frame
 from .sidebar import baseline
@@ -74,7 +74,7 @@ def error_of_laws(place: Frame, asked: Question) -> None:
     best = asked.answered
     if best is not None:
         slot = place.line.container(key="laws" if show.is_fresh(asked) else "stale-laws").empty()
-        laws = in_thread(lambda _: across_laws(best.scenario.to_toml(), best), lambda _done, _all: slot.empty())
+        laws = in_thread(lambda _: across_laws(text_of(best.scenario), best), lambda _done, _all: slot.empty())
         slot.caption(escaped(laws))
 
 

@@ -122,15 +122,12 @@ def answered(asked: Question, draw: Callable[[Solution], None]) -> bool:
     warned(best.warnings)
     if best.status is Status.OPTIMAL:
         asked.answered = best
-        if not asked.problems:
-            draw(best)
-            return True
     else:
         problems([best.message])
-    last = asked.answered
+    last, fresh = asked.answered, is_fresh(asked)
     if last is not None:
-        stale(lambda: draw(last))
-    return False
+        draw(last) if fresh else stale(lambda: draw(last))
+    return fresh
 
 
 def problems(sentences: Sequence[str]) -> None:

@@ -163,6 +163,6 @@ def write_link(asked: Question) -> None:
     if known != asked.pinned[0]:
         asked.pinned = known, link_of(pins())
     wanted = parameters(asked.preset, asked.scenario) | asked.pinned[1] if asked.link is None else asked.link
-    asked.written = wanted
     if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+        st.query_params.from_dict(wanted)  # may end the run before anything is sent
+    asked.written = wanted

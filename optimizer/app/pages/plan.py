@@ -4,7 +4,7 @@ import streamlit as st
 
 from optimizer.analysis.plans import cost_phases, monthly_tokens
 from optimizer.app import show
-from optimizer.app.answers import by_expert_law
+from optimizer.app.answers import by_expert_law, text_of
 from optimizer.app.controls import escaped
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.pages import sensitivity, why
@@ -63,7 +63,7 @@ def _cost(best: Solution) -> None:
     said = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
     st.caption(escaped(" ".join(filter(None, said))))
     if best.scenario.law.shape:
-        st.caption(escaped(experts(by_expert_law(best.scenario.to_toml(), best))))
+        st.caption(escaped(experts(by_expert_law(text_of(best.scenario), best))))
 
 
 def _forecast(asked: Question) -> None:
