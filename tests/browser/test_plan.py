@@ -101,6 +101,10 @@ def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
     shows(page, wanted)
     page.wait_for_function(f"old => {drawn} !== old", arg=before)
     page.wait_for_url("**/*traffic.output_tokens=*")
+    assert page.title() == "Overtrain"
+    assert page.get_by_test_id("stMainBlockContainer").bounding_box()["width"] > 1000, (
+        "wide, as it was set in the first run"
+    )
     other = visit(page.url)
     shows(other, wanted)
     assert metrics(other) == metrics(page)
