@@ -38,7 +38,7 @@ dist: .venv/test.stamp  ## wheel and sdist, built and checked as PyPI does; docs
 	$(BIN)/python -m twine check --strict dist/*
 
 docs: .venv/docs.stamp  ## the documentation site in build/site, without a network; a broken link is an error
-	$(BIN)/python -m mkdocs build
+	$(BUSY) env NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 clean:
 	rm -rf .venv .venv-floors build dist
@@ -54,15 +54,15 @@ clean:
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(PIP) --editable ".[test,docs]"
+	$(BUSY) $(PIP) --editable ".[test,docs]"
 	touch $@ .venv/run.stamp
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
-	$(PIP) --editable ".[dev,docs]"
+	$(BUSY) $(PIP) --editable ".[dev,docs]"
 	touch $@ .venv/test.stamp .venv/run.stamp
 
 .venv/docs.stamp: pyproject.toml | .venv/bin/python
-	$(PIP) --editable ".[docs]"
+	$(BUSY) $(PIP) --editable ".[docs]"
 	touch $@
 
 # Their own deprecations are no faults of ours, hence -W default above. Old releases have wheels for old Pythons only.

@@ -111,7 +111,12 @@ def test_make_targets_of_the_readme_exist():
 
 def test_no_step_of_make_run_is_silent():
     makefile = (ROOT / "Makefile").read_text()
-    for target in ("run", r"\.venv/bin/python", r"\.venv/run\.stamp"):
+    for target in (
+        "run",
+        "docs",
+        r"\.venv/bin/python",
+        *(rf"\.venv/{name}\.stamp" for name in ("run", "test", "dev", "docs")),
+    ):
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1].splitlines()
         assert not [line for line in recipe if not line.startswith(("\t@echo", "\ttouch", "\t$(BUSY) "))], target
     asked = ["make", "--silent", "--eval", "x: ; $(BUSY) sh -c 'sleep 1; echo ended; exit 3'", "x", "BEAT=0.2"]

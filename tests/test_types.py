@@ -1,10 +1,13 @@
 """Types of the public functions, as mypy sees them in a project of a user."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import optimizer
 
 from .counts import thorough
 
@@ -18,6 +21,11 @@ def checked(path: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     options = ["--strict", "--follow-imports=silent", "--disable-error-code=import-untyped", "--cache-dir", str(cache)]
     command = [sys.executable, "-m", "mypy", *options, str(path)]
     return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT.parents[3])
+
+
+def test_the_project_uses_every_public_name():
+    words = set(re.findall(r"\w+", PROJECT.read_text()))
+    assert not set(optimizer.__all__) - words
 
 
 @thorough

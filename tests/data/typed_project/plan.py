@@ -1,35 +1,61 @@
 """A project that uses the library as its reader would, and asks a type checker to agree with every type written here."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import assert_type
 
 import jax
 import pandas as pd
 
 from optimizer import (
+    DataError,
     Design,
     Fit,
+    ImpliedTraffic,
     InfeasibleError,
     InputError,
     LifecycleCost,
     OptimalDesign,
+    Placement,
     Scenario,
     SizeTable,
     Solution,
     Status,
+    Sweep,
+    chart,
     cost,
     design_from,
     draws,
     elasticities,
+    ensemble,
+    export,
     fit,
+    frontier,
+    implied_traffic,
+    inverse_table,
     laws,
     lifecycle_cost,
     load,
+    monte_carlo,
     optimal_design,
+    placement,
     presets,
+    probability_above,
+    progress,
+    quantiles,
+    read_table,
+    regret,
+    robust_plans,
     size_table,
+    sobol,
     solve,
     solve_batch,
+    sources,
+    sweep_parquet,
+    table,
+    throughput,
     tornado,
+    wide,
 )
 
 
@@ -69,11 +95,57 @@ def tables(scenario: Scenario) -> pd.DataFrame:
     """Tables are frames of pandas."""
     grid = size_table(scenario, {"law": ["besiroglu", "hoffmann"]})
     assert_type(grid, SizeTable)
-    columns: dict[str, object] = {"traffic.output_tokens": [1e14, 2e14]}
-    assert_type(solve_batch(scenario, columns), pd.DataFrame)
-    for frame in (draws(scenario, 100), elasticities(scenario), tornado(scenario)):
+    rows = pd.DataFrame({"traffic.output_tokens": [1e14, 2e14]})
+    assert_type(solve_batch(scenario, rows), pd.DataFrame)
+    for frame in (
+        draws(scenario, 100),
+        elasticities(scenario),
+        ensemble(scenario, {"besiroglu": 1, "hoffmann": 1}),
+        frontier(scenario, [1.9, 2.0]),
+        laws(scenario),
+        monte_carlo(scenario, 100, law=None),
+        sobol(scenario, "n_params", 64),
+        sources(scenario),
+        table("hardware"),
+        tornado(scenario),
+    ):
         assert_type(frame, pd.DataFrame)
     return grid
+
+
+def published(grid: SizeTable, folder: Path, say: Callable[[int, int], object]) -> Path:
+    """Tables as files, and sweeps that no frame holds."""
+    assert_type(wide(grid, "law", ["n_params"]), SizeTable)
+    assert_type(inverse_table(planned("300T"), ["8B", "70B"]), SizeTable)
+    assert_type(read_table(export(grid, folder / "sizes.csv")), SizeTable)
+    swept = sweep_parquet(planned("300T"), folder / "rows.parquet", folder / "answers", progress=say)
+    assert_type(swept, Sweep)
+    assert_type(swept.to_frame("n_params"), SizeTable)
+    try:
+        return export(grid, folder / "sizes.tex", caption="Sizes", label="tab:sizes", digits=3)
+    except DataError as error:
+        assert_type(error.problems, tuple[str, ...])
+        raise
+
+
+def uncertain(scenario: Scenario) -> float:
+    """Plans under futures that are not known, drawn and judged."""
+    frame = draws(scenario, 100)
+    assert_type(quantiles(frame, "n_params"), pd.DataFrame)
+    judged = regret(scenario, ["70B", "100B"], ["100T", "300T"], progress=progress("planning"))
+    assert_type(robust_plans(judged), pd.DataFrame)
+    chart.regret_heat_map(judged)
+    implied = implied_traffic(scenario, "8B", "15T")
+    assert_type(implied, ImpliedTraffic)
+    assert_type(implied.tokens, float)
+    return probability_above(frame, 100.0)
+
+
+def served() -> pd.DataFrame:
+    """A released model on chips of its own."""
+    placed = placement("Llama 3 70B", changes={"deployment.chips": 8})
+    assert_type(placed, Placement)
+    return throughput(placed, 1000, 500, users=[64])
 
 
 def slope(scenario: Scenario, tokens: float) -> jax.Array:
@@ -92,8 +164,8 @@ def own_law(runs: pd.DataFrame) -> Scenario:
     """A law of one's own runs, in a scenario."""
     own = fit(runs, bootstrap=200)
     assert_type(own, Fit)
-    return load("lecture-2026", {"law": own.law})
+    assert_type(own.residuals(), pd.DataFrame)
+    return load("lecture-2026", {"law": own.law()})
 
 
 assert_type(lifecycle_cost(planned("300T"), Design(1e11, 1e13, 0.0)), LifecycleCost)
-spread = laws(planned("300T"))
