@@ -191,9 +191,10 @@ def _with_base(
             refused[int(row)] = " ".join(error.problems)
         else:
             return base, rows[i:], {p: v[i:] for p, v in varied.items()}
-    if shared:
-        scenario.update(dict(shared))  # a wrong name or kind is the caller's, not the rows'
-    return scenario, rows[:0], {p: v[:0] for p, v in varied.items()}
+    # A wrong name or kind, or a number of another kind, is the caller's and not the rows': the scenario says so.
+    base = scenario.update(dict(shared))
+    base.update({path: float(values[0]) for path, values in varied.items() if not _declares(base, path)})
+    return base, rows[:0], {}
 
 
 def _row(scenario: Scenario, shared: Mapping[str, object], varied: Mapping[str, np.ndarray], i: int) -> Scenario:
@@ -208,12 +209,17 @@ def _kinds(scenario: Scenario, shared: Mapping[str, object]) -> Scenario:
         return scenario
 
 
+def _declares(scenario: Scenario, path: str) -> bool:
+    parent, _, field = path.rpartition(".")
+    block = getattr(scenario, parent, None)
+    return isinstance(block, Assumption) and block.quantity(field) is not None
+
+
 def _declaration(path: str, kinds: Scenario) -> tuple[type[Assumption], str]:
     """The block and field that declare the number at a dotted path: of the kind that stands there, else of the first that has it."""
     parent, _, field = path.rpartition(".")
-    block = getattr(kinds, parent, None)
-    if isinstance(block, Assumption) and block.quantity(field) is not None:
-        return type(block), field
+    if _declares(kinds, path):
+        return type(getattr(kinds, parent)), field
     found = owner(Scenario, path)
     if found is None:
         raise InputError(

@@ -134,6 +134,13 @@ def test_columns_that_are_none(lecture):
         solve_batch(lecture, pd.DataFrame({"law": ["besiroglou"]}))
 
 
+@pytest.mark.parametrize("column", ["traffic.output_tokens", "law.A", "rl.tokens"])
+def test_columns_of_another_kind(column):
+    sentence = f"{column} belongs to {column.partition('.')[0]}"
+    with pytest.raises(InputError, match=sentence):
+        solve_batch(load("frontier-moe-rack"), pd.DataFrame({column: [1e14, 2e14]}))
+
+
 def test_a_million_random_roots_all_converge():
     # Laws with exponents 0.03 to 1.5, demand over 45 decades, all three goals.
     rng = np.random.default_rng(4)
