@@ -38,8 +38,12 @@ MOST_HELD = 48
 MOST_BYTES = 1 << 30
 """Bytes of the folder; the files used longest ago are removed first."""
 
-OPTIONS = {"xla_cpu_use_fusion_emitters": False}
-"""Options of the compiler. The older code generator takes 40 % less time than the newer one, and its programs run as fast."""
+OPTIONS: dict[str, bool | int] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+"""Options of the compiler. The older code generator takes 40 % less time than the newer one, its programs run as fast; so do those of the
+first of three levels of optimisation, which takes another quarter less."""
+
+QUICK = OPTIONS | {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
+"""Options for a program of one scenario. It is compiled in two thirds of the time, and its calls take as long: most of a call is Python."""
 
 _SUFFIX = ".program"
 _SOURCES = ("assumptions", "model", "optimum", "analysis", "evidence")
@@ -58,12 +62,13 @@ def _on_event(event: str, **_: Any) -> None:
 jax.monitoring.register_event_listener(_on_event)
 
 
-def compiled(structure: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def compiled(structure: int, *, rows: bool = False) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Compile a function of arrays when it is called, and keep what was compiled.
 
     Args:
         structure: how many of the first arguments say what the program is (hashable, with a `repr` that says all); the others are numbers,
             arrays and tuples of these.
+        rows: the program works on thousands of rows, so that its own speed is worth more time to compile.
 
     Returns:
         A decorator. The function it makes takes concrete numbers only: it is no part of a JAX transformation.
@@ -77,7 +82,7 @@ def compiled(structure: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
             leaves, tree = jax.tree.flatten(free)
             arrays = [np.asarray(leaf, float) for leaf in leaves]
             device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-            key = (function, fixed, tree, tuple(a.shape for a in arrays), device)
+            key = (function, rows, fixed, tree, tuple(a.shape for a in arrays), device)
             return _compiled(key)(*jax.tree.unflatten(tree, arrays))
 
         return call
@@ -125,8 +130,10 @@ def _compiled(key: tuple[Any, ...]) -> Callable[..., Any]:
     return found.result()
 
 
-def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, shapes: tuple[Any, ...], *_: Any) -> Any:
-    path = _path(function, fixed, tree, shapes)
+def _loaded(
+    function: Callable[..., Any], rows: bool, fixed: tuple[Any, ...], tree: Any, shapes: tuple[Any, ...], *_: Any
+) -> Any:
+    path, options = _path(function, rows, fixed, tree, shapes), OPTIONS if rows else QUICK
     if path is not None and (found := _read(path)) is not None:
         return found
     arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
@@ -135,12 +142,12 @@ def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, sha
     text = lowered.as_text()
     # A program that calls a library, as linear algebra does, crashes in a process that has not loaded it.
     if path is None or "custom_call" in text:
-        return _compile(lowered)
-    same = path.with_name(_digest(_about(), text, repr(tree), repr(lowered.out_tree)) + _SUFFIX)
+        return _compile(lowered, options)
+    same = path.with_name(_digest(_about(), repr(options), text, repr(tree), repr(lowered.out_tree)) + _SUFFIX)
     made = _read(same)
     if made is None:
         _compiling.from_cache = False
-        made = _compile(lowered)
+        made = _compile(lowered, options)
         # A program that JAX took from a cache of its own lacks its functions once it is written again.
         if _compiling.from_cache:
             return made
@@ -150,10 +157,10 @@ def _loaded(function: Callable[..., Any], fixed: tuple[Any, ...], tree: Any, sha
     return made
 
 
-def _compile(lowered: Any) -> Any:
-    """Compile with the options above, or without them where this version of JAX does not know them."""
+def _compile(lowered: Any, options: dict[str, bool | int]) -> Any:
+    """Compile with the options, or without them where this version of JAX does not know them."""
     try:
-        return lowered.compile(compiler_options=OPTIONS)
+        return lowered.compile(compiler_options=options)
     except RuntimeError as error:
         if "No such compile option" not in str(error):
             raise
@@ -191,7 +198,7 @@ def _about() -> str:
     """A digest of what turns a traced program into machine code."""
     flags = os.environ.get("XLA_FLAGS", "")
     versions = (jax.__version__, metadata.version("jaxlib"))
-    return _digest(*versions, platform.machine(), _processor(), flags, repr(OPTIONS))
+    return _digest(*versions, platform.machine(), _processor(), flags)
 
 
 def _processor() -> str:

@@ -15,9 +15,9 @@ from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.placements import placements
 from ..model.replica import memory_batch, replica
-from ..model.roofline import batch_size, usd_per_decode_token
+from ..model.roofline import usd_per_decode_token
 from ..model.step import step_time
-from .placement import MILLION, Placement, misfits, points_frame
+from .placement import MILLION, Placement, misfits, operating_point, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +73,9 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
 def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
     """Speed and cost of a placement at the deployment's own batch, or at all that its memory holds; none where not one sequence fits."""
     r, d = replica(s.scenario, s.n_params), s.scenario.deployment
-    most = float(memory_batch(r) if whole else batch_size(s.scenario, r))
-    if misfits(s) or not most >= 1:
+    if misfits(s):
         return []
+    most = float(memory_batch(r)) if whole else operating_point(s)["batch"]
     batch = np.geomspace(1.0, most, BATCHES) if whole else np.array([most])
     speed = np.asarray(r.kept_tokens / step_time(r, batch).total)
     cost = MILLION * np.asarray(usd_per_decode_token(s.scenario, r, batch))

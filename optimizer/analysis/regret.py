@@ -182,7 +182,7 @@ def _weights(probabilities: Numbers | None, count: int) -> np.ndarray:
     return weights / weights.sum()
 
 
-@compiled(structure=1)
+@compiled(structure=1, rows=True)
 def _costs(
     tree: Hashable, leaves: Float[Array, "leaf future"], designs: Float[Array, "plan 3"]
 ) -> Float[Array, "plan future"]:

@@ -123,7 +123,7 @@ def minimised(
     return Least(theta, value, ended)
 
 
-@compiled(structure=0)
+@compiled(structure=0, rows=True)
 def _descend(
     points: Points,
     theta: Float[Array, "lane 6"],

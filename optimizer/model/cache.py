@@ -9,11 +9,9 @@ holding, so the tier to choose is about the one whose drain time is the keep tim
 
 from collections.abc import Mapping
 
-import jax.numpy as jnp
-
 from ..assumptions.hardware import Accelerator, CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 
 __all__ = ["KEEP_SECONDS", "cheapest_tier", "hbm_tier", "tier_drain_seconds", "usd_to_keep"]
 
@@ -23,7 +21,8 @@ KEEP_SECONDS = {"1 s": 1.0, "1 min": 60.0, "5 min": 300.0, "1 h": 3600.0, "1 day
 
 def usd_to_keep(tier: CacheTier, kept_bytes: Numeric, keep_seconds: Numeric) -> Numeric:
     """USD to hold `kept_bytes` for `keep_seconds` and read them once. Kink: at the tier's drain time."""
-    shares = jnp.maximum(keep_seconds / tier.capacity_bytes, 1 / tier.bytes_per_second)
+    held, read = keep_seconds / tier.capacity_bytes, 1 / tier.bytes_per_second
+    shares = numpy_for(held, read).maximum(held, read)
     return kept_bytes * shares * tier.usd_per_device_hour / SECONDS_PER_HOUR
 
 

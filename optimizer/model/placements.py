@@ -17,8 +17,6 @@ from typing import NamedTuple
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
-from .replica import replica
-from .roofline import batch_size
 from .total import placed
 
 __all__ = ["LISTED_BY", "Placed", "decides", "placed_as", "placements"]
@@ -118,8 +116,8 @@ def placements(scenario: Scenario) -> list[Scenario]:
     ]
 
 
-def placed_as(scenario: Scenario, n_params: float, listed: int = 1) -> Placed | None:
-    """The placement of a scenario whose deployment is given, for a model of N parameters; None without the roofline.
+def placed_as(scenario: Scenario, batch: float, listed: int = 1) -> Placed | None:
+    """The placement of a scenario whose deployment is given, with the sequences of a step; None without the roofline.
 
     Raises:
         InputError: the placement is still to be chosen.
@@ -132,7 +130,6 @@ def placed_as(scenario: Scenario, n_params: float, listed: int = 1) -> Placed | 
             ["deployment.placement = 'best' is chosen by solve, cost and solve_batch, not by this function."]
         )
     d, chip = scenario.deployment, scenario.money.serve_chip
-    batch = float(batch_size(scenario, replica(scenario, n_params)))
     return Placed(
         float(d.chips_on(chip)),
         d.parallelism,

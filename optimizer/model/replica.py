@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 
 from ..assumptions.attention import attention_params, attention_width
 from ..assumptions.deployment import WEIGHT_BYTES, Deployment
@@ -145,18 +145,19 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     """
     if chip.hbm_bytes is None or chip.hbm_bytes_per_second is None:
         raise ValueError(f"{chip.title or 'the chip'} has no hbm_bytes or hbm_bytes_per_second on record; give both")
+    xp = numpy_for(n_params, flops_per_param_token, *jax.tree.leaves((d, chip)))
     n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
     by_expert = d.parallelism == "expert"
     sparsity = 1.0 if d.sparsity is None else d.sparsity
     share = 1 / sparsity if d.expert_share is None else d.expert_share
     dense_model = sparsity <= 1
-    unused = jnp.where(dense_model, 1.0, 1 - share)
-    experts = jnp.where(dense_model, 0.0, n_params * (sparsity - 1) / unused)
+    unused = xp.where(dense_model, 1.0, 1 - share)
+    experts = xp.where(dense_model, 0.0, n_params * (sparsity - 1) / unused)
     engine = d.engine_speed_used()
     bandwidth = n * chip.hbm_bytes_per_second * d.bandwidth_share * engine
     peak = n * chip.peak_flops * _share_at(d, chip) * engine
-    dense = jnp.where(dense_model, n_params, n_params * jnp.maximum(1 - share * sparsity, 0.0) / unused)
+    dense = xp.where(dense_model, n_params, n_params * xp.maximum(1 - share * sparsity, 0.0) / unused)
     ranks = n if by_expert else 1.0
     each = flops_per_param_token / peak
     # A narrow expert's products stay below the share of peak of wide ones.
@@ -168,15 +169,15 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     attention = flops_per_param_token / (n * _peak_at_16_bits(chip) * d.attention_share * engine)
     factor = 1.0 if d.attention_decode_factor is None else d.attention_decode_factor
     exchange = _exchange_seconds(d, chip, n_params)
-    hops = jnp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
+    hops = xp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
     # Every chip of a stage sends its share of the activations over its own link (Narayanan et al. 2021, arXiv 2104.04473, section 4.1).
     hop_bytes = ACTIVATION_BYTES * width(d, n_params) * q
     host = d.seconds_per_sequence / (n if by_expert else 1.0)
     # Sums over all chips take a message for each doubling of them; each chip sends to all experts at once.
-    inside = numpy_for(n).minimum(n, _domain(d, chip))
+    inside = xp.minimum(n, _domain(d, chip))
     messages, beyond = _log2(inside), _log2(n / inside)
     if by_expert:
-        messages, beyond = jnp.where(beyond > 0, 0.0, jnp.minimum(messages, 1.0)), jnp.where(beyond > 0, 1.0, 0.0)
+        messages, beyond = xp.where(beyond > 0, 0.0, xp.minimum(messages, 1.0)), xp.where(beyond > 0, 1.0, 0.0)
     gaps = d.seconds_per_layer + 2 * (messages * d.seconds_per_collective + beyond * d.seconds_per_hop)
     return Replica(
         dense=Products(each / d.compute_share, each / d.prefill_share, ranks * d.weight_bytes(chip) / bandwidth),
@@ -226,7 +227,8 @@ def _per_width(d: Deployment, n_params: Numeric, experts: Numeric, share: Numeri
     """One over the inner width of an expert: parameters are 3 L E width x inner width (gate, up and down); 0 for dense models."""
     routed = d.experts_per_token / share
     all_widths = 3 * layers(d, n_params) * routed * width(d, n_params)
-    return jnp.where(experts > 0, all_widths / jnp.where(experts > 0, experts, 1.0), 0.0)
+    xp = numpy_for(experts, all_widths)
+    return xp.where(experts > 0, all_widths / xp.where(experts > 0, experts, 1.0), 0.0)
 
 
 def cache_copies(d: Deployment, chip: Accelerator) -> Numeric:
@@ -262,7 +264,7 @@ def _outside(chip: Accelerator) -> Numeric:
     """Bytes per second of one chip beyond its scale-up domain; infinite where no link is on record."""
     if chip.scaleout_bytes_per_second is not None:
         return chip.scaleout_bytes_per_second
-    return jnp.inf if chip.scaleup_bytes_per_second is None else chip.scaleup_bytes_per_second / _OUTSIDE
+    return math.inf if chip.scaleup_bytes_per_second is None else chip.scaleup_bytes_per_second / _OUTSIDE
 
 
 def _domain(d: Deployment, chip: Accelerator) -> Numeric:
@@ -280,10 +282,11 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
     if chip.scaleup_bytes_per_second is None:
         return 0.0 * layers(d, n_params) * d.seconds_per_hop
     domain = _domain(d, chip)
-    link = d.link_share_used() * jnp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
+    xp = numpy_for(n, *jax.tree.leaves((d, chip)))
+    link = d.link_share_used() * xp.where(n <= domain, chip.scaleup_bytes_per_second, _outside(chip))
     to_experts = d.experts_per_token
     if d.domains_per_token is not None:  # a token leaves once for each domain that its experts lie in
-        to_experts = jnp.where(n <= domain, to_experts, jnp.minimum(to_experts, d.domains_per_token))
+        to_experts = xp.where(n <= domain, to_experts, xp.minimum(to_experts, d.domains_per_token))
     per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * to_experts / n)
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
 

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from .largest import largest
@@ -39,6 +39,7 @@ __all__ = [
     "decode_seconds_by_regime",
     "fastest_step",
     "regimes",
+    "sequences",
     "serving_excess",
     "serving_limits",
     "usd_per_decode_token",
@@ -148,15 +149,21 @@ def _speeds(scenario: Scenario) -> dict[str, Numeric | None]:
 def _speed(scenario: Scenario) -> Numeric | None:
     """Tokens per second that every user must see: the stricter of the deployment's target and the limit."""
     given = [v for v in _speeds(scenario).values() if v is not None]
-    return None if not given else given[0] if len(given) == 1 else jnp.maximum(*given)
+    return None if not given else given[0] if len(given) == 1 else numpy_for(*given).maximum(*given)
 
 
 def batch_size(scenario: Scenario, r: Replica) -> Numeric:
     """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1."""
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    tightest = -largest(jnp.stack([-jnp.asarray(x, float) for x in _batches(r, _speed(scenario))]))
-    return jnp.maximum(tightest, 1.0)
+    memory, *speed = _batches(r, _speed(scenario))
+    tightest = -largest(jnp.stack([-jnp.asarray(x, float) for x in (memory, *speed)])) if speed else memory
+    return numpy_for(tightest).maximum(tightest, 1.0)
+
+
+def sequences(scenario: Scenario, n_params: Numeric) -> Numeric:
+    """Sequences per step of a model of this size; NaN without the roofline."""
+    return batch_size(scenario, replica(scenario, n_params)) if scenario.serving.by_roofline else jnp.nan
 
 
 def regimes(scenario: Scenario) -> int:
@@ -217,12 +224,16 @@ def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     r = replica(scenario, n_params)
     smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
     held = r.weight_bytes / r.stages + smallest * r.kv_held_bytes
-    excess: dict[str, Numeric] = {"deployment.chips": jnp.log(held / r.memory_bytes)}
+    excess: dict[str, Numeric] = {"deployment.chips": _ln(held / r.memory_bytes)}
     step = fastest_step(scenario, r)
     for path, speed in _speeds(scenario).items():
         if speed is not None:
-            excess[path] = jnp.log(step * speed / r.kept_tokens)
+            excess[path] = _ln(step * speed / r.kept_tokens)
     return excess
+
+
+def _ln(value: Numeric) -> Numeric:
+    return numpy_for(value).log(value)
 
 
 def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:

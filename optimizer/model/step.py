@@ -5,8 +5,6 @@ A step is a sum of operations, each of which computes and reads: `joined` says h
 
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
-
 from ..assumptions.quantity import Numeric, numpy_for
 from .replica import Replica
 
@@ -55,7 +53,8 @@ class _Work(NamedTuple):
 
 def _products(r: Replica, tokens: Numeric, compute: Literal["decode", "prefill"]) -> _Work:
     """All products of so many tokens, and what the chips exchange while they compute."""
-    used = -jnp.expm1(tokens * jnp.log1p(-below_one(r)))
+    xp = numpy_for(tokens, r.expert_share)
+    used = -xp.expm1(tokens * xp.log1p(-below_one(r)))
     parts = [
         (r.dense_params, tokens * getattr(r.dense, compute), r.dense.read),
         (r.expert_params, tokens * getattr(r.experts, compute), r.experts.read * used),
@@ -102,4 +101,4 @@ def prompt_seconds(r: Replica) -> Numeric:
 
 
 def below_one(r: Replica) -> Numeric:
-    return jnp.minimum(r.expert_share, 1 - 1e-12)
+    return numpy_for(r.expert_share).minimum(r.expert_share, 1 - 1e-12)

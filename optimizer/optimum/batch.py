@@ -305,7 +305,7 @@ def _scenarios(
     return jax.vmap(one)(varied)
 
 
-@compiled(structure=3)
+@compiled(structure=3, rows=True)
 def _by_equation(
     tree: Hashable,
     places: tuple[int, ...],
@@ -324,7 +324,7 @@ def _by_equation(
     return _scenarios(tree, places, shared, varied, answer)
 
 
-@compiled(structure=3)
+@compiled(structure=3, rows=True)
 def _by_search(
     tree: Hashable,
     places: tuple[int, ...],

@@ -34,21 +34,19 @@ from ..model.cost import (
     LifecycleCost,
     design_of,
     fixed_cost,
-    lifecycle_cost,
     lifecycle_cost_by_regime,
     moving_cost,
 )
-from ..model.fleet import chip_seconds_per_token
 from ..model.largest import largest
 from ..model.limits import limit_excess, limit_names
-from ..model.quality import ln_reducible_loss, loss, served
-from ..model.roofline import can_serve, regimes
+from ..model.quality import ln_reducible_loss, served
+from ..model.roofline import regimes
+from .figures import Figures, figures_of
 from .structure import flattened
 
 __all__ = [
     "COST",
     "LOSS",
-    "Figures",
     "OutOfRangeError",
     "Point",
     "Rows",
@@ -146,30 +144,6 @@ def _evaluate(
     return jnp.concatenate([found[:, None], slope, bends.reshape(bends.shape[0], -1)], axis=1)
 
 
-@compiled(structure=1)
-def _figures(tree: Hashable, leaves: Float[Array, " leaf"], design: Float[Array, " 3"]) -> Float[Array, " figure"]:
-    scenario, at = jax.tree.unflatten(tree, list(leaves)), Design(design[0], design[1], design[2])
-    cost, law = lifecycle_cost(scenario, at), scenario.law
-    figures = (*cost, loss(scenario, at), law.train_optimal_tokens(at.n_params), can_serve(scenario, at.n_params))
-    figures += chip_seconds_per_token(scenario, at.n_params)
-    return jnp.stack([jnp.asarray(v, float) for v in figures])
-
-
-class Figures(NamedTuple):
-    """What a design is worth, as plain numbers."""
-
-    cost: LifecycleCost
-    """beyond `can_serve` it only says how much is missing"""
-    loss: float
-    """nat/token"""
-    train_optimal_tokens: float
-    """D0(N), tokens"""
-    can_serve: bool
-    """whether the deployment can serve the model"""
-    chip_seconds: tuple[float, float]
-    """seconds of a serving chip per computed input token and per output token; NaN where it cannot be served"""
-
-
 class Rows:
     """The rows of one scenario: ln cost, ln reducible loss (with and without the RL term), ln N D, ln N, every limit, and `USEFUL`.
 
@@ -200,12 +174,8 @@ class Rows:
         return self._last[1]
 
     def figures(self, design: Design) -> Figures:
-        """Cost, loss and D0(N) of a design."""
-        *cost, level, optimal, can, read, wrote = np.asarray(
-            _figures(self._tree, self._leaves, np.array(design, float))
-        ).tolist()
-        seconds = (read, wrote) if can else (math.nan, math.nan)
-        return Figures(LifecycleCost(*cost), level, optimal, bool(can), seconds)
+        """What a design is worth."""
+        return figures_of(self._tree, self._leaves, design)
 
     def ln_moving(self, total_cost: float) -> float:
         """The cost row's value at which the whole cost is `total_cost`."""

@@ -216,7 +216,7 @@ def described(
         fleet=fleet_of(scenario, design, figures.chip_seconds),
         limits=limits_at(scenario, n, {path: rows.value(path, x) for path in rows.limits}),
         best=best,
-        placement=placed_as(scenario, n, listed) if figures.can_serve else None,
+        placement=placed_as(scenario, figures.batch, listed) if figures.can_serve else None,
     )
 
 
