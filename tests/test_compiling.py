@@ -197,7 +197,7 @@ def test_memory_holds_the_programs_used_last(kept, monkeypatch):
     monkeypatch.setattr(compiling, "MOST_HELD", 3)
     made = []
     loaded = compiling._loaded
-    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key[1]) or loaded(*key))
+    monkeypatch.setattr(compiling, "_loaded", lambda *key: made.append(key[2]) or loaded(*key))
     for factor in (1.0, 2.0, 3.0, 1.0, 4.0, 1.0, 2.0):
         answer(factor)
     assert compiling.held() == 3
