@@ -30,6 +30,11 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def drawn(cell: nbformat.NotebookNode) -> str:
+    """The HTML of a cell's outputs, which is what a browser shows of a table."""
+    return "\n".join(o.data["text/html"] for o in cell.outputs if "text/html" in o.get("data", {}))
+
+
 def said(cell: nbformat.NotebookNode) -> str:
     """The text of a cell's outputs."""
     return "\n".join(o.text if o.output_type == "stream" else o.data["text/plain"] for o in cell.outputs)
@@ -72,6 +77,14 @@ def test_every_section_shows_numbers_and_the_last_decides(path):
             begin
         )
     assert cells[-1].source.startswith("## Decision\n")
+
+
+@every
+def test_tables_are_of_this_version(path):
+    shown = "\n".join(map(drawn, code(read(path))))
+    assert {*re.findall(r"overtrain (\d[\d.]*\d)", shown)} <= {optimizer.__version__}, (
+        f"renew it: python -m docs.pages.notebooks {path.stem}"
+    )
 
 
 def agree(ours: str, stored: str) -> bool:
@@ -120,4 +133,5 @@ def test_what_a_notebook_shows_is_what_is_computed_today(path):
     stored, today = code(read(path)), code(executed(path))
     for was, now in zip(stored, today, strict=True):
         assert agree(said(now), said(was)), f"{was.source}\nrenew it: python -m docs.pages.notebooks {path.stem}"
+        assert agree(drawn(now), drawn(was)), was.source
         assert [sorted(o.get("data", {})) for o in now.outputs] == [sorted(o.get("data", {})) for o in was.outputs]

@@ -152,6 +152,7 @@ def table(
             fits = kind in SHOWN_FORMATS and not (from_ or columns or wide)
             shown = chosen(made, on_a_page(made)) if fits else made
             export(shown, out, numbers=numbers, **{**how, **printing(caption, label, digits, notes)})
+            typer.echo(f"{out} has {len(shown):,} rows and {shown.shape[1]} columns.", err=True)
         if json_:
             from ..report.files.export import encoded
 
