@@ -7,6 +7,7 @@ process.
 import os
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +20,14 @@ os.environ.setdefault("OVERTRAIN_CACHE", str(ROOT / "build" / "programs"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "build" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# What tests compute beside the package's own programs, operation by operation, runs once: it is compiled without optimisation. An option
+# that XLA does not know ends the process, and the oldest versions know fewer.
+if tuple(int(part) for part in version("jaxlib").split(".")[:2]) >= (0, 8):
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
 
 from jaxtyping import install_import_hook  # noqa: E402
 

@@ -109,6 +109,7 @@ def test_a_file_still_agrees_or_says_where_not(tables, tmp_path, kind):
         assert found.largest_difference < 1e-12
     noise = tables["sizes"].copy()  # as another machine rounds
     noise["n_params"] *= 1 + 1e-11
+    noise.loc[0, "n_params"] = round(noise.loc[0, "n_params"], 1)  # and writes fewer digits
     found = agreement(export(noise, tmp_path / f"n.{kind}", numbers="plain"))
     assert found.agrees, found.sentences
     assert 5e-12 < found.largest_difference < 2e-11

@@ -179,6 +179,11 @@ _WORD = re.compile(rf"{_NUMBER.pattern}\w*")
 """A number with its suffix, such as 111.4B."""
 
 
+def _form(line: str) -> str:
+    """A line without its digits and without the padding, which goes with how many there are."""
+    return re.sub(r" +", " ", _NUMBER.sub("0", line))
+
+
 def _lines_compared(then: dict[int, str], now: dict[int, str], numbers: str) -> tuple[list[str], float]:
     """A sentence that names the first line that differs, and the largest relative difference where numbers have all digits."""
     if len(then) != len(now):
@@ -191,7 +196,7 @@ def _lines_compared(then: dict[int, str], now: dict[int, str], numbers: str) -> 
         first = next(((a, b) for a, b in zip(mine, others, strict=False) if a != b), (one, other))
         mine, others = _NUMBER.findall(one), _NUMBER.findall(other)
         same = False
-        if numbers == "plain" and _NUMBER.sub("0", one) == _NUMBER.sub("0", other):
+        if numbers == "plain" and _form(one) == _form(other):
             differences, furthest = _differences(pd.Series(map(float, mine)), pd.Series(map(float, others)), digits=0)
             largest, same = max(largest, furthest), not len(differences)
             first = (mine[differences[0]], others[differences[0]]) if len(differences) else first
