@@ -1,8 +1,9 @@
 """The time from an input to the new answer and the redrawn chart, in a real browser, compared with a minimal app of a slider and a chart.
 
-`python -m tests.browser.latency`. An observer in the page notes the first change of the metric's text and of the chart; both apps run in this
-run, in turns, so that the ratio belongs to the app and the milliseconds to the machine. The slider goes eight notches there and back, so
-most answers come from the app's cache: what is measured is the page, not the solver.
+`python -m tests.browser.latency`. An observer in the page notes the first change of the metric's text and of the chart; the apps are
+pressed in turns, so that the ratio belongs to the app and the milliseconds to the machine. Every press asks for an answer that nobody asked
+for before: "overtrain" moves one slider on and on, as a planner does, and the app has solved the next notch ahead; "overtrain, unforeseen"
+moves two sliders in turns, so that nothing was. A press waits until the app pressed before has ended its run, with all it does ahead.
 """
 
 import argparse
@@ -29,7 +30,10 @@ st.altair_chart(alt.Chart(frame).mark_line().encode(x="x", y=alt.Y("y", scale=al
 """
 
 MOST = 36
-"""Presses, three more to warm up, that a slider has notches for: each asks for an answer that is not cached."""
+"""Presses, three more to warm up, that a slider has notches for."""
+SHARE, PER_DAY = (f".st-key-slider-traffic-{name} input" for name in ("share", "tokens_per_day"))
+SLIDERS = {"minimal": ("input[type=range]",), "overtrain": (SHARE,), "overtrain, unforeseen": (SHARE, PER_DAY)}
+"""What is pressed, by name, in turns."""
 
 WATCH = """key => {
   const text = () => [...document.querySelectorAll('[data-testid=stMetricValue]')].map(m => m.textContent).join();
@@ -89,14 +93,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         least = Path(folder) / "least.py"
         least.write_text(MINIMAL)
-        apps = {"minimal": "input[type=range]", "overtrain": ".st-key-slider-traffic-share input"}
         with (
             browsing(path) as browser,
             serving(least, Path(folder) / "a") as one,
             serving(None, Path(folder) / "b") as two,
         ):
             pages, visits = {}, {}
-            for name, address in zip(apps, (one, two), strict=True):
+            for name, address in zip(SLIDERS, (one, two, two), strict=True):
                 for which in ("first", "later"):
                     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
                     visits[name, which] = first_visit(page, address)
@@ -104,21 +107,23 @@ def main() -> None:
                         page.context.close()
                 settled(page)
                 pages[name] = page
-            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in apps}
+            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in SLIDERS}
             for i in range(presses + 3):
-                for name, slider in apps.items():
-                    found = pressed(pages[name], slider, "ArrowLeft")
+                for name, sliders in SLIDERS.items():
+                    found = pressed(pages[name], sliders[i % len(sliders)], "ArrowLeft")
                     if i >= 3:  # the first presses compile and fill the caches of the browser
                         taken[name].append(found)
     _say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, n = {presses}; milliseconds: min, median, 90 %, max")
-    for name in apps:
+    for name in SLIDERS:
         for i, what in enumerate(("metric", "chart")):
             _say(_line(f"{name}: key to {what}", [t[i] for t in taken[name]]))
-    for i, what in enumerate(("metric", "chart")):
-        ours, theirs = (statistics.median(t[i] for t in taken[name]) for name in ("overtrain", "minimal"))
-        _say(f"ratio of medians, {what}: {ours / theirs:.2f}")
-    for (name, which), value in visits.items():
-        _say(f"{name}: {which} visit to drawn chart {value:.0f}")
+    for name in [*SLIDERS][1:]:
+        for i, what in enumerate(("metric", "chart")):
+            ours, theirs = (statistics.median(t[i] for t in taken[which]) for which in (name, "minimal"))
+            _say(f"ratio of medians, {name}, {what}: {ours / theirs:.2f}")
+    for name in [*SLIDERS][:2]:
+        for which in ("first", "later"):
+            _say(f"{name}: {which} visit to drawn chart {visits[name, which]:.0f}")
 
 
 if __name__ == "__main__":
