@@ -96,8 +96,11 @@ def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
         "[...document.querySelectorAll('[data-testid=stVegaLiteChart] svg path')].map(p => p.getAttribute('d')).join()"
     )
     before = page.evaluate(drawn)
-    typed(page, OUTPUT, "500T")
-    wanted = expected(load("lecture-2026", {"traffic.output_tokens": "500T"}))
+    page.locator(CHART).nth(1).wait_for()
+    first = ticks(page, 1)
+    page.evaluate(f"document.querySelectorAll('{CHART}').forEach(svg => {{ svg.dataset.first = 'yes' }})")
+    typed(page, OUTPUT, "5000T")
+    wanted = expected(load("lecture-2026", {"traffic.output_tokens": "5000T"}))
     shows(page, wanted)
     page.wait_for_function(f"old => {drawn} !== old", arg=before)
     page.wait_for_url("**/*traffic.output_tokens=*")
@@ -108,6 +111,15 @@ def test_an_input_moves_the_answer_the_chart_and_the_link(visit):
     other = visit(page.url)
     shows(other, wanted)
     assert metrics(other) == metrics(page)
+    for i in range(2):
+        assert page.locator(CHART).nth(i).get_attribute("data-first") == "yes", "other axes are no other chart"
+    other.locator(CHART).nth(1).wait_for()
+    assert ticks(page, 1) == ticks(other, 1) != first
+
+
+def ticks(page: Page, chart: int) -> list[str]:
+    """What is written along the axes of a chart."""
+    return sorted(page.locator(CHART).nth(chart).locator(".role-axis-label text").all_text_contents())
 
 
 def test_a_table_edited_by_hand_travels_in_the_link(visit):

@@ -218,6 +218,19 @@ def test_the_valley_shows_band_limits_and_plans(frames):
     assert "Kimi K3" in named, "the released model of nearest size"
 
 
+def test_other_numbers_are_no_other_chart(lecture):
+    bests = [solve(lecture), solve(lecture.update({"traffic.output_tokens": "5000T"}))]
+    for draw, frame in (
+        (chart.cost_against_params, lambda best: cost_curve(best, 3)),
+        (chart.cost_by_phase, cost_phases),
+    ):
+        one, two = (draw.drawing(frame(best)).spec() for best in bests)
+        assert one["layer"] == two["layer"], "so that a browser changes the marks and axes, and does not draw anew"
+        assert one["datasets"] != two["datasets"]
+        assert ">5e27<" in svg(draw(frame(bests[1]))), "the axes follow the numbers"
+        assert ">5e27<" not in svg(draw(frame(bests[0])))
+
+
 def test_released_models_are_named_where_there_is_room(lecture):
     def curve(s):
         spec = chart.cost_against_params(cost_curve(solve(s))).to_dict()

@@ -13,7 +13,7 @@ from ...model.outputs import heading, quantity_text, with_unit, written
 from .drawing import Drawing, Drawn, Layers, finished
 from .marks import bars_by, legend, tips, touched
 from .rows import records, some
-from .scales import Kept, axis, log_scale, names_axis, output_axis, steady, steady_top
+from .scales import Kept, axis, names_axis, output_axis, steady, steady_top, ticks_of, told, told_ticks
 from .theme import ACCENT, HEIGHT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
@@ -89,14 +89,9 @@ def cost_against_params(
     if plan:
         ratio = written(plan["cost_vs_optimum"], "cost_vs_optimum")
         compared = f" The Chinchilla plan, {quantity_text(plan['n_params'], 'parameters')}, costs {ratio} as much."
+    across, upward = (steady([r[k] for r in [*rows, *pale]], kept, k) for k in ("n_params", "cost_total"))
     return finished(
-        _valley(
-            steady([r["n_params"] for r in [*rows, *pale]], kept, "n_params"),
-            steady([r["cost_total"] for r in [*rows, *pale]], kept, "cost_total"),
-            unit,
-            ghost is not None,
-            tuple(kind for kind in _LOOKS if any(r["kind"] == kind for r in drawn)),
-        ),
+        _valley(unit, ghost is not None, tuple(kind for kind in _LOOKS if any(r["kind"] == kind for r in drawn))),
         "Cost against size, at the same quality",
         f"shaded: at most {percent(tolerance)} above the least cost"
         + ("; dashed: the limits forbid it" if barred else "")
@@ -106,7 +101,11 @@ def cost_against_params(
         height=HEIGHT,
         dark=dark,
         datasets={
-            "band": [{"low": low, "high": high}],
+            "band": [
+                {"low": low, "high": high, "left": across[0], "right": across[1], "bottom": upward[0], "top": upward[1]}
+            ],
+            "across": ticks_of(across),
+            "upward": ticks_of(upward),
             "curve": touchable + drawn,
             **({} if ghost is None else {"ghost": pale}),
             "stretches": stretches([{k: r[k] for k in ("n_params", "cost_total", "allowed")} for r in curve]),
@@ -115,14 +114,13 @@ def cost_against_params(
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _valley(
-    across: tuple[float, float], upward: tuple[float, float], unit: str, ghost: bool, shown: tuple[str, ...]
-) -> Layers:
-    """The layers of `cost_against_params`, which stay the same for most small changes of a question."""
-    along, ticks = log_scale(across)
-    around, cost_ticks = log_scale(upward)
-    x_axis = output_axis("n_params", "parameters", ticks, optimal=False)
-    y_axis = output_axis("cost_total", unit, cost_ticks)
+def _valley(unit: str, ghost: bool, shown: tuple[str, ...]) -> Layers:
+    """The layers of `cost_against_params`, which stay the same for most changes of a question."""
+    along, around = told("band", "left", "right", log=True), told("band", "bottom", "top", log=True)
+    x_axis = output_axis("n_params", "parameters", told_ticks("across"), optimal=False)
+    y_axis = output_axis("cost_total", unit, told_ticks("upward"))
+    x_ticks = alt.Chart(alt.NamedData("across")).mark_point(opacity=0, aria=False, size=1)
+    y_ticks = alt.Chart(alt.NamedData("upward")).mark_point(opacity=0, aria=False, size=1)
     shade = alt.Chart(alt.NamedData("band")).mark_rect(color=MAIN, opacity=0.18)
     x, y = alt.X("n_params:Q", scale=along, axis=x_axis), alt.Y("cost_total:Q", scale=around, axis=y_axis)
     whole = alt.Chart(alt.NamedData("curve")).encode(
@@ -166,6 +164,8 @@ def _valley(
             touched(whole.transform_filter("datum.touched"), size=400),
             points,
             *names,
+            x_ticks.encode(x=alt.X("tick:Q", scale=along, axis=x_axis)),
+            y_ticks.encode(y=alt.Y("tick:Q", scale=around, axis=y_axis)),
         )
     )
 
@@ -253,26 +253,25 @@ def cost_by_phase(frame: "pd.DataFrame", *, kept: Kept | None = None, dark: bool
         for r in rows
     ]
     most = max(r["cost"] for r in rows) or 1.0
+    top = steady_top(1.12 * most, kept, "cost")
     plans, phases = (tuple(dict.fromkeys(r[k] for r in rows)) for k in ("plan", "phase"))
     each = "; ".join(f"{r['plan']}, {r['phase']}: {r['cost_text']} ({r['share']})" for r in drawn)
     return finished(
-        _phases(steady_top(1.12 * most, kept, "cost"), unit, plans, phases),
+        _phases(unit, plans, phases),
         "Where the cost goes",
         f"{plans[0]}\n{_NO_COST}" if unpriced else f"filled: {plans[0]}; hollow: {plans[-1]} of the same loss",
         f"Bar chart of cost by phase. {each}.",
         height={"step": 22},
         dark=dark,
-        datasets={"bills": drawn},
+        datasets={"bills": [r | {"top": top} for r in drawn]},
     )
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _phases(top: float, unit: str, plans: tuple[str, ...], phases: tuple[str, ...]) -> Layers:
+def _phases(unit: str, plans: tuple[str, ...], phases: tuple[str, ...]) -> Layers:
     """The layers of `cost_by_phase`."""
     whole = alt.Chart(alt.NamedData("bills")).encode(
-        x=alt.X(
-            "cost:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis(with_unit("cost", unit), tickCount=5)
-        ),
+        x=alt.X("cost:Q", scale=told("bills", "", "top"), axis=axis(with_unit("cost", unit), tickCount=5)),
         y=names_axis("phase", phases),
         yOffset=alt.YOffset("plan:N", sort=[*plans]),
         tooltip=tips(plan="plan", phase="phase", cost_text="cost", share="share of the plan"),
@@ -331,7 +330,7 @@ def monthly_traffic(
         for r in (rows[0], rows[-1])
     )
     return finished(
-        _months(steady_top(top), *(("input", "output") if share is None else ("this model", "others")), bool(counted)),
+        _months(*(("input", "output") if share is None else ("this model", "others")), bool(counted)),
         "Traffic by month",
         f"pale: input; solid: output; {STATED}"
         if share is None
@@ -341,16 +340,16 @@ def monthly_traffic(
         + (f" Serving chips at peak: at most {peak}." if counted else ""),
         height=220,
         dark=dark,
-        datasets={"months": drawn, **({"chips": counted} if counted else {})},
+        datasets={"months": [r | {"top": steady_top(top)} for r in drawn], **({"chips": counted} if counted else {})},
     )
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _months(top: float, lower: str, upper: str, chips: bool) -> Layers:
+def _months(lower: str, upper: str, chips: bool) -> Layers:
     """The layers of `monthly_traffic`."""
     whole = alt.Chart(alt.NamedData("months")).encode(
         x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
-        y=alt.Y("from:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis("tokens a day", tickCount=6)),
+        y=alt.Y("from:Q", scale=told("months", "", "top"), axis=axis("tokens a day", tickCount=6)),
         y2=alt.Y2("to:Q"),
         tooltip=tips(month="month", tokens="tokens", value_text="tokens a day", both="input and output"),
     )

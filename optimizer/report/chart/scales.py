@@ -22,6 +22,9 @@ __all__ = [
     "scale",
     "steady",
     "steady_top",
+    "ticks_of",
+    "told",
+    "told_ticks",
 ]
 
 Kept = dict[str, tuple[int, int]]
@@ -76,6 +79,25 @@ def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
     return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
 
 
+def told(rows: str, *ends: str, log: bool = False) -> alt.Scale:
+    """A scale whose ends are fields of the first row of a data set; an empty name is 0.
+
+    A browser redraws a chart with other numbers in a fraction of the time that a chart with another scale takes, which it draws anew.
+    """
+    domain = [alt.ExprRef(f"data('{rows}')[0].{end}") if end else 0 for end in ends]
+    return alt.Scale(type="log" if log else alt.Undefined, domain=domain, nice=False)
+
+
+def ticks_of(ends: tuple[float, float]) -> list[dict[str, float]]:
+    """The ticks of a logarithmic axis as rows, for `told_ticks`."""
+    return [{"tick": tick} for tick in log_scale(ends)[1]]
+
+
+def told_ticks(rows: str) -> Any:
+    """Ticks of an axis that are rows of a data set; a layer must draw these, as Vega-Lite drops data that no layer draws."""
+    return alt.ExprRef(f"pluck(data('{rows}'), 'tick')")
+
+
 def steady(values: Sequence[float], kept: Kept | None = None, name: str = "") -> tuple[float, float]:
     """Ends of a logarithmic axis around the values, at eighths of a decade.
 
@@ -107,7 +129,7 @@ def steady_top(most: float, kept: Kept | None = None, name: str = "") -> float:
     return 10 ** (top / 8)
 
 
-def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **more: Any) -> alt.Axis:
+def axis(title: str, ticks: Any = None, *, output: str = "", **more: Any) -> alt.Axis:
     """An axis with numbers as people write them; those of `output` as its declaration says (52x, 17 %)."""
     declared = output_of(output)
     values: dict[str, Any] = {"tickCount": 8} if ticks is None else {"values": ticks}
@@ -115,7 +137,7 @@ def axis(title: str, ticks: list[float] | None = None, *, output: str = "", **mo
     return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **(values | more))
 
 
-def output_axis(output: str, unit: str, ticks: list[float] | None = None, *, optimal: bool = True) -> alt.Axis:
+def output_axis(output: str, unit: str, ticks: Any = None, *, optimal: bool = True) -> alt.Axis:
     """The axis of an output, with its heading and unit; without the star of an optimum where designs are not `optimal`."""
     title = with_unit(output, unit)
     return axis(title if optimal else title.replace("*", ""), ticks, output=output)
