@@ -176,9 +176,9 @@ BAD_DRAWS = [
     ("[draws]\nE = [1.0]", "[draws] must have E, A, B, alpha, beta, gamma, lists of as many numbers"),
     ("E = [1.0, 2.0]", "lists of as many numbers"),
     ("E = ['much']", "lists of as many numbers"),
-    ("E = [-1.0]", "[draws] E must lie in"),
-    ("E = [nan]", "[draws] E must lie in"),
-    ("alpha = [0.0]", "[draws] alpha must lie in (0, 4], got 0 at place 1"),
+    ("E = [-1.0]", "[draws] E must be between 0 and 1000, got -1 at place 1"),
+    ("E = [nan]", "[draws] E must be between 0 and 1000, got nan at place 1"),
+    ("alpha = [0.0]", "[draws] alpha must be more than 0 and at most 4, got 0 at place 1"),
 ]
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..assumptions.arguments import NUMBER, checks
+from ..assumptions.bounds import within
 from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.present import paid_demand, undiscounted
@@ -95,7 +96,7 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
     size, tokens = parse_number(n_params, "parameters"), parse_number(train_tokens, "tokens")
     for name, value, unit in (("n_params", size, "parameters"), ("train_tokens", tokens, "tokens")):
         if not 0 < value < math.inf:
-            raise InputError([f"{name} must lie in (0, inf) {unit}, got {human(value)} {unit}."])
+            raise InputError([f"{name} must be {within(0, above=True)}, got {human(value)} {unit}."])
     demand = [float(v) for v in scenario.traffic.demand()]
     if demand[0] + demand[2] <= 0:
         raise InputError(

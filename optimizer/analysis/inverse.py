@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from ..assumptions.arguments import AXES, PROGRESS, Check, Names, Numbers, as_values, checks, names
+from ..assumptions.bounds import within
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.paths import paths_of
 from ..assumptions.problems import InputError
@@ -79,7 +80,7 @@ def _sizes(n_params: Numbers) -> list[float]:
         try:
             size = parse_number(given, "parameters")
             if size <= 0:
-                raise ValueError(f"must lie in (0, inf) parameters, got {human(size)} parameters")
+                raise ValueError(f"must be {within(0, above=True)}, got {human(size)} parameters")
             sizes.append(size)
         except ValueError as error:
             problems.append(f"a size {error}.")

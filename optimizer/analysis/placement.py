@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.architecture import released
 from ..assumptions.arguments import MAPPING, NUMBER, PATH, TEXT, checks
+from ..assumptions.bounds import within
 from ..assumptions.library import load
 from ..assumptions.numbers import amount, human
 from ..assumptions.problems import InputError
@@ -72,7 +73,7 @@ def placement(
     n_params, problems = params or 0.0, []
     if params is not None and not 1 <= params < inf:
         problems.append(
-            f"the number of active parameters must lie in [1, inf), got {params:g}; give it as 70B, or name a model."
+            f"the number of active parameters must be {within(1)}, got {params:g}; give it as 70B, or name a model."
         )
     if model:
         try:

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from scipy.stats import qmc, sobol_indices
 
 from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, SEED, WHOLE, Names, checks, names
+from ..assumptions.bounds import within
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.outputs import SENSITIVE
@@ -203,7 +204,9 @@ def variance_shares(
     if len(widths) < 2:
         problems.append(f"variance is shared between at least two inputs, got {len(widths)}; leave more of them free.")
     if not 0 < confidence < 1:
-        problems.append(f"confidence must lie in (0, 1), got {confidence}; for 95 % write 0.95.")
+        problems.append(
+            f"confidence must be {within(0, 1, above=True, below=True)}, got {confidence}; for 95 % write 0.95."
+        )
     if problems:
         raise InputError(problems)
     rng = np.random.default_rng(seed)

@@ -34,6 +34,7 @@ from ..assumptions.arguments import (
     needs_columns,
     numbers,
 )
+from ..assumptions.bounds import within
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -209,7 +210,9 @@ def _check(n: int, parts: Sequence[str], traffic_factor: float, growth_points: f
     if not 1 <= traffic_factor < math.inf:
         problems.append(f"traffic_factor must be 1 or more, got {traffic_factor:g}; 2 is a factor of two either way.")
     if not 0 <= growth_points < 1:
-        problems.append(f"growth_points must lie in [0, 1), got {growth_points:g}; two points a month are 0.02.")
+        problems.append(
+            f"growth_points must be {within(0, 1, below=True)}, got {growth_points:g}; two points a month are 0.02."
+        )
     if problems:
         raise InputError(problems)
 
@@ -257,7 +260,7 @@ def quantiles(
     needs_columns(frame, asked, "draws")
     shares = as_numbers(levels, "levels", "1")
     if not shares or not all(0 <= level <= 1 for level in shares):
-        raise InputError([f"levels must lie in [0, 1], got {shares}; the median is 0.5."])
+        raise InputError([f"levels must be {within(0, 1)}, got {shares}; the median is 0.5."])
     groups = list(frame.groupby("served_tokens", sort=True)) if "served_tokens" in frame else [(None, frame)]
     units = frame.attrs.get("units", {})
     records = []

@@ -371,8 +371,7 @@ def notches(value: float, start: float, most: float = math.inf) -> list[float]:
 
 
 def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:
-    bounds = allowed(block, path.rpartition(".")[2])
-    parts = [f"`{path}`", f"allowed: {escaped(bounds)}" if bounds else ""]
+    parts = [f"`{path}`", f"allowed: {escaped(allowed(block, path.rpartition('.')[2]))}"]
     if declared.low is not None and declared.high is not None:
         parts.append(f"plausible: {human(declared.low)} to {human(declared.high)}")
     parts += [f"default from: {escaped(declared.source)}" if declared.source else "", "Write 2.5T, 1e13, 38% or 1/3."]

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from .bounds import within
 from .problems import DataError, read_text, shown
 from .toml import plain_toml
 
@@ -33,15 +34,8 @@ __all__ = ["is_law_file", "law_block", "law_draws", "law_found_in", "law_toml", 
 MAX_BYTES = 1_000_000
 DIGITS = 7
 """Significant digits of a draw."""
-DRAWN = {
-    "E": (-1e-300, 1e3),
-    "A": (0.0, math.inf),
-    "B": (0.0, math.inf),
-    "alpha": (0.0, 4.0),
-    "beta": (0.0, 4.0),
-    "gamma": (0.0, 4.0),
-}
-"""The coefficients of a draw, with open low end and high end."""
+DRAWN = {"E": 1e3, "A": math.inf, "B": math.inf, "alpha": 4.0, "beta": 4.0, "gamma": 4.0}
+"""The coefficients of a draw, with the largest value of each; all are more than 0, and E may be 0."""
 HOW = "write one with overtrain fit runs.csv --out law.toml"
 
 
@@ -88,10 +82,10 @@ def law_draws(path: str | Path) -> dict[str, np.ndarray]:
     if first.ndim != 1 or not len(first) or any(values.shape != first.shape for values in found.values()):
         raise DataError([f"{what}; {HOW}."])
     wrong = [
-        f"{path}: [draws] {name} must lie in ({low:g}, {high:g}], got {values[at]:g} at place {int(at) + 1}; {HOW}."
-        for name, (low, high) in DRAWN.items()
+        f"{path}: [draws] {name} must be {within(0, high, above=name != 'E')}, got {values[at]:g} at place {int(at) + 1}; {HOW}."
+        for name, high in DRAWN.items()
         for values in [found[name]]
-        if not (good := (values > low) & (values <= high)).all()
+        if not (good := (values > 0) & (values <= high) | (values == 0) & (name == "E")).all()
         for at in [np.argmin(good)]
     ]
     if wrong:

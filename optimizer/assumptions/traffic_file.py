@@ -11,12 +11,14 @@ amounts ("per day" or "per month") for months whose headings do not say; input_s
 """
 
 import datetime
+import math
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .bounds import within
 from .decimals import decimal_mark, plain
 from .months import date_of, days_in_months, month_after, month_of, order_of_days
 from .numbers import human, parse_number, percent
@@ -117,7 +119,7 @@ def _options(given: object) -> tuple[Path, Mapping[str, Any]]:
         if options.get("input_share") is not None:
             options["input_share"] = parse_number(options["input_share"], "1")
             if not 0 <= options["input_share"] <= 1:
-                problems.append(f"file.input_share must lie in [0, 1], got {options['input_share']:g}.")
+                problems.append(f"file.input_share must be {within(0, 1)}, got {options['input_share']:g}.")
     except ValueError as error:
         problems.append(f"file.input_share {error}")
     if problems:
@@ -230,8 +232,8 @@ def _number(cell: object, mark: str, column: Column) -> float:
     cell = plain(cell, mark) if isinstance(cell, str) else cell
     value = parse_number(cell, unit) * column.scale
     if value < 0 or (unit == "1" and value > 1):
-        allowed = "[0, 1]" if unit == "1" else f"[0, inf) {unit}"
-        raise ValueError(f"must lie in {allowed}, got {human(value)}")
+        most = 1.0 if unit == "1" else math.inf
+        raise ValueError(f"must be {within(0, most)}, got {human(value)}{'' if unit == '1' else f' {unit}'}")
     return value
 
 

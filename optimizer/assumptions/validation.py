@@ -4,12 +4,14 @@ pydantic finds all problems at once; this file turns each into one sentence: the
 allowed, what to do. Library, command and app show these same sentences.
 """
 
+import math
 import typing
 from typing import Any, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
+from .bounds import within
 from .numbers import human
 from .problems import InputError, near_miss, shown
 from .quantity import Assumption, blocks_in
@@ -41,19 +43,19 @@ def refused(block: type[Assumption], error: ValidationError) -> list[str]:
 
 
 def allowed(block: type[Assumption], name: str) -> str:
-    """The bounds of a number in interval notation, "" when there are none: "(0, 1]"."""
-    low, high, left, right = "-inf", "inf", "(", ")"
+    """The bounds of a number in words: "more than 0 and at most 1"."""
+    low, high, above, below = -math.inf, math.inf, False, False
     for bound in block.model_fields[name].metadata:
         match bound:
-            case Gt(gt=b):
-                low, left = f"{b:g}", "("
-            case Ge(ge=b):
-                low, left = f"{b:g}", "["
-            case Lt(lt=b):
-                high, right = f"{b:g}", ")"
-            case Le(le=b):
-                high, right = f"{b:g}", "]"
-    return "" if (low, high) == ("-inf", "inf") else f"{left}{low}, {high}{right}"
+            case Gt(gt=float() | int() as b):
+                low, above = b, True
+            case Ge(ge=float() | int() as b):
+                low = b
+            case Lt(lt=float() | int() as b):
+                high, below = b, True
+            case Le(le=float() | int() as b):
+                high = b
+    return within(low, high, above=above, below=below)
 
 
 def field_at(root: type[Assumption], loc: tuple[int | str, ...]) -> tuple[str, type[Assumption] | None, str]:
@@ -91,7 +93,7 @@ def _sentence(root: type[Assumption], error: Any) -> str:
     unit = f" {declared.unit}" if declared and declared.unit != "1" else ""
     where = path or "the scenario"
     if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"} and block:
-        return f"{where} must lie in {allowed(block, field)}{unit}, got {human(value)}{unit}.{_percent_hint(context, value)}"
+        return f"{where} must be {allowed(block, field)}, got {human(value)}{unit}.{_percent_hint(context, value)}"
     if kind == "value_error":
         return f"{where} {context['error']}."
     if kind == "extra_forbidden":

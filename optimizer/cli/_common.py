@@ -95,12 +95,13 @@ def scenario_with(
 
 def tolerance(band: str, problems: list[str]) -> float:
     """The value of --band; a sentence is added to `problems` where it is invalid."""
+    from ..assumptions.bounds import within
     from ..assumptions.numbers import parse_number
 
     try:
         found = parse_number(band)
         if not 0 < found <= 1:
-            raise ValueError(f"must lie in (0, 1], got {band}; for 5 % write 0.05 or 5%")
+            raise ValueError(f"must be {within(0, 1, above=True)}, got {band}; for 5 % write 0.05 or 5%")
     except ValueError as error:
         problems.append(f"--band {error}.")
         return 0.05

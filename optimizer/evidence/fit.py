@@ -23,6 +23,7 @@ import numpy as np
 
 from ..analysis.blocks import Progress
 from ..assumptions.arguments import FLAG, MAPPING, PROGRESS, SEED, TEXT, WHOLE, Check, Names, as_names, checks, names
+from ..assumptions.bounds import within
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import DataError, InputError, near_miss
 from .fitted import FORMS, Fit, HeldOut, LawFit
@@ -167,7 +168,7 @@ def _checked(forms: Sequence[str], fixed: Mapping[str, float | str], bootstrap: 
             continue
         low, high = LOW[name], HIGH.get(name, math.inf)
         if not low <= found[name] <= high:
-            problems.append(f"fixed {name} must lie in [{low:g}, {high:g}], got {found[name]:g}.")
+            problems.append(f"fixed {name} must be {within(low, high)}, got {found[name]:g}.")
     if problems:
         raise InputError(problems)
     return found

@@ -23,6 +23,7 @@ import numpy as np
 from ..analysis.against import Price, price_of
 from ..analysis.placement import Placement, operating_point, placement
 from ..analysis.serving import fast_mode
+from ..assumptions.bounds import within
 from ..assumptions.hardware import Accelerator, CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
@@ -153,7 +154,9 @@ def split_ratio(price: Price, served: Placement, cached_share: float = 0.0) -> R
 
     """
     if not 0 <= cached_share < 1:
-        raise InputError([f"cached_share must lie in [0, 1), got {cached_share:g}. For 80 % write 0.8."])
+        raise InputError(
+            [f"cached_share must be {within(0, 1, below=True)}, got {cached_share:g}. For 80 % write 0.8."]
+        )
     point = operating_point(served)
     memory, cache = point["usd_per_mtok_decode"] / point["usd_per_mtok_prefill"], 1 / (1 - cached_share)
     return RatioParts(memory, cache, output_over_input(price) / (memory * cache))

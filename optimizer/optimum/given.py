@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 
 from ..assumptions.arguments import NUMBER, checks, instance_of
 from ..assumptions.attention import attends
+from ..assumptions.bounds import within
 from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
@@ -48,7 +49,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     """
     design = Design(*(float(v) for v in design))
     problems = [
-        f"{name} must lie in (0, inf) {unit}, got {value:g} {unit}."
+        f"{name} must be {within(0, above=True)}, got {value:g} {unit}."
         for name, unit, value in zip(("N", "D", "R"), ("parameters", "tokens", "tokens"), design, strict=True)
         if not (0 < value < math.inf or (name == "R" and value == 0 and not scenario.rl.decided))
     ]
@@ -109,7 +110,7 @@ def design_from(
         )
     amounts = {**given, "RL tokens": rl_tokens}
     problems += [
-        f"{name} must lie in (0, inf), got {human(value)}."
+        f"{name} must be {within(0, above=True)}, got {human(value)}."
         for name, value in amounts.items()
         if value is not None and not 0 < value < math.inf
     ]

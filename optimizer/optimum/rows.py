@@ -161,7 +161,7 @@ def _checked(
                 if isinstance(bound, kind):
                     inside &= test(values, getattr(bound, kind.__name__.lower()))
         for i in np.flatnonzero(~inside):
-            sentence = f"{path} must lie in {allowed(block, field) or '(-inf, inf)'}, got {human(float(values[i]))}."
+            sentence = f"{path} must be {allowed(block, field)}, got {human(float(values[i]))}."
             refused[int(rows[i])] = f"{refused.get(int(rows[i]), '')} {sentence}".strip()
         good &= inside
     if not good.all():

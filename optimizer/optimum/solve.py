@@ -21,6 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..assumptions.arguments import FLAG, NUMBER, checks
+from ..assumptions.bounds import within
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
@@ -76,7 +77,7 @@ def solve(scenario: Scenario, *, band: float = 0.05, throw: bool = True) -> Solu
 
     """
     if not 0 < band <= 1:
-        raise ValueError(f"band must lie in (0, 1], got {band}. For 5 % write 0.05.")
+        raise ValueError(f"band must be {within(0, 1, above=True)}, got {band}. For 5 % write 0.05.")
     try:
         return _within_range(scenario, band)
     except InfeasibleError as error:

@@ -128,7 +128,7 @@ def test_the_parts_of_a_price_and_what_keeping_a_cache_costs():
     assert cached.margin == pytest.approx(alone.margin / 5, rel=1e-12)
     point = operating_point(served)
     assert alone.memory * point["usd_per_mtok_prefill"] == pytest.approx(point["usd_per_mtok_decode"], rel=1e-12)
-    with pytest.raises(InputError, match=r"cached_share must lie in \[0, 1\), got 80"):
+    with pytest.raises(InputError, match=r"cached_share must be 0 or more and less than 1, got 80"):
         split_ratio(price, served, 80)
     # The lecture's pair: 6 times the price for 2.5 times the speed; half a year later twice the price.
     first, later = (

@@ -120,7 +120,7 @@ def test_sizes_beyond_what_floats_hold_have_no_traffic(lecture, policy):
 def test_what_cannot_be_asked(plain):
     with pytest.raises(InputError, match="serves 0 tokens"):
         implied_traffic(plain.update({"traffic.output_tokens": 0.0}), 1e9, 1e12)
-    with pytest.raises(InputError, match=r"n_params must lie in \(0, inf\) parameters, got -1"):
+    with pytest.raises(InputError, match=r"n_params must be more than 0, got -1"):
         implied_traffic(plain, -1.0, 1e12)
     with pytest.raises(InfeasibleError, match="does not lie above the irreducible loss"):
         design_of_size(plain.update({"goal.loss": 1.0}), 1e9)

@@ -114,7 +114,7 @@ def test_the_command():
         (["--params", "8B"], "--params and --tokens belong together"),
         (["GPT-3", "--params", "8B", "--tokens", "1T"], "not both"),
         (["--params", "8B", "--tokens", "1T", "--total", "4B"], "at least --params"),
-        (["--params", "-8B", "--tokens", "1T"], "n_params must lie in (0, inf)"),
+        (["--params", "-8B", "--tokens", "1T"], "n_params must be more than 0"),
         (["--params", "8B", "--tokens", "many"], "--tokens"),
         (["GPT-3", "--law", "hofmann"], "did you mean 'hoffmann'"),
         (["--law", "hoffmann", "--law", "besiroglu"], "takes one --law"),

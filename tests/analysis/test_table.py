@@ -198,7 +198,7 @@ def test_combinations_that_are_no_scenario_keep_their_sentence(lecture):
         ({"lwa": ["hoffmann"]}, ["lwa is not a field, did you mean 'law'"]),
         (
             {"law": ["hofman", "besiroglu"], "traffic.output_tokens": ["-1T", "1T"]},
-            ["did you mean 'hoffmann'", "traffic.output_tokens must lie in [0, inf) tokens, got -1T tokens"],
+            ["did you mean 'hoffmann'", "traffic.output_tokens must be 0 or more, got -1T tokens"],
         ),
         ({"law": []}, ["law has no values to go over"]),
     ],
@@ -261,7 +261,7 @@ def test_the_inverse_table():
     assert none["loss"] == pytest.approx(justified["loss"].iloc[0], rel=1e-12)
     assert "do not reach the loss" in table["message"][0]
     assert table.attrs["units"]["implied_tokens"] == "tokens"
-    with pytest.raises(InputError, match=r"a size must lie in \(0, inf\) parameters"):
+    with pytest.raises(InputError, match=r"a size must be more than 0"):
         inverse_table(s, ["-8B"])
 
 

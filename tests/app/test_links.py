@@ -25,7 +25,7 @@ BAD_LINKS = {
     "an unknown preset": ({"preset": "lecture-2027"}, "did you mean 'lecture-2026'"),
     "an unknown path": ({"trafic.growth": "1"}, "trafic.growth"),
     "no number": ({"pretraining.mfu": "fast"}, "must be a number"),
-    "out of range": ({"pretraining.mfu": "38"}, "must lie in (0, 1]"),
+    "out of range": ({"pretraining.mfu": "38"}, "must be more than 0 and at most 1"),
     "a broken table": (
         {"traffic.kind": "table", "traffic.table": "eNozMj%%"},
         "traffic.table in the link cannot be read",
@@ -68,7 +68,7 @@ PARTLY = {
     "a number out of range": (
         {"pretraining.mfu": "38", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},
         {"pretraining.mfu": "38"},
-        "pretraining.mfu must lie in (0, 1], got 38",
+        "pretraining.mfu must be more than 0 and at most 1, got 38",
     ),
     "a path that is none": (
         {"pretraining.mfuu": "0.3", "traffic.output_tokens": "5e14", "law.name": "hoffmann"},

@@ -94,7 +94,10 @@ def test_the_link_holds_what_differs():
         (packed('{"a": 1}'), "cannot be read"),
         (packed('[["", {"preset": "lecture-2026"}]]'), "pin 1 of the link: a pin needs a name"),
         (packed('[["a", {"preset": "lecture"}]]'), "pin 1 of the link: preset 'lecture' does not exist"),
-        (packed('[["a", {"pretraining.mfu": "38"}]]'), "pin 1 of the link: pretraining.mfu must lie in (0, 1], got 38"),
+        (
+            packed('[["a", {"pretraining.mfu": "38"}]]'),
+            "pin 1 of the link: pretraining.mfu must be more than 0 and at most 1, got 38",
+        ),
         (packed('[["a", {"traffic.file": "/etc/passwd"}]]'), "pin 1 of the link: traffic.file names a file"),
         (packed('[["a", {"pins": "eNozMj"}]]'), ""),
     ],
@@ -109,7 +112,10 @@ def test_a_bad_pin_of_a_link_is_reported(text, sentence):
     ("text", "sentence"),
     [
         ("eNozMj", "cannot be read"),
-        (packed('[["a", {"pretraining.mfu": "38"}]]'), "pin 1 of the link: pretraining.mfu must lie in (0, 1], got 38"),
+        (
+            packed('[["a", {"pretraining.mfu": "38"}]]'),
+            "pin 1 of the link: pretraining.mfu must be more than 0 and at most 1, got 38",
+        ),
         (packed('[["a", {"pins": "eNozMj"}]]'), ""),
     ],
 )

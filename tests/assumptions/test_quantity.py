@@ -1,10 +1,16 @@
+import re
+from dataclasses import astuple
+from pathlib import Path
+
 import jax
 import numpy as np
 import pint
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
+import optimizer
 from optimizer import Scenario, load, presets
+from optimizer.assumptions.numbers import parse_number
 from optimizer.assumptions.quantity import Assumption, label, quantity
 from optimizer.assumptions.validation import allowed
 
@@ -131,8 +137,34 @@ def test_uncertain_numbers_are_factors_within_their_bounds():
 
 
 def test_bounds_in_words():
-    assert allowed(Inner, "x") == "(0, 1]"
-    assert allowed(Inner, "y") == ""
+    assert allowed(Inner, "x") == "more than 0 and at most 1"
+    assert allowed(Inner, "y") == "a finite number"
+
+
+def test_the_words_of_every_bound_mean_the_bound():
+    means = {"more than": Gt, "or more": Ge, "less than": Lt, "at most": Le}
+    read = re.compile(r"(?P<word>more than|less than|at most) (?P<n>\S+)|(?P<m>\S+) (?P<more>or more)")
+    seen = set[str]()
+    for block in sorted(every_block(Scenario), key=lambda b: b.__name__):
+        for name, info in block.model_fields.items():
+            bounds = [b for b in info.metadata if isinstance(b, (Gt, Ge, Lt, Le))]
+            if block.quantity(name) is None:
+                continue
+            words = allowed(block, name)
+            between = re.fullmatch(r"between (\S+) and (\S+)", words)
+            if between:
+                said = {(Ge, parse_number(between[1])), (Le, parse_number(between[2]))}
+            else:
+                said = {(means[m["word"] or m["more"]], parse_number(m["n"] or m["m"])) for m in read.finditer(words)}
+            declared = {(type(b), float(astuple(b)[0])) for b in bounds}
+            assert said == declared, (block.__name__, name, words)
+            seen |= {kind.__name__ for kind, _ in said}
+    assert seen == {"Gt", "Ge", "Lt", "Le"}
+
+
+def test_no_sentence_has_bounds_in_brackets():
+    for path in Path(optimizer.__file__).parent.rglob("*.py"):
+        assert "must lie in" not in path.read_text(), path
 
 
 def test_units_of_the_cost_multiply_out():

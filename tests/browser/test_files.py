@@ -88,7 +88,7 @@ def test_a_scenario_file_is_read_and_a_hostile_one_is_refused(visit):
     for content, words in (
         (b"law = [", "not valid TOML"),
         (b'[traffic]\nkind = "table"\nfile = "/etc/passwd"\n', "does not read"),
-        (b"[pretraining]\nmfu = 38\n", r"must lie in \(0, 1\]"),
+        (b"[pretraining]\nmfu = 38\n", r"must be more than 0 and at most 1"),
     ):
         given(page, "scenario_toml", "bad.toml", content, "application/toml")
         warns(page, words)

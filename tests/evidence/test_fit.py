@@ -290,7 +290,7 @@ OPTIONS = [
         "fixed names 'A', which is none of the coefficients that can be fixed: E, alpha, beta, gamma.",
     ),
     ({"fixed": {"alpha": "much"}}, "fixed alpha must be a number, got 'much'"),
-    ({"fixed": {"alpha": 3}}, "fixed alpha must lie in [0.001, 2], got 3."),
+    ({"fixed": {"alpha": 3}}, "fixed alpha must be between 0.001 and 2, got 3."),
 ]
 
 

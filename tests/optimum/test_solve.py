@@ -79,7 +79,12 @@ def test_a_wider_band_is_wider(lecture):
 
 @pytest.mark.parametrize(
     ("band", "said"),
-    [(0, "lie in"), (-0.1, "lie in"), (math.nan, "be a finite number"), (math.inf, "be a finite number")],
+    [
+        (0, "be more than 0"),
+        (-0.1, "be more than 0"),
+        (math.nan, "be a finite number"),
+        (math.inf, "be a finite number"),
+    ],
 )
 def test_bands_that_are_none(lecture, band, said):
     with pytest.raises(ValueError, match=f"band must {said}"):

@@ -99,7 +99,7 @@ def test_rows_without_an_answer_keep_their_sentence(tmp_path, lecture):
     read = found.to_frame()
     assert read["status"].tolist() == ["optimal", "bad_input", "infeasible", "bad_input", "optimal"]
     assert "unknown scaling law 'hofman', did you mean 'hoffmann'" in read["message"][1]
-    assert "traffic.output_tokens must lie in [0, inf)" in read["message"][3]
+    assert "traffic.output_tokens must be 0 or more" in read["message"][3]
     assert "limits.max_params" in read["message"][2]
     assert read["n_params"][4] == pytest.approx(solve(lecture).design.n_params, rel=1e-9)
 

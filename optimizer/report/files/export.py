@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from ...assumptions.arguments import FRAME, PATH, TEXT, WHOLE, checks
+from ...assumptions.bounds import within
 from ...assumptions.problems import InputError, near_miss, shown
 from ...assumptions.record import KEY, PRINT, compact, stamp, titled
 from ...assumptions.scenario import SCENARIO, Scenario
@@ -152,7 +153,7 @@ def _check_look(kind: str, numbers: str, how: Print) -> None:
         )
     digits, label = how.get("digits", 0), how.get("label", "")
     if digits and not 1 <= digits <= MOST_DIGITS:
-        problems.append(f"digits must lie in 1 to {MOST_DIGITS}, got {digits}.")
+        problems.append(f"digits must be {within(1, MOST_DIGITS)}, got {digits}.")
     if digits and not (numbers == "human" or (kind in SHOWN_FORMATS and not numbers)):
         problems.append(
             f"digits are those of human numbers, and this .{kind} has plain ones; leave digits out, or write human numbers to "
