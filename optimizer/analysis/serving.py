@@ -212,7 +212,7 @@ def _energy(s: Placement) -> dict[str, tuple[float, str]]:
     return {
         "power of a replica": (float(chips) * money.serve_chip.kw, "kW"),
         "energy of decoding": (kwh, "kWh/Mtok"),
-        "of the decode cost, electricity": (kwh * money.usd_per_kwh, "USD/Mtok"),
+        "electricity of decoding": (kwh * money.usd_per_kwh, "USD/Mtok"),
     }
 
 

@@ -148,7 +148,7 @@ def draws(
         question, moved = _traffic(question, level, growth, traffic_factor, growth_points)
         columns |= moved
         notes.append(
-            f"traffic is log-normal around the forecast as its median, 80 % of it within a factor of {traffic_factor:g}"
+            f"Traffic is log-normal around the forecast as its median, 80 % of it within a factor of {traffic_factor:g}"
             + (f", growth within {growth_points:g} a month." if "traffic.growth" in moved else ".")
         )
 

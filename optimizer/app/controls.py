@@ -13,6 +13,7 @@ import streamlit as st
 
 from ..analysis.idle import why_idle
 from ..assumptions.named import NamedAssumption
+from ..assumptions.naming import worded
 from ..assumptions.numbers import human, percent
 from ..assumptions.published_laws import law_names
 from ..assumptions.quantity import Assumption, Quantity, blocks_in
@@ -75,7 +76,7 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
         if name not in without and (reason := why_idle(asked.scenario, f"{prefix}{name}"))
     )
     for reason in reasons:
-        st.caption(escaped(f"Greyed: {reason}"))
+        st.caption(escaped(f"Greyed: {worded(reason)}"))
     own = type(block).__annotations__  # the fields that only this kind has come first
     for name in sorted(type(block).model_fields, key=lambda name: name not in own):
         info = type(block).model_fields[name]
@@ -86,7 +87,7 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
         if declared is not None:
             _number(path, declared, value, type(block), asked)
         elif isinstance(value, Assumption):
-            st.caption(f"**{path}**: {info.description}")
+            st.caption(f"**{_sentence(info.description or name)}**")
             fields(value, f"{path}.")
         elif typing.get_origin(info.annotation) is typing.Literal and name != block.tag:
             options = [str(v) for v in typing.get_args(info.annotation)]
@@ -213,7 +214,7 @@ def _number(
         args=(path, key),
     )
     if place and idle:
-        st.caption(escaped(f"Greyed: {idle}"))
+        st.caption(escaped(f"Greyed: {worded(idle)}"))
     sliding = value is not None and declared.low is not None and declared.high is not None and path not in asked.pending
     if value is not None and sliding and not idle:
         if low_is_off(declared):
@@ -231,7 +232,7 @@ def lever(path: str, declared: Quantity, value: float, about: str, asked: Questi
     wrote = str(pending) if not isinstance(pending, float) else f"{100 * pending:.6g}%" if rate else human(pending, 6)
     st.session_state[key] = wrote
     mark = _MARK if path in asked.changed() else ""
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False)
+    row = st.container(key=f"lever.{path}", horizontal=True, vertical_alignment="bottom", gap="small", wrap=False)
     row.text_input(
         f"{about}, exact", key=key, label_visibility="collapsed", placeholder="not set", max_chars=40, width=92, on_change=_set,
         args=(path, key),

@@ -102,8 +102,8 @@ def editor(asked: Question) -> None:
         alt="Tokens a day by month, input and output",
         column_config={
             "month": st.column_config.TextColumn("month", help="2026-05 or May 2026", max_chars=20),
-            "input_tokens_per_day": st.column_config.TextColumn("input, tokens/day", help=unit, max_chars=30),
-            "output_tokens_per_day": st.column_config.TextColumn("output, tokens/day", help=unit, max_chars=30),
+            "input_tokens_per_day": st.column_config.TextColumn("input (tokens/day)", help=unit, max_chars=30),
+            "output_tokens_per_day": st.column_config.TextColumn("output (tokens/day)", help=unit, max_chars=30),
         },
     )
     edited, problems = _edited(held["start"], base, found)

@@ -3,12 +3,14 @@
 import streamlit as st
 
 from ..report.chart.theme import recoloured
+from .sidebar import LEVERS
 
 __all__ = ["look"]
 
 _LOOK = """[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap: 0.5rem}
-.st-key-metrics [data-testid=stElementContainer],
-.st-key-more [data-testid=stElementContainer] {flex: 1 1 9.5rem; width: auto; min-width: 0}
+.st-key-metrics [data-testid=stHorizontalBlock], .st-key-more [data-testid=stHorizontalBlock] {display: grid; align-items: end;
+  grid-template-columns: repeat(auto-fill, minmax(max(9.5rem, (100% - 4rem) / 5), 1fr))}
+.st-key-metrics [data-testid=stElementContainer], .st-key-more [data-testid=stElementContainer] {width: auto; min-width: 0}
 .st-key-metrics [data-testid=stMetricLabel] p, .st-key-more [data-testid=stMetricLabel] p {white-space: normal}
 .st-key-metrics [data-testid=stMetricValue], .st-key-more [data-testid=stMetricValue] {font-size: 1.6rem}
 [data-testid=stMarkdownContainer] :is(p, li) code {white-space: nowrap}
@@ -20,8 +22,8 @@ _LOOK = """[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap
 }
 .st-key-stale, .st-key-stale-charts, .st-key-stale-follows, .st-key-stale-laws {opacity: 0.4}
 """
-"""Metrics of one row stand above those of the next; an answer to an earlier question is grey. Selectors are whole classes: others, such as
-[class*=x] or :has(), make the browser restyle the whole page with every change."""
+"""Metrics stand in columns, five where there is room; an answer to an earlier question is grey. Selectors are whole classes:
+others, such as [class*=x] or :has(), make the browser restyle the whole page with every change."""
 _PLACES = """.st-key-phone-links {display: none}
 .st-key-side, .st-key-groups {gap: 0.4rem}
 .st-key-head, .st-key-top {gap: 0.5rem}
@@ -38,7 +40,7 @@ _PLACES = """.st-key-phone-links {display: none}
     max-height: calc(100vh - 4rem); overflow: hidden auto; padding-right: 0.75rem}
 }
 @media (max-width: 799px) {
-  .st-key-phone-links {display: flex}
+  .st-key-phone-links {display: flex; padding-top: 0.5rem}
   .st-key-plain > *:nth-child(1) {order: 2}
   .st-key-first > *:nth-child(2), .st-key-first .st-key-side {display: contents}
   .st-key-first > *:nth-child(3) {order: 1}
@@ -46,6 +48,15 @@ _PLACES = """.st-key-phone-links {display: none}
 }
 """
 """Places of the parts of a page, `app.frame`."""
+_ROWS, _RESETS = (
+    f":is({', '.join(f'.st-key-{what}-traffic-{name}' for names in LEVERS.values() for name in names)})"
+    for what in ("lever", "reset")
+)
+_LEVERS = f"""{_ROWS} {{position: relative}}
+{_ROWS} {_RESETS} {{position: absolute; left: 0; top: 0}}
+{_ROWS} {_RESETS} button {{min-height: 0; padding: 0}}
+"""
+"""The button that resets a lever stands above its number, where it takes no room from the slider, which would move under the pointer."""
 _UNFADED = "[data-stale=true] {transition: none !important; opacity: 1 !important}"
 """A page with fast answers does not fade the last one while the next is computed, as the fade costs the browser time."""
 
@@ -53,4 +64,4 @@ _UNFADED = "[data-stale=true] {transition: none !important; opacity: 1 !importan
 def look(*, fast: bool) -> None:
     """Style of the pages beyond the theme, as one element, once in each run; `fast`: the page answers at once."""
     colours = recoloured("[data-testid=stVegaLiteChart] svg")
-    st.html(f"<style>{_LOOK}{_PLACES}{_UNFADED if fast else ''}{colours}</style>")
+    st.html(f"<style>{_LOOK}{_PLACES}{_LEVERS}{_UNFADED if fast else ''}{colours}</style>")

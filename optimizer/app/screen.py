@@ -135,7 +135,7 @@ def _head(best: Solution, before: Solution) -> None:
     st.html(
         f"<style>.st-key-metrics [data-testid=stMetricDelta] {{visibility: {'hidden' if idle else 'visible'}}}</style>"
     )
-    show.metrics(([metric(name, values[name], u, changes[name]) for name, u in units.items()],))
+    show.metrics(metric(name, values[name], u, changes[name]) for name, u in units.items())
 
 
 def _change(column: str, value: float, before: float | None) -> str | None:

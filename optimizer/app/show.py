@@ -141,13 +141,11 @@ def warned(sentences: Sequence[str]) -> None:
         st.warning(escaped(sentence))
 
 
-def metrics(rows: Iterable[Iterable[tuple[str, str, str | None, str | None]]], key: str = "metrics") -> None:
-    """Rows of metrics, two side by side on a phone: label with unit, value, the range below it, its help text."""
-    box = st.container(key=key)
-    for row in rows:
-        line = box.container(horizontal=True, vertical_alignment="bottom")
-        for label, value, below, about in row:
-            line.metric(label, value, below, delta_color="off", delta_arrow="off", help=about)
+def metrics(shown: Iterable[tuple[str, str, str | None, str | None]], key: str = "metrics") -> None:
+    """Metrics in columns, two on a phone: label with unit, value, the range below it, its help text."""
+    line = st.container(key=key).container(horizontal=True)
+    for label, value, below, about in shown:
+        line.metric(label, value, below, delta_color="off", delta_arrow="off", help=about)
 
 
 def stale(draw: Callable[[], None]) -> None:
@@ -330,9 +328,15 @@ def _narrow(texts: np.ndarray, header: str) -> Any:
 
 
 def _power(values: Iterable[float]) -> int:
-    """The power of ten that large numbers are divided by; a browser shows integers beyond 2^53 as errors."""
-    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
-    return 3 * int(math.log10(largest) // 3) if largest >= LARGEST else 0
+    """The power of ten that large numbers are divided by, that of the middle one where the largest allows it.
+
+    A browser shows integers beyond 2^53 as errors.
+    """
+    sizes = sorted(abs(v) for v in values if math.isfinite(v) and v)
+    if not sizes or sizes[-1] < LARGEST:
+        return 0
+    needed = 3 * math.ceil(math.log10(sizes[-1] / LARGEST) / 3)
+    return max(3 * int(math.log10(sizes[len(sizes) // 2]) // 3), needed)
 
 
 def _unit(unit: str, power: int) -> str:
@@ -369,7 +373,8 @@ def _format(values: np.ndarray, name: str) -> str:
 def _header(name: str, unit: str, power: int = 0) -> str:
     """The heading of a column; a dotted path stays as it is typed, and no star, as not every row is an optimum."""
     if "." in name:
-        return f"{name} (1e{power})" if power else name
+        said = _unit(unit, power)
+        return f"{name} ({said})" if said else name
     return with_unit(name, _unit(unit, power)).replace("*", "")
 
 

@@ -16,7 +16,7 @@ from .pinning import pin_control
 from .pins import pins
 from .state import LECTURE, Question, question
 
-__all__ = ["BASELINE", "baseline", "sidebar"]
+__all__ = ["BASELINE", "LEVERS", "baseline", "sidebar"]
 
 PRESET_BASELINE = "the preset"
 BASELINE = "baseline"

@@ -70,7 +70,7 @@ class Pretraining(Assumption):
     )
     tokens_per_second_per_chip: float | None = quantity(
         "tokens/s",
-        "measured speed of training on one money.train_chip, instead of mfu",
+        "measured speed of training on one training chip, instead of mfu",
         gt=0,
         default=None,
         low=100,
@@ -198,7 +198,7 @@ class Serving(Assumption):
     )
     prefill_tokens_per_second_per_chip: float | None = quantity(
         "tokens/s",
-        "measured speed of prefill on one money.serve_chip, instead of prefill_efficiency",
+        "measured speed of prefill on one serving chip, instead of prefill_efficiency",
         gt=0,
         default=None,
         low=100,
@@ -206,7 +206,7 @@ class Serving(Assumption):
     )
     decode_tokens_per_second_per_chip: float | None = quantity(
         "tokens/s",
-        "measured speed of decode on one money.serve_chip, instead of decode_efficiency",
+        "measured speed of decode on one serving chip, instead of decode_efficiency",
         gt=0,
         default=None,
         low=10,
@@ -273,13 +273,13 @@ class Serving(Assumption):
         high=0.3,
     )
     calibration_params: float | None = quantity(
-        "parameters", "... of this size", gt=0, default=None, low=1e9, high=1e12
+        "parameters", "active parameters of that measured model", gt=0, default=None, low=1e9, high=1e12
     )
     calibration_tokens: float | None = quantity(
-        "tokens", "... trained on so many tokens", gt=0, default=None, low=1e11, high=1e14
+        "tokens", "training tokens of that measured model", gt=0, default=None, low=1e11, high=1e14
     )
     calibration_bits: float = quantity(
-        "bits", "... at so many bits of a weight", ge=1, le=16, default=4.0, low=3, high=8
+        "bits", "bits of a weight of that measured model", ge=1, le=16, default=4.0, low=3, high=8
     )
 
     @property

@@ -66,7 +66,7 @@ class Deployment(Engine, Architecture, _Placed):
 
     prompt_tokens: float | None = quantity(
         "tokens",
-        "prompt that limits.max_seconds_to_first_token is about; the whole context when left out",
+        "prompt whose time to the first token is limited; the whole context when left out",
         gt=0,
         default=None,
         low=100,

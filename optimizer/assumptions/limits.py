@@ -17,7 +17,7 @@ class Limits(Assumption):
     )
     unique_tokens: float | None = quantity(
         "tokens",
-        "unique training tokens, for max_epochs; a repetition law's own when left out",
+        "unique training tokens, for the limit on epochs; a repetition law's own when left out",
         gt=0,
         default=None,
         low=1e12,
@@ -31,7 +31,7 @@ class Limits(Assumption):
     )
     fleet_chips: float | None = quantity(
         "chips",
-        "chips of money.train_chip that pre-train; alone it limits nothing and gives the days of pre-training",
+        "training chips that pre-train; alone it limits nothing and gives the days of pre-training",
         gt=0,
         default=None,
         low=1e3,

@@ -11,14 +11,30 @@ from typing import Any
 from .differences import differences, plain_values, same
 from .library import load, presets
 from .numbers import amount
-from .paths import declaration, is_touched
+from .paths import blocks_at, declaration, is_touched
 from .scenario import Scenario
 
-__all__ = ["changes_of", "described", "in_words", "title"]
+__all__ = ["changes_of", "described", "in_words", "title", "worded"]
 
 MOST = 6
 """Changes that a title names; it counts the rest."""
 UNNAMED = "scenario without a name"
+BLOCKS = {
+    "law": "the scaling law",
+    "goal": "the goal",
+    "pretraining": "pre-training",
+    "rl": "RL",
+    "traffic": "the traffic",
+    "traffic.table": "the table of months",
+    "serving": "serving",
+    "deployment": "the deployment",
+    "deployment.cache_tier": "the cache tier",
+    "money": "the money",
+    "money.train_chip": "the training chip",
+    "money.serve_chip": "the serving chip",
+    "limits": "the limits",
+}
+_PATH = re.compile(r"\b[a-z]\w*(?:(?:\[\d+\])?\.[a-zA-Z]\w*)+")
 CLAUSE, LONGEST = 52, 60
 """Letters of a meaning that is not cut at a comma, and of the longest; where it is longer the name of the field stands for it."""
 
@@ -34,13 +50,33 @@ def in_words(path: str) -> str:
     """
     declared = declaration(Scenario, path)
     if declared is None:
-        field = Scenario.model_fields.get(path)
-        return (field.description if field else None) or path
+        around, _, field = path.rpartition(".")
+        block = BLOCKS.get(re.sub(r"\[\d+\]", "", around))
+        if block and path not in BLOCKS:
+            return f"{field.replace('_', ' ')} of {block}"
+        top = Scenario.model_fields.get(path)
+        return (top.description if top else None) or BLOCKS.get(path, path)
     name = re.split(r"[;:]", declared.about)[0]
     name = name if len(name) <= CLAUSE else name.split(", ")[0]
     name = name if len(name) <= LONGEST else path.rpartition(".")[2].replace("_", " ")
     inside = re.sub(r"table\[(\d+)\]", r"month \1", " ".join(path.split(".")[1:-1])).replace("_", " ")
     return f"{name} ({inside})" if inside else name
+
+
+def _is_known(path: str) -> bool:
+    """Whether a kind of scenario has a field or a block at a dotted path."""
+    *parents, field = path.split(".")
+    return any(field in block.model_fields for block in blocks_at(Scenario, parents))
+
+
+def worded(text: str) -> str:
+    """A sentence with the names of assumptions in place of their dotted paths.
+
+    >>> worded("Amounts of 0 stay 0: traffic.decay, traffic.decay_from.")
+    'Amounts of 0 stay 0: monthly loss of traffic to successors, months in service before the decay begins.'
+
+    """
+    return _PATH.sub(lambda found: in_words(found[0]) if _is_known(found[0]) else found[0], text)
 
 
 def changes_of(scenario: Scenario) -> dict[str, Any]:

@@ -5,6 +5,7 @@ declared one is declared with it: `band_n_params_low`, `baseline_n_params`, `n_p
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -314,7 +315,8 @@ def short(column: str) -> str:
 
 def with_unit(column: str, unit: str) -> str:
     """The heading of a column with its unit where the heading does not say it."""
-    return heading(column) + ("" if unit in ("1", "") or unit in heading(column) else f" ({unit})")
+    said = unit in ("1", "") or re.search(rf"(?<!\w){re.escape(unit)}(?!\w)", heading(column))
+    return heading(column) + ("" if said else f" ({unit})")
 
 
 def written(value: float, column: str, digits: int = 0, unit: str = "") -> str:

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from optimizer import InputError, Scenario, load, presets, sources
-from optimizer.assumptions.naming import in_words
+from optimizer.assumptions.naming import in_words, worded
+from optimizer.assumptions.paths import schema_paths
 
 
 def test_updates_change_what_they_name_and_nothing_else(lecture):
@@ -131,3 +134,19 @@ def test_no_two_assumptions_of_a_scenario_have_one_name(name):
     found = {path: in_words(path) for path, _, _ in load(name).quantities()}
     assert len({*found.values()}) == len(found)
     assert max(map(len, found.values())) <= 72, "two lines of a chart"
+
+
+def test_every_path_has_a_name_without_the_letters_of_a_path():
+    paths = [path for path in schema_paths(Scenario) if "." in path]
+    assert len(paths) > 150
+    named = {path: in_words(path) for path in paths}
+    assert not {path: name for path, name in named.items() if re.search(r"\w\.\w|_|\.\.\.", name)}
+
+
+def test_a_sentence_names_assumptions_in_words():
+    said = "is used only with serving.method = 'roofline'; held: law.E, traffic.table[2].month, money.train_chip; docs/serving.md, 1.5"
+    found = worded(said)
+    assert found.startswith(
+        "is used only with method of serving = 'roofline'; held: irreducible loss, month of the table of months"
+    )
+    assert found.endswith("the training chip; docs/serving.md, 1.5")

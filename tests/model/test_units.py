@@ -1,7 +1,10 @@
 """Every number of the serving step carries its declared unit through the formulas."""
 
+import re
 import subprocess
 import sys
+
+from optimizer.model.outputs import _BY_COLUMN, units_of, with_unit
 
 UNITS_ON_THE_TREE = """
 import math
@@ -70,3 +73,14 @@ def test_units_hold_with_pint_on_the_tree():
     done = subprocess.run([sys.executable, "-c", UNITS_ON_THE_TREE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "units hold"
+
+
+def test_the_unit_of_a_heading_is_a_word_of_it():
+    # "s" is a letter of "time of a request", and no unit there.
+    units = units_of(_BY_COLUMN, "USD")
+    assert len(units) > 80
+    for column, unit in units.items():
+        words = re.split(r"[\s()]+", with_unit(column, unit))
+        assert unit in ("1", "") or unit in words or f"({unit})" in with_unit(column, unit), column
+    assert with_unit("request_seconds", "s") == "time of a request (s)"
+    assert with_unit("train_tokens", "tokens") == "training tokens D*"

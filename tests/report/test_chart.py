@@ -182,6 +182,15 @@ def test_the_claim_of_the_lecture_is_drawn(frames):
     assert "100x is dashed and lies inside the band of 4 of 4 credible laws" in drawn.to_dict()["description"]
 
 
+@pytest.mark.parametrize("name", ["band_against_law", "draws"])
+def test_a_value_to_compare_with_is_a_line_across_the_scale_of_values(frames, name):
+    picture = svg(getattr(chart, name)(frames[name], reference=100))
+    (line,) = re.findall(r'<line[^>]*stroke-dasharray="5,4"[^>]*>', picture)
+    across, down = (float(re.search(rf'{end}="([-\d.]+)"', line)[1]) for end in ("x2", "y2"))
+    assert across == 0
+    assert abs(down) > 100
+
+
 def test_ticks_are_round_and_inside():
     for values in ([2e13, 2e15], [80e9, 130e9], [1e3, 1e12], [3.0, 4.0]):
         _, ticks = scale(values, log=True)

@@ -2,10 +2,14 @@
 
 import itertools
 import math
+import re
 
+import altair as alt
 import numpy as np
+import pytest
+import vl_convert
 
-from optimizer.report.chart.scales import MOST_ROOM, Kept, steady, steady_top
+from optimizer.report.chart.scales import MOST_ROOM, Kept, axis, log_scale, steady, steady_top
 
 
 def test_kept_ends_hold_the_values_without_much_room_and_seldom_move():
@@ -30,3 +34,19 @@ def test_a_kept_top_holds_the_bars_and_does_not_dwarf_them():
         assert most <= tops[-1] <= most * 10 ** ((MOST_ROOM + 1) / 8) * (1 + 1e-9)
     assert len(set(tops)) <= len({steady_top(most) for most in np.geomspace(1, 10, 201)}) / 2
     assert steady_top(0.0, kept, "cost") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ends", "form"), [((6e15, 7e17), r"\d+T"), ((6e15, 7e16), r"\d+T"), ((2e17, 8e18), r"[\d.]+e\d+"), ((6e15, 7e26), r"[\d.]+e\d+|\d+T")]
+)  # fmt: skip
+def test_large_counts_of_one_axis_are_written_in_one_form(ends, form):
+    along, ticks = log_scale(ends)
+    marks = alt.Chart(alt.Data(values=[{"x": v} for v in ends])).mark_point()
+    drawn = marks.encode(x=alt.X("x:Q", scale=along, axis=axis("tokens", ticks)))
+    shown = [
+        word
+        for word in re.findall(r"<text[^>]*>([^<]*)</text>", vl_convert.vegalite_to_svg(drawn.to_dict()))
+        if word != "tokens"
+    ]
+    assert len(shown) > 2
+    assert all(re.fullmatch(form, word) for word in shown), shown

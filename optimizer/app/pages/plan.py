@@ -42,6 +42,7 @@ def page() -> None:
             if view == COST:
                 _cost(best)
             elif view == WRONG:
+                st.caption(sensitivity.ABOUT[sensitivity.REGRET])
                 sensitivity.wrong_forecast(best.scenario)
             else:
                 why.laws(best)
@@ -49,7 +50,7 @@ def page() -> None:
 
 def _cost(best: Solution) -> None:
     values, unit, money = best.numbers(), "nat/token", best.scenario.money
-    show.metrics((
+    show.metrics(
         [
             metric("rl_tokens", values["rl_tokens"], "tokens"),
             (capital(with_unit("loss", unit)), written(best.loss, "loss", 5), None, None),
@@ -57,7 +58,8 @@ def _cost(best: Solution) -> None:
             *([metric("savings", values["savings"], "1")] if best.fleet.months else []),
             *([metric("cost_nominal", values["cost_nominal"], money.currency)] if money.discount_rate else []),
         ],
-    ), key="more")  # fmt: skip
+        key="more",
+    )
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
         show.chart(cost_by_phase, cost_phases(best), kept=axes())
     said = (best.certificate.sentence, few_bits(best), unspent(best), served(best))

@@ -12,6 +12,7 @@ from optimizer.app import show
 from optimizer.app.controls import escaped
 from optimizer.app.state import question
 from optimizer.app.work import worked
+from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
@@ -69,14 +70,14 @@ def _look(s: Scenario) -> None:
             frame = worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress), ask=slow)
             st.markdown(escaped(carried(frame)))
             show.chart(chart.tornado, frame, scenario=s)
-            st.caption(escaped(" ".join(frame.attrs["notes"])))
+            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
         elif view == REGRET:
             wrong_forecast(s)
         elif view == DRAWN:
             frame = worked(s, "draws", lambda progress: draws(s, MANY, progress=progress), ask=slow)
             claim = lecture.CLAIM if output == SENSITIVE[0] else None
             show.chart(chart.draws, frame, output, scenario=s, reference=claim)
-            st.caption(escaped(" ".join(frame.attrs["notes"])))
+            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
         elif view == SOBOL:
             _sobol(s, output)
         else:
@@ -87,7 +88,7 @@ def _look(s: Scenario) -> None:
                 ask=slow,
             )
             show.chart(chart.fan, frame, output, scenario=s)
-            st.caption(escaped(" ".join(frame.attrs["notes"])))
+            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
     except (InputError, InfeasibleError) as error:
         show.problems(str(error).split("\n"))
 
@@ -130,7 +131,7 @@ def _sobol(s: Scenario, output: str) -> None:
         )
         + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
     )
-    st.caption(escaped(" ".join(frame.attrs["notes"])))
+    st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
 
 
 if __name__ == "__main__":

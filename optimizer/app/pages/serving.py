@@ -16,7 +16,7 @@ from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.accuracy import serving_error
-from optimizer.model.outputs import heading, written
+from optimizer.model.outputs import heading, with_unit, written
 from optimizer.report.chart import chip_frontier as chip_chart
 from optimizer.report.chart import latency_against_cost
 from optimizer.report.chart.theme import capital
@@ -49,6 +49,9 @@ ABOUT = {
     "memory left for cache": "memory of a stage without the weights",
     "largest batch in memory": "sequences whose caches fit next to the weights",
     "context wall": "the context at which reading the cache takes as long as computing",
+    "power of a replica": "of its chips, with their share of host, network and cooling",
+    "energy of decoding": "at the deployment's own batch",
+    "electricity of decoding": "that energy at the scenario's price of electricity; reported, and no part of the cost",
 }
 
 
@@ -103,18 +106,14 @@ def _point(found: Callable[[], Placement]) -> None:
 def _figures(s: Placement) -> None:
     figures = [("Active parameters", written(s.n_params, "n_params", 4), None, "parameters that one token uses")]
     figures += [
-        (f"{capital(name)}{_unit(name, unit)}", written(value, name, 3, unit), None, ABOUT.get(name))
+        (capital(with_unit(name, unit)), written(value, name, 3, unit), None, ABOUT[name])
         for name, (value, unit) in key_figures(s).items()
     ]
-    show.metrics(figures[i : i + 5] for i in range(0, len(figures), 5))
+    show.metrics(figures)
 
 
 def _named(column: str) -> str:
     return capital(heading(column))
-
-
-def _unit(name: str, unit: str) -> str:
-    return "" if unit in name else f", {unit}"
 
 
 def _sweep(s: Placement, name: str) -> None:
@@ -129,8 +128,8 @@ def _sweep(s: Placement, name: str) -> None:
         )
     if name == "loop":
         left, right = st.columns(2)
-        prompt = left.number_input("Prompt, tokens", 1, 10_000_000, 1000, key="serving_prompt")
-        answer = right.number_input("Answer, tokens", 1, 1_000_000, 500, key="serving_answer")
+        prompt = left.number_input("Prompt (tokens)", 1, 10_000_000, 1000, key="serving_prompt")
+        answer = right.number_input("Answer (tokens)", 1, 1_000_000, 500, key="serving_answer")
         frame: pd.DataFrame = throughput(s, prompt, answer)
     else:
         frame = chip_comparison(s, offer) if name == "chips" else POINTS[name](s)

@@ -153,9 +153,8 @@ def elasticity_bars(
         y=names_axis("name", [row["name"] for row in drawn]),
         tooltip=tips(assumption="assumption", path="path", at="value", label="elasticity"),
     )
-    title = "elasticity: % change of the output for 1 % more of the assumption"
     bars = whole.mark_bar(height=STEP * 0.6, color=MAIN).encode(
-        x=alt.X("elasticity:Q", scale=around, axis=axis(title, tickCount=9))
+        x=alt.X("elasticity:Q", scale=around, axis=axis("elasticity", tickCount=9))
     )
     held = whole.transform_filter("datum.held").mark_point(
         shape="diamond", size=110, filled=True, color=ACCENT, opacity=1
@@ -164,7 +163,7 @@ def elasticity_bars(
     return finished(
         [bars, held.encode(x=alt.X("elasticity:Q")), rule(0.0), *end_labels(whole, "elasticity", gap=8)],
         f"Elasticities of {heading(output)}",
-        "exact at the optimum"
+        "per cent by which the output changes for one per cent more of the assumption; exact at the optimum"
         + (f"; {cut} that move it" if cut else "")
         + (f"; diamond: {limits} holds it, and the elasticities are valid while it does" if limits else ""),
         f"Bar chart of elasticities of {heading(output)}. The largest is {drawn[0]['label']} by {drawn[0]['name']}.",

@@ -334,8 +334,8 @@ def monthly_traffic(
         "Traffic by month",
         f"pale: input; solid: output; {STATED}"
         if share is None
-        else f"solid: this model, {percent(share)}; pale: the rest"
-        + (f"; line: chips at peak, up to {peak}" if counted else ""),
+        else f"solid: this model, {percent(share)}; "
+        + (f"line: up to {peak} at peak" if counted else "pale: the rest"),
         f"Stacked bars of tokens a day over {len(rows)} months, from {ends}."
         + (f" Serving chips at peak: at most {peak}." if counted else ""),
         height=220,

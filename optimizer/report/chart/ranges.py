@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from ...assumptions.numbers import human
 from ...model.outputs import heading, quantity_text, range_text
 from .drawing import Drawing, Drawn, data, finished
 from .marks import reference_line, tips
 from .rows import records, some
-from .scales import names_axis, output_axis, scale
+from .scales import alike, names_axis, output_axis, scale
 from .theme import ACCENT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
@@ -34,10 +33,12 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
 
     """
     rows = records(frame, _REGRET, "regret")
+    tokens = sorted({row[what] for row in rows for what in ("plan_tokens", "future_tokens")})
+    said = dict(zip(tokens, alike(tokens), strict=True))
     drawn = [
         {
-            "plan": human(row["plan_tokens"], 3),
-            "future": human(row["future_tokens"], 3),
+            "plan": said[row["plan_tokens"]],
+            "future": said[row["future_tokens"]],
             "regret": row["regret"],
             "in_band": row["in_band"],
             "label": f"+{100 * max(row['regret'], 0.0):.1f} %",
@@ -46,9 +47,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         for row in rows
     ]
     highest = max(*(row["regret"] for row in rows), 1e-9)
-    plans, futures = (
-        [human(v, 3) for v in sorted({row[f"{what}_tokens"] for row in rows})] for what in ("plan", "future")
-    )
+    plans, futures = ([said[v] for v in sorted({row[f"{what}_tokens"] for row in rows})] for what in ("plan", "future"))
     flat = alt.Axis(labelAngle=0, ticks=False, domain=False)
     whole = alt.Chart(data(drawn)).encode(
         x=alt.X("future:N", sort=futures, title="stated tokens that arrive", axis=flat),

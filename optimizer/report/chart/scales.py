@@ -9,11 +9,13 @@ from typing import Any
 
 import altair as alt
 
+from ...assumptions.numbers import human
 from ...model.outputs import output_of, with_unit
 
 __all__ = [
     "NAMES",
     "Kept",
+    "alike",
     "axis",
     "in_turn",
     "log_scale",
@@ -30,6 +32,8 @@ __all__ = [
 Kept = dict[str, tuple[int, int]]
 """Ends of axes by name, in eighths of a decade, from one drawing to the next."""
 
+EXPONENT_FROM, MOST_IN_TRILLIONS = 1e17, 1e19
+"""Counts from which on a number is written with an exponent, and with one even where others of its axis have T."""
 MOST_ROOM = 3
 """Eighths of a decade by which a kept axis may be longer than a new one."""
 
@@ -134,7 +138,24 @@ def axis(title: str, ticks: Any = None, *, output: str = "", **more: Any) -> alt
     declared = output_of(output)
     values: dict[str, Any] = {"tickCount": 8} if ticks is None else {"values": ticks}
     label = _LABELS[declared.kind if declared else "number"]
+    if isinstance(ticks, list) and ticks and _mixed(ticks):
+        label = label.replace("1e17", f"{MOST_IN_TRILLIONS:g}")
     return alt.Axis(title=title, labelExpr=label, labelOverlap=True, **(values | more))
+
+
+def _mixed(values: Sequence[float]) -> bool:
+    """Whether some of the values would be written with T and others, not much larger, with an exponent."""
+    return min(values) < EXPONENT_FROM <= max(values) < MOST_IN_TRILLIONS
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """Large counts in one form: where some have an exponent and others T, all have T.
+
+    >>> alike([6.6e16, 1.98e17]), alike([6.6e15, 6.6e16]), alike([2e17, 6e17])
+    (['66000T', '198000T'], ['6600T', '66000T'], ['2e17', '6e17'])
+
+    """
+    return [f"{float(f'{v:.3g}') / 1e12:g}T" if _mixed(values) else human(v, 3) for v in values]
 
 
 def output_axis(output: str, unit: str, ticks: Any = None, *, optimal: bool = True) -> alt.Axis:

@@ -105,7 +105,9 @@ def draws(
     compared = ""
     if reference is not None:
         text = quantity_text(reference, unit, output)
-        layers.append(reference_line(reference, text).encode(y=alt.value(LABELS)))  # below the labels of the quantiles
+        layers.append(
+            reference_line(reference, text).encode(y=alt.value(LABELS), y2=alt.Y2Value("height"))
+        )  # below the labels
         above = percent(float((found >= reference).mean()))
         compared = f"; dashed: {text}, which {above} of the draws reach"
     unanswered = len(values) - len(found)
