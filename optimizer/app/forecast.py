@@ -13,6 +13,7 @@ from ..assumptions.naming import title
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.traffic_file import MAX_BYTES, TEMPLATE, TrafficFile, read_traffic
+from .controls import escaped
 from .link import TABLE
 from .state import Question
 
@@ -63,6 +64,8 @@ def upload(asked: Question) -> None:
     )
     cached = right.selectbox("Cached tokens are", ["as the file says", "inside", "outside"], key="traffic_cached",
                              help="OpenAI and Gemini count cached tokens inside the input, Anthropic and Bedrock do not")  # fmt: skip
+    if understood := getattr(asked.scenario.traffic, "read_as", ""):
+        st.caption(escaped(f"The file was understood as: {understood}."))
     options = {"amounts": amounts, "cached": cached}
     options = {name: value for name, value in options.items() if value != "as the file says"}
     if file is None or st.session_state.get("traffic_csv_read") == (file.file_id, options):

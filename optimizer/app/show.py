@@ -328,10 +328,7 @@ def _narrow(texts: np.ndarray, header: str) -> Any:
 
 
 def _power(values: Iterable[float]) -> int:
-    """The power of ten that large numbers are divided by, that of the middle one where the largest allows it.
-
-    A browser shows integers beyond 2^53 as errors.
-    """
+    """The power of ten of the middle number, or what the largest needs: a browser shows integers beyond 2^53 as errors."""
     sizes = sorted(abs(v) for v in values if math.isfinite(v) and v)
     if not sizes or sizes[-1] < LARGEST:
         return 0
@@ -372,10 +369,8 @@ def _format(values: np.ndarray, name: str) -> str:
 
 def _header(name: str, unit: str, power: int = 0) -> str:
     """The heading of a column; a dotted path stays as it is typed, and no star, as not every row is an optimum."""
-    if "." in name:
-        said = _unit(unit, power)
-        return f"{name} ({said})" if said else name
-    return with_unit(name, _unit(unit, power)).replace("*", "")
+    said = _unit(unit, power)
+    return (f"{name} ({said})" if said else name) if "." in name else with_unit(name, said).replace("*", "")
 
 
 def download(frame: "pd.DataFrame", name: str, scenario: Scenario | None, kinds: Sequence[str] = ("csv",)) -> None:
