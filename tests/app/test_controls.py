@@ -185,7 +185,7 @@ def test_what_the_method_does_not_use_is_greyed_with_the_reason():
     assert not at.text_input(key="text.pretraining.mfu").disabled
     said = " ".join(caption.value.replace("\\", "") for caption in at.caption)
     assert "used only with method of serving = 'roofline'" in said
-    assert "used only with limits.max_training_bytes_per_chip" in said
+    assert "used only with memory of one chip that pre-training may fill" in said
     at = opened(preset="frontier-moe-chat", serving__method="roofline")
     unfold(at, "deployment", "serving")
     assert at.session_state["question"].scenario.serving.by_roofline
