@@ -44,6 +44,8 @@ def weights(months: int, discount_rate: Numeric, price_decline: Numeric) -> Nume
 def weighted_days(scenario: Scenario) -> Numeric:
     """Days of each month of the forecast times its weight; empty for a forecast that is a total."""
     days = scenario.traffic.days()
+    if not len(days):
+        return days
     return days * weights(len(days), *(getattr(scenario.money, rate) for rate in RATES))
 
 

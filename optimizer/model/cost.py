@@ -29,22 +29,26 @@ from ..assumptions.speed import efficiencies, load_factor, utilisation
 from ..assumptions.traffic import Demand
 from .cache import usd_to_keep
 from .replica import Replica, replica
-from .roofline import decode_seconds, decode_seconds_by_regime, regimes, usd_per_prefill_token
+from .roofline import decode_seconds, decode_seconds_by_regime, regimes
+from .step import prompt_seconds
 
 __all__ = [
     "Design",
     "LifecycleCost",
     "PhasePrices",
+    "Served",
     "at_tokens",
     "design_of",
     "fixed_cost",
     "lifecycle_cost",
     "lifecycle_cost_by_regime",
+    "lifecycle_cost_served",
     "moving_cost",
     "nominal_cost",
     "phase_prices",
     "pretraining_flops",
     "research_cost",
+    "served_by",
 ]
 
 
@@ -83,6 +87,17 @@ class PhasePrices(NamedTuple):
     rl: Numeric
     prefill: Numeric
     decode: Numeric
+
+
+class Served(NamedTuple):
+    """What a deployment needs to serve a model: of the design N alone moves it, of the assumptions `served_by`."""
+
+    decode: Numeric
+    """chip-seconds of a decoded token"""
+    prefill: Numeric
+    """chip-seconds of a computed prompt token"""
+    held_bytes: Numeric
+    """cache of one sequence"""
 
 
 def usd_per_flop(chip: Accelerator, mfu: Numeric) -> Numeric:
@@ -167,7 +182,7 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     if not scenario.serving.by_roofline:
         return _cost_by_efficiency(scenario, design)
     r = replica(scenario, design.n_params)
-    return _cost_by_roofline(scenario, design, r, decode_seconds(scenario, r))
+    return lifecycle_cost_served(scenario, design, _served(r, decode_seconds(scenario, r)))
 
 
 def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCost:
@@ -179,7 +194,7 @@ def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCos
         found = _cost_by_efficiency(scenario, design)
     else:
         r = replica(scenario, design.n_params)
-        found = _cost_by_roofline(scenario, design, r, decode_seconds_by_regime(scenario, r))
+        found = lifecycle_cost_served(scenario, design, _served(r, decode_seconds_by_regime(scenario, r)))
     count = regimes(scenario)
     return LifecycleCost(*(jnp.broadcast_to(jnp.asarray(phase, float), count) for phase in found))
 
@@ -195,10 +210,24 @@ def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
     )
 
 
-def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric) -> LifecycleCost:
-    """Cost with `seconds` per decoded token. RL given in tokens decodes them at full load; RL given in compute keeps its price."""
-    price, demand = phase_prices(s), paid_demand(s)
-    decode = seconds * r.usd_per_second
+def served_by(scenario: Scenario, n_params: Numeric) -> Served:
+    """What the scenario's deployment needs to serve a model of N active parameters; meaningless where it cannot."""
+    r = replica(scenario, n_params)
+    return _served(r, decode_seconds(scenario, r))
+
+
+def _served(r: Replica, decode_seconds: Numeric) -> Served:
+    return Served(r.chips * decode_seconds, r.chips * prompt_seconds(r), r.kv_held_bytes)
+
+
+def lifecycle_cost_served(scenario: Scenario, design: Design, served: Served) -> LifecycleCost:
+    """Cost by the roofline, of a model that takes `served`.
+
+    RL given in tokens decodes them at full load; RL given in compute keeps its price.
+    """
+    s, price, demand = scenario, phase_prices(scenario), paid_demand(scenario)
+    usd_per_second = s.money.serve_chip.usd_per_chip_hour / SECONDS_PER_HOUR
+    decode, busy = served.decode * usd_per_second, load_factor(s)
     if s.rl.by_compute:
         rl = price.rl * s.rl.flops_per_param_token * design.n_params * design.rl_tokens
     else:
@@ -206,14 +235,14 @@ def _cost_by_roofline(s: Scenario, design: Design, r: Replica, seconds: Numeric)
         backward = (s.rl.flops_per_param_token - 2) * design.n_params * price.pretraining
         rl = design.rl_tokens * (backward * (overhead / s.pretraining.overhead) + decode * overhead)
     kept = usd_to_keep(
-        s.deployment.cache_tier, r.kv_held_bytes / s.deployment.context_tokens, s.deployment.cache_keep_seconds
+        s.deployment.cache_tier, served.held_bytes / s.deployment.context_tokens, s.deployment.cache_keep_seconds
     )
-    computed = (demand.input_tokens - demand.cached_tokens) * usd_per_prefill_token(s, r)
+    computed = (demand.input_tokens - demand.cached_tokens) * (served.prefill * usd_per_second / busy)
     return LifecycleCost(
         pretraining=price.pretraining * pretraining_flops(s, design.n_params, design.train_tokens),
         rl=rl,
         prefill=computed + demand.cached_tokens * kept,
-        decode=demand.output_tokens * decode / load_factor(s),
+        decode=demand.output_tokens * decode / busy,
     )
 
 

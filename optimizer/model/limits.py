@@ -27,7 +27,7 @@ from .roofline import serving_excess, serving_limits
 from .total import total_params
 from .training import training_bytes_per_chip
 
-__all__ = ["LimitAt", "limit_excess", "limit_names", "limits_at"]
+__all__ = ["LimitAt", "limit_excess", "limit_names", "limits_at", "straight_excess"]
 
 _STRAIGHT = (
     "min_params",
@@ -44,6 +44,14 @@ _STRAIGHT = (
 
 def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     """ln(quantity / bound) of every limit that is set, by dotted path; a design is allowed where none is above 0."""
+    excess = straight_excess(scenario, design)
+    if scenario.serving.by_roofline:
+        excess |= serving_excess(scenario, design.n_params)
+    return excess
+
+
+def straight_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
+    """`limit_excess` without what the deployment must keep."""
     limits, n_params, train_tokens = scenario.limits, design.n_params, design.train_tokens
     excess: dict[str, Numeric] = {}
     if limits.min_params is not None:
@@ -68,8 +76,6 @@ def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
     if limits.max_seconds_to_first_token is not None:
         seconds = first_token(scenario, n_params)
         excess["limits.max_seconds_to_first_token"] = jnp.log(seconds / limits.max_seconds_to_first_token)
-    if scenario.serving.by_roofline:
-        excess |= serving_excess(scenario, n_params)
     return excess
 
 

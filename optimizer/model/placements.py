@@ -19,7 +19,7 @@ from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
 from .total import placed
 
-__all__ = ["LISTED_BY", "Placed", "decides", "placed_as", "placements"]
+__all__ = ["LISTED_BY", "Placed", "decides", "moves_serving", "placed_as", "placements"]
 
 _TENSOR = (1.0, 2.0, 4.0, 8.0)
 _STAGES = (2.0, 4.0)
@@ -34,6 +34,14 @@ LISTED_BY = frozenset(
     }
 )
 """Numbers that the list depends on, by dotted path."""
+_MOVE_SERVING = ("deployment.", "money.serve_chip.")
+_MOVE_SERVING_TOO = ("serving.flops_per_param_token", "limits.min_tokens_per_second_per_user")
+_PRICES_ONLY = (
+    "money.serve_chip.usd_per_chip_hour",
+    "deployment.cache_keep_seconds",
+    "deployment.cache_tier.",
+    "deployment.prompt_tokens",
+)
 
 
 class Placed(NamedTuple):
@@ -78,6 +86,14 @@ class Placed(NamedTuple):
 def decides(scenario: Scenario) -> bool:
     """Whether the placement is to be chosen."""
     return scenario.serving.by_roofline and scenario.deployment.placement == "best"
+
+
+def moves_serving(scenario: Scenario, path: str) -> bool:
+    """Whether the number at a dotted path moves the list of placements, or what a model needs of a placement (`cost.Served`)."""
+    shape = scenario.law.shape
+    if path in _MOVE_SERVING_TOO or (shape is not None and path == f"law.{shape.field}"):
+        return True
+    return path.startswith(_MOVE_SERVING) and not path.startswith(_PRICES_ONLY)
 
 
 def placements(scenario: Scenario) -> list[Scenario]:

@@ -93,6 +93,8 @@ class Replica(NamedTuple):
     stages: Numeric
     chunk_tokens: Numeric
     """prompt tokens that are computed together"""
+    chips: Numeric
+    """of one stage"""
     usd_per_second: Numeric
     """price of the chips of one stage"""
 
@@ -205,6 +207,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         memory_bytes=n * chip.hbm_bytes * d.memory_share,
         stages=d.pipeline_stages,
         chunk_tokens=d.chunk_tokens,
+        chips=n,
         usd_per_second=n * chip.usd_per_chip_hour / SECONDS_PER_HOUR,
     )
 

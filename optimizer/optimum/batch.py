@@ -27,13 +27,15 @@ from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, at_tokens, design_of, lifecycle_cost
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
-from ..model.placements import LISTED_BY, decides, placements
+from ..model.placements import LISTED_BY, decides, moves_serving, placements
 from ..model.quality import loss, reducible_loss
 from ..model.roofline import can_serve
+from .answers import Answers
 from .base import Optimum, optimum, separable
+from .compared import Compared, comparable, compared
 from .few_bits import least_training
 from .rows import Batch, as_batch, as_batches
-from .search import ROUNDS, optimum_on_curve
+from .search import ROUNDS, Around, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
 
@@ -48,6 +50,9 @@ one of them, so that a new number of rows compiles nothing."""
 
 QUICK_ROUNDS = 3.0
 """Rounds of the first search, enough for most rows."""
+
+SHARING = 64
+"""Rows that share what moves serving from which a table of placements pays for itself."""
 
 SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
@@ -101,7 +106,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
 
     index, batches = as_batches(scenario, frame)
     units = units_of((*ANSWER, *(DETAIL if detail else ())), scenario.money.currency)
-    table = _Table(len(index), list(units))
+    table = Answers(len(index), list(units))
     for batch in batches:
         for row, sentence in batch.refused.items():
             table.no_answer(row, "bad_input", sentence)
@@ -124,52 +129,14 @@ def solve_columns(scenario: Scenario, columns: Mapping[str, np.ndarray]) -> dict
     """The numbers of `solve_batch` for numeric columns, as arrays and without pandas; NaN where a row has no answer."""
     count = len(next(iter(columns.values())))
     batch = as_batch(scenario, columns)
-    table = _Table(count, list(ANSWER))
+    table = Answers(count, list(ANSWER))
     for row, sentence in batch.refused.items():
         table.no_answer(row, "bad_input", sentence)
     _solve_batch(batch, False, table)
     return dict(zip(table.columns, table.numbers, strict=True))
 
 
-class _Words:
-    """A column of text in which few texts occur: a code a row."""
-
-    def __init__(self, rows: int, text: str) -> None:
-        self.codes, self.texts = np.zeros(rows, np.int32), {text: 0}
-
-    def write(self, rows: np.ndarray | int, text: str) -> None:
-        if np.size(rows):
-            self.codes[rows] = self.texts.setdefault(text, len(self.texts))
-
-    def column(self) -> "pd.Categorical":
-        import pandas as pd
-
-        return pd.Categorical.from_codes(self.codes, list(self.texts))  # pyright: ignore[reportArgumentType]
-
-
-class _Table:
-    """The answer while it is filled in, column by column."""
-
-    def __init__(self, rows: int, columns: list[str]) -> None:
-        self.columns = columns
-        self.numbers = np.empty((len(columns), rows))
-        self.status, self.message, self.active_limits = (_Words(rows, text) for text in ("optimal", "", ""))
-
-    def take(self, rows: np.ndarray, other: "_Table", which: np.ndarray) -> None:
-        """Write the rows `which` of another table to where they stand in this one."""
-        self.numbers[:, rows[which]] = other.numbers[:, which]
-        for name in ("status", "message", "active_limits"):
-            words: _Words = getattr(other, name)
-            for text, code in words.texts.items():
-                getattr(self, name).write(rows[which & (words.codes == code)], text)
-
-    def no_answer(self, rows: np.ndarray | int, status: str, message: str) -> None:
-        self.numbers[:, rows] = np.nan
-        self.status.write(rows, status)
-        self.message.write(rows, message)
-
-
-def _write_reach(batch: Batch, table: _Table) -> None:
+def _write_reach(batch: Batch, table: Answers) -> None:
     """How far each design lies outside the runs that its law was fitted on."""
     found = {
         name: table.numbers[table.columns.index(name)] for name in ("n_params", "train_tokens", "tokens_per_param")
@@ -180,7 +147,7 @@ def _write_reach(batch: Batch, table: _Table) -> None:
         table.numbers[column, batch.rows] = values[batch.rows] / edge
 
 
-def _nominal(batch: Batch, table: _Table) -> np.ndarray:
+def _nominal(batch: Batch, table: Answers) -> np.ndarray:
     """What each plan costs without discounting."""
     bills = [table.numbers[table.columns.index(f"cost_{phase}")][batch.rows] for phase in LifecycleCost._fields]
     counted, tokens = (_serving_tokens(rows) for rows in (batch, batch.not_discounted()))
@@ -193,8 +160,8 @@ def _serving_tokens(batch: Batch) -> Demand:
     return Demand(*(np.broadcast_to(np.asarray(v, float), len(batch.rows)) for v in demand))
 
 
-def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
-    """Fill in the rows of one batch: all share every name, kind and set of limits."""
+def _solve_batch(batch: Batch, detail: bool, table: Answers, near: Compared | None = None) -> None:
+    """Fill in the rows of one batch: all share every name, kind and set of limits. `near` says between which designs each optimum lies."""
     if not len(batch.rows):
         return
     if decides(batch.base):
@@ -205,12 +172,12 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
     closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
-    searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if len(left) > CURVE_BLOCK else []
+    searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if near is not None or len(left) > CURVE_BLOCK else []
     equation = [(None, BLOCK if len(left) > BLOCK else FEW)] if closed else []
     for rounds, block in (*equation, *searches, (ROUNDS, CURVE_BLOCK)):
         if not len(left):
             break
-        residual, covered, possible, *active = _in_blocks(rounds, asked.only(left), detail, block, table)
+        residual, covered, possible, *active = _in_blocks(rounds, asked.only(left), detail, block, table, near)
         impossible = ~(possible > 0) & (rounds != QUICK_ROUNDS)
         solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
         table.status.write(batch.rows[left[solved]], "optimal")
@@ -220,29 +187,69 @@ def _solve_batch(batch: Batch, detail: bool, table: _Table) -> None:
             table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
         table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
         unanswered += left[impossible].tolist()
-        left = left[~impossible & ~solved]
+        left, near = left[~impossible & ~solved], None
     for i in [*left, *unanswered[:SENTENCES]]:
         _solve_alone(batch, int(i), table)
 
 
-def _solve_placed(batch: Batch, detail: bool, table: _Table) -> None:
-    """Rows whose placement is to be chosen: every listed one is solved for all of them, and the best of each row is taken."""
-    base = batch.base
-    if LISTED_BY & set(batch.varied) or not isinstance(base.goal, LossGoal | BudgetGoal):
+def _solve_placed(batch: Batch, detail: bool, table: Answers) -> None:
+    """Rows whose placement is to be chosen: the best of each row is taken."""
+    moved = [path for path in batch.varied if moves_serving(batch.base, path)]
+    groups = batch.sharing(moved) if comparable(batch.base) else []
+    if groups and len(groups) <= max(1, len(batch.rows) / SHARING):
+        for group in groups:
+            _solve_compared(group, detail, table)
+    elif {*moved} & LISTED_BY or not isinstance(batch.base.goal, LossGoal | BudgetGoal):
         for i in range(len(batch.rows)):
             _solve_alone(batch, i, table)
+    else:
+        every, merits = np.arange(len(batch.rows)), np.full(len(batch.rows), np.inf)
+        for k, candidate in enumerate(placements(batch.base)):
+            _take_better(batch, candidate, every, merits, detail, table, anyway=k == 0)
+
+
+def _solve_compared(batch: Batch, detail: bool, table: Answers) -> None:
+    """Rows that share what moves serving: each placement is solved for the rows in which its bound does not exclude it."""
+    asked = batch.totalled()
+    listed = placements(asked.base)
+    found = compared(asked, listed)
+    guess = np.argmin(found.bounds, axis=1)
+    served = np.isfinite(found.bounds.min(axis=1))
+    table.no_answer(batch.rows[~served], "infeasible", Status.INFEASIBLE.value)
+    for i in np.flatnonzero(~served)[:SENTENCES]:
+        _solve_alone(batch, int(i), table)
+    costs = np.full(len(batch.rows), np.inf)
+    for first in (True, False):
+        for k, candidate in enumerate(listed):
+            which = served & ((guess == k) if first else (guess != k) & (found.bounds[:, k] < costs))
+            _take_better(asked, candidate, np.flatnonzero(which), costs, detail, table, anyway=first, near=found)
+
+
+def _take_better(
+    batch: Batch,
+    candidate: Scenario,
+    which: np.ndarray,
+    merits: np.ndarray,
+    detail: bool,
+    table: Answers,
+    *,
+    anyway: bool,
+    near: Compared | None = None,
+) -> None:
+    """Solve some rows at one placement, and write down where it is better than what there is, or all of them."""
+    if not len(which):
         return
-    merit = table.columns.index("loss" if isinstance(base.goal, BudgetGoal) else "cost_total")
-    least = np.full(len(batch.rows), np.inf)
-    for k, candidate in enumerate(placements(base)):
-        own = _Table(len(batch.rows), table.columns)
-        _solve_batch(batch._replace(base=candidate, rows=np.arange(len(batch.rows)), refused={}), detail, own)
-        better = own.numbers[merit] < least  # never for NaN
-        table.take(batch.rows, own, better | (k == 0))
-        least = np.where(better, own.numbers[merit], least)
+    own = Answers(len(which), table.columns)
+    some = batch.only(which)._replace(base=candidate, rows=np.arange(len(which)), refused={})
+    _solve_batch(some, detail, own, None if near is None else near.only(which))
+    merit = own.numbers[table.columns.index("loss" if isinstance(candidate.goal, BudgetGoal) else "cost_total")]
+    # never for NaN
+    better = merit < merits[which]
+    table.take(batch.rows[which], own, better | anyway)
+    merits[which] = np.where(better, merit, merits[which])
 
 
-def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
+def _solve_alone(batch: Batch, i: int, table: Answers) -> None:
     best, row = solve(batch.scenario(i), throw=False), int(batch.rows[i])
     flat = best.to_frame().iloc[0]
     table.numbers[:, row] = [flat[name] for name in table.columns]
@@ -251,7 +258,9 @@ def _solve_alone(batch: Batch, i: int, table: _Table) -> None:
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
 
 
-def _in_blocks(rounds: float | None, batch: Batch, detail: bool, block: int, table: _Table) -> list[np.ndarray]:
+def _in_blocks(
+    rounds: float | None, batch: Batch, detail: bool, block: int, table: Answers, near: Compared | None
+) -> list[np.ndarray]:
     """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
 
     By the equation, or by a search of so many rounds.
@@ -264,16 +273,19 @@ def _in_blocks(rounds: float | None, batch: Batch, detail: bool, block: int, tab
     places = batch.places if block == BLOCK else tuple(range(len(shared)))
     columns = dict(zip(batch.places, batch.varied.values(), strict=True))
 
+    def padded(values: np.ndarray, begin: int, size: int) -> np.ndarray:
+        return np.pad(values[begin : begin + size], (0, block - size), mode="edge")
+
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        varied = tuple(
-            np.pad(columns[i][begin : begin + size], (0, block - size), mode="edge")
-            if i in columns
-            else np.full(block, shared[i])
-            for i in places
-        )
+        varied = tuple(padded(columns[i], begin, size) if i in columns else np.full(block, shared[i]) for i in places)
         given = (batch.tree, places, detail, shared, varied)
-        found = _by_equation(*given) if rounds is None else _by_search(*given, rounds)
+        if rounds is None:
+            found = _by_equation(*given)
+        else:
+            ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
+            around = Around(*(padded(v, begin, size) for v in ends), known=0.0 if near is None else 1.0)
+            found = _by_search(*given, rounds, around)
         rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
@@ -290,19 +302,22 @@ def _scenarios(
     places: tuple[int, ...],
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
-    answer: Callable[[Scenario], _Found],
+    answer: Callable[..., _Found],
+    *known: Float[Array, " row"],
 ) -> _Found:
-    """`answer` mapped over the rows; what rows share stays without a row axis, so that it is computed once."""
+    """`answer` of the scenario and of what is known, mapped over the rows; what rows share stays without a row axis, so that it is computed
+    once.
+    """
 
-    def one(values: tuple[Numeric, ...]) -> _Found:
+    def one(values: tuple[Numeric, ...], *known: Numeric) -> _Found:
         leaves = list(shared)
         for place, value in zip(places, values, strict=True):
             leaves[place] = value
-        return answer(jax.tree.unflatten(tree, leaves))
+        return answer(jax.tree.unflatten(tree, leaves), *known)
 
     if not varied:
         return jax.tree.map(jnp.atleast_1d, one(()))
-    return jax.vmap(one)(varied)
+    return jax.vmap(one)(varied, *known)
 
 
 @compiled(structure=3, rows=True)
@@ -332,14 +347,15 @@ def _by_search(
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
     rounds: Numeric,
+    around: Around,
 ) -> _Found:
-    def answer(scenario: Scenario) -> _Found:
-        best = optimum_on_curve(scenario, rounds)
+    def answer(scenario: Scenario, left: Numeric, right: Numeric) -> _Found:
+        best = optimum_on_curve(scenario, rounds, Around(left, right, around.known))
         numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
         active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
 
-    return _scenarios(tree, places, shared, varied, answer)
+    return _scenarios(tree, places, shared, varied, answer, around.left, around.right)
 
 
 def _numbers(

@@ -1,6 +1,6 @@
 """The scenarios of a table: rows grouped by what may not differ inside one computation, numbers as arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -73,6 +73,20 @@ class Batch(NamedTuple):
         if len(some) == len(self.rows):
             return self
         return self._replace(rows=self.rows[some], varied={p: v[some] for p, v in self.varied.items()})
+
+    def sharing(self, paths: Sequence[str]) -> list["Batch"]:
+        """The rows in groups that share the numbers at these paths, which then belong to the base."""
+        if not paths:
+            return [self]
+        _, first, group = np.unique(
+            np.stack([self.varied[p] for p in paths], axis=1), axis=0, return_index=True, return_inverse=True
+        )
+        kept = {path: values for path, values in self.varied.items() if path not in paths}
+        order = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+        return [
+            Batch(self.scenario(int(i)), self.rows[some], {p: v[some] for p, v in kept.items()}, {})
+            for i, some in zip(first, order, strict=True)
+        ]
 
     def stacked(self) -> Scenario:
         """All rows as one scenario whose numbers are arrays where they differ."""

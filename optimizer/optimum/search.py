@@ -35,7 +35,7 @@ from .certificate import judge
 from .curve import At, Place, Scalar, curve, design_at_point, tokens_cut, within_limits
 from .feasibility import SMALLEST_USEFUL
 
-__all__ = ["ROUNDS", "OnCurve", "optimum_on_curve"]
+__all__ = ["ROUNDS", "Around", "OnCurve", "optimum_on_curve"]
 
 _T = np.linspace(-1, 1, 49)
 _SCAN = 8 * _T + 32 * _T**5
@@ -87,13 +87,23 @@ class _Sample(NamedTuple):
         return jnp.where(self.outside, self.excess_slope, self.slope)
 
 
-def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
+class Around(NamedTuple):
+    """Coordinates of the curve between which the optimum is known to lie."""
+
+    left: Scalar
+    right: Scalar
+    known: Scalar
+    """above 0 where they are; else the scan finds them. The same for all rows of a batch"""
+
+
+def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS, around: Around | None = None) -> OnCurve:
     """The optimum of one scenario with its limits, repeated data and decided RL tokens: pure JAX, differentiable, mappable.
 
     Args:
         scenario: the question.
         rounds: how often the bracket may be narrowed. Most scenarios take three to five and kinks of the cost up to twenty; the residual
             shows which had too few.
+        around: where to search, in place of the scan.
 
     Returns:
         The design with its residual. Where the residual is not small (a limit on D while R is decided, goals 'params' and 'tokens' beyond a
@@ -102,7 +112,7 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS) -> OnCurve:
     """
     on = curve(scenario)
     sample = _sampler(scenario, on.at)
-    low, high = lax.stop_gradient(_bracket(sample, on.at, rounds))
+    low, high = lax.stop_gradient(_bracket(sample, on.at, rounds, around))
     refined, smooth = _refined(scenario, sample, low, high)
     place = found = on.place(refined)
     if isinstance(scenario.goal, DecidedGoal) and not scenario.rl.decided:
@@ -147,7 +157,7 @@ def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar
 
 
 def _bracket(
-    sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], At], rounds: Scalar
+    sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], At], rounds: Scalar, around: Around | None
 ) -> tuple[_Sample, _Sample]:
     """Two points around the best of the scan, as close as numbers allow, between which the slope turns from falling to rising.
 
@@ -178,8 +188,11 @@ def _bracket(
         between_rounds = turn % 2 == 0
         return (turn < 2) | (turn < 2 + 2 * rounds) & ~(between_rounds & _settled(low, high))
 
-    best = lax.fori_loop(0, len(_SCAN), look, jnp.array([jnp.inf, 0.0]))[1].astype(int)
+    looks = len(_SCAN) if around is None else jnp.where(around.known > 0, 0, len(_SCAN))
+    best = lax.fori_loop(0, looks, look, jnp.array([jnp.inf, 0.0]))[1].astype(int)
     left, right = scan[jnp.maximum(best - 1, 0)], scan[jnp.minimum(best + 1, len(_SCAN) - 1)]
+    if around is not None:
+        left, right = (jnp.where(around.known > 0, *two) for two in ((around.left, left), (around.right, right)))
     zero = jnp.zeros(())
     unknown = [zero] * (len(_Sample._fields) - 1)
     state = lax.while_loop(goes_on, narrow, _packed(zero, left, _Sample(left, *unknown), _Sample(right, *unknown)))

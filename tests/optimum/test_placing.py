@@ -2,6 +2,8 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,13 +12,13 @@ from optimizer.analysis.elasticities import elasticities
 from optimizer.analysis.placement import placement
 from optimizer.assumptions.library import load
 from optimizer.assumptions.problems import InputError
-from optimizer.model.cost import Design
-from optimizer.model.placements import placements
+from optimizer.model.cost import Design, served_by
+from optimizer.model.placements import moves_serving, placements
 from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.given import cost
 from optimizer.optimum.placing import _least_costs
 from optimizer.optimum.solve import solve
-from tests.counts import cases
+from tests.counts import cases, named
 
 BEST = {"deployment.placement": "best"}
 
@@ -96,6 +98,74 @@ def test_a_batch_is_the_loop():
     for i, row in frame.iterrows():
         alone = solve(scenario.update(row.to_dict()))
         assert rows["cost_total"][i] == pytest.approx(float(alone.cost.total), rel=1e-9)
+
+
+ROWS = 200
+
+
+def table(scenario, draw, **more):
+    """Rows that share what moves serving."""
+    columns = {"traffic.share": 10 ** draw.uniform(-3, 0, ROWS), "serving.load_factor": draw.uniform(0.2, 0.9, ROWS)}
+    columns["money.serve_chip.usd_per_chip_hour"] = draw.uniform(1, 6, ROWS)
+    columns["law.alpha"] = scenario.law.alpha * draw.uniform(0.97, 1.03, ROWS)
+    return pd.DataFrame(columns | more)
+
+
+def kinds():
+    """Questions whose placements are compared by a table, with rows for each; limits, repeated data and RL tied to D among them."""
+    draw = np.random.default_rng(23)
+    with_experts, dense = list(scenarios(2))
+    few = np.resize([2e3, 1.5e4, 9e4], ROWS)
+    shapes = np.resize([15.0, 20.0], ROWS)
+    limits = {"limits.max_params": 2e10, "rl.policy": "ratio", "rl.ratio": 0.1, "rl.tokens": None}
+    return {
+        "three contexts": (with_experts, table(with_experts, draw, **{"deployment.context_tokens": few})),
+        "dense": (dense, table(dense, draw)),
+        "a limit": (dense.update(limits), table(dense, draw)),
+        "two shapes": (with_experts, table(with_experts, draw, **{"deployment.sparsity": shapes})),
+    }
+
+
+@pytest.mark.parametrize("kind", named(kinds(), "three contexts", "dense"))
+def test_a_table_of_placements_is_brute_force(kind):
+    scenario, frame = kinds()[kind]
+    found, least = solve_batch(scenario, frame), np.full(ROWS, np.inf)
+    for candidate in placements(scenario):
+        given = solve_batch(candidate, frame)
+        least = np.fmin(least, given["cost_total"])
+    served = np.isfinite(least)
+    assert (found["status"] == np.where(served, "optimal", "infeasible")).all()
+    assert served.sum() > ROWS / 2
+    np.testing.assert_allclose(found["cost_total"][served], least[served], rtol=1e-12)
+
+
+def test_what_moves_serving():
+    for scenario in scenarios(2):
+        paths = [path for path, _, _ in scenario.quantities()]
+        fixed = [path for path in paths if not moves_serving(scenario, path)]
+        for candidate in (placements(scenario)[0], placements(scenario)[-1]):
+            given = candidate.update({"deployment.chips": None})
+            moved = {path for path, used in zip(paths, used_by(given), strict=True) if used}
+            assert not moved & {*fixed}
+            assert len(moved) > 15
+        leaves, tree = jax.tree.flatten(scenario)
+        for path in fixed:
+            again = [v * 0.9 if p == path else v for p, v in zip(paths, leaves, strict=True)]
+            assert places(jax.tree.unflatten(tree, again)) == places(scenario), path
+
+
+def used_by(scenario):
+    """Of every number, whether what a model needs of a deployment is computed from it."""
+    program = jax.make_jaxpr(lambda s: served_by(s, 3e10))(jax.tree.map(jnp.asarray, scenario)).jaxpr
+    used = {*program.outvars}
+    for equation in reversed(program.eqns):
+        if used & {*equation.outvars}:
+            used |= {v for v in equation.invars if not hasattr(v, "val")}
+    return [v in used for v in program.invars]
+
+
+def places(scenario):
+    return [(s.deployment.chips, s.deployment.parallelism, s.deployment.pipeline_stages) for s in placements(scenario)]
 
 
 @pytest.mark.parametrize(
