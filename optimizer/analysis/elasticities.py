@@ -21,6 +21,7 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.outputs import ELASTIC
+from ..model.placements import CHOSEN, decides
 from ..model.quality import target_reducible_loss
 from ..optimum.program import COST, LOSS, Rows, design_at, ln_design, row_values
 from ..optimum.solve import solve
@@ -49,6 +50,9 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     Raises:
         InfeasibleError: the scenario has no optimum.
 
+    Where the placement is open (deployment.placement = "best") they are those at the one that is chosen: by the envelope theorem the choice
+    adds nothing, up to where another placement takes over. What the choice replaces, as deployment.pipeline_stages, has 0.
+
     By the envelope theorem the elasticity of cost to a price is that phase's share of the cost.
 
     >>> from optimizer.assumptions.library import load
@@ -60,14 +64,15 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
     import pandas as pd
 
     best = solve(scenario)
+    asked, scenario = scenario, best.scenario
     rows = Rows(scenario)
     spent = not isinstance(scenario.goal, BudgetGoal) or best.certificate.multipliers["goal.budget"] > 0
     held = (*((LOSS,) if spent else ()), *best.certificate.active_limits)
     if isinstance(scenario.goal, BudgetGoal):
         held += tuple(name for name in rows.useful if rows.value(name, ln_design(scenario, best.design)) > -_HELD)
     active = tuple(rows.names.index(name) for name in held)
-    asked = as_paid(scenario).model_copy(update={"sources": {}})
-    leaves, tree = jax.tree.flatten(asked)
+    paid = as_paid(scenario).model_copy(update={"sources": {}})
+    leaves, tree = jax.tree.flatten(paid)
     x = ln_design(scenario, best.design)
     objective = rows.names.index(COST if spent else LOSS)
     z = np.concatenate([x, _multipliers(rows, x, objective, active)])
@@ -77,12 +82,14 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
         slopes = (direct - through @ np.linalg.solve(by_z, by_theta)).T
     except np.linalg.LinAlgError:  # limits that meet in one point leave no derivative
         slopes = np.full_like(direct.T, np.nan)
-    by_path = dict(zip((path for path, _, _ in asked.quantities()), slopes, strict=True))
-    if asked.traffic is not scenario.traffic:
+    by_path = dict(zip((path for path, _, _ in paid.quantities()), slopes, strict=True))
+    if paid.traffic is not scenario.traffic:
         through = np.stack([by_path[f"traffic.{name}"] for name in TOTALS])
         slopes = total_slopes(scenario).items()
         by_path |= {path: slope @ through for path, slope in slopes if path != "traffic.peak_to_mean"}
-    declared = list(scenario.quantities())
+    declared = list(asked.quantities())
+    if decides(asked):
+        by_path |= dict.fromkeys(CHOSEN, np.zeros(len(ELASTIC)))
     theta = np.array([value for _, _, value in declared], float)
     frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(ELASTIC))
     if float(best.design.rl_tokens) == 0:

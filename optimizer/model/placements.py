@@ -19,10 +19,12 @@ from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
 from .total import placed
 
-__all__ = ["LISTED_BY", "Placed", "decides", "moves_serving", "placed_as", "placements"]
+__all__ = ["CHOSEN", "LISTED_BY", "Placed", "decides", "moves_serving", "placed_as", "placements"]
 
 _TENSOR = (1.0, 2.0, 4.0, 8.0)
 _STAGES = (2.0, 4.0)
+CHOSEN = frozenset({"deployment.pipeline_stages"})
+"""Numbers that a choice of the placement replaces, by dotted path."""
 LISTED_BY = frozenset(
     {
         "money.serve_chip.scaleup_domain_chips",
@@ -31,6 +33,7 @@ LISTED_BY = frozenset(
         "deployment.expert_share",
         "deployment.experts_per_token",
         "law.experts",
+        "law.sparsity",
     }
 )
 """Numbers that the list depends on, by dotted path."""

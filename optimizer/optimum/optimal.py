@@ -16,12 +16,14 @@ import jax
 import jax.numpy as jnp
 
 from ..assumptions.arguments import MAPPING, checks
+from ..assumptions.goal import BudgetGoal, DecidedGoal
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, LifecycleCost
-from ..model.placements import decides
+from ..model.placements import LISTED_BY, decides, placements
+from ..model.quality import loss
 from .base import in_base_class, optimum
 from .search import optimum_on_curve
 from .solve import KKT_TOLERANCE
@@ -52,10 +54,13 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
     Returns:
         The design that `solve` finds, its cost by phase and its KKT residual. NaN, and a derivative of NaN, where there is no optimum or
         the residual exceeds 1e-8: `solve` says why, or solves it. The optimum on a kink of the serving roofline has no derivative (NaN).
-        Where a limit holds the optimum the derivative is along that limit, one-sided where another would take over.
+        Where a limit holds the optimum the derivative is along that limit, one-sided where another would take over. Where the placement
+        is open (deployment.placement = "best") all listed ones are solved and the derivative is that of the best (envelope theorem), up to
+        where another one takes over.
 
     Raises:
-        InputError: a path is no number of the scenario, or the placement of the deployment is still to be chosen.
+        InputError: a path is no number of the scenario; or the placement is open and so is what the list of placements depends on, or
+            goal.kind is "params" or "tokens".
 
     For many scenarios without derivatives `solve_batch` is faster. A new kind of scenario (law, goal, limits) compiles, new numbers do not.
 
@@ -68,10 +73,6 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
     ('111.4B', '-0.072')
 
     """
-    if decides(scenario):
-        raise InputError(
-            "deployment.placement = 'best' has kinks between placements; give one, as solve(scenario).placement shows it."
-        )
     leaves, tree = jax.tree.flatten(scenario.model_copy(update={"sources": {}}))
     places = {path: i for i, (path, _, _) in enumerate(scenario.quantities())}
     problems = []
@@ -83,9 +84,60 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
             leaves[places[path]] = value if isinstance(value, jax.Array) else parse_number(value)
         except ValueError as error:
             problems.append(f"{path} {error}.")
+    if decides(scenario):
+        problems += _undecidable(scenario, {path: leaves[i] for path, i in places.items() if path in LISTED_BY})
     if problems:
         raise InputError(problems)
+    if decides(scenario):
+        return _best_placed(jax.tree.unflatten(tree, leaves))
     return _optimal(tree, tuple(jnp.asarray(leaf, float) for leaf in leaves))
+
+
+def _undecidable(scenario: Scenario, listed_by: Mapping[str, object]) -> list[str]:
+    """Why the best placement is no function of the scenario's numbers, in sentences."""
+    problems = []
+    if isinstance(scenario.goal, DecidedGoal):
+        problems.append(
+            "deployment.placement = 'best' is chosen here for goal.kind = 'loss' and 'budget' only; give a placement, as "
+            "solve(scenario).placement shows it."
+        )
+    traced = sorted(path for path, value in listed_by.items() if isinstance(value, jax.core.Tracer))
+    if traced:
+        problems.append(
+            f"{', '.join(traced)} must be plain numbers with deployment.placement = 'best', as the list of placements depends on them; "
+            "give a placement, as solve(scenario).placement shows it."
+        )
+    return problems
+
+
+def _best_placed(scenario: Scenario) -> OptimalDesign:
+    """The best of all placements: first each without derivatives, then the best of each kind with those of the one that is chosen."""
+    kinds: dict[Hashable, list[list[Numeric]]] = {}
+    for candidate in placements(scenario):
+        leaves, tree = jax.tree.flatten(candidate)
+        kinds.setdefault(tree, []).append(leaves)
+    stacks = {
+        tree: tuple(jnp.stack([jnp.asarray(v, float) for v in leaf]) for leaf in zip(*some, strict=True))
+        for tree, some in kinds.items()
+    }
+
+    def merit(found: OptimalDesign) -> Numeric:
+        value = loss(scenario, found.design) if isinstance(scenario.goal, BudgetGoal) else found.cost.total
+        return jnp.where(jnp.isnan(value), jnp.inf, value)
+
+    merits = {
+        tree: merit(jax.vmap(partial(_optimal, tree))(jax.lax.stop_gradient(stack))) for tree, stack in stacks.items()
+    }
+    least = jnp.stack([values.min() for values in merits.values()]).min()
+    best: OptimalDesign | None = None
+    for tree, stack in stacks.items():
+        chosen = merits[tree].min() <= least
+        # A derivative that is unknown, of a placement that is not chosen, is kept from the numbers that all share.
+        own = [leaf[jnp.argmin(merits[tree])] for leaf in stack]
+        found = _optimal(tree, tuple(jnp.where(chosen, v, jax.lax.stop_gradient(v)) for v in own))
+        best = found if best is None else jax.tree.map(partial(jnp.where, chosen), found, best)
+    assert best is not None
+    return best
 
 
 @partial(jax.jit, static_argnums=0)  # not `compiled`, whose programs are no part of a transformation

@@ -14,11 +14,13 @@ from optimizer.assumptions.library import load
 from optimizer.assumptions.problems import InputError
 from optimizer.model.cost import Design, served_by
 from optimizer.model.placements import moves_serving, placements
+from optimizer.model.replica import replica
 from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.given import cost
+from optimizer.optimum.optimal import optimal_design
 from optimizer.optimum.placing import _least_costs
 from optimizer.optimum.solve import solve
-from tests.counts import cases, named
+from tests.counts import cases, named, thorough
 
 BEST = {"deployment.placement": "best"}
 
@@ -181,9 +183,54 @@ def test_what_eight_chips_overcharge(model, chip, best, overcharged):
     assert float(given.cost.decode / chosen.cost.decode) - 1 == pytest.approx(overcharged, abs=0.01)
 
 
+def test_elasticities_are_those_of_the_placement_that_is_chosen():
+    scenario = next(scenarios(1))
+    best = solve(scenario)
+    fixed = elasticities(best.scenario)
+    found = elasticities(scenario)
+    assert [*found.index] == [path for path, _, _ in scenario.quantities()]
+    assert (found.loc["deployment.pipeline_stages", "cost_total"], found["cost_total"].abs().max() > 0.1) == (0, True)
+    others = found.index.drop("deployment.pipeline_stages")
+    np.testing.assert_array_equal(
+        found.loc[others, ["n_params", "cost_total"]], fixed.loc[others, ["n_params", "cost_total"]]
+    )
+    # Solved again beside it, the placement chosen anew, the cost moves by as much.
+    path, step = "deployment.context_tokens", 1e-4
+    costs = [
+        float(solve(scenario.update({path: scenario.deployment.context_tokens * (1 + h)})).cost.total)
+        for h in (-step, step)
+    ]
+    assert np.log(costs[1] / costs[0]) / (2 * step) == pytest.approx(found.loc[path, "cost_total"], rel=1e-6)
+
+
+@thorough
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_optimum_as_a_function_chooses_a_placement(which):
+    scenario, path = [*scenarios(2)][which], "deployment.context_tokens"
+
+    def cost_at(value):
+        return optimal_design(scenario, {path: value}).cost.total
+
+    given = scenario.deployment.context_tokens
+    # Placements that hold no such model have no derivative, which does not reach that of the chosen one.
+    (value, _), slopes = jax.vmap(jax.value_and_grad(cost_at))(jnp.array([given, 2 * given]))
+    best, expected = solve(scenario), elasticities(scenario).loc[path, "cost_total"]
+    assert float(value) == pytest.approx(float(best.cost.total), rel=1e-9)
+    assert float(slopes[0]) * given / float(value) == pytest.approx(expected, rel=1e-6)
+    assert np.isfinite(slopes).all()
+
+
+def test_what_the_list_depends_on_has_no_derivative():
+    scenario = next(scenarios(1))
+    with pytest.raises(InputError, match="experts_per_token must be plain numbers"):
+        jax.grad(lambda v: optimal_design(scenario, {"deployment.experts_per_token": v}).cost.total)(8.0)
+    with pytest.raises(InputError, match="'loss' and 'budget' only"):
+        optimal_design(scenario.update({"goal": {"kind": "params", "params": 3e10}}))
+
+
 def test_other_questions_say_that_the_placement_is_open():
     with pytest.raises(InputError, match="is chosen by solve, cost and solve_batch"):
-        elasticities(next(scenarios(1)))
+        replica(next(scenarios(1)), 1e10)
 
 
 def test_a_size_that_is_decided_takes_the_cheapest_placement_and_is_not_certified():
