@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 
 from ..assumptions.goal import LossGoal
 from ..assumptions.quantisation import quantised
+from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, Served, design_of, lifecycle_cost_served, served_by
@@ -61,8 +62,8 @@ class _Table(NamedTuple):
     """What each placement needs at each node."""
 
     ln_n: Float[np.ndarray, " node"]
-    served: Served
-    """shape (placement, node); 0 where it cannot serve the size"""
+    served: Float[np.ndarray, "need placement node"]
+    """in the order of `Served`; 0 where it cannot serve the size"""
     refused: Float[np.ndarray, "placement node"]
     """0, or infinity where it cannot"""
 
@@ -70,7 +71,7 @@ class _Table(NamedTuple):
         """Some nodes from one on or below `least` to one on or above `most`."""
         first, last = np.searchsorted(self.ln_n, least, "right") - 1, np.searchsorted(self.ln_n, most, "left")
         some = np.linspace(max(first, 0), min(last, len(self.ln_n) - 1), _GRID).round().astype(int)
-        return _Table(self.ln_n[some], Served(*(part[:, some] for part in self.served)), self.refused[:, some])
+        return _Table(self.ln_n[some], self.served[..., some], self.refused[:, some])
 
 
 class _Affine(NamedTuple):
@@ -157,7 +158,7 @@ def _tabled(listed: Sequence[Scenario], ln_n: np.ndarray, pool: ThreadPoolExecut
                 part[some, nodes] = np.where(able, values, 0.0)
 
     list(pool.map(fill, range(0, len(ln_n), _GRID)))
-    return _Table(ln_n, Served(*table[:3]), table[3])
+    return _Table(ln_n, table[:3], table[3])
 
 
 @compiled(structure=1)
@@ -175,7 +176,8 @@ def _needs(
 
 @compiled(structure=1)
 def _cells(tree: Hashable, varied: tuple[Float[Array, " row"], ...], table: _Table) -> _Cells:
-    n = jnp.exp(table.ln_n)[:, None]
+    ln_n = jnp.asarray(table.ln_n)
+    n = jnp.exp(ln_n)[:, None]
 
     def chunk(varied: tuple[Float[Array, " row"], ...]) -> _Cells:
         # Everything is elementwise in (node, row); sums and minima over placements run along rows.
@@ -183,14 +185,14 @@ def _cells(tree: Hashable, varied: tuple[Float[Array, " row"], ...], table: _Tab
         z, law = target_inner_sum(scenario), scenario.law.chinchilla
         # as `params_term`, without a power for each row
         left_by_n = jnp.exp(jnp.log(law.A) - law.alpha * jnp.log(scenario.law.effective_params(n)))
-        d = scenario.law.tokens_of_term(z - left_by_n)
+        d = jnp.asarray(scenario.law.tokens_of_term(z - left_by_n))
         reached = ~jnp.isnan(d)
         v = jnp.clip(jnp.log(jnp.where(reached, z / left_by_n - 1, 0.0)), -_FAR, _FAR)
         kept = reached
         for passed in straight_excess(scenario, Design(n, d, d)).values():
             kept &= passed <= 0
         at_nodes, at_corners = _affine(scenario, n, d, kept), _affine(scenario, n[:-1], d[1:], reached[1:])
-        needed = jnp.stack([*table.served, table.refused]).transpose(2, 0, 1)[..., None]
+        needed = jnp.concatenate([table.served, table.refused[None]]).transpose(2, 0, 1)[..., None]
         none = jnp.full(v.shape[-1], jnp.inf)
 
         def cost(at: _Affine, parts: Array) -> Float[Array, "placement row"]:
@@ -218,7 +220,7 @@ def _cells(tree: Hashable, varied: tuple[Float[Array, " row"], ...], table: _Tab
         most_at_best = jax.lax.scan(cheapest, none, (at_nodes, needed))[0]
         far, some = jnp.full_like(none, _FAR), (len(table.refused), len(none))
         nothing = _Cells(jnp.full(some, jnp.inf), far, -far, none, -none)
-        cells = (at_corners, needed[:-1], v[:-1], v[1:], table.ln_n[:-1], table.ln_n[1:])
+        cells = (at_corners, needed[:-1], v[:-1], v[1:], ln_n[:-1], ln_n[1:])
         found = jax.lax.scan(cell, nothing, cells)[0]
         return found._replace(bounds=found.bounds.T)
 
@@ -230,7 +232,7 @@ def _affine(scenario: Scenario, n: Array, d: Array, allowed: Array) -> _Affine:
     """Of designs that are allowed; infinite for others."""
     design, zero = design_of(scenario, n, d), jnp.zeros_like(d)
 
-    def total(*served: Array) -> Array:
+    def total(*served: Array) -> Numeric:
         return lifecycle_cost_served(scenario, design, Served(*served)).total
 
     apart, slopes = jax.linearize(total, zero, zero, zero)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array
 
 from ..assumptions.arguments import MAPPING, checks
 from ..assumptions.goal import BudgetGoal, DecidedGoal
@@ -101,7 +103,7 @@ def _undecidable(scenario: Scenario, listed_by: Mapping[str, object]) -> list[st
             "deployment.placement = 'best' is chosen here for goal.kind = 'loss' and 'budget' only; give a placement, as "
             "solve(scenario).placement shows it."
         )
-    traced = sorted(path for path, value in listed_by.items() if isinstance(value, jax.core.Tracer))
+    traced = sorted(path for path, value in listed_by.items() if isinstance(value, Tracer))
     if traced:
         problems.append(
             f"{', '.join(traced)} must be plain numbers with deployment.placement = 'best', as the list of placements depends on them; "
@@ -121,7 +123,7 @@ def _best_placed(scenario: Scenario) -> OptimalDesign:
         for tree, some in kinds.items()
     }
 
-    def merit(found: OptimalDesign) -> Numeric:
+    def merit(found: OptimalDesign) -> Array:
         value = loss(scenario, found.design) if isinstance(scenario.goal, BudgetGoal) else found.cost.total
         return jnp.where(jnp.isnan(value), jnp.inf, value)
 
