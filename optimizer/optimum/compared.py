@@ -161,7 +161,7 @@ def _tabled(listed: Sequence[Scenario], ln_n: np.ndarray, pool: ThreadPoolExecut
     return _Table(ln_n, table[:3], table[3])
 
 
-@compiled(structure=1)
+@compiled(structure=1, rows=True)
 def _needs(
     tree: Hashable, leaves: Float[Array, "placement leaf"], ln_n: Float[Array, " node"]
 ) -> tuple[Served, Float[Array, "placement node"]]:
@@ -174,7 +174,7 @@ def _needs(
     return jax.vmap(jax.vmap(at, (None, 0)), (0, None))(leaves, jnp.exp(ln_n))
 
 
-@compiled(structure=1)
+@compiled(structure=1, rows=True)
 def _cells(tree: Hashable, varied: tuple[Float[Array, " row"], ...], table: _Table) -> _Cells:
     ln_n = jnp.asarray(table.ln_n)
     n = jnp.exp(ln_n)[:, None]
