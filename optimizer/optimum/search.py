@@ -19,6 +19,7 @@ References:
 
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, lifecycle_cost
 from .base import has_answer
 from .certificate import judge
-from .curve import At, Place, Scalar, curve, design_at_point, tokens_cut, within_limits
+from .curve import At, Curve, Place, Scalar, curve, design_at_point, tokens_cut, within_limits
 from .feasibility import SMALLEST_USEFUL
 
 __all__ = ["ROUNDS", "Around", "OnCurve", "optimum_on_curve"]
@@ -112,7 +113,7 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS, around: Around
     """
     on = curve(scenario)
     sample = _sampler(scenario, on.at)
-    low, high = lax.stop_gradient(_bracket(sample, on.at, rounds, around))
+    low, high = lax.stop_gradient(_bracket(sample, _merit(scenario, on), rounds, around))
     refined, smooth = _refined(scenario, sample, low, high)
     place = found = on.place(refined)
     if isinstance(scenario.goal, DecidedGoal) and not scenario.rl.decided:
@@ -156,8 +157,28 @@ def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar
     return sample
 
 
+def _merit(scenario: Scenario, on: Curve) -> Callable[[Scalar, Scalar], tuple[Scalar, Scalar]]:
+    """What the scan looks for, least first, from a coordinate and what it carried from the one before; and what it carries on.
+
+    The least value within the limits. With N or D decided, the first turn of the first-order condition from falling to rising: without
+    convexity it also turns back, at sizes of no use.
+    """
+
+    def merit(v: Scalar, before: Scalar) -> tuple[Scalar, Scalar]:
+        point = on.at(v)
+        if isinstance(scenario.goal, DecidedGoal):
+            turns = (before < 0) & (point.equation >= 0) & (on.place(v).ln_n >= math.log(SMALLEST_USEFUL))
+            return jnp.where(turns, -1.0, point.value), point.equation
+        return jnp.where(point.excess > _TOLERANCE, _WORST + point.excess, point.value), before
+
+    return merit
+
+
 def _bracket(
-    sample: Callable[[Scalar], _Sample], at: Callable[[Scalar], At], rounds: Scalar, around: Around | None
+    sample: Callable[[Scalar], _Sample],
+    merit: Callable[[Scalar, Scalar], tuple[Scalar, Scalar]],
+    rounds: Scalar,
+    around: Around | None,
 ) -> tuple[_Sample, _Sample]:
     """Two points around the best of the scan, as close as numbers allow, between which the slope turns from falling to rising.
 
@@ -167,9 +188,10 @@ def _bracket(
     scan = jnp.asarray(_SCAN)
 
     def look(i: Scalar, best: Scalar) -> Scalar:
-        point = at(scan[i])
-        merit = jnp.where(point.excess > _TOLERANCE, _WORST + point.excess, point.value)
-        return jnp.where(merit < best[0], jnp.stack([merit, jnp.asarray(i, float)]), best)  # never for NaN
+        least, index, before = best
+        here, carried = merit(scan[i], before)
+        better = here < least  # never for NaN
+        return jnp.stack([jnp.where(better, here, least), jnp.where(better, i, index), carried])
 
     def narrow(state: Scalar) -> Scalar:
         turn, v, low, high = _unpacked(state)
@@ -189,7 +211,7 @@ def _bracket(
         return (turn < 2) | (turn < 2 + 2 * rounds) & ~(between_rounds & _settled(low, high))
 
     looks = len(_SCAN) if around is None else jnp.where(around.known > 0, 0, len(_SCAN))
-    best = lax.fori_loop(0, looks, look, jnp.array([jnp.inf, 0.0]))[1].astype(int)
+    best = lax.fori_loop(0, looks, look, jnp.array([jnp.inf, 0.0, 0.0]))[1].astype(int)
     left, right = scan[jnp.maximum(best - 1, 0)], scan[jnp.minimum(best + 1, len(_SCAN) - 1)]
     if around is not None:
         left, right = (jnp.where(around.known > 0, *two) for two in ((around.left, left), (around.right, right)))
