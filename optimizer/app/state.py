@@ -87,11 +87,10 @@ class Question:
         start = load(self.preset)
         around, _, field = path.rpartition(".")
         block: Any = start
-        plain = start.to_dict()
         for part in around.split(".") if around else ():
-            block, plain = getattr(block, part), plain[part]
+            block = getattr(block, part)
         if around and field in (block.tag, "name"):
-            self.change({around: plain}, instead_of=f"{around}.")
+            self.change({around: block.to_dict()}, instead_of=f"{around}.")
         else:
             self.pending.pop(path, None)
             self.change({path: plain_values(start).get(path)})

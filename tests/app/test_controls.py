@@ -4,11 +4,13 @@ import itertools
 
 import pytest
 
-from optimizer import InputError, load, presets, solve
+from optimizer import InputError, Scenario, load, presets, solve
 from optimizer.app.controls import DECADE, notches
 from optimizer.app.state import Question
 from optimizer.app.switch import start_of
+from optimizer.assumptions.differences import same
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.paths import schema_paths
 
 from .session import SMALL, agrees, opened, run, shown, unfold
 
@@ -210,3 +212,29 @@ def test_a_hit_of_the_search_is_a_control():
         at.text_input(key="found.text.traffic.output_tokens").value
         == at.text_input(key="text.traffic.output_tokens").value
     )
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_value_has_a_way_back(preset):
+    start = load(preset)
+    for path in (p for p in schema_paths(Scenario) if "." in p and "table" not in p):
+        block = start
+        for part in path.split(".")[:-1]:
+            block = getattr(block, part)
+        if path.rpartition(".")[2] in type(block).model_fields:
+            asked = Question(preset, start)
+            asked.reset(path)
+            assert not asked.problems, path
+            assert same(asked.scenario, start), path
+
+
+def test_a_limit_is_taken_back_by_its_button():
+    at = opened()
+    for path, typed in (("limits.max_params", "50B"), ("limits.max_train_tokens", "90T")):
+        unfold(at, "limits")
+        at.text_input(key=f"text.{path}").set_value(typed)
+        unfold(at, "limits")
+        assert path in at.session_state["question"].changed()
+        at.button(key=f"reset.{path}").click()
+        unfold(at, "limits")
+        assert path not in at.session_state["question"].changed()
