@@ -7,7 +7,7 @@ BEAT ?= 8
 BUSY = @sh -c 'echo "$$*"; (while sleep $(BEAT) >&2 && kill -0 $$$$; do echo "  still working"; done) 2>/dev/null & \
 	beat=$$!; "$$@"; status=$$?; kill $$beat; exit $$status' busy
 
-.PHONY: run test lint floors bench dist docs clean
+.PHONY: run test thorough lint floors bench dist docs clean
 
 run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what is the optimum?
 	@echo "Reproducing the lecture's 100x under every law; a first run compiles for about a minute."
@@ -16,6 +16,9 @@ run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what i
 
 test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+thorough: .venv/test.stamp  ## all cases of what tests/thorough.txt lists; OVERTRAIN_THOROUGH=1 make test has all of everything
+	OVERTRAIN_THOROUGH=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup @tests/thorough.txt
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
