@@ -10,6 +10,7 @@ import streamlit as st
 
 from ..analysis.plans import cost_curve, cost_phases, monthly_tokens
 from ..assumptions.differences import same
+from ..assumptions.problems import InputError
 from ..model.outputs import output_of, units_of, with_unit, written
 from ..optimum.solution import Solution, Status
 from ..report.chart import cost_against_params, cost_by_phase, monthly_traffic
@@ -81,10 +82,14 @@ def error_of_laws(place: Frame, asked: Question) -> None:
 def solved_ahead(asked: Question) -> None:
     """At the end of a run that a slider began, the first screen of its next notch, which is most often what is asked for next."""
     ahead, asked.ahead = asked.ahead, None
-    if ahead is not None and not asked.problems:
+    if ahead is None or asked.problems:
+        return
+    try:
         scenario = asked.scenario.update(dict([ahead]))
-        if known(scenario):
-            _worked_out(answer(scenario), asked)
+    except InputError:  # the notch breaks a rule; or the slider moved on another page, and its field is gone since
+        return
+    if known(scenario):
+        _worked_out(answer(scenario), asked)
 
 
 def axes() -> Kept:

@@ -6,8 +6,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from optimizer import load, solve
 from optimizer.app import answers, screen, state
 from optimizer.app.controls import _foreseen, notches
+from optimizer.assumptions.numbers import parse_number
 
-from .session import SMALL, agrees, opened, run, shown
+from .session import SMALL, agrees, opened, run, shown, turned
 
 SLIDER = "slider.traffic.share"
 HALF = {"traffic.share": "0.5"}
@@ -107,3 +108,25 @@ def test_a_link_that_was_not_sent_is_not_taken_for_a_step_back(monkeypatch):
     with pytest.raises(InterruptedError):
         state.write_link(asked)
     assert asked.written == {"preset": SMALL}, "the browser still has this one"
+
+
+@pytest.mark.parametrize(
+    "ahead", [("traffic.months", 13.0), ("traffic.share", 2.0)], ids=["of another forecast", "out of bounds"]
+)
+def test_a_notch_that_cannot_be_solved_ahead_is_left_alone(ahead):
+    at = opened()
+    at.session_state["question"].ahead = ahead
+    run(at)
+    assert at.session_state["question"].ahead is None
+
+
+def test_a_slider_of_another_page_is_forgotten_with_its_field():
+    at = opened("sensitivity", preset=SMALL)
+    slider = at.select_slider(key="slider.traffic.months")
+    slider.set_value(parse_number(slider.options[len(slider.options) // 2 + 2]))
+    run(at)
+    at.session_state["question"].change(
+        {"traffic.kind": "total", "traffic.input_tokens": 1e13, "traffic.output_tokens": 1e13}
+    )
+    run(turned(at, "plan"))
+    assert not at.session_state["question"].problems

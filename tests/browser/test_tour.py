@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from optimizer import Scenario, load
 from optimizer.analysis.plans import monthly_tokens
@@ -30,11 +30,18 @@ SHAPES = (
 
 
 def chosen(page: Page, where: str, option: str) -> None:
-    """Choose from a list by typing."""
+    """Choose from a list by typing; a list that is drawn anew meanwhile loses what is typed."""
     box = page.locator(f".st-key-{where} input").first
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option, exact=True).click()
+    for _ in range(10):
+        box.click()
+        box.fill(option)
+        try:
+            page.get_by_role("option", name=option, exact=True).click(timeout=5000)
+        except Error:
+            page.keyboard.press("Escape")
+        else:
+            return
+    raise AssertionError(f"{where} does not offer {option}")
 
 
 def _slid(page: Page) -> None:
