@@ -203,11 +203,14 @@ def _number(
     st.session_state[key] = "" if pending is None else human(pending, 6) if isinstance(pending, float) else str(pending)
     mark = _MARK if path in asked.changed() else ""
     unit = "" if declared.unit == "1" else f" ({declared.unit})"
+    used = (
+        asked.scenario.rl.assumed(asked.scenario.law).get(path.removeprefix("rl.")) if path.startswith("rl.") else None
+    )
     st.text_input(
         f"{mark}{_sentence(declared.about)}{unit}",
         key=key,
         help=_help(path, declared, block),
-        placeholder="not set",
+        placeholder="not set" if used is None else f"not set: {human(float(used))} is used",
         max_chars=40,
         disabled=bool(idle),
         on_change=_set,

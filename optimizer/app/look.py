@@ -52,7 +52,7 @@ _ROWS, _RESETS = (
     f":is({', '.join(f'.st-key-{what}-traffic-{name}' for names in LEVERS.values() for name in names)})"
     for what in ("lever", "reset")
 )
-_LEVERS = f"""{_ROWS} {{position: relative}}
+_LEVERS = f"""{_ROWS} {{position: relative; min-height: 4rem}}
 {_ROWS} {_RESETS} {{position: absolute; left: 0; top: 0}}
 {_ROWS} {_RESETS} button {{min-height: 0; padding: 0}}
 """

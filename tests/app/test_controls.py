@@ -9,7 +9,7 @@ from optimizer.app.controls import DECADE, notches
 from optimizer.app.state import Question
 from optimizer.app.switch import start_of
 from optimizer.assumptions.differences import same
-from optimizer.assumptions.numbers import human
+from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.paths import schema_paths
 
 from .session import SMALL, agrees, opened, run, shown, unfold
@@ -238,3 +238,14 @@ def test_a_limit_is_taken_back_by_its_button():
         at.button(key=f"reset.{path}").click()
         unfold(at, "limits")
         assert path not in at.session_state["question"].changed()
+
+
+def test_a_coefficient_that_is_not_set_shows_what_is_used_for_it():
+    at = opened(preset="lecture-2026", rl__policy="optimised", goal__like_rl_tokens="133.3T")
+    unfold(at, "rl")
+    s = at.session_state["question"].scenario
+    # The lecture's point: G = B (R/D)^beta, gamma = beta.
+    wanted = {"G": s.law.B * (133.3 / 200) ** s.law.beta, "gamma": s.law.beta}
+    for name, value in wanted.items():
+        said = at.text_input(key=f"text.rl.{name}").placeholder
+        assert parse_number(said.split()[2]) == pytest.approx(float(value), rel=1e-3)
