@@ -18,10 +18,7 @@ from ..assumptions.numbers import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
-from .cost import Design, pretraining_flops
-from .replica import replica
-from .roofline import decode_seconds
-from .step import prompt_seconds
+from .cost import Design, pretraining_flops, served_by
 from .total import total_params
 
 __all__ = [
@@ -132,8 +129,8 @@ def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numer
     """Seconds of one money.serve_chip per computed input token and per output token, at full load."""
     s = scenario
     if s.serving.by_roofline:
-        r, chips = replica(s, n_params), s.deployment.chips_on(s.money.serve_chip)
-        return chips * prompt_seconds(r), chips * decode_seconds(s, r)
+        served = served_by(s, n_params)
+        return served.prefill, served.decode
     multiplied, relative = multiplied_params(s, n_params), efficiencies(s)
     seconds = s.serving.flops_per_param_token / (s.money.serve_chip.peak_flops * utilisation(s))
     return seconds * multiplied.prefill / relative.prefill, seconds * multiplied.decode / relative.decode

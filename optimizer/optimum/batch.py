@@ -34,7 +34,7 @@ from .answers import Answers
 from .base import Optimum, optimum, separable
 from .compared import Compared, comparable, compared
 from .few_bits import least_training
-from .rows import Batch, as_batch, as_batches
+from .rows import Batch, as_batch, as_batches, padded
 from .search import ROUNDS, Around, optimum_on_curve
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
@@ -271,26 +271,23 @@ def _in_blocks(
     # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
     # number may differ.
     places = batch.places if block == BLOCK else tuple(range(len(shared)))
-    columns = dict(zip(batch.places, batch.varied.values(), strict=True))
-
-    def padded(values: np.ndarray, begin: int, size: int) -> np.ndarray:
-        return np.pad(values[begin : begin + size], (0, block - size), mode="edge")
+    varied = batch.block(block, places)
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
-        varied = tuple(padded(columns[i], begin, size) if i in columns else np.full(block, shared[i]) for i in places)
-        given = (batch.tree, places, detail, shared, varied)
+        here = slice(begin, begin + size)
+        given = (batch.tree, places, detail, shared, varied(here))
         if rounds is None:
             found = _by_equation(*given)
         else:
             ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
-            around = Around(*(padded(v, begin, size) for v in ends), known=0.0 if near is None else 1.0)
+            around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
             found = _by_search(*given, rounds, around)
-        rows = slice(begin, begin + size) if every else batch.rows[begin : begin + size]
+        rows = here if every else batch.rows[here]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
         for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
-            column[begin : begin + size] = np.asarray(values)[:size]
+            column[here] = np.asarray(values)[:size]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(solve_block, range(0, count, block)))

@@ -110,8 +110,7 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         listed: their placements.
 
     """
-    count, shared = len(batch.rows), np.array(batch.leaves, float)
-    columns = dict(zip(batch.places, batch.varied.values(), strict=True))
+    count, varied = len(batch.rows), batch.block(_BLOCK, range(len(batch.leaves)))
     order, bounds = np.arange(count), np.full((count, len(listed)), np.inf)
     ends = np.tile(np.array([[-_FAR], [_FAR], [_ENDS[0]], [_ENDS[1]]]), count)
 
@@ -120,12 +119,7 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         rows = rows[ends[2, rows] < np.inf]
         if not len(rows):
             return
-        missing = (0, _BLOCK - len(rows))
-        varied = tuple(
-            np.pad(columns[i][rows], missing, mode="edge") if i in columns else np.full(_BLOCK, shared[i])
-            for i in range(len(shared))
-        )
-        found = _cells(batch.tree, varied, table.between(ends[2, rows].min(), ends[3, rows].max()))
+        found = _cells(batch.tree, varied(rows), table.between(ends[2, rows].min(), ends[3, rows].max()))
         bounds[rows] = np.asarray(found.bounds)[: len(rows)]
         ends[:, rows] = np.stack([np.asarray(v)[: len(rows)] for v in found[1:]])
 

@@ -1,6 +1,6 @@
 """The scenarios of a table: rows grouped by what may not differ inside one computation, numbers as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ from .totals import as_totals, is_of_forecast
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Batch", "as_batch", "as_batches"]
+__all__ = ["Batch", "as_batch", "as_batches", "padded"]
 
 _TESTS = {Gt: np.greater, Ge: np.greater_equal, Lt: np.less, Le: np.less_equal}
 
@@ -95,12 +95,24 @@ class Batch(NamedTuple):
             leaves[place] = values
         return jax.tree.unflatten(self.tree, leaves)
 
+    def block(self, size: int, places: Sequence[int]) -> Callable[[slice | np.ndarray], tuple[np.ndarray, ...]]:
+        """A function of some rows: their numbers at these places, one array each, with the last row repeated up to `size`."""
+        columns, shared = dict(zip(self.places, self.varied.values(), strict=True)), self.leaves
+        return lambda some: tuple(
+            padded(columns[i][some], size) if i in columns else np.full(size, shared[i]) for i in places
+        )
+
     def scenario(self, i: int) -> Scenario:
         """The scenario of one row."""
         leaves = self.leaves
         for place, values in zip(self.places, self.varied.values(), strict=True):
             leaves[place] = float(values[i])
         return jax.tree.unflatten(self.tree, leaves)
+
+
+def padded(values: np.ndarray, size: int) -> np.ndarray:
+    """The values with the last one repeated up to `size`: a program is compiled for whole blocks."""
+    return np.pad(values, (0, size - len(values)), mode="edge")
 
 
 def as_batches(scenario: Scenario, frame: "pd.DataFrame | None") -> tuple["pd.Index", list[Batch]]:
