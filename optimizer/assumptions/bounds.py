@@ -1,10 +1,4 @@
-"""The bounds of a number in words.
-
-within(0)                                   "0 or more"
-within(0, above=True)                       "more than 0"
-within(0, 1)                                "between 0 and 1"
-within(0, 1, above=True)                    "more than 0 and at most 1"
-"""
+"""The bounds of a number in words."""
 
 import math
 
@@ -25,8 +19,10 @@ def within(low: float = -math.inf, high: float = math.inf, *, above: bool = Fals
         above: whether `low` itself is excluded.
         below: whether `high` itself is excluded.
 
-    >>> within(), within(1), within(high=3), within(-1, 1, above=True), within(0, 1, below=True)
-    ('a finite number', '1 or more', 'at most 3', 'more than -1 and at most 1', '0 or more and less than 1')
+    >>> within(), within(0), within(0, above=True), within(high=3)
+    ('a finite number', '0 or more', 'more than 0', 'at most 3')
+    >>> within(0, 1), within(-1, 1, above=True), within(0, 1, below=True)
+    ('between 0 and 1', 'more than -1 and at most 1', '0 or more and less than 1')
 
     """
     if math.isfinite(low) and math.isfinite(high) and not above and not below:

@@ -55,16 +55,22 @@ def downloaded(page: Page, where: str) -> tuple[str, bytes]:
     return saved.value.suggested_filename, saved.value.path().read_bytes()
 
 
+def at_first_cell(page: Page) -> None:
+    """Put the cursor of the table into the first month's input tokens."""
+    grid = page.get_by_test_id("stDataFrame").locator("canvas").first
+    grid.evaluate("node => node.scrollIntoView({block: 'center'})")
+    settled(page)
+    box = grid.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 60, box["y"] + 52)
+    page.keyboard.press("ArrowRight")
+
+
 def edited(page: Page, value: str) -> None:
     """Type into the first month's input tokens until the link has a table; a grid that is drawn anew meanwhile loses what is typed."""
     cell = page.locator("input.gdg-input, textarea.gdg-input")
-    grid = page.get_by_test_id("stDataFrame").locator("canvas").first
     for _ in range(10):
-        grid.evaluate("node => node.scrollIntoView({block: 'center'})")
-        box = grid.bounding_box()
-        assert box is not None
-        page.mouse.click(box["x"] + 60, box["y"] + 52)
-        page.keyboard.press("ArrowRight")
+        at_first_cell(page)
         page.keyboard.press("Enter")
         try:
             cell.fill(value, timeout=5000)

@@ -17,7 +17,7 @@ from optimizer.assumptions.differences import same
 from ..app.session import MONTHS, SMALL, expected
 from .running import metrics, settled
 from .test_files import given, unfolded
-from .test_plan import CHART, edited, linked, shows, typed
+from .test_plan import CHART, at_first_cell, edited, linked, shows, typed
 
 TRAFFIC = Path(__file__).parents[1] / "data" / "traffic"
 SHAPES = (
@@ -121,14 +121,8 @@ def test_cells_are_pasted_into_the_table(visit):
     shows(page, expected(load(SMALL)))
     page.locator(CHART).nth(1).locator("path").first.wait_for()
     page.get_by_role("radio", name="Table and CSV").click()
-    grid = page.get_by_test_id("stDataFrame").locator("canvas").first
-    grid.evaluate("node => node.scrollIntoView({block: 'center'})")
-    settled(page)
     page.evaluate("navigator.clipboard.writeText('7T\\t1T\\n1,500,000,000,000\\t2e11')")
-    box = grid.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 60, box["y"] + 52)
-    page.keyboard.press("ArrowRight")
+    at_first_cell(page)
     page.keyboard.press("Control+V")
     page.wait_for_url("**/*traffic.table*")
     rows = monthly_tokens(load(SMALL)).drop(columns="days").to_dict("records")

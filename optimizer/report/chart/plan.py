@@ -13,7 +13,7 @@ from ...model.outputs import heading, quantity_text, with_unit, written
 from .drawing import Drawing, Drawn, Layers, finished
 from .marks import bars_by, legend, tips, touched
 from .rows import records, some
-from .scales import Kept, axis, names_axis, output_axis, steady, steady_top, ticks_of, told, told_ticks
+from .scales import Kept, axis, names_axis, output_axis, scale_in_data, steady, steady_top, ticks_in_data, ticks_of
 from .theme import ACCENT, HEIGHT, MAIN, QUIET, STATED, capital
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def cost_against_params(
 @functools.lru_cache(maxsize=KEPT)
 def _valley(unit: str, ghost: bool, shown: tuple[str, ...]) -> Layers:
     """The layers of `cost_against_params`, which stay the same for most changes of a question."""
-    along, around = told("band", "left", "right", log=True), told("band", "bottom", "top", log=True)
-    x_axis = output_axis("n_params", "parameters", told_ticks("across"), optimal=False)
-    y_axis = output_axis("cost_total", unit, told_ticks("upward"))
+    along, around = scale_in_data("band", "left", "right", log=True), scale_in_data("band", "bottom", "top", log=True)
+    x_axis = output_axis("n_params", "parameters", ticks_in_data("across"), optimal=False)
+    y_axis = output_axis("cost_total", unit, ticks_in_data("upward"))
     x_ticks = alt.Chart(alt.NamedData("across")).mark_point(opacity=0, aria=False, size=1)
     y_ticks = alt.Chart(alt.NamedData("upward")).mark_point(opacity=0, aria=False, size=1)
     shade = alt.Chart(alt.NamedData("band")).mark_rect(color=MAIN, opacity=0.18)
@@ -271,7 +271,7 @@ def cost_by_phase(frame: "pd.DataFrame", *, kept: Kept | None = None, dark: bool
 def _phases(unit: str, plans: tuple[str, ...], phases: tuple[str, ...]) -> Layers:
     """The layers of `cost_by_phase`."""
     whole = alt.Chart(alt.NamedData("bills")).encode(
-        x=alt.X("cost:Q", scale=told("bills", "", "top"), axis=axis(with_unit("cost", unit), tickCount=5)),
+        x=alt.X("cost:Q", scale=scale_in_data("bills", "", "top"), axis=axis(with_unit("cost", unit), tickCount=5)),
         y=names_axis("phase", phases),
         yOffset=alt.YOffset("plan:N", sort=[*plans]),
         tooltip=tips(plan="plan", phase="phase", cost_text="cost", share="share of the plan"),
@@ -349,7 +349,7 @@ def _months(lower: str, upper: str, chips: bool) -> Layers:
     """The layers of `monthly_traffic`."""
     whole = alt.Chart(alt.NamedData("months")).encode(
         x=alt.X("month:N", sort="ascending", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, ticks=False)),
-        y=alt.Y("from:Q", scale=told("months", "", "top"), axis=axis("tokens a day", tickCount=6)),
+        y=alt.Y("from:Q", scale=scale_in_data("months", "", "top"), axis=axis("tokens a day", tickCount=6)),
         y2=alt.Y2("to:Q"),
         tooltip=tips(month="month", tokens="tokens", value_text="tokens a day", both="input and output"),
     )

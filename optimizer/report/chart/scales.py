@@ -22,11 +22,11 @@ __all__ = [
     "names_axis",
     "output_axis",
     "scale",
+    "scale_in_data",
     "steady",
     "steady_top",
+    "ticks_in_data",
     "ticks_of",
-    "told",
-    "told_ticks",
 ]
 
 Kept = dict[str, tuple[int, int]]
@@ -83,7 +83,7 @@ def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
     return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
 
 
-def told(rows: str, *ends: str, log: bool = False) -> alt.Scale:
+def scale_in_data(rows: str, *ends: str, log: bool = False) -> alt.Scale:
     """A scale whose ends are fields of the first row of a data set; an empty name is 0.
 
     A browser redraws a chart with other numbers in a fraction of the time that a chart with another scale takes, which it draws anew.
@@ -93,11 +93,11 @@ def told(rows: str, *ends: str, log: bool = False) -> alt.Scale:
 
 
 def ticks_of(ends: tuple[float, float]) -> list[dict[str, float]]:
-    """The ticks of a logarithmic axis as rows, for `told_ticks`."""
+    """The ticks of a logarithmic axis as rows, for `ticks_in_data`."""
     return [{"tick": tick} for tick in log_scale(ends)[1]]
 
 
-def told_ticks(rows: str) -> Any:
+def ticks_in_data(rows: str) -> Any:
     """Ticks of an axis that are rows of a data set; a layer must draw these, as Vega-Lite drops data that no layer draws."""
     return alt.ExprRef(f"pluck(data('{rows}'), 'tick')")
 
