@@ -39,6 +39,8 @@ _QUANTISATION = {
 }
 """The choices that take a number of the loss of few bits."""
 _MEMORY_LIMIT = "limits.max_training_bytes_per_chip"
+_FIRST_TOKEN = "limits.max_seconds_to_first_token"
+_OF_FIRST_TOKEN = frozenset({"deployment.prompt_tokens", "limits.first_token_percentile"})
 
 
 def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
@@ -77,8 +79,8 @@ def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
         return "this is used only with an rl.policy other than 'none'."
     if path.endswith("_chip.usd_per_chip_hour") and not scenario.money.in_usd:
         return "prices are used only with money.unit = 'usd'."
-    if path == "deployment.prompt_tokens" and scenario.limits.max_seconds_to_first_token is None:
-        return "this is used only with limits.max_seconds_to_first_token."
+    if path in _OF_FIRST_TOKEN and scenario.limits.max_seconds_to_first_token is None and _FIRST_TOKEN not in given:
+        return f"this is used only with {_FIRST_TOKEN}."
     if path == "limits.bytes_per_param" and scenario.limits.max_bytes is None and "limits.max_bytes" not in given:
         return "this is used only with limits.max_bytes."
     return ""

@@ -60,9 +60,10 @@ def throughput(
 
     Returns:
         users, batch (requests in flight; fewer than users where memory or the time allows no more), tokens_per_second_per_user,
-        tokens_per_second_per_chip (of answers), requests_per_second (of the replica), first_token_seconds (queue of prompts included),
-        request_seconds (without waiting for a place in flight), usd_per_mtok_answer (prompts included, at the load factor),
-        joules_per_token. `attrs["error"]` says how far measured throughput of the deployment's class is from predictions.
+        tokens_per_second_per_chip (of answers), requests_per_second (of the replica), first_token_seconds (queue of prompts included) and
+        late_first_token_seconds (its 99th percentile), request_seconds (without waiting for a place in flight), usd_per_mtok_answer
+        (prompts included, at the load factor), joules_per_token. `attrs["error"]` says how far measured throughput of the deployment's
+        class is from predictions.
 
     Raises:
         InputError: a number is not above 0, no request fits in memory, or a single one takes longer than seconds_per_token.
@@ -98,7 +99,7 @@ def throughput(
                 f"request at a time; allow {human(single, 3)} s or more, or give it more deployment.chips."
             ]
         )
-    tokens, batch, seconds, first = found[:, 1:]
+    tokens, batch, seconds, first, late = found[:, 1:]
     chips = stages * float(d.chips_on(chip))
     usd = stages * float(replica_of(d, chip, s.n_params).usd_per_second) / float(load_factor(moved.scenario))
     frame = points_frame(
@@ -110,11 +111,12 @@ def throughput(
                 "tokens_per_second_per_chip": stages * rate / chips,
                 "requests_per_second": stages * rate / answer_tokens,
                 "first_token_seconds": wait,
+                "late_first_token_seconds": longest_wait,
                 "request_seconds": wait + (answer_tokens - 1) * tau,
                 "usd_per_mtok_answer": MILLION * usd / (stages * rate),
                 "joules_per_token": 1e3 * chip.kw * chips / (stages * rate),
             }
-            for n, rate, b, tau, wait in zip(users, tokens, batch, seconds, first, strict=True)
+            for n, rate, b, tau, wait, longest_wait in zip(users, tokens, batch, seconds, first, late, strict=True)
         ]
     )
     frame.attrs["error"] = serving_error(moved.scenario)

@@ -50,11 +50,21 @@ class Limits(Assumption):
     )
     max_seconds_to_first_token: float | None = quantity(
         "s",
-        "time from a prompt of deployment.prompt_tokens to its first token on an idle replica; needs serving.method = 'roofline'",
+        "time from a prompt of deployment.prompt_tokens to its first token, after the prompts before it; needs serving.method = 'roofline'",
         gt=0,
         default=None,
         low=0.1,
         high=10,
+    )
+    first_token_percentile: float | None = quantity(
+        "1",
+        "share of prompts whose first token comes within max_seconds_to_first_token; their mean when left out, and 0 for a prompt that "
+        "waits for no other",
+        ge=0,
+        lt=1,
+        default=None,
+        low=0.5,
+        high=0.99,
     )
     max_training_bytes_per_chip: float | None = quantity(
         "bytes", "memory of one chip that pre-training may fill", gt=0, default=None, low=4e10, high=3e11

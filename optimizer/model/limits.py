@@ -5,7 +5,7 @@ min_params           N >= bound                    max_epochs           D <= epo
 max_bytes            M bytes_per_param <= bound    max_training_days    k N D <= days x fleet x peak x mfu
 
 max_training_bytes_per_chip          memory of a training run, see `training`
-max_seconds_to_first_token           of a prompt that no other waits for, see `loop.first_token`; with serving.method = "roofline"
+max_seconds_to_first_token           of a prompt after those before it, see `loop.first_token`; with serving.method = "roofline"
 min_tokens_per_second_per_user       and the memory of a replica, see `roofline.serving_excess`; with serving.method = "roofline"
 
 M counts all parameters, of which a token uses N; see `total`. k N D counts attention where a context is given.

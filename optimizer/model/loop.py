@@ -10,9 +10,12 @@ at its full length, and what keeps tau within a time that is allowed.
 The first token comes after the prompt's chunks, between which the others decode, and after the prompts before it. With prompts that arrive
 at random and take a time s each, for a share rho of all time, they wait
 
-    rho / (2 (1 - rho)) s,        at most (B - 1) S_in t_prefill,        s = S_in t_prefill + S_in / chunk (1 - 1/B) t(B)
+    w(rho) s,        at most (B - 1) S_in t_prefill,        s = S_in t_prefill + S_in / chunk (1 - 1/B) t(B)
 
-(a queue with fixed service times, Pollaczek and Khinchine). Measurements check tau, not the wait.
+with w of a queue with fixed service times (`queue`), its mean or a percentile. Measurements check tau, not the wait.
+
+A scenario's limit on the first token is about replicas that compute prompts for the share rho = load factor of all time, the load at which
+its prompts are paid for: the first token of a share of all prompts comes within (1 + w(rho)) s. Hours of more traffic wait longer.
 """
 
 from typing import NamedTuple
@@ -24,15 +27,18 @@ from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
+from ..assumptions.speed import load_factor
+from .queue import mean_wait, wait
 from .replica import memory_batch, replica_of
 from .step import prompt_seconds, step_time
 from .total import placed
 
-__all__ = ["Loop", "closed_loop", "first_token", "first_token_seconds", "prompt_tokens"]
+__all__ = ["Loop", "closed_loop", "first_token", "first_token_seconds", "first_token_wait", "prompt_tokens"]
 
 _LARGEST = 1e7
 _HALVINGS = 40
-_BUSIEST = 1 - 1e-9
+_LATE = 0.99
+"""Share of prompts of a loop that come no later than `Loop.late_first_token_seconds`."""
 
 
 class Loop(NamedTuple):
@@ -45,7 +51,9 @@ class Loop(NamedTuple):
     seconds_per_token: Numeric
     """between two output tokens of a request, prompts of others included"""
     first_token_seconds: Numeric
-    """from a request's place in flight to its first token"""
+    """from a request's place in flight to its first token, on average"""
+    late_first_token_seconds: Numeric
+    """the 99th percentile of that time"""
 
 
 def closed_loop(
@@ -89,10 +97,11 @@ def closed_loop(
     if seconds_per_token is not None:
         batch = jnp.minimum(batch, _within(tau, batch, seconds_per_token))
     seconds = tau(batch)
-    share = jnp.minimum(batch * each / seconds, _BUSIEST)
+    share = batch * each / seconds
     served = work + prompts * input_tokens / prompt.chunk_tokens * (1 - 1 / batch) * step_time(mean, batch).total
-    waits = jnp.minimum(share / (2 * (1 - share)) * served, (batch - 1) * work)
-    return Loop(batch / seconds, batch, seconds, prompt.fixed_seconds + served + waits)
+    alone, longest = prompt.fixed_seconds + served, (batch - 1) * work
+    first, late = (alone + jnp.minimum(w * served, longest) for w in (mean_wait(share), wait(share, _LATE)))
+    return Loop(batch / seconds, batch, seconds, first, late)
 
 
 def _within(tau, most: Numeric, seconds: Numeric) -> Numeric:
@@ -125,5 +134,15 @@ def prompt_tokens(scenario: Scenario) -> Numeric:
 
 
 def first_token(scenario: Scenario, n_params: Numeric) -> Numeric:
-    """Time to the first token of that prompt, s; it rises with the size, log-log convex as a sum of such times."""
-    return first_token_seconds(placed(scenario), scenario.money.serve_chip, n_params, prompt_tokens(scenario))
+    """Time to the first token of that prompt after those before it, s: the mean, or the percentile that is asked for.
+
+    It rises with the size, log-log convex: a sum of such times, times a number that does not depend on the size.
+    """
+    alone = first_token_seconds(placed(scenario), scenario.money.serve_chip, n_params, prompt_tokens(scenario))
+    return alone * (1 + first_token_wait(scenario))
+
+
+def first_token_wait(scenario: Scenario) -> Numeric:
+    """What that prompt waits for those before it, over the time that each takes."""
+    load, percentile = load_factor(scenario), scenario.limits.first_token_percentile
+    return mean_wait(load) if percentile is None else wait(load, percentile)

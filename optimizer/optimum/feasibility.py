@@ -12,7 +12,7 @@ from ..assumptions.quantisation import quantised
 from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
-from ..model.loop import first_token, prompt_tokens
+from ..model.loop import first_token, first_token_wait, prompt_tokens
 from ..model.quality import reducible_loss, target_reducible_loss
 from ..model.replica import longest_context, memory_batch, replica
 from ..model.roofline import fastest_step
@@ -26,6 +26,7 @@ SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
+_ENDLESS = 1e6  # waits over the time of one prompt
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
@@ -131,6 +132,11 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
         )
     if path == "limits.max_seconds_to_first_token":
         least, prompt = float(first_token(scenario, SMALLEST_USEFUL)), float(prompt_tokens(scenario))
+        if float(first_token_wait(scenario)) > _ENDLESS:
+            return (
+                f"prompts that arrive at random wait without end for replicas that are always busy, so none keeps {path}. Set "
+                "serving.load_factor below 1, or limits.first_token_percentile = 0 for a prompt that waits for no other."
+            )
         return (
             f"{small} take {human(least)} s to the first token of a prompt of {human(prompt)} tokens, above {path}. Allow "
             f"more than {human(least)} s, or lower deployment.prompt_tokens or deployment.seconds_per_layer."

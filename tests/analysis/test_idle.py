@@ -43,6 +43,9 @@ def test_what_a_method_uses_is_not_called_unused(lecture):
     width = "deployment.attention_width_exponent"
     assert idle({}, width, "pretraining.shard_chips", "deployment.layers") == [True, True, True]
     assert idle({"pretraining.context_tokens": 8192}, width) == [False]
+    share, first = "limits.first_token_percentile", {"limits.max_seconds_to_first_token": 2}
+    assert idle({}, share) == idle({"money.unit": "usd", "serving.method": "roofline"}, share) == [True]
+    assert idle({"money.unit": "usd", "serving.method": "roofline", **first}, share) == [False]
     memory = {"limits.max_training_bytes_per_chip": 80e9}
     assert idle(memory, "pretraining.shard_chips", "deployment.layers", "deployment.chips") == [False, False, True]
     assert idle({"rl": {"policy": "none"}}, "rl.efficiency", "rl.policy") == [True, False]

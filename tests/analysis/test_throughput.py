@@ -42,7 +42,7 @@ def test_users_and_rates_agree(found, llama):
 
 
 def test_more_users_are_slower_and_cheaper_each(found):
-    for column in ("first_token_seconds", "request_seconds", "tokens_per_second_per_chip"):
+    for column in ("first_token_seconds", "late_first_token_seconds", "request_seconds", "tokens_per_second_per_chip"):
         assert np.all(np.diff(found[column]) > 0), column
     for column in ("usd_per_mtok_answer", "joules_per_token", "tokens_per_second_per_user"):
         assert np.all(np.diff(found[column]) < 0), column
@@ -79,17 +79,6 @@ def test_stages_keep_as_many_batches_in_flight(llama):
     )
     assert two["batch"][0] == 128
     assert two["tokens_per_second_per_chip"][0] == pytest.approx(one["tokens_per_second_per_chip"][0], rel=1e-2)
-
-
-def test_the_wait_of_prompts_is_that_of_a_queue():
-    """Prompts that arrive at random and take a fixed time: a simulated queue waits as long as the formula of `model.loop` says."""
-    rng = np.random.default_rng(0)
-    for busy in (0.2, 0.5, 0.8):
-        gaps, wait, waits = rng.exponential(1 / busy, 200_000), 0.0, []
-        for gap in gaps:
-            wait = max(wait + 1 - gap, 0.0)
-            waits.append(wait)
-        assert np.mean(waits) == pytest.approx(busy / (2 * (1 - busy)), rel=0.05)
 
 
 def test_it_is_what_the_calibration_predicts_with(llama):

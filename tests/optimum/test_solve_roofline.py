@@ -147,11 +147,12 @@ def test_the_memory_of_a_training_run_is_a_limit():
 
 def test_the_time_to_the_first_token_is_a_limit():
     """It binds where the formula of one prompt gives the limit, costs more than the free optimum, and a batch agrees."""
-    free = solve(dense())
+    alone = {"limits__first_token_percentile": 0.0}
+    free = solve(dense(**alone))
     taken = float(first_token(free.scenario, free.design.n_params))
     bounds = [0.9 * taken, 0.8 * taken]
     for bound in bounds:
-        s = dense(limits__max_seconds_to_first_token=bound)
+        s = dense(**alone, limits__max_seconds_to_first_token=bound)
         held = solve(s)
         assert held.certificate.active_limits == ("limits.max_seconds_to_first_token",)
         assert held.certificate.certified_global
@@ -160,12 +161,36 @@ def test_the_time_to_the_first_token_is_a_limit():
     rows = solve_batch(s, pd.DataFrame({"limits.max_seconds_to_first_token": bounds}))
     assert rows["n_params"].iloc[1] == pytest.approx(float(held.design.n_params), rel=1e-9)
     assert rows["n_params"].is_monotonic_decreasing
-    short = dense(limits__max_seconds_to_first_token=0.8 * taken, deployment__prompt_tokens=1000)
+    short = dense(**alone, limits__max_seconds_to_first_token=0.8 * taken, deployment__prompt_tokens=1000)
     assert solve(short).design.n_params == pytest.approx(float(free.design.n_params), rel=1e-9)
     with pytest.raises(
         InfeasibleError, match=r"to the first token of a prompt of 8K tokens, above limits\.max_seconds"
     ):
-        solve(dense(limits__max_seconds_to_first_token=1e-6))
+        solve(dense(**alone, limits__max_seconds_to_first_token=1e-6))
+
+
+def test_the_limit_on_the_first_token_counts_the_prompts_before_it():
+    """A prompt that waits w times as long as it takes keeps the limit as one that waits for none keeps 1 / (1 + w) of it."""
+    load = 0.6
+    free = solve(dense(serving__load_factor=load, limits__first_token_percentile=0.0))
+    bound = 0.9 * float(first_token(free.scenario, free.design.n_params))
+    asked = {"serving__load_factor": load, "limits__max_seconds_to_first_token": bound}
+    at_idle = solve(dense(**asked, limits__first_token_percentile=0.0))
+    # rho / (2 (1 - rho)) = 0.75 on average; 99 % wait no longer than 4.5297 times (Erlang's series in 200 digits)
+    for percentile, waits in ((None, 0.75), (0.99, 4.5297)):
+        held = {**asked, "limits__max_seconds_to_first_token": bound * (1 + waits)}
+        queued = solve(dense(**held, limits__first_token_percentile=percentile))
+        assert queued.certificate.active_limits == ("limits.max_seconds_to_first_token",)
+        assert queued.certificate.certified_global
+        assert float(queued.design.n_params) == pytest.approx(
+            float(at_idle.design.n_params), rel=1e-3 if percentile else 1e-9
+        )
+    loads = pd.DataFrame({"serving.load_factor": [0.3, load, 0.62, 1.0]})
+    rows = solve_batch(queued.scenario, loads)
+    assert rows["n_params"].iloc[1] == pytest.approx(float(queued.design.n_params), rel=1e-9)
+    assert rows["n_params"].iloc[:3].is_monotonic_decreasing
+    assert rows["status"].tolist() == ["optimal"] * 3 + ["infeasible"]
+    assert "Set serving.load_factor below 1, or limits.first_token_percentile = 0" in rows["message"].iloc[3]
 
 
 def test_goals_agree_under_the_roofline():
