@@ -35,6 +35,7 @@ __all__ = [
     "geometric_mean",
     "in_band",
     "laws",
+    "laws_frame",
     "optima",
     "under_any_law",
     "under_law",
@@ -119,35 +120,46 @@ def optima(
     scenarios: Mapping[str, Scenario], *, band: float = 0.05, progress: Progress | None = None
 ) -> "pd.DataFrame":
     """The optimum of each scenario and its band, one row each, as in `ensemble` but without weights and summary; index `law`."""
+    asked = reported([*scenarios.items()], progress)
+    return laws_frame({law: solve(scenario, band=band, throw=False) for law, scenario in asked})
+
+
+def laws_frame(found: Mapping[str, Solution]) -> "pd.DataFrame":
+    """Answers of one question by law as a table, with the columns of `optima`."""
     import pandas as pd
 
-    records, units = [], {}
-    for law, scenario in reported([*scenarios.items()], progress):
-        best = solve(scenario, band=band, throw=False)
-        flat = best.to_frame()
-        units = flat.attrs["units"]
+    records, currency = [], ""
+    for law, best in found.items():
+        numbers, currency = best.numbers(), best.scenario.money.currency
         head = {"law": law, "kind": "law", "status": best.status.name.lower()}
-        records.append({**head, **{c: float(flat[c].iloc[0]) for c in COLUMNS}, "message": best.message})
+        records.append({**head, **{c: numbers[c] for c in COLUMNS}, "message": best.message})
     frame = pd.DataFrame.from_records(records, index="law")
-    frame.attrs["units"] = {c: units[c] for c in COLUMNS}
+    frame.attrs["units"] = units_of(COLUMNS, currency)
     return frame
 
 
-def expert_laws(scenario: Scenario, progress: Progress | None = None) -> "pd.DataFrame | None":
-    """The optimum of the question under every law of experts, one row a law, the scenario's own first; None for a law of dense models.
+def expert_laws(
+    best: Solution, question: Scenario | None = None, progress: Progress | None = None
+) -> dict[str, Solution]:
+    """The answer to a question under every law of experts, by name, its own law's first; {} for a law of dense models.
 
-    Returns:
-        Columns as `ensemble` without weights and summary, index `law`.
+    Args:
+        best: the answer under its own law.
+        question: what was asked, where `best` has decided a part of it (a placement); the scenario of `best` when left out.
+        progress: called with (laws done, laws in all).
 
     >>> from optimizer.assumptions.library import load
     >>> s = load("frontier-moe-chat", {"goal": {"kind": "budget", "budget": 1e9}})
-    >>> frame = expert_laws(s)
-    >>> frame["status"].to_dict()
-    {'ludziejewski': 'optimal', 'abnar': 'optimal', 'krajewski': 'optimal'}
+    >>> {law: found.status.name for law, found in expert_laws(solve(s)).items()}
+    {'ludziejewski': 'OPTIMAL', 'abnar': 'OPTIMAL', 'krajewski': 'OPTIMAL'}
 
     """
-    asked = under_expert_laws(scenario)
-    return optima(asked, progress=progress) if asked else None
+    asked, band = under_expert_laws(question or best.scenario), best.band.tolerance
+    own = next(iter(asked), "")
+    return {
+        law: best if law == own else solve(scenario, band=band, throw=False)
+        for law, scenario in reported([*asked.items()], progress)
+    }
 
 
 def in_band(frame: "pd.DataFrame", over_rule_of_20: float) -> "pd.Series":
@@ -260,12 +272,12 @@ def laws(scenario: Scenario, count: int = LAWS) -> "pd.DataFrame":
     return frame
 
 
-def with_laws(best: Solution, experts: "pd.DataFrame | None" = None) -> Solution:
+def with_laws(best: Solution, experts: Mapping[str, Solution] | None = None) -> Solution:
     """The answer with its interval across laws; as it is where there is no answer.
 
     Args:
         best: what `solve` returns.
-        experts: `expert_laws` of its scenario, where that is known already.
+        experts: its `expert_laws`, where they are known already.
 
     """
     if best.status is not Status.OPTIMAL:
@@ -274,10 +286,10 @@ def with_laws(best: Solution, experts: "pd.DataFrame | None" = None) -> Solution
 
 
 def _across(
-    best: Solution, count: int, experts: "pd.DataFrame | None" = None
+    best: Solution, count: int, experts: Mapping[str, Solution] | None = None
 ) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     if best.scenario.law.shape is not None:
-        return _across_experts(expert_laws(best.scenario) if experts is None else experts)
+        return _across_experts(experts or expert_laws(best))
     question = under_any_law(best.scenario, best)
     drawn = drawn_laws(count)
     found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})
@@ -296,12 +308,11 @@ def _across(
     return AcrossLaws(SHARE, intervals, count, int(good.sum()), about), numbers
 
 
-def _across_experts(frame: "pd.DataFrame | None") -> tuple[AcrossLaws, dict[str, np.ndarray]]:
+def _across_experts(found: Mapping[str, Solution]) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     """The whole range over the laws of experts, which have no posterior."""
-    assert frame is not None
-    numbers = {name: frame[name].to_numpy(float) for name in ACROSS}
+    every, names = [best.numbers() for best in found.values()], [*found]
+    numbers = {name: np.array([values[name] for values in every]) for name in ACROSS}
     good = np.isfinite(numbers["n_params"])
-    names = [str(law) for law in frame.index]
     intervals = {name: (float(v[good].min()), float(v[good].max())) for name, v in numbers.items() if good.any()}
     return AcrossLaws(
         1.0, intervals, len(names), int(good.sum()), f"{len(names)} laws of experts: {', '.join(names)}"

@@ -63,10 +63,10 @@ def across_laws(toml: str, _best: Solution) -> str:
     return found.sentence if found else ""
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
-def by_expert_law(toml: str, _best: Solution) -> "pd.DataFrame | None":  # noqa: ARG001
-    """The optimum under each law of experts, solved once for the line below the answer and for the tab Cost; None for dense laws."""
-    return expert_laws(_best.scenario)
+@st.cache_resource(max_entries=500, show_spinner=False)
+def by_expert_law(toml: str, _best: Solution) -> dict[str, Solution]:  # noqa: ARG001
+    """The optimum under each law of experts, solved once for the line below the answer and for the tab Cost; none for dense laws."""
+    return expert_laws(_best)
 
 
 def curve(best: Solution, near: float) -> "pd.DataFrame":

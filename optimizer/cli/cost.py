@@ -59,9 +59,9 @@ def cost(
         found = cost_of(question, design, band=within)
         offered = [compare(found, price) for price in offers] or None
         if json_:
-            show_json(plain(found, None, offered))
+            show_json(plain(found, {}, offered))
         else:
-            printed(found, None, offered)
+            printed(found, {}, offered)
 
 
 def amounts(

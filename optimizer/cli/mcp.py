@@ -45,7 +45,7 @@ def cost(
 
     given = amounts(params, tokens, flops, rl_tokens, problems := [], dashes=False)
     question = scenario_with(scenario, changes, problems)
-    return plain(cost(question, design_from(question, *given), band=band))
+    return plain(cost(question, design_from(question, *given), band=band), {})
 
 
 def table(

@@ -1,6 +1,6 @@
 """`overtrain solve`: the optimal design of a scenario."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,8 +23,6 @@ from ._common import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..analysis.against import Against as Compared
     from ..assumptions.scenario import Scenario
     from ..optimum.solution import Solution
@@ -60,8 +58,8 @@ def solve(
 
 def answer(
     question: "Scenario", band: float, against: Sequence[str] | None = None
-) -> "tuple[Solution, pd.DataFrame | None, list[Compared] | None]":
-    """The solution, the optimum under every law of experts, and the comparison with each list price.
+) -> "tuple[Solution, dict[str, Solution], list[Compared] | None]":
+    """The solution, that of every law of experts, and the comparison with each list price.
 
     No laws: one of dense models, or no solution. No comparison: None where none was asked for, [] where there is no solution.
     """
@@ -74,17 +72,17 @@ def answer(
     offers = prices_for(question, against or [])
     best = solve_scenario(question, band=band, throw=False)
     solved = best.status is Status.OPTIMAL
-    spread = expert_laws(question) if solved else None
+    spread = expert_laws(best, question) if solved else {}
     best = with_laws(best, spread)
     return best, spread, ([compare(best, price) for price in offers] if solved else []) if offers else None
 
 
-def printed(best: "Solution", spread: "pd.DataFrame | None" = None, compared: "list[Compared] | None" = None) -> None:
+def printed(best: "Solution", spread: "Mapping[str, Solution]", compared: "list[Compared] | None" = None) -> None:
     """Print a solution and what is shown with it."""
     from ..report.text import solution_text
 
     show(solution_text(best))
-    if spread is not None:
+    if spread:
         from ..report.sentences import experts
 
         show(experts(spread))
@@ -95,14 +93,16 @@ def printed(best: "Solution", spread: "pd.DataFrame | None" = None, compared: "l
 
 
 def plain(
-    best: "Solution", spread: "pd.DataFrame | None" = None, compared: "list[Compared] | None" = None
+    best: "Solution", spread: "Mapping[str, Solution]", compared: "list[Compared] | None" = None
 ) -> dict[str, Any]:
     """A solution and what is shown with it as one JSON object."""
     found: dict[str, Any] = best.to_dict()
     if best.message:
         found["message"] = best.message
-    if spread is not None:
-        found["expert_laws"] = records(spread)
+    if spread:
+        from ..analysis.laws import laws_frame
+
+        found["expert_laws"] = records(laws_frame(spread))
     if compared is not None:
         found["against"] = [offer.to_dict() for offer in compared]
     return found

@@ -49,6 +49,7 @@ __all__ = [
     "pretraining_flops",
     "research_cost",
     "served_by",
+    "served_by_regime",
 ]
 
 
@@ -185,16 +186,16 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     return lifecycle_cost_served(scenario, design, _served(r, decode_seconds(scenario, r)))
 
 
-def lifecycle_cost_by_regime(scenario: Scenario, design: Design) -> LifecycleCost:
+def lifecycle_cost_by_regime(scenario: Scenario, design: Design, served: Served | None = None) -> LifecycleCost:
     """The cost of one design in every regime of decoding, on a leading axis; the cost is the largest of them, and each is smooth.
 
-    One regime, unless the roofline is used.
+    One regime, unless the roofline is used; `served` is then that of `served_by_regime`, which is computed where it is left out.
     """
     if not scenario.serving.by_roofline:
         found = _cost_by_efficiency(scenario, design)
     else:
-        r = replica(scenario, design.n_params)
-        found = lifecycle_cost_served(scenario, design, _served(r, decode_seconds_by_regime(scenario, r)))
+        served = served_by_regime(scenario, design.n_params) if served is None else served
+        found = lifecycle_cost_served(scenario, design, served)
     count = regimes(scenario)
     return LifecycleCost(*(jnp.broadcast_to(jnp.asarray(phase, float), count) for phase in found))
 
@@ -214,6 +215,12 @@ def served_by(scenario: Scenario, n_params: Numeric) -> Served:
     """What the scenario's deployment needs to serve a model of N active parameters; meaningless where it cannot."""
     r = replica(scenario, n_params)
     return _served(r, decode_seconds(scenario, r))
+
+
+def served_by_regime(scenario: Scenario, n_params: Numeric) -> Served:
+    """`served_by` in every regime of decoding, on a leading axis."""
+    r = replica(scenario, n_params)
+    return _served(r, decode_seconds_by_regime(scenario, r))
 
 
 def _served(r: Replica, decode_seconds: Numeric) -> Served:

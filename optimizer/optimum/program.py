@@ -38,10 +38,11 @@ from ..model.cost import (
     moving_cost,
 )
 from ..model.largest import largest
-from ..model.limits import limit_excess, limit_names
+from ..model.limits import limit_excess, limit_names, straight_excess
 from ..model.quality import ln_reducible_loss, served
 from ..model.roofline import regimes
 from .figures import Figures, figures_of
+from .needs import Needs, expanded, needs_at, serving_alone
 from .structure import flattened
 
 __all__ = [
@@ -97,11 +98,14 @@ def ln_design(scenario: Scenario, design: Design) -> np.ndarray:
     return np.log(np.array([float(v) for v in decided]))
 
 
-def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Float[Array, " row"], LifecycleCost]:
-    """The rows at a point, see `Rows`, and the cost there."""
+def rows_and_cost(
+    scenario: Scenario, x: Float[Array, " variable"], needs: Needs | None = None
+) -> tuple[Float[Array, " row"], LifecycleCost]:
+    """The rows at a point, see `Rows`, and the cost there; what serving needs is computed where it is left out."""
     # The row of the cost is the part that the design moves, which a large fixed part would drown in rounding.
     design = design_at(scenario, x)
-    by_regime = lifecycle_cost_by_regime(scenario, design)
+    by_regime = lifecycle_cost_by_regime(scenario, design, None if needs is None else needs.served)
+    limits = limit_excess(scenario, design) if needs is None else straight_excess(scenario, design)
     regimes = jnp.log(moving_cost(scenario, by_regime))
     rows = [
         largest(regimes),
@@ -109,7 +113,8 @@ def rows_and_cost(scenario: Scenario, x: Float[Array, " variable"]) -> tuple[Flo
         served(scenario, design, jnp.log(scenario.law.inner(design.n_params, design.train_tokens))),
         x[0] + x[1],
         x[0],
-        *limit_excess(scenario, design).values(),
+        *limits.values(),
+        *(() if needs is None else needs.excess),
     ]
     if scenario.law.repeats:
         rows += [x[0] - scenario.law.ln_useful_params, x[1] - scenario.law.ln_useful_tokens]
@@ -127,13 +132,13 @@ def row_values(scenario: Scenario, x: Float[Array, " variable"]) -> Float[Array,
 
 @compiled(structure=1)
 def _evaluate(
-    tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"]
+    tree: Hashable, leaves: Float[Array, " leaf"], x: Float[Array, " variable"], needs: Float[Array, "3 need"]
 ) -> Float[Array, " row derivative"]:
     """Values, gradients and Hessians of all rows, side by side. The scenario comes flattened: that is done once per solve."""
     scenario = jax.tree.unflatten(tree, list(leaves))
 
     def values(x: Float[Array, " variable"]) -> tuple[Float[Array, " row"], Float[Array, " row"]]:
-        found = row_values(scenario, x)
+        found, _ = rows_and_cost(scenario, x, needs_at(scenario, needs, x[0]))
         return found, found
 
     def slopes(x: Float[Array, " variable"]) -> tuple[Float[Array, " row variable"], tuple[Array, Array]]:
@@ -159,6 +164,7 @@ class Rows:
         self.names = [*_FIXED, *self.limits, *self.useful, *self.regimes]
         self.fixed_cost = float(fixed_cost(scenario))
         self._tree, self._leaves = flattened(scenario)
+        self._served = flattened(serving_alone(scenario)) if scenario.serving.by_roofline else None
         self.size = 3 if scenario.rl.decided else 2
         """how many decisions there are: ln N, ln D and, when it is decided, ln R"""
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
@@ -167,7 +173,7 @@ class Rows:
         """(values, gradients, Hessians) of all rows at x."""
         key = x.tobytes()
         if self._last is None or self._last[0] != key:
-            all_parts = np.asarray(_evaluate(self._tree, self._leaves, x))
+            all_parts = np.asarray(_evaluate(self._tree, self._leaves, x, self._needs(float(x[0]))))
             rows, size = all_parts.shape[0], x.size
             hessians = all_parts[:, 1 + size :].reshape(rows, size, size)
             self._last = key, (all_parts[:, 0], all_parts[:, 1 : 1 + size], hessians)
@@ -175,7 +181,10 @@ class Rows:
 
     def figures(self, design: Design) -> Figures:
         """What a design is worth."""
-        return figures_of(self._tree, self._leaves, design)
+        return figures_of(self._tree, self._leaves, design, self._needs(math.log(design.n_params)))
+
+    def _needs(self, ln_n: float) -> np.ndarray:
+        return np.empty((3, 0)) if self._served is None else np.asarray(expanded(*self._served, ln_n))
 
     def ln_moving(self, total_cost: float) -> float:
         """The cost row's value at which the whole cost is `total_cost`."""

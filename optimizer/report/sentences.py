@@ -1,6 +1,7 @@
 """Sentences about an answer that the terminal, the app and notebooks share, each written once."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..analysis.placement import Placement, misfits
@@ -121,15 +122,15 @@ def few_bits(best: Solution) -> str:
     )
 
 
-def experts(frame: "pd.DataFrame | None") -> str:
+def experts(laws: Mapping[str, Solution]) -> str:
     """The optimum under each law of experts in one line, from `expert_laws`; "" without one."""
-    if frame is None:
+    if not laws:
         return ""
     found = [
-        f"{row['law']} {human(row['n_params'], 3)} on {human(row['train_tokens'], 3)} tokens"
-        if row["status"] == "optimal"
-        else f"{row['law']} has no answer"
-        for row in frame.reset_index().to_dict("records")
+        f"{law} {human(float(best.design.n_params), 3)} on {human(float(best.design.train_tokens), 3)} tokens"
+        if best.status is Status.OPTIMAL
+        else f"{law} has no answer"
+        for law, best in laws.items()
     ]
     return (
         f"Laws of experts, active parameters: {'; '.join(found)}. None is known to be fitted beyond 2.7B active parameters: "

@@ -5,7 +5,7 @@ import pytest
 
 from optimizer import InputError, ensemble, load, solve
 from optimizer.analysis.experts import under_expert_laws
-from optimizer.analysis.laws import expert_laws, laws
+from optimizer.analysis.laws import expert_laws, laws, laws_frame
 from optimizer.assumptions.numbers import human
 from optimizer.report.sentences import experts
 
@@ -76,8 +76,8 @@ def test_laws_of_experts_answer_the_same_question():
     """Models of one ratio of all to active parameters, as good as one size compute-optimal under the scenario's own law."""
     dense = load("lecture-2026")
     assert under_expert_laws(dense) == {}
-    assert expert_laws(dense) is None
-    assert experts(None) == ""
+    assert expert_laws(solve(dense)) == {}
+    assert experts({}) == ""
     own = {"kind": "moe", "name": "ludziejewski", "experts": 16, "a": 36.0, "label": "ours"}
     s = dense.update({"law": own, "goal": {"kind": "loss", "loss": 1.8}, "rl": {"policy": "none"}})
     asked = under_expert_laws(s)
@@ -87,7 +87,10 @@ def test_laws_of_experts_answer_the_same_question():
     sizes = np.geomspace(1e9, 1e13, 100_001)
     least = sizes[np.nanargmin(sizes * s.law.tokens_for(sizes, 1.8 - s.law.c))]
     assert [asked[law].goal.like_params for law in ("abnar", "krajewski")] == pytest.approx([least] * 2, rel=2e-4)
-    frame = expert_laws(s)
+    best = solve(s)
+    answers = expert_laws(best)
+    assert answers["ours"] is best
+    frame = laws_frame(answers)
     assert frame.loc["abnar", "n_params"] == solve(asked["abnar"]).design.n_params
     found = laws(s)
     assert found["law"].tolist() == ["ours", "abnar", "krajewski"]
@@ -96,4 +99,4 @@ def test_laws_of_experts_answer_the_same_question():
     assert across.intervals["n_params"] == (frame["n_params"].min(), frame["n_params"].max())
     assert across.sentence.startswith("Across laws: range ")
     assert "(3 laws of experts: ours, abnar, krajewski)" in across.sentence
-    assert f"abnar {human(frame.loc['abnar', 'n_params'], 3)} on " in experts(frame)
+    assert f"abnar {human(frame.loc['abnar', 'n_params'], 3)} on " in experts(answers)
