@@ -13,6 +13,7 @@ from ._common import (
     ScenarioName,
     Settings,
     number,
+    quickly,
     reporting_errors,
     scenario_with,
     show_json,
@@ -40,7 +41,7 @@ def cost(
 
     Example: overtrain cost --params 405.85B --tokens 15.6T
     """
-    with reporting_errors(json_):
+    with quickly(), reporting_errors(json_):
         from ..analysis.against import against as compare
         from ..analysis.against import prices_for
         from ..assumptions.problems import InputError

@@ -14,6 +14,7 @@ from ._common import (
     ScenarioName,
     Settings,
     complain,
+    quickly,
     records,
     reporting_errors,
     scenario_with,
@@ -41,7 +42,7 @@ def solve(
 
     Example: overtrain solve --set traffic.output_tokens=500T --band 10%
     """
-    with reporting_errors(json_):
+    with quickly(), reporting_errors(json_):
         problems: list[str] = []
         within = tolerance(band, problems)
         best, spread, found = answer(scenario_with(scenario, set_, problems), within, against)
