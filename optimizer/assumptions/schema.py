@@ -101,7 +101,8 @@ def _block(block: type[Assumption], defs: dict[str, Schema]) -> Schema:
         )
     if block.instead:
         conditions += [{"not": {"required": [*pair]}} for pair in block.instead.items()]
-        conditions.append({"dependentRequired": {speed: ["measured_params"] for speed in block.instead.values()}})
+        if "measured_params" in block.model_fields:
+            conditions.append({"dependentRequired": {speed: ["measured_params"] for speed in block.instead.values()}})
     if block is Scenario:
         properties = {"schema_version": {"type": "integer", "minimum": 0, "maximum": SCHEMA_VERSION}, **properties}
     made: Schema = {

@@ -250,6 +250,20 @@ def test_what_is_a_scenario_is_still_one_as_it_is_written():
             CHECK.validate(Scenario.from_dict(plain).to_dict())
 
 
+def test_a_field_that_stands_in_for_another_is_taken():
+    """Every block that has such fields: a speed that was measured in place of a share, an acceptance rate in place of accepted tokens."""
+    blocks = [name for name, field in Scenario.model_fields.items() if getattr(field.annotation, "instead", None)]
+    assert sorted(blocks) == ["deployment", "pretraining", "serving"]
+    for name in blocks:
+        block = Scenario.model_fields[name].annotation
+        sized = {"measured_params": 7e9} if "measured_params" in block.model_fields else {}
+        for default, other in block.instead.items():
+            value = 0.5 if block.quantity(other).unit == "1" else 20.0
+            changes = {**sized, default: None, other: value}
+            made = load("lecture-2026", {f"{name}.{field}": v for field, v in changes.items()})
+            CHECK.validate(made.to_dict())
+
+
 TEXTS = [
     "100B", "1.3e15", "1_000", "38%", "1/3", " 5 ", "1,000,000", "1 000 000", "1'000", "$3.50", "$ 3", "+5", "-5", ".5", "5.",
     "'5", "1e3K", "5 T", "5  T", "1,5", "1,000", "1.000.000", "0x10", "five", "", "5TT", "٥", "1__0", "_1", "1_", "1/0", "1 / 3",
