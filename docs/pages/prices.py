@@ -51,7 +51,12 @@ def page() -> str:
     kept = {tier: kv_bytes_from_storage(6.25, 10.0, tier) for tier in ("DDR", "flash")}
     open_price = price_of("Llama-3.3-70B-Instruct-Turbo at deepinfra")
     served = placement(
-        "Llama 3.1 70B", changes={"money.serve_chip": {"name": "B200 SXM", "precision": "fp8"}, "deployment.chips": 1}
+        "Llama 3.1 70B",
+        changes={
+            "money.serve_chip": {"name": "B200 SXM", "precision": "fp8"},
+            "deployment.placement": "given",
+            "deployment.chips": 1,
+        },
     )
     parts, hits = split_ratio(open_price, served), split_ratio(open_price, served, 0.8)
     first, later = (

@@ -78,7 +78,7 @@ def capacity_points(
     if problems:
         raise InputError(problems)
     asked = {"deployment.batch": "latency", "deployment.target_tokens_per_second": tokens_per_second}
-    s = s._replace(scenario=s.scenario.update({**asked, "deployment.batch_size": None}))
+    s = s.update({**asked, "deployment.batch_size": None}).fixed()
     if problems := misfits(s):
         raise InputError(problems)
     d, chip = s.scenario.deployment, s.scenario.money.serve_chip
@@ -94,12 +94,12 @@ def capacity_points(
 
 def _batch(s: Placement, chips: float) -> int:
     """Whole sequences that a replica with so many chips a stage serves at the speed asked for; 0 where it does not."""
-    moved = s._replace(scenario=s.scenario.update({"deployment.chips": chips}))
+    moved = s.update({"deployment.chips": chips})
     return 0 if misfits(moved) else floor(operating_point(moved)["batch"] + _ROUNDING)
 
 
 def _row(s: Placement, users: float, sizes: dict[int, int], own: float, answer_tokens: float | None) -> dict[str, Any]:
-    stages = float(s.scenario.deployment.pipeline_stages)
+    stages = float(s.scenario.deployment.stages)
 
     def fit(chips: float, batch: int) -> _Fit:
         return _Fit(chips * stages, batch, ceil(users / batch - _ROUNDING))

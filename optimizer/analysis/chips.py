@@ -17,7 +17,7 @@ from ..model.placements import placements
 from ..model.replica import memory_batch, replica
 from ..model.roofline import usd_per_decode_token
 from ..model.step import step_time
-from .placement import MILLION, Placement, misfits, operating_point, points_frame
+from .placement import MILLION, Placement, misfits, operating_point, place_of, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,8 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
     if offer not in OFFERS:
         raise InputError([f"offer {offer!r} is unknown{near_miss(offer, OFFERS)} Offers: {', '.join(OFFERS)}."])
     priced, wanted = _offered(offer), s.scenario.money.serve_chip.precision
-    any_place = s.scenario.update({"deployment.placement": "best", "deployment.chips": None})
+    free = {f"deployment.{field}": None for field in ("chips", "parallelism", "pipeline_stages")}
+    any_place = s.scenario.update({**free, "deployment.placement": "best"})
     found = []
     for r in rows("hardware"):
         if not r["hbm_bytes_per_second"]:
@@ -66,24 +67,20 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
         chip = {"name": r["chip"], "precision": has[0], "usd_per_chip_hour": float(usd)}
         moved = any_place.update({"money.serve_chip": chip})
         head["precision"] = has[0]
-        found.append((head, [s._replace(scenario=p) for p in placements(moved)], ""))
+        found.append((head, [s._replace(scenario=p, asked=None) for p in placements(moved)], ""))
     return found
 
 
 def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
     """Speed and cost of a placement at the deployment's own batch, or at all that its memory holds; none where not one sequence fits."""
-    r, d = replica(s.scenario, s.n_params), s.scenario.deployment
+    r = replica(s.scenario, s.n_params)
     if misfits(s):
         return []
     most = float(memory_batch(r)) if whole else operating_point(s)["batch"]
     batch = np.geomspace(1.0, most, BATCHES) if whole else np.array([most])
     speed = np.asarray(r.kept_tokens / step_time(r, batch).total)
     cost = MILLION * np.asarray(usd_per_decode_token(s.scenario, r, batch))
-    place = {
-        "chips": float(d.chips_on(s.scenario.money.serve_chip)),
-        "parallelism": d.parallelism,
-        "pipeline_stages": float(d.pipeline_stages),
-    }
+    place = place_of(s.scenario)
     figures = (
         "batch",
         "tokens_per_second_per_user",

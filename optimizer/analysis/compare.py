@@ -115,7 +115,7 @@ def tornados(
             if progress:
                 progress(i * total + done, len(found) * total)
 
-        frame = tornado(best.scenario, output, progress=report if progress else None)
+        frame = tornado(best.asked, output, progress=report if progress else None)
         units, frame.attrs = frame.attrs["units"], {}
         parts.append(frame.assign(plan=name))
     result = pd.concat(parts, ignore_index=True)

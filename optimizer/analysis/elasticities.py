@@ -21,7 +21,6 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import fixed_cost, lifecycle_cost
 from ..model.outputs import ELASTIC
-from ..model.placements import CHOSEN, decides
 from ..model.quality import target_reducible_loss
 from ..optimum.program import COST, LOSS, Rows, design_at, ln_design, row_values
 from ..optimum.solve import solve
@@ -51,7 +50,7 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
         InfeasibleError: the scenario has no optimum.
 
     Where the placement is open (deployment.placement = "best") they are those at the one that is chosen: by the envelope theorem the choice
-    adds nothing, up to where another placement takes over. What the choice replaces, as deployment.pipeline_stages, has 0.
+    adds nothing, up to where another placement takes over.
 
     By the envelope theorem the elasticity of cost to a price is that phase's share of the cost.
 
@@ -88,8 +87,6 @@ def elasticities(scenario: Scenario) -> "pd.DataFrame":
         slopes = total_slopes(scenario).items()
         by_path |= {path: slope @ through for path, slope in slopes if path != "traffic.peak_to_mean"}
     declared = list(asked.quantities())
-    if decides(asked):
-        by_path |= dict.fromkeys(CHOSEN, np.zeros(len(ELASTIC)))
     theta = np.array([value for _, _, value in declared], float)
     frame = pd.DataFrame(np.stack([by_path[p] for p, _, _ in declared]) * theta[:, None], columns=pd.Index(ELASTIC))
     if float(best.design.rl_tokens) == 0:

@@ -14,7 +14,7 @@ References:
 """
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -31,6 +31,7 @@ from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..compiling import compiled
 from ..model.cost import Design, lifecycle_cost
+from ..model.placements import decides
 from ..model.quality import ln_reducible_loss, reducible_loss, target_reducible_loss
 from ..optimum.pairing import design_of_loss, ln_rl_tokens
 from ..optimum.program import design_at
@@ -39,6 +40,9 @@ from ..optimum.solve import solve
 from ..optimum.structure import flattened, general
 
 __all__ = ["ImpliedTraffic", "design_of_size", "implied_scales", "implied_traffic", "with_traffic"]
+
+_ROUNDS, _SETTLED = 8, 1e-9
+"""Times that an open placement is chosen again for the traffic that is implied, and when that stays."""
 
 
 class ImpliedTraffic(NamedTuple):
@@ -106,14 +110,15 @@ def implied_traffic(scenario: Scenario, n_params: float | str, train_tokens: flo
             ]
         )
     tree, leaves = flattened(scenario)
-    slopes, rl_tokens = (np.asarray(v) for v in _slopes(tree, leaves, np.log([size, tokens])))
-    scale = float(_scale(slopes))
+    at = np.log([size, tokens])
+    rl_tokens = float(_slopes(tree, leaves, at)[1])
+    scale = float(_multiple(scenario, leaves, lambda moved: _slopes(tree, moved, at)[0]))
     return ImpliedTraffic(
         input_tokens=scale * demand[0] + 0.0,
         output_tokens=scale * demand[2] + 0.0,
         scale=scale,
         per_train_token=scale * (demand[0] + demand[2]) / tokens,
-        rl_tokens=float(rl_tokens),
+        rl_tokens=rl_tokens,
     )
 
 
@@ -137,7 +142,33 @@ def implied_scales(
     many = np.tile(leaves, (len(next(iter(laws.values()))), 1))
     for path, values in laws.items():
         many[:, paths.index(path)] = values
-    return _scale(np.asarray(_slopes_of_laws(tree, many, np.log([n_params, train_tokens]))))
+    at = np.log([n_params, train_tokens])
+    return _multiple(scenario, many, lambda moved: _slopes_of_laws(tree, moved, at))
+
+
+def _multiple(
+    scenario: Scenario,
+    leaves: Float[np.ndarray, "*law leaf"],
+    slopes: Callable[[Float[np.ndarray, "*law leaf"]], Float[Array, "*law 3 variable"]],
+) -> np.ndarray:
+    """The implied traffic as a multiple of the scenario's.
+
+    An open placement is the cheapest for some traffic: for the scenario's own first, then for what that implies, until it stays.
+    """
+    found = _scale(np.asarray(slopes(leaves)))
+    if not decides(scenario):
+        return found
+    paths = [path for path, _, _ in general(scenario).quantities()]
+    tokens = [paths.index(f"traffic.{name}") for name in ("input_tokens", "output_tokens")]
+    for _ in range(_ROUNDS):
+        known = np.where(found > 0, found, 1.0)
+        moved = leaves.copy()
+        moved[..., tokens] *= known[..., None]
+        more = _scale(np.asarray(slopes(moved)))
+        found = np.where(found > 0, found * more, found)
+        if not np.any(np.abs(np.where(found > 0, more, 1.0) - 1) > _SETTLED):
+            break
+    return found
 
 
 def _scale(slopes: np.ndarray) -> np.ndarray:

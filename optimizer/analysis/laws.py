@@ -138,14 +138,11 @@ def laws_frame(found: Mapping[str, Solution]) -> "pd.DataFrame":
     return frame
 
 
-def expert_laws(
-    best: Solution, question: Scenario | None = None, progress: Progress | None = None
-) -> dict[str, Solution]:
+def expert_laws(best: Solution, progress: Progress | None = None) -> dict[str, Solution]:
     """The answer to a question under every law of experts, by name, its own law's first; {} for a law of dense models.
 
     Args:
         best: the answer under its own law.
-        question: what was asked, where `best` has decided a part of it (a placement); the scenario of `best` when left out.
         progress: called with (laws done, laws in all).
 
     >>> from optimizer.assumptions.library import load
@@ -154,7 +151,7 @@ def expert_laws(
     {'ludziejewski': 'OPTIMAL', 'abnar': 'OPTIMAL', 'krajewski': 'OPTIMAL'}
 
     """
-    asked, band = under_expert_laws(question or best.scenario), best.band.tolerance
+    asked, band = under_expert_laws(best.asked), best.band.tolerance
     own = next(iter(asked), "")
     return {
         law: best if law == own else solve(scenario, band=band, throw=False)
@@ -290,7 +287,7 @@ def _across(
 ) -> tuple[AcrossLaws, dict[str, np.ndarray]]:
     if best.scenario.law.shape is not None:
         return _across_experts(experts or expert_laws(best))
-    question = under_any_law(best.scenario, best)
+    question = under_any_law(best.asked, best)
     drawn = drawn_laws(count)
     found = solve_columns(question, {path: values for path, values in drawn.items() if path != "law"})
     numbers = {name: found[name] for name in ACROSS}

@@ -15,21 +15,36 @@ from ..assumptions.arguments import MAPPING, NUMBER, PATH, TEXT, checks
 from ..assumptions.bounds import within
 from ..assumptions.library import load
 from ..assumptions.numbers import amount, human
+from ..assumptions.present import not_discounted
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
+from ..assumptions.traffic import TotalTraffic
 from ..compiling import compiled
+from ..model.cost import Design
 from ..model.outputs import POINT, units_of
+from ..model.placements import decides, placed_as, placements
 from ..model.replica import longest_context, replica
 from ..model.roofline import batch_size, serving_excess, usd_per_decode_token, usd_per_prefill_token
 from ..model.step import step_time
+from ..optimum.placing import cheapest
 from ..optimum.solution import Solution, Status
 from ..optimum.structure import flattened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GIGA", "MILLION", "Placement", "misfits", "operating_point", "placement", "placement_of", "points_frame"]
+__all__ = [
+    "GIGA",
+    "MILLION",
+    "Placement",
+    "misfits",
+    "operating_point",
+    "place_of",
+    "placement",
+    "placement_of",
+    "points_frame",
+]
 
 MILLION, GIGA = 1e6, 1e9
 _MORE = (2.0, 4.0, 8.0)
@@ -44,6 +59,27 @@ class Placement(NamedTuple):
     name: str
     n_params: float
     scenario: Scenario
+    """with its placement given"""
+    asked: Scenario | None = None
+    """with its placement open, where it was chosen"""
+
+    @property
+    def place(self) -> str:
+        """The placement in words, and the settings that fix it where it was chosen."""
+        listed = 1 if self.asked is None else len(placements(self.asked))
+        found = placed_as(self.scenario, operating_point(self)["batch"], listed)
+        assert found is not None
+        return found.sentence
+
+    def update(self, changes: Mapping[str, object]) -> "Placement":
+        """The same model with dotted paths replaced; where its placement is open, at the one that is then the cheapest."""
+        if self.asked is None:
+            return self._replace(scenario=self.scenario.update(changes))
+        return _placed(self.name, self.n_params, self.asked.update(changes))
+
+    def fixed(self) -> "Placement":
+        """The same, with its placement given for all that is asked of it."""
+        return self._replace(asked=None)
 
 
 @checks(model=TEXT, params=NUMBER, changes=MAPPING, base=PATH)
@@ -60,6 +96,9 @@ def placement(
         params: active parameters, when no model is named.
         changes: dotted paths to replace, as in `Scenario.update`.
         base: preset or file whose deployment and chip are used.
+
+    Where deployment.placement is "best" it is the one that serves the scenario's mix of tokens for the least cost at its context and
+    speed; for a scenario that serves none, the one that decodes for least.
 
     Raises:
         InputError: the model is unknown, neither or both of model and params are given, or the model does not fit the deployment.
@@ -79,17 +118,19 @@ def placement(
         try:
             n_params, shape = released(model)
             start |= {f"deployment.{field}": value for field, value in shape.items()}
-            if shape["sparsity"] > 1:
-                start["deployment.parallelism"] = "expert"
         except InputError as error:
             problems += error.problems
     try:
         scenario = load(base, {**start, **(changes or {})})
     except InputError as error:
         raise InputError([*problems, *error.problems]) from None
-    found = Placement(model if problems else _called(model, n_params, scenario), n_params, scenario)
-    problems = problems or misfits(found)
     if problems:
+        raise InputError(problems)
+    own = scenario.deployment
+    if not decides(scenario) and own.parallelism is None and float(own.sparsity or 1.0) > 1:
+        scenario = scenario.update({"deployment.parallelism": "expert"})
+    found = _placed(_called(model, n_params, scenario), n_params, scenario)
+    if problems := misfits(found):
         raise InputError(problems)
     return found
 
@@ -108,11 +149,23 @@ def placement_of(best: Solution, changes: Mapping[str, object] | None = None) ->
     if best.status is not Status.OPTIMAL:
         raise InputError([f"there is no design to serve: {best.message}"])
     n_params = float(best.design.n_params)
-    scenario = best.scenario.update({"serving.method": "roofline", "money.unit": "usd", **(changes or {})})
-    found = Placement(f"a {human(n_params)} model", n_params, scenario)
+    scenario = best.asked.update({"serving.method": "roofline", "money.unit": "usd", **(changes or {})})
+    found = _placed(f"a {human(n_params)} model", n_params, scenario, best.design)
     if problems := misfits(found):
         raise InputError(problems)
     return found
+
+
+def _placed(name: str, n_params: float, scenario: Scenario, design: Design | None = None) -> Placement:
+    """A model at the cheapest placement of a scenario; that of a whole design counts the decoding of its RL."""
+    if not decides(scenario):
+        return Placement(name, n_params, scenario)
+    asked = scenario
+    if not float(sum(scenario.traffic.demand())) > 0:
+        total = TotalTraffic(output_tokens=1.0)
+        asked = not_discounted(scenario).model_copy(update={"traffic": total})
+    given = cheapest(asked, design or Design(n_params, 1.0, 0.0))[0].deployment
+    return Placement(name, n_params, scenario.model_copy(update={"deployment": given}), scenario)
 
 
 def _called(model: str, n_params: float, scenario: Scenario) -> str:
@@ -142,7 +195,7 @@ def _what_fits(s: Placement) -> str:
     sequences = d.batch_size or 1.0
     weights, cache, room = float(r.weight_bytes / r.stages), float(r.kv_held_bytes) * sequences, float(r.memory_bytes)
     chips, needed = float(d.chips_on(chip)), _chips_needed(s)
-    per_stage = "" if d.pipeline_stages == 1 else " a stage"
+    per_stage = "" if d.stages == 1 else " a stage"
     ways = [] if needed is None else [f"deployment.chips = {needed:,}{per_stage} or more"]
     if weights < room:
         longest, most = float(longest_context(s.scenario, s.n_params)), (room - weights) * sequences / cache
@@ -209,6 +262,13 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
     *numbers, compute, memory, _, exchange, fixed, sequences = np.asarray(found).tolist()
     parts = {"compute": compute, "memory": memory, "exchange": exchange, "layers": fixed, "sequences": sequences}
     return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+
+
+def place_of(scenario: Scenario) -> dict[str, Any]:
+    """The columns that name a placement."""
+    d = scenario.deployment
+    chips, kind = float(d.chips_on(scenario.money.serve_chip)), "expert" if d.by_expert else "tensor"
+    return {"chips": chips, "parallelism": kind, "pipeline_stages": float(d.stages)}
 
 
 def points_frame(records: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":

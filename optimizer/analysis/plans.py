@@ -77,7 +77,7 @@ def cost_curve(best: Solution, near: float | None = None) -> "pd.DataFrame":
 
     Along the curve D is what the law asks for, l(N, D) = l*, and R is what the policy gives; where R is optimised, the cheapest pair. The
     marks are designs of their own. The Chinchilla plan, the solution's baseline, keeps the R of the optimum where R is optimised, and then
-    lies above the curve.
+    lies above the curve. Where the placement is open every size is served at the one that is cheapest for it.
 
     Args:
         best: an answer.
@@ -126,7 +126,7 @@ def cost_curve(best: Solution, near: float | None = None) -> "pd.DataFrame":
     designs = np.concatenate([np.column_stack(design_of_loss(s, along, reducible_at(best))), marked])
     sizes, tokens, rl = designs.T
     design = Design(sizes, tokens, rl)
-    cost, *over = _over_sizes(s, design)
+    cost, *over = _over_sizes(best.asked, design)
     frame = pd.DataFrame(
         {
             "n_params": sizes,

@@ -13,11 +13,12 @@ from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
+from ..model.placements import placements
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
 from ..model.roofline import usd_per_decode_token
 from ..model.total import placed, total_params
 from .chips import chip_comparison
-from .placement import GIGA, MILLION, Placement, misfits, operating_point, points_frame
+from .placement import GIGA, MILLION, Placement, misfits, operating_point, place_of, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,16 +58,21 @@ def endless_saving(s: Placement, batch: float | None = None) -> float:
 def _sweep(
     s: Placement, path: str, values: Iterable[object], row: Callable[[Placement], dict[str, Any]] = operating_point
 ) -> "pd.DataFrame":
-    """One operating point per value of a dotted path; a value that does not fit keeps its row, with the reason."""
+    """One operating point per value of a dotted path; a value that does not fit keeps its row, with the reason.
+
+    Where the placement is open each row is at the one that is cheapest for it, which the row names.
+    """
     first, records = path.split(".")[-1], []
     for value in values:
         moved, problems = s, []
         try:
-            moved = s._replace(scenario=s.scenario.update({path: value}))
+            moved = s.update({path: value})
             problems = misfits(moved)
         except InputError as error:
             problems = error.problems
-        records.append({first: value, **({} if problems else row(moved)), "does_not_fit": " ".join(problems)})
+        place = {} if s.asked is None else {**place_of(moved.scenario), first: value}
+        found = {} if problems else {**row(moved), **place}
+        records.append({first: value, **found, "does_not_fit": " ".join(problems)})
     return points_frame(records)
 
 
@@ -80,7 +86,18 @@ def batch_points(s: Placement, batches: Iterable[float] = BATCHES) -> "pd.DataFr
 def _for_speed(s: Placement, tokens_per_second: float) -> Placement:
     """The same model and chips at the batch that gives every user a speed."""
     asked = {"deployment.batch": "latency", "deployment.target_tokens_per_second": tokens_per_second}
-    return s._replace(scenario=s.scenario.update({**asked, "deployment.batch_size": None}))
+    return s.update({**asked, "deployment.batch_size": None})
+
+
+def _fastest(s: Placement) -> float:
+    """Tokens per second that a lone sequence reaches; the most of all placements where it is open."""
+    some = [s] if s.asked is None else [s._replace(scenario=at, asked=None) for at in placements(s.asked)]
+    return max(operating_point(p, 1.0)["tokens_per_second_per_user"] for p in some if p is s or _holds(p))
+
+
+def _holds(s: Placement) -> bool:
+    """Whether the memory of a replica holds the model and a sequence."""
+    return float(memory_batch(replica(s.scenario, s.n_params))) >= 1
 
 
 def speed_points(s: Placement, speeds: Iterable[float] | None = None) -> "pd.DataFrame":
@@ -90,7 +107,7 @@ def speed_points(s: Placement, speeds: Iterable[float] | None = None) -> "pd.Dat
     """
     free = _for_speed(s, 1e-3)
     if speeds is None:
-        slowest, fastest = (operating_point(free, b)["tokens_per_second_per_user"] for b in (None, 1.0))
+        slowest, fastest = operating_point(free)["tokens_per_second_per_user"], _fastest(free)
         below, above = [v for v in SPEEDS if v <= slowest], [v for v in SPEEDS if v > fastest]
         speeds = [*below[-1:], *(v for v in SPEEDS if slowest < v <= fastest), *above[:1]]
     return _sweep(free, "deployment.target_tokens_per_second", speeds)
@@ -105,8 +122,7 @@ def fast_mode(s: Placement, usual: float | None = None) -> tuple[float, float]:
 
     """
     normal = operating_point(s if usual is None else _for_speed(s, usual))
-    fastest = operating_point(s, 1.0)["tokens_per_second_per_user"]
-    speed = min(FAST * normal["tokens_per_second_per_user"], fastest)
+    speed = min(FAST * normal["tokens_per_second_per_user"], _fastest(s))
     cost = operating_point(_for_speed(s, speed))["usd_per_mtok_decode"]
     return speed / normal["tokens_per_second_per_user"], cost / normal["usd_per_mtok_decode"]
 
@@ -115,19 +131,22 @@ def domain_points(s: Placement, domains: Iterable[float] = DOMAINS) -> "pd.DataF
     """The same model on scale-up domains of different size: all chips of one domain, at scale-up bandwidth throughout."""
     records = []
     for chips in domains:
-        domain = s._replace(scenario=s.scenario.update({"money.serve_chip.scaleup_domain_chips": chips}))
+        domain = s.update({"money.serve_chip.scaleup_domain_chips": chips})
         records += _sweep(domain, "deployment.chips", [chips]).to_dict("records")
     return points_frame(records)
 
 
 def pipeline_points(s: Placement, stages: Iterable[float] = STAGES) -> "pd.DataFrame":
-    """Pipeline stages: fewer weights per stage leave more memory for the cache; a token still passes every layer, plus the hops."""
+    """Pipeline stages: fewer weights per stage leave more memory for the cache; a token still passes every layer, plus the hops.
+
+    The placement is otherwise that of `s`.
+    """
 
     def row(moved: Placement) -> dict[str, Any]:
         r = replica(moved.scenario, moved.n_params)
         return {"weight_bytes_per_stage": float(r.weight_bytes / r.stages), **operating_point(moved)}
 
-    return _sweep(s, "deployment.pipeline_stages", stages, row)
+    return _sweep(s.fixed(), "deployment.pipeline_stages", stages, row)
 
 
 def context_wall(s: Placement) -> float:
@@ -192,7 +211,7 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
         "balance batch": (float(balance_batch(chip, placed(s.scenario))), "sequences"),
         "memory drain time": (1e3 * float(drain_seconds(chip)), "ms"),
         "parameters in all": (float(total_params(s.scenario, s.n_params)), "parameters"),
-        "chips of a replica": (float(d.chips_on(chip) * d.pipeline_stages), "chips"),
+        "chips of a replica": (float(d.chips_on(chip) * d.stages), "chips"),
         "weights per stage": (weights / GIGA, "GB"),
         "cache per token": (float(r.kv_held_bytes) / d.context_tokens / 1e3, "KB"),
         "memory left for cache": ((float(r.memory_bytes) - weights) / GIGA, "GB"),
@@ -208,7 +227,7 @@ def _energy(s: Placement) -> dict[str, tuple[float, str]]:
         return {}
     point = operating_point(s)
     kwh = MILLION * money.serve_chip.kw / point["tokens_per_second_per_chip"] / SECONDS_PER_HOUR
-    chips = s.scenario.deployment.chips_on(money.serve_chip) * s.scenario.deployment.pipeline_stages
+    chips = s.scenario.deployment.chips_on(money.serve_chip) * s.scenario.deployment.stages
     return {
         "power of a replica": (float(chips) * money.serve_chip.kw, "kW"),
         "energy of decoding": (kwh, "kWh/Mtok"),

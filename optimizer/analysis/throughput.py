@@ -76,11 +76,11 @@ def throughput(
         raise InputError(problems)
     whole = {"deployment.context_tokens": prompt_tokens + answer_tokens, "deployment.batch": "optimal"}
     gone = {"deployment.batch_size": None, "deployment.target_tokens_per_second": None}
-    moved = s._replace(scenario=s.scenario.update({**whole, **gone}))
+    moved = s.fixed().update({**whole, **gone})
     if problems := misfits(moved):
         raise InputError(problems)
     d, chip = placed(moved.scenario), moved.scenario.money.serve_chip
-    stages = float(d.pipeline_stages)
+    stages = float(d.stages)
     if users is None:
         most = stages * float(memory_batch(replica_of(d, chip, s.n_params)))
         users = [*(n for n in _USERS if n < most / 2), most]

@@ -286,7 +286,7 @@ def design_map(best: Solution) -> "pd.DataFrame":
     d, n = np.meshgrid(rows, fine, indexing="ij")
     kept = np.full_like(n, float(best.design.rl_tokens)) if s.rl.decided else None
     _, _, r = design_of(s, n, d, kept)
-    costs = np.log(total_cost(s, Design(n, d, np.array(r, float))))
+    costs = np.log(total_cost(best.asked, Design(n, d, np.array(r, float))))
     priced = np.isfinite(costs).all(
         axis=0
     )  # what the deployment cannot serve has no cost, and is larger than what it can

@@ -71,7 +71,7 @@ def by_expert_law(toml: str, _best: Solution) -> dict[str, Solution]:  # noqa: A
 
 def curve(best: Solution, near: float) -> "pd.DataFrame":
     """The cost curve of an answer that many questions are compared with."""
-    return _curve(text_of(best.scenario), near, best)
+    return _curve(text_of(best.asked), near, best)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)

@@ -75,7 +75,7 @@ def error_of_laws(place: Frame, asked: Question) -> None:
     best = asked.answered
     if best is not None:
         slot = place.line.container(key="laws" if show.is_fresh(asked) else "stale-laws").empty()
-        laws = in_thread(lambda _: across_laws(text_of(best.scenario), best), lambda _done, _all: slot.empty())
+        laws = in_thread(lambda _: across_laws(text_of(best.asked), best), lambda _done, _all: slot.empty())
         slot.caption(escaped(laws))
 
 
@@ -136,7 +136,7 @@ def _head(best: Solution, before: Solution) -> None:
     units = units_of(("n_params", "train_tokens", "cost_total", "overtraining_vs_rule_of_20", last), unit)
     changes = {name: _change(name, values[name], known.get(name)) for name in units}
     # The changes of the baseline against itself are hidden and keep their room, so that the charts below stay where they are.
-    idle = set(changes.values()) == {NO_CHANGE} and same(best.scenario, before.scenario)
+    idle = set(changes.values()) == {NO_CHANGE} and same(best.asked, before.asked)
     st.html(
         f"<style>.st-key-metrics [data-testid=stMetricDelta] {{visibility: {'hidden' if idle else 'visible'}}}</style>"
     )

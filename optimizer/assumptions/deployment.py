@@ -35,7 +35,8 @@ class _Placed(Assumption):
     )
     placement: Literal["given", "best"] = Field(
         default="given",
-        description="where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up domain",
+        description="where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up "
+        "domain, in which what these say is kept",
     )
     chips: float | None = quantity(
         "chips",
@@ -45,10 +46,18 @@ class _Placed(Assumption):
         low=1,
         high=576,
     )
-    pipeline_stages: float = quantity("stages", "stages that share the layers", ge=1, default=1.0, low=1, high=16)
-    parallelism: Literal["tensor", "expert"] = Field(
-        default="tensor",
-        description="what the chips exchange in every layer: sums over all of them, or each token with its experts",
+    pipeline_stages: float | None = quantity(
+        "stages",
+        "stages that share the layers; 1 where it is left out and the placement is given",
+        ge=1,
+        default=None,
+        low=1,
+        high=16,
+    )
+    parallelism: Literal["tensor", "expert"] | None = Field(
+        default=None,
+        description="what the chips exchange in every layer: sums over all of them, or each token with its experts; tensor where it is "
+        "left out and the placement is given",
     )
     context_tokens: float = quantity(
         "tokens",
@@ -145,11 +154,21 @@ class Deployment(Engine, Architecture, _Placed):
         if self.chips is not None:
             return self.chips
         domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
-        return domain if self.parallelism == "expert" else numpy_for(domain).minimum(domain, _TENSOR_CHIPS)
+        return domain if self.by_expert else numpy_for(domain).minimum(domain, _TENSOR_CHIPS)
+
+    @property
+    def by_expert(self) -> bool:
+        """Whether chips exchange tokens with their experts; otherwise, as by default, they form sums."""
+        return self.parallelism == "expert"
+
+    @property
+    def stages(self) -> Numeric:
+        """Pipeline stages: as given, or 1."""
+        return 1.0 if self.pipeline_stages is None else self.pipeline_stages
 
     def link_share_used(self) -> Numeric:
         """Share of link bandwidth: as given, or that of the kind of parallelism."""
-        return _LINK_SHARES[self.parallelism] if self.link_share is None else self.link_share
+        return _LINK_SHARES["expert" if self.by_expert else "tensor"] if self.link_share is None else self.link_share
 
     def kept_tokens(self) -> Numeric:
         """Tokens that a step adds to a sequence: as given, or 1 + a + .. + a^k of k drafts with an acceptance rate a.

@@ -73,7 +73,7 @@ def answer(
     offers = prices_for(question, against or [])
     best = solve_scenario(question, band=band, throw=False)
     solved = best.status is Status.OPTIMAL
-    spread = expert_laws(best, question) if solved else {}
+    spread = expert_laws(best) if solved else {}
     best = with_laws(best, spread)
     return best, spread, ([compare(best, price) for price in offers] if solved else []) if offers else None
 

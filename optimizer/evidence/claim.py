@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVE_PARAMS",
     "DRAIN_SECONDS",
+    "GIVEN",
     "PRICE_STEP_CONTEXT",
     "SEQUENCES",
     "SPARSITY",
@@ -45,6 +46,8 @@ ON_DIE = 1e10
 """bytes of memory below which a chip keeps everything on the die"""
 PRICE_STEP_CONTEXT = 200e3
 SEQUENCES = 2000.0
+GIVEN: dict[str, object] = {"deployment.placement": "given"}
+"""The claims are about a deployment as it is, the whole scale-up domain where none is named; none is chosen."""
 
 
 class Claim(NamedTuple):
@@ -83,7 +86,8 @@ def lecture() -> Placement:
     shape = {"reference_params": ACTIVE_PARAMS, "sparsity": SPARSITY, "chips": 72, "parallelism": "expert"}
     cache = {"kv_bytes_per_token": 2 * one_operation(), "context_tokens": PRICE_STEP_CONTEXT / 2}
     return placement(
-        params=ACTIVE_PARAMS, changes={"money.serve_chip": chip, "deployment": {**ideal, **free, **shape, **cache}}
+        params=ACTIVE_PARAMS,
+        changes={"money.serve_chip": chip, "deployment": {**ideal, **free, **shape, **cache, "placement": "given"}},
     )
 
 
@@ -91,7 +95,11 @@ def corrected() -> Placement:
     """DeepSeek-V3 on a rack under software tuned to it."""
     return placement(
         "DeepSeek-V3",
-        changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}, "deployment.engine": "tuned"},
+        changes={
+            "money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"},
+            "deployment.engine": "tuned",
+            **GIVEN,
+        },
     )
 
 

@@ -22,6 +22,7 @@ from ..model.total import total_over_active
 from .claim import (
     ACTIVE_PARAMS,
     DRAIN_SECONDS,
+    GIVEN,
     PRICE_STEP_CONTEXT,
     SEQUENCES,
     SPARSITY,
@@ -91,7 +92,7 @@ def _throughput(own: Placement, real: Placement) -> Shown:
 
 def _kv_from_price_step(_own: Placement, _real: Placement) -> Shown:
     kv = numbers("models", "kv_bytes_per_token_growing")
-    typical = placement(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72"})
+    typical = placement(params=ACTIVE_PARAMS, changes={"money.serve_chip": "GB200 NVL72", **GIVEN})
     return (
         f"{one_operation():,.0f} B with 1 operation per parameter",
         f"{2 * one_operation():,.0f} B with 2 FLOP; the power law of released models gives {figure(typical, 'cache per token')} at 100B",
@@ -116,7 +117,7 @@ def _price_ratio(own: Placement, real: Placement) -> Shown:
 
 
 def _fast_mode(own: Placement, _real: Placement) -> Shown:
-    eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}}
+    eight = {"money.serve_chip": {"name": "B200 SXM", "precision": "fp4"}, **GIVEN}
     slow, tuned = (
         human(
             fast_mode(placement("DeepSeek-V3", changes={**eight, "deployment.seconds_per_layer": t}), USUAL_SPEED)[1], 3
@@ -198,7 +199,8 @@ def _memory_wall(own: Placement, real: Placement) -> Shown:
 
 
 def _context_wall(own: Placement, real: Placement) -> Shown:
-    dense = placement("Llama 3.1 405B", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    rack = {"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}}
+    dense = placement("Llama 3.1 405B", changes={**rack, **GIVEN})
     return (
         f"{figure(own, 'context wall')}, circular: the cache per token was taken from a price step there",
         f"{figure(real, 'context wall')} for DeepSeek-V3, {figure(dense, 'context wall')} for Llama 3.1 405B",
@@ -207,7 +209,7 @@ def _context_wall(own: Placement, real: Placement) -> Shown:
 
 
 def _sparser(s: Placement) -> str:
-    long = s._replace(scenario=s.scenario.update({"deployment.context_tokens": PRICE_STEP_CONTEXT}))
+    long = s.update({"deployment.context_tokens": PRICE_STEP_CONTEXT})
     cost = by_key(attention_points(long), "attention_exponent", "usd_per_mtok_decode")
     return f"decode {human(cost[1.0] / cost[0.5], 3)}x cheaper at 200k, where {human(PRICE_STEP_CONTEXT**0.5, 3)}x less is read"
 

@@ -238,6 +238,7 @@ def read_off_open_models() -> "pd.DataFrame":
         true = float(known[model]["active_params"])
         changes = {
             "money.serve_chip": {"name": "B200 SXM", "precision": "fp8"},
+            "deployment.placement": "given",
             "deployment.chips": chips,
             "deployment.parallelism": "expert" if known[model]["routed_experts"] else "tensor",
         }

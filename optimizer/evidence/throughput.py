@@ -233,7 +233,7 @@ def _stacked(frame: Any) -> _Rows:
 
 def _rate(point: _Point, fitted: Mapping[str, Any]) -> Numeric:
     """Output tokens per second, or for a lone prompt (no output) prompts per second."""
-    community, expert = point.community, point.deployment.parallelism == "expert"
+    community, expert = point.community, point.deployment.by_expert
     share = 1 + point.fp8 * (fitted["fp8_share"] - 1) + point.fp4 * (fitted["fp4_share"] - 1)
     to_bf16 = 1 / (1 + point.fp8 + 3 * point.fp4)
     own = {name: fitted[name] for name in FITTED if name in Deployment.model_fields and name not in _OF_PRECISION}

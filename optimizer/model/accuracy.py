@@ -42,13 +42,17 @@ SERVING_ERRORS = {
 
 
 def error_class(scenario: Scenario) -> str:
-    """The class of a scenario's model on its deployment, a key of `SERVING_ERRORS`."""
+    """The class of a scenario's model on its deployment, a key of `SERVING_ERRORS`.
+
+    A dense model whose placement is open may come to one chip or several: it has the wider error, that of one chip.
+    """
     d, chip = placed(scenario), scenario.money.serve_chip
     if d.engine != "vendor":
         return {"community": "community server", "tuned": "tuned software"}[d.engine]
     if float(d.sparsity or 1.0) > 1:
         return "experts"
-    return "dense model, one chip" if float(d.chips_on(chip)) <= 1 else "dense model, tensor parallelism"
+    alone = d.chips is None if d.placement == "best" else float(d.chips_on(chip)) <= 1
+    return "dense model, one chip" if alone else "dense model, tensor parallelism"
 
 
 def error_of(scenario: Scenario) -> ServingError:

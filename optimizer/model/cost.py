@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ..assumptions.arguments import checks, instance_of
 from ..assumptions.attention import attends, multiplied_params
@@ -28,8 +29,10 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from ..assumptions.traffic import Demand
 from .cache import usd_to_keep
+from .loop import first_token
+from .placements import decides, over_places
 from .replica import Replica, replica
-from .roofline import decode_seconds, decode_seconds_by_regime, regimes
+from .roofline import SERVED, can_serve, decode_seconds, decode_seconds_by_regime, regimes
 from .step import prompt_seconds
 
 __all__ = [
@@ -171,6 +174,9 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     Returns:
         Cost by phase in the unit of the scenario; `total` is their sum.
 
+    Where the placement is open (deployment.placement = "best") the model is served at the one that is cheapest for its size; derivatives
+    are those of that one (envelope theorem).
+
     Limits: no cost of data, staff or idle fleets. With serving.method = "efficiency", one efficiency whatever the size of the model, and
     cache hits are free.
 
@@ -180,10 +186,28 @@ def lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     ['1.2e+26', '1.2e+26', '0.0e+00', '1.2e+26']
 
     """
+    if decides(scenario):
+        return LifecycleCost(*over_places(_cost_at_place, scenario, Design(*design)))
+    return _lifecycle_cost(scenario, design)
+
+
+def _lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     if not scenario.serving.by_roofline:
         return _cost_by_efficiency(scenario, design)
     r = replica(scenario, design.n_params)
     return lifecycle_cost_served(scenario, design, _served(r, decode_seconds(scenario, r)))
+
+
+def _cost_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Array, ...]]:
+    """What orders placements, and the cost: those that serve the model in time come first, the cheapest of them before all."""
+    cost = _lifecycle_cost(scenario, design)
+    serves, longest = can_serve(scenario, design.n_params), scenario.limits.max_seconds_to_first_token
+    if longest is not None:
+        serves &= jnp.log(first_token(scenario, design.n_params) / longest) <= SERVED
+    # Below 0 for what serves; what does not is ordered by what its cost says is missing.
+    merit = jnp.where(serves, -1 / cost.total, cost.total)
+    merit, *phases = jnp.broadcast_arrays(merit, *(jnp.asarray(phase, float) for phase in cost))
+    return merit, tuple(phases)
 
 
 def lifecycle_cost_by_regime(scenario: Scenario, design: Design, served: Served | None = None) -> LifecycleCost:

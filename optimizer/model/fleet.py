@@ -141,7 +141,7 @@ def replica_chips(scenario: Scenario) -> float:
     if not scenario.serving.by_roofline:
         return 1.0
     d = scenario.deployment
-    return float(d.chips_on(scenario.money.serve_chip) * d.pipeline_stages)
+    return float(d.chips_on(scenario.money.serve_chip) * d.stages)
 
 
 def serving_chips(scenario: Scenario, seconds_per_token: tuple[float, float]) -> tuple[MonthChips, ...]:

@@ -16,14 +16,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design
 from .fleet import training_days
 from .loop import first_token
+from .placements import decides, over_places
 from .replica import replica
-from .roofline import serving_excess, serving_limits
+from .roofline import by_worst, serving_excess, serving_limits
 from .total import total_params
 from .training import training_bytes_per_chip
 
@@ -43,11 +45,20 @@ _STRAIGHT = (
 
 
 def limit_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
-    """ln(quantity / bound) of every limit that is set, by dotted path; a design is allowed where none is above 0."""
+    """ln(quantity / bound) of every limit that is set, by dotted path; a design is allowed where none is above 0.
+
+    Where the placement is open they are those of the one that misses least.
+    """
+    if decides(scenario):
+        return dict(zip(limit_names(scenario), over_places(_excess_at_place, scenario, design), strict=True))
     excess = straight_excess(scenario, design)
     if scenario.serving.by_roofline:
         excess |= serving_excess(scenario, design.n_params)
     return excess
+
+
+def _excess_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Array, ...]]:
+    return by_worst(limit_excess(scenario, design))
 
 
 def straight_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:

@@ -8,27 +8,46 @@ whose cost is convex in logarithms where `optimum.best_of.is_convex` says so; th
     stages    2 and 4 of the largest replica of each kind, for models that one stage does not hold
 
 The batch is not listed: every entry takes the best one that memory and speed allow. Precision is the chip's, as it changes what the model
-is worth. A number of chips that is given is kept.
+is worth. What is given of chips, parallelism and pipeline stages is kept.
 
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from ..assumptions.problems import InputError
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
 from .total import placed
 
-__all__ = ["CHOSEN", "LISTED_BY", "Placed", "decides", "moves_serving", "placed_as", "placements"]
+__all__ = [
+    "LISTED_BY",
+    "Placed",
+    "Places",
+    "at_place",
+    "decides",
+    "moves_serving",
+    "over_places",
+    "placed_as",
+    "placements",
+    "places",
+]
 
+_Of = tuple[Array, tuple[Array, ...]]
 _TENSOR = (1.0, 2.0, 4.0, 8.0)
+_EXPERT = tuple(2.0**i for i in range(3, 20))
 _STAGES = (2.0, 4.0)
-CHOSEN = frozenset({"deployment.pipeline_stages"})
-"""Numbers that a choice of the placement replaces, by dotted path."""
 LISTED_BY = frozenset(
     {
         "money.serve_chip.scaleup_domain_chips",
         "deployment.chips",
+        "deployment.pipeline_stages",
         "deployment.sparsity",
         "deployment.expert_share",
         "deployment.experts_per_token",
@@ -86,6 +105,15 @@ class Placed(NamedTuple):
         }
 
 
+class Places(NamedTuple):
+    """Placements of one kind of parallelism, on a leading axis: of fixed length where a number that the list depends on is traced."""
+
+    chips: Float[Array, " place"]
+    stages: Float[Array, " place"]
+    allowed: Bool[Array, " place"]
+    """which of them the list has"""
+
+
 def decides(scenario: Scenario) -> bool:
     """Whether the placement is to be chosen."""
     return scenario.serving.by_roofline and scenario.deployment.placement == "best"
@@ -99,60 +127,113 @@ def moves_serving(scenario: Scenario, path: str) -> bool:
     return path.startswith(_MOVE_SERVING) and not path.startswith(_PRICES_ONLY)
 
 
+def places(scenario: Scenario) -> dict[str, Places]:
+    """The placements of each kind of parallelism that a scenario may choose from; pure JAX."""
+    given, chip, model = scenario.deployment, scenario.money.serve_chip, placed(scenario)
+    domain = 1.0 if chip.scaleup_domain_chips is None else chip.scaleup_domain_chips
+    sparsity = 1.0 if model.sparsity is None else model.sparsity
+    share = 1 / sparsity if model.expert_share is None else model.expert_share
+    xp = numpy_for(domain, sparsity, share, model.experts_per_token, given.chips, given.pipeline_stages)
+    has_experts = (sparsity > 1) | (given.parallelism == "expert")
+    most = xp.minimum(domain, xp.maximum(model.experts_per_token / share, 1.0))
+    found = {}
+    for kind, sizes in (("tensor", _TENSOR), ("expert", _EXPERT)):
+        if given.parallelism not in (None, kind):
+            continue
+        powers = xp.array(sizes)
+        if given.chips is not None:
+            chips, allowed = xp.array([given.chips]), xp.array([True if kind == "tensor" else has_experts])
+        elif kind == "tensor":
+            chips, allowed = powers, powers <= domain
+        else:
+            fits = (powers <= most) & has_experts
+            # The whole domain is listed too, and is what is left where experts are asked for and no power of 2 fits.
+            whole = has_experts & (domain > 1) & (domain <= most) & ~(powers == domain).any()
+            chips = xp.append(powers, domain)
+            allowed = xp.append(fits, whole | ((given.parallelism == "expert") & ~fits.any()))
+        stages = xp.ones(len(chips)) * given.stages
+        if given.pipeline_stages is None:
+            largest = xp.where(allowed, chips, 0.0).max()
+            chips = xp.concatenate([chips, largest * xp.ones(len(_STAGES))])
+            stages = xp.concatenate([stages, xp.array(_STAGES)])
+            allowed = xp.concatenate([allowed, allowed.any() & xp.ones(len(_STAGES), bool)])
+        if xp is np:
+            chips, stages, allowed = chips[allowed], stages[allowed], allowed[allowed]
+        # One that is not listed stands for a single chip, so that no number of it is out of range.
+        found[kind] = Places(xp.where(allowed, chips, 1.0), stages, allowed)
+    return {kind: some for kind, some in found.items() if len(some.chips)}
+
+
+def at_place(scenario: Scenario, kind: str, chips: Numeric, stages: Numeric) -> Scenario:
+    """The scenario with its placement given."""
+    settings = {"placement": "given", "chips": chips, "parallelism": kind, "pipeline_stages": stages}
+    return scenario.model_copy(update={"deployment": scenario.deployment.model_copy(update=settings)})
+
+
 def placements(scenario: Scenario) -> list[Scenario]:
-    """The scenario at each placement it may choose from, or itself where none is chosen.
+    """The scenario at each placement it may choose from, or itself where none is chosen; those with more stages last.
 
     >>> from optimizer.assumptions.library import load
-    >>> rack = load("frontier-moe-rack", {"deployment.placement": "best"})
+    >>> rack = load("frontier-moe-rack", {"deployment.placement": "best", "deployment.parallelism": None})
     >>> [f"{s.deployment.chips:g} {s.deployment.parallelism}" for s in placements(rack)][:6]
     ['1 tensor', '2 tensor', '4 tensor', '8 tensor', '8 expert', '16 expert']
 
     """
     if not decides(scenario):
         return [scenario]
-    given, chip, model = scenario.deployment, scenario.money.serve_chip, placed(scenario)
-    domain = 1.0 if chip.scaleup_domain_chips is None else float(chip.scaleup_domain_chips)
-    sizes = {"tensor": [n for n in _TENSOR if n <= domain]}
-    sparsity = 1.0 if model.sparsity is None else float(model.sparsity)
-    if sparsity > 1:
-        share = 1 / sparsity if model.expert_share is None else float(model.expert_share)
-        most = min(domain, max(model.experts_per_token / share, 1.0))
-        powers = [2.0**i for i in range(3, 20) if 2.0**i <= most]
-        sizes["expert"] = sorted({*powers, *([domain] if 1 < domain <= most else [])})
-    if given.chips is not None:
-        sizes = {kind: [float(given.chips)] for kind in sizes}
-    found = [(n, kind, 1.0) for kind, several in sizes.items() for n in several]
-    found += [(several[-1], kind, stages) for kind, several in sizes.items() if several for stages in _STAGES]
-    return [
-        scenario.model_copy(
-            update={
-                "deployment": given.model_copy(
-                    update={"placement": "given", "chips": n, "parallelism": kind, "pipeline_stages": stages}
-                )
-            }
-        )
-        for n, kind, stages in found
+    found = [
+        at_place(scenario, kind, float(chips), float(stages))
+        for kind, some in places(scenario).items()
+        for chips, stages in zip(some.chips, some.stages, strict=True)
     ]
+    return sorted(found, key=lambda s: float(s.deployment.stages))
+
+
+def over_places(of: Callable[..., _Of], scenario: Scenario, *args: Any) -> tuple[Array, ...]:
+    """What a function is at the placement with the least merit, elementwise; pure JAX.
+
+    Derivatives are those of the placement that is taken (envelope theorem).
+
+    Args:
+        of: (merit, values) of a scenario whose placement is given and of `args`, all of one shape; a function of a module.
+        scenario: with its placement open.
+        args: numbers, or tuples of them.
+
+    """
+    leaves, tree = jax.tree.flatten(scenario)
+    merits, values = [], []
+    for kind, some in places(scenario).items():
+        merit, found = _at_places(of, tree, kind, leaves, args, some.chips, some.stages)
+        left_out = ~jnp.asarray(some.allowed).reshape(-1, *[1] * (merit.ndim - 1))
+        merits.append(jnp.where(left_out | jnp.isnan(merit), jnp.inf, merit))
+        values.append(found)
+    best = jnp.argmin(jnp.concatenate(merits), axis=0)[None]
+    return tuple(jnp.take_along_axis(jnp.concatenate(parts), best, axis=0)[0] for parts in zip(*values, strict=True))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))  # not `compiled`, whose programs are no part of a transformation
+def _at_places(
+    of: Callable[..., _Of],
+    tree: Hashable,
+    kind: str,
+    leaves: Sequence[Numeric],
+    args: tuple[Any, ...],
+    chips: Float[Array, " place"],
+    stages: Float[Array, " place"],
+) -> _Of:
+    scenario = jax.tree.unflatten(tree, leaves)
+    return jax.vmap(lambda n, p: of(at_place(scenario, kind, n, p), *args))(chips, stages)
 
 
 def placed_as(scenario: Scenario, batch: float, listed: int = 1) -> Placed | None:
-    """The placement of a scenario whose deployment is given, with the sequences of a step; None without the roofline.
-
-    Raises:
-        InputError: the placement is still to be chosen.
-
-    """
+    """The placement of a scenario whose deployment is given, with the sequences of a step; None without the roofline."""
     if not scenario.serving.by_roofline:
         return None
-    if decides(scenario):
-        raise InputError(
-            ["deployment.placement = 'best' is chosen by solve, cost and solve_batch, not by this function."]
-        )
     d, chip = scenario.deployment, scenario.money.serve_chip
     return Placed(
         float(d.chips_on(chip)),
-        d.parallelism,
-        float(d.pipeline_stages),
+        "expert" if d.by_expert else "tensor",
+        float(d.stages),
         chip.precision,
         batch,
         listed,

@@ -131,8 +131,8 @@ def replica(scenario: Scenario, n_params: Numeric) -> Replica:
     if scenario.deployment.placement == "best":
         raise InputError(
             [
-                "deployment.placement = 'best' is chosen by solve, cost and solve_batch; for other questions take the scenario of their "
-                "answer, in which it is fixed, or set deployment.placement = 'given'."
+                "deployment.placement = 'best' is chosen for a design or a model, and a replica has one; take the scenario of solve or of "
+                "placement, in which it is fixed, or set deployment.placement = 'given'."
             ]
         )
     return replica_of(placed(scenario), scenario.money.serve_chip, n_params, scenario.serving.flops_per_param_token)
@@ -150,7 +150,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     xp = numpy_for(n_params, flops_per_param_token, *jax.tree.leaves((d, chip)))
     n = d.chips_on(chip)
     q = 1 + d.drafted_tokens
-    by_expert = d.parallelism == "expert"
+    by_expert = d.by_expert
     sparsity = 1.0 if d.sparsity is None else d.sparsity
     share = 1 / sparsity if d.expert_share is None else d.expert_share
     dense_model = sparsity <= 1
@@ -171,7 +171,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
     attention = flops_per_param_token / (n * _peak_at_16_bits(chip) * d.attention_share * engine)
     factor = 1.0 if d.attention_decode_factor is None else d.attention_decode_factor
     exchange = _exchange_seconds(d, chip, n_params)
-    hops = xp.where(d.pipeline_stages > 1, d.pipeline_stages, 0.0)
+    hops = xp.where(d.stages > 1, d.stages, 0.0)
     # Every chip of a stage sends its share of the activations over its own link (Narayanan et al. 2021, arXiv 2104.04473, section 4.1).
     hop_bytes = ACTIVATION_BYTES * width(d, n_params) * q
     host = d.seconds_per_sequence / (n if by_expert else 1.0)
@@ -205,7 +205,7 @@ def replica_of(d: Deployment, chip: Accelerator, n_params: Numeric, flops_per_pa
         sent_seconds=exchange if by_expert else 0.0 * exchange,
         bytes_per_second=bandwidth,
         memory_bytes=n * chip.hbm_bytes * d.memory_share,
-        stages=d.pipeline_stages,
+        stages=d.stages,
         chunk_tokens=d.chunk_tokens,
         chips=n,
         usd_per_second=n * chip.usd_per_chip_hour / SECONDS_PER_HOUR,
@@ -236,7 +236,7 @@ def _per_width(d: Deployment, n_params: Numeric, experts: Numeric, share: Numeri
 
 def cache_copies(d: Deployment, chip: Accelerator) -> Numeric:
     """How often the cache is held: chips beyond one per head of it hold what others have, with tensor parallelism."""
-    if d.parallelism == "expert" or d.kv_heads is None:
+    if d.by_expert or d.kv_heads is None:
         return 1.0
     n = d.chips_on(chip)
     return numpy_for(n, d.kv_heads).maximum(n / d.kv_heads, 1.0)
@@ -290,7 +290,7 @@ def _exchange_seconds(d: Deployment, chip: Accelerator, n_params: Numeric) -> Nu
     to_experts = d.experts_per_token
     if d.domains_per_token is not None:  # a token leaves once for each domain that its experts lie in
         to_experts = xp.where(n <= domain, to_experts, xp.minimum(to_experts, d.domains_per_token))
-    per_layer = ACTIVATION_BYTES * (4.0 if d.parallelism == "tensor" else 1.5 * to_experts / n)
+    per_layer = ACTIVATION_BYTES * (1.5 * to_experts / n if d.by_expert else 4.0)
     return layers(d, n_params) * per_layer * (n - 1) / n * width(d, n_params) / link
 
 

@@ -29,11 +29,14 @@ from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from .largest import largest
+from .placements import decides, over_places
 from .replica import Replica, memory_batch, replica
 from .step import below_one, prompt_seconds, step_time
 
 __all__ = [
+    "SERVED",
     "batch_size",
+    "by_worst",
     "can_serve",
     "decode_seconds",
     "decode_seconds_by_regime",
@@ -46,7 +49,7 @@ __all__ = [
     "usd_per_prefill_token",
 ]
 
-_SERVED = 1e-9
+SERVED = 1e-9
 """Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
@@ -219,8 +222,11 @@ def serving_limits(scenario: Scenario) -> list[str]:
 def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     """ln(quantity / bound) of what a deployment must keep: its memory and, when one is asked for, the speed of every user.
 
-    Both are taken at the smallest batch that may be chosen, so they say whether any batch does.
+    Both are taken at the smallest batch that may be chosen, so they say whether any batch does. Where the placement is open they are those
+    of the one that misses least.
     """
+    if decides(scenario):
+        return dict(zip(serving_limits(scenario), over_places(_excess_at_place, scenario, n_params), strict=True))
     r = replica(scenario, n_params)
     smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
     held = r.weight_bytes / r.stages + smallest * r.kv_held_bytes
@@ -232,8 +238,23 @@ def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     return excess
 
 
+def _excess_at_place(scenario: Scenario, n_params: Numeric) -> tuple[Array, tuple[Array, ...]]:
+    return by_worst(serving_excess(scenario, n_params))
+
+
+def by_worst(excess: dict[str, Numeric]) -> tuple[Array, tuple[Array, ...]]:
+    """The largest excess, by which placements are ordered, and each; see `placements.over_places`."""
+    values = jnp.broadcast_arrays(*(jnp.asarray(e, float) for e in excess.values()))
+    return largest(jnp.stack(values)), tuple(values)
+
+
 def _ln(value: Numeric) -> Numeric:
     return numpy_for(value).log(value)
+
+
+def _serves_at_place(scenario: Scenario, n_params: Numeric) -> tuple[Array, tuple[Array]]:
+    serves = can_serve(scenario, n_params)
+    return jnp.where(serves, 0.0, 1.0), (serves,)
 
 
 def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
@@ -243,7 +264,9 @@ def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
     """
     if not scenario.serving.by_roofline:
         return jnp.full(jnp.shape(n_params), True)
+    if decides(scenario):
+        return over_places(_serves_at_place, scenario, n_params)[0]
     excess = serving_excess(scenario, n_params)
     if scenario.deployment.batch_size is not None:
         excess = {"deployment.chips": excess["deployment.chips"]}
-    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= _SERVED
+    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= SERVED

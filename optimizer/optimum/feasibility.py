@@ -194,7 +194,7 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
     limits, reasons = scenario.limits, []
     for path in filter(None, (found.params_by, found.tokens_by, found.compute_by)):
         if path == "deployment.chips":
-            chips = float(scenario.deployment.chips_on(scenario.money.serve_chip) * scenario.deployment.pipeline_stages)
+            chips = float(scenario.deployment.chips_on(scenario.money.serve_chip) * scenario.deployment.stages)
             reasons.append(f"the memory of {chips:g} chips ({human(math.exp(found.most_params))} parameters)")
             continue
         block, field = path.split(".")

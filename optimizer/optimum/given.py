@@ -73,6 +73,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
         certificate=lambda _: Certificate(math.nan, False, (), {}),
         best=best,
         listed=listed,
+        asked=asked,
     )
 
 

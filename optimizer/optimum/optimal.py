@@ -14,19 +14,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array
 
 from ..assumptions.arguments import MAPPING, checks
-from ..assumptions.goal import BudgetGoal, DecidedGoal
+from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
-from ..model.cost import Design, LifecycleCost
-from ..model.placements import LISTED_BY, decides, placements
+from ..model.cost import Design, LifecycleCost, lifecycle_cost
+from ..model.placements import at_place, decides, places
 from ..model.quality import loss
 from .base import in_base_class, optimum
+from .placing import SAME
 from .search import optimum_on_curve
 from .solve import KKT_TOLERANCE
 
@@ -61,8 +61,7 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
         where another one takes over.
 
     Raises:
-        InputError: a path is no number of the scenario; or the placement is open and so is what the list of placements depends on, or
-            goal.kind is "params" or "tokens".
+        InputError: a path is no number of the scenario.
 
     For many scenarios without derivatives `solve_batch` is faster. A new kind of scenario (law, goal, limits) compiles, new numbers do not.
 
@@ -76,18 +75,16 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
 
     """
     leaves, tree = jax.tree.flatten(scenario.model_copy(update={"sources": {}}))
-    places = {path: i for i, (path, _, _) in enumerate(scenario.quantities())}
+    order = {path: i for i, (path, _, _) in enumerate(scenario.quantities())}
     problems = []
     for path, value in (values or {}).items():
-        if path not in places:
-            problems.append(f"{path} is not a number of this scenario{near_miss(path, places)}")
+        if path not in order:
+            problems.append(f"{path} is not a number of this scenario{near_miss(path, order)}")
             continue
         try:
-            leaves[places[path]] = value if isinstance(value, jax.Array) else parse_number(value)
+            leaves[order[path]] = value if isinstance(value, jax.Array) else parse_number(value)
         except ValueError as error:
             problems.append(f"{path} {error}.")
-    if decides(scenario):
-        problems += _undecidable(scenario, {path: leaves[i] for path, i in places.items() if path in LISTED_BY})
     if problems:
         raise InputError(problems)
     if decides(scenario):
@@ -95,51 +92,39 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
     return _optimal(tree, tuple(jnp.asarray(leaf, float) for leaf in leaves))
 
 
-def _undecidable(scenario: Scenario, listed_by: Mapping[str, object]) -> list[str]:
-    """Why the best placement is no function of the scenario's numbers, in sentences."""
-    problems = []
-    if isinstance(scenario.goal, DecidedGoal):
-        problems.append(
-            "deployment.placement = 'best' is chosen here for goal.kind = 'loss' and 'budget' only; give a placement, as "
-            "solve(scenario).placement shows it."
-        )
-    traced = sorted(path for path, value in listed_by.items() if isinstance(value, Tracer))
-    if traced:
-        problems.append(
-            f"{', '.join(traced)} must be plain numbers with deployment.placement = 'best', as the list of placements depends on them; "
-            "give a placement, as solve(scenario).placement shows it."
-        )
-    return problems
-
-
 def _best_placed(scenario: Scenario) -> OptimalDesign:
     """The best of all placements: first each without derivatives, then the best of each kind with those of the one that is chosen."""
-    kinds: dict[Hashable, list[list[Numeric]]] = {}
-    for candidate in placements(scenario):
-        leaves, tree = jax.tree.flatten(candidate)
-        kinds.setdefault(tree, []).append(leaves)
-    stacks = {
-        tree: tuple(jnp.stack([jnp.asarray(v, float) for v in leaf]) for leaf in zip(*some, strict=True))
-        for tree, some in kinds.items()
-    }
-
-    def merit(found: OptimalDesign) -> Array:
-        value = loss(scenario, found.design) if isinstance(scenario.goal, BudgetGoal) else found.cost.total
-        return jnp.where(jnp.isnan(value), jnp.inf, value)
-
-    merits = {
-        tree: merit(jax.vmap(partial(_optimal, tree))(jax.lax.stop_gradient(stack))) for tree, stack in stacks.items()
-    }
+    stacks: dict[Hashable, tuple[Array, ...]] = {}
+    merits: dict[Hashable, Array] = {}
+    for kind, some in places(scenario).items():
+        every = [
+            jax.tree.flatten(at_place(scenario, kind, *place)) for place in zip(some.chips, some.stages, strict=True)
+        ]
+        tree, leaves = every[0][1], zip(*(found for found, _ in every), strict=True)
+        stacks[tree] = tuple(jnp.stack([jnp.asarray(v, float) for v in leaf]) for leaf in leaves)
+        found = jax.vmap(partial(_optimal, tree))(jax.lax.stop_gradient(stacks[tree]))
+        merit = jax.vmap(partial(_merit, jax.lax.stop_gradient(scenario)))(found)
+        merits[tree] = jnp.where(jnp.asarray(some.allowed) & ~jnp.isnan(merit), merit, jnp.inf)
     least = jnp.stack([values.min() for values in merits.values()]).min()
     best: OptimalDesign | None = None
-    for tree, stack in stacks.items():
+    for tree in reversed(stacks):  # of equal ones the first is taken
         chosen = merits[tree].min() <= least
         # A derivative that is unknown, of a placement that is not chosen, is kept from the numbers that all share.
-        own = [leaf[jnp.argmin(merits[tree])] for leaf in stack]
+        own = [leaf[jnp.argmin(merits[tree])] for leaf in stacks[tree]]
         found = _optimal(tree, tuple(jnp.where(chosen, v, jax.lax.stop_gradient(v)) for v in own))
         best = found if best is None else jax.tree.map(partial(jnp.where, chosen), found, best)
     assert best is not None
     return best
+
+
+def _merit(scenario: Scenario, found: OptimalDesign) -> Array:
+    """What is least for the best placement, as in `placing`."""
+    if isinstance(scenario.goal, BudgetGoal):
+        return jnp.asarray(loss(scenario, found.design))
+    if isinstance(scenario.goal, LossGoal):
+        return jnp.asarray(found.cost.total)
+    excess = found.cost.total / lifecycle_cost(scenario, found.design).total - 1
+    return jnp.where(excess <= SAME, 0.0, excess)
 
 
 @partial(jax.jit, static_argnums=0)  # not `compiled`, whose programs are no part of a transformation

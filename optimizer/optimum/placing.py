@@ -25,14 +25,16 @@ from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.placements import decides, placements
 from ..model.roofline import can_serve
 from .curve import curve
-from .program import LOSS, Point, Rows
+from .program import LOSS, Point, Rows, ln_design
 from .solution import InfeasibleError, Status
 
-__all__ = ["Chosen", "cheapest", "chosen"]
+__all__ = ["SAME", "Chosen", "cheapest", "chosen"]
 
 _EDGES = np.concatenate([[-40.0], np.linspace(-12.0, 12.0, 1025), [40.0]])
 """Ends of the cells, as coordinates of `curve`."""
-_SAME = 1e-9
+SAME = 1e-9
+"""Share by which another placement may be cheaper: rounding."""
+_FIRST_TOKEN = "limits.max_seconds_to_first_token"
 
 
 class Chosen(NamedTuple):
@@ -99,12 +101,19 @@ def _merit(scenario: Scenario, listed: Sequence[Scenario], i: int, rows: Rows, p
     if own == math.inf:
         return own
     excess = own / min(_costs(listed, design)) - 1
-    return excess if excess > _SAME else 0.0
+    return excess if excess > SAME else 0.0
 
 
 def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:
-    found = [Rows(s).figures(design) for s in listed]
-    return [float(f.cost.total) if f.can_serve else math.inf for f in found]
+    """What each placement costs, infinite where it cannot serve the design; or is late for its first token, where another is not."""
+    found = [Rows(s) for s in listed]
+    figures = [rows.figures(design) for rows in found]
+    costs = [float(f.cost.total) if f.can_serve else math.inf for f in figures]
+    if _FIRST_TOKEN in found[0].limits:
+        late = [rows.value(_FIRST_TOKEN, ln_design(listed[0], design)) > SAME for rows in found]
+        in_time = [math.inf if over else cost for over, cost in zip(late, costs, strict=True)]
+        costs = in_time if min(in_time) < math.inf else costs
+    return costs
 
 
 def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:

@@ -188,6 +188,9 @@ class Solution:
     """The answer to one scenario. Costs are in `unit`; counts are plain numbers."""
 
     scenario: Scenario
+    """with the placement that was chosen"""
+    asked: Scenario
+    """the question, with its placement open where it is"""
     status: Status
     design: Design
     loss: float

@@ -180,6 +180,7 @@ def _solution(answer: Chosen, tolerance: float) -> Solution:
         band=near_optimal(scenario, rows, found.x, tolerance, convex=is_convex(scenario)),
         certificate=lambda total: _certificate(answer, total),
         listed=answer.listed,
+        asked=answer.asked,
     )
 
 
@@ -192,18 +193,20 @@ def described(
     baseline: Baseline,
     band: Band,
     certificate: Callable[[float], Certificate],
+    asked: Scenario,
     best: Solution | None = None,
     listed: int = 1,
 ) -> Solution:
     """The answer that a design is: what it costs, how good it is and what it needs. `certificate` is made from its cost.
 
-    `listed` is the number of placements that the scenario's own was chosen from.
+    `listed` is the number of placements that the scenario's own was chosen from, and `asked` the scenario before.
     """
     figures = rows.figures(design)
     n, d = float(design.n_params), float(design.train_tokens)
     x = ln_design(scenario, design)
     return Solution(
         scenario=scenario,
+        asked=asked,
         status=status,
         design=design,
         loss=figures.loss,
@@ -262,6 +265,7 @@ def no_answer(scenario: Scenario, tolerance: float, error: InfeasibleError) -> S
     design, cost = Design(nan, nan, nan), LifecycleCost(nan, nan, nan, nan)
     return Solution(
         scenario=scenario,
+        asked=scenario,
         status=error.status,
         design=design,
         loss=nan,

@@ -67,7 +67,8 @@ def test_every_chip_is_compared_under_one_offer_at_its_cheapest_placement(rack):
     for row in frame[frame["does_not_fit"] == ""].to_dict("records"):
         assert row["price_year"] >= "2024"
         chip = {name: row[name] for name in ("precision", "usd_per_chip_hour")} | {"name": row["chip"]}
-        change = {"money.serve_chip": chip, "deployment.placement": "best", "deployment.chips": None}
+        free = dict.fromkeys(("deployment.chips", "deployment.parallelism"))
+        change = {"money.serve_chip": chip, "deployment.placement": "best", **free}
         listed = [rack._replace(scenario=s) for s in placements(rack.scenario.update(change))]
         costs = [operating_point(at)["usd_per_mtok_decode"] for at in listed if not misfits(at)]
         assert row["usd_per_mtok_decode"] == pytest.approx(min(costs), rel=1e-12)

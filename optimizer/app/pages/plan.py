@@ -43,7 +43,7 @@ def page() -> None:
                 _cost(best)
             elif view == WRONG:
                 st.caption(sensitivity.ABOUT[sensitivity.REGRET])
-                sensitivity.wrong_forecast(best.scenario)
+                sensitivity.wrong_forecast(best.asked)
             else:
                 why.laws(best)
 
@@ -65,7 +65,7 @@ def _cost(best: Solution) -> None:
     said = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
     st.caption(escaped(" ".join(filter(None, said))))
     if best.scenario.law.shape:
-        st.caption(escaped(experts(by_expert_law(text_of(best.scenario), best))))
+        st.caption(escaped(experts(by_expert_law(text_of(best.asked), best))))
 
 
 def _forecast(asked: Question) -> None:

@@ -47,7 +47,7 @@ def page() -> None:
     """The whole page."""
     asked = question()
     st.title("Uncertainty")
-    show.answered(asked, lambda best: _look(best.scenario))
+    show.answered(asked, lambda best: _look(best.asked))
 
 
 def _look(s: Scenario) -> None:

@@ -57,7 +57,7 @@ def _view(view: str, best: Solution) -> None:
 
 
 def _steps(best: Solution) -> None:
-    s = best.scenario
+    s = best.asked
     found = worked(s, "step by step", lambda _: why.staircase(s))
     solved = found.dropna(subset=[OUTPUT])
     costs = (
@@ -100,7 +100,7 @@ def _board() -> None:
 
 def laws(best: Solution) -> None:
     """The optimum under every law."""
-    s = best.scenario
+    s = best.asked
     found = worked(s, "every law", lambda progress: why.every_law(s, progress))
     solved = found.query("kind == 'law' and status == 'optimal'")
     if not len(solved):
@@ -120,7 +120,7 @@ def laws(best: Solution) -> None:
 
 
 def _map(best: Solution) -> None:
-    found = worked(best.scenario, "map", lambda _: why.design_map(best))
+    found = worked(best.asked, "map", lambda _: why.design_map(best))
     st.markdown(
         f"**{escaped(saving(best))}** Along a line of equal loss size is traded for data; its cheapest point touches a line "
         "of equal cost."
