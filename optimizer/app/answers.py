@@ -32,11 +32,12 @@ def known(scenario: Scenario) -> bool:
 
 def answer(scenario: Scenario) -> Solution:
     """The optimum, or a Solution that says why it does not exist."""
-    if not known(scenario):
-        with waiting("Solving (the first answer of a kind takes some seconds) ...") as progress:
-            in_thread(lambda _: solve(scenario, throw=False), progress)
-        _KNOWN.add(jax.tree.structure(scenario))
-    return _solved(text_of(scenario), scenario)
+    if known(scenario):
+        return _solved(text_of(scenario), scenario)
+    with waiting("Solving (the first answer of a kind takes some seconds) ...") as progress:
+        first = in_thread(lambda _: solve(scenario, throw=False), progress)
+    _KNOWN.add(jax.tree.structure(scenario))
+    return _solved(text_of(scenario), scenario, first)
 
 
 def text_of(scenario: Scenario) -> str:
@@ -52,8 +53,8 @@ def text_of(scenario: Scenario) -> str:
 # The text is the key: a Scenario has no hash. A resource, not data: a Solution is frozen, and copying it for each rerun would cost as much
 # as drawing it. No spinner: the browser would draw it for a few milliseconds.
 @st.cache_resource(max_entries=500, show_spinner=False)
-def _solved(toml: str, _scenario: Scenario) -> Solution:  # noqa: ARG001
-    return solve(_scenario, throw=False)
+def _solved(toml: str, _scenario: Scenario, _found: Solution | None = None) -> Solution:  # noqa: ARG001
+    return _found or solve(_scenario, throw=False)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)

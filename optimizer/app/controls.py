@@ -6,15 +6,15 @@ values of the session's question, and their callbacks change the question.
 
 import math
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 import streamlit as st
 
 from ..analysis.idle import why_idle
 from ..assumptions.named import NamedAssumption
-from ..assumptions.naming import worded
-from ..assumptions.numbers import human, percent
+from ..assumptions.naming import choice_in_words, in_words, worded
+from ..assumptions.numbers import human
 from ..assumptions.published_laws import law_names
 from ..assumptions.quantity import Assumption, Quantity, blocks_in
 from ..assumptions.scenario import Scenario
@@ -22,10 +22,12 @@ from ..assumptions.tables import rows
 from ..assumptions.validation import allowed
 from .answers import answer
 from .folding import folded
+from .said import escaped, said
+from .sliders import DECADE, slider
 from .state import Question, question
 from .switch import start_of
 
-__all__ = ["GROUPS", "choice", "escaped", "fields", "found", "group", "lever"]
+__all__ = ["GROUPS", "choice", "fields", "found", "group", "lever"]
 
 GROUPS = {
     "goal": "Goal",
@@ -38,15 +40,8 @@ GROUPS = {
     "money": "Money and chips",
     "limits": "Limits",
 }
-DECADE, THOUSAND = 10.0, 1000.0
-_NONE = "(own numbers)"
+_NONE, _UNSET = "(own numbers)", "(not set)"
 _MARK = "● "
-_SPECIAL = "\\`*_{}[]()#+-.!|<>$~:"
-
-
-def escaped(text: str) -> str:
-    """Text as Markdown that shows every character; typed text must not become a link or a picture. No line begins with a %."""
-    return "".join(f"\\{c}" if c in _SPECIAL else c for c in text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def group(name: str) -> None:
@@ -65,7 +60,7 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
     kinds = blocks_in(annotation) if annotation is not None else ()
     if block.tag and len(kinds) > 1:
         tags = [str(typing.get_args(k.model_fields[block.tag].annotation)[0]) for k in kinds]
-        choice(f"{prefix}{block.tag}", tags, str(getattr(block, block.tag)), block.tag, asked)
+        choice(f"{prefix}{block.tag}", tags, str(getattr(block, block.tag)), in_words(f"{prefix}{block.tag}"), asked)
     if isinstance(block, NamedAssumption):
         names = _names(block, prefix)
         if names:
@@ -76,7 +71,7 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
         if name not in without and (reason := why_idle(asked.scenario, f"{prefix}{name}"))
     )
     for reason in reasons:
-        st.caption(escaped(f"Greyed: {worded(reason)}"))
+        st.caption(said(f"Greyed: {reason}"))
     own = type(block).__annotations__  # the fields that only this kind has come first
     for name in sorted(type(block).model_fields, key=lambda name: name not in own):
         info = type(block).model_fields[name]
@@ -89,9 +84,9 @@ def fields(block: Assumption, prefix: str, annotation: Any = None, without: Coll
         elif isinstance(value, Assumption):
             st.caption(f"**{_sentence(info.description or name)}**")
             fields(value, f"{path}.")
-        elif typing.get_origin(info.annotation) is typing.Literal and name != block.tag:
-            options = [str(v) for v in typing.get_args(info.annotation)]
-            choice(path, options, str(value), info.description or name, asked)
+        elif name != block.tag and (words := type(block).in_words(name)):
+            options = [*words] if info.default is not None else [_UNSET, *words]
+            choice(path, options, _UNSET if value is None else str(value), info.description or name, asked)
         elif name == "start":
             _text(path, str(value), info.description or name, asked)
 
@@ -113,10 +108,8 @@ def _key(path: str, what: str) -> str:
     return f"{what}.{path}"
 
 
-def choice(
-    path: str, options: list[str], value: str, about: str, asked: Question, named: Mapping[str, str] | None = None
-) -> None:
-    """A list to choose from, or with names for all of them a row of buttons; a new kind starts with values for the fields it needs."""
+def choice(path: str, options: list[str], value: str, about: str, asked: Question, *, buttons: bool = False) -> None:
+    """A list to choose from, or a row of buttons, in words; a new kind starts with values for the fields it needs."""
     key = _key(path, "choice")
     st.session_state[key] = str(asked.pending.get(path, value))
     if st.session_state[key] not in options:
@@ -125,24 +118,35 @@ def choice(
     def chosen() -> None:
         now = question()
         picked = st.session_state[key]
-        if picked != _NONE:
+        if picked == _UNSET:
+            now.change({path: None})
+        elif picked != _NONE:
             block = path.removesuffix(".name").rpartition(".")[0]
             found = start_of(now.scenario, path, picked, answer(now.scenario), now.generator())
             now.change(found, instead_of=block)
 
     mark = _MARK if path in asked.changed() else ""
-    if named:
+    if buttons:
         st.segmented_control(
-            _sentence(about), options, key=key, on_change=chosen, format_func=lambda v: named.get(v, v), required=True,
+            _sentence(about), options, key=key, on_change=chosen, format_func=lambda v: _called(path, v), required=True,
             label_visibility="collapsed", width="stretch",
         )  # fmt: skip
         return
     st.selectbox(
-        f"{mark}{_sentence(about)}", options, key=key, on_change=chosen, help=f"`{path}`",
-        disabled=bool(why_idle(asked.scenario, path)),
+        f"{mark}{_label(path, about)}", options, key=key, on_change=chosen, format_func=lambda v: _called(path, v),
+        help=f"`{path}` = `{value}`", disabled=bool(why_idle(asked.scenario, path)),
     )  # fmt: skip
     _refused(path, about, asked)
     _reset(path, asked)
+
+
+def _called(path: str, value: str) -> str:
+    return _sentence(choice_in_words(path, value))
+
+
+def _label(path: str, about: str) -> str:
+    """What a field is, with other fields by their names."""
+    return _sentence(worded(about, path.rpartition(".")[0]))
 
 
 def _sentence(text: str) -> str:
@@ -161,23 +165,11 @@ def _text(path: str, value: str, about: str, asked: Question) -> None:
 
 
 def _set(path: str, key: str) -> None:
-    typed = st.session_state[key]
-    question().change({path: None if typed is None or str(typed).strip() == "" else typed})
-
-
-def _slide(path: str, key: str, before: float) -> None:
-    now, value = question(), float(st.session_state[key])
-    now.change({path: value})
-    now.slid = path, value > before
-
-
-def _foreseen(path: str, value: float, options: list[float], asked: Question) -> list[float]:
-    """The notches of a slider; where it began this run, note the one that another press would lead to."""
-    if asked.slid is not None and asked.slid[0] == path:
-        following = options.index(value) + (1 if asked.slid[1] else -1)
-        asked.ahead = (path, options[following]) if 0 <= following < len(options) else None
-        asked.slid = None
-    return options
+    typed = str(st.session_state[key] or "")
+    if typed.strip():
+        question().change({path: typed})
+    else:
+        question().emptied(path)
 
 
 def found(path: str, asked: Question) -> None:
@@ -198,7 +190,7 @@ def _number(
 
     `place` begins the keys of a second control of the same number.
     """
-    key, slider, idle = f"{place}{_key(path, 'text')}", f"{place}{_key(path, 'slider')}", why_idle(asked.scenario, path)
+    key, at, idle = f"{place}{_key(path, 'text')}", f"{place}{_key(path, 'slider')}", why_idle(asked.scenario, path)
     pending = asked.pending.get(path, value)
     st.session_state[key] = "" if pending is None else human(pending, 6) if isinstance(pending, float) else str(pending)
     mark = _MARK if path in asked.changed() else ""
@@ -207,7 +199,7 @@ def _number(
         asked.scenario.rl.assumed(asked.scenario.law).get(path.removeprefix("rl.")) if path.startswith("rl.") else None
     )
     st.text_input(
-        f"{mark}{_sentence(declared.about)}{unit}",
+        f"{mark}{_label(path, declared.about)}{worded(unit)}",
         key=key,
         help=_help(path, declared, block),
         placeholder="not set" if used is None else f"not set: {human(float(used))} is used",
@@ -217,13 +209,13 @@ def _number(
         args=(path, key),
     )
     if place and idle:
-        st.caption(escaped(f"Greyed: {worded(idle)}"))
+        st.caption(said(f"Greyed: {idle}"))
     sliding = value is not None and declared.low is not None and declared.high is not None and path not in asked.pending
     if value is not None and sliding and not idle:
         if low_is_off(declared):
             _switch(path, declared, float(value), place)
         if value or not low_is_off(declared):
-            _slider(slider, path, declared, float(value), asked)
+            slider(at, path, declared, float(value), asked)
     _refused(path, declared.about, asked)
     _reset(path, asked, place=place)
 
@@ -242,7 +234,7 @@ def lever(path: str, declared: Quantity, value: float, about: str, asked: Questi
     )  # fmt: skip
     with row:
         shown = (
-            _slider(_key(path, "slider"), path, declared, float(value), asked, label=f"{mark}{about}")
+            slider(_key(path, "slider"), path, declared, float(value), asked, label=f"{mark}{about}")
             if value
             else False
         )
@@ -282,96 +274,17 @@ def _switched(path: str, declared: Quantity, place: str = "") -> None:
 
 
 def _refused(path: str, about: str, asked: Question) -> None:
-    """Below a field, why its value is refused, in the words of its label."""
-    for sentence in asked.problems:
-        if path in asked.pending and sentence.startswith(f"{path} "):
-            asked.placed.add(sentence)
-            st.error(escaped(_sentence(about + sentence.removeprefix(path))))
-
-
-def _slider(key: str, path: str, declared: Quantity, value: float, asked: Question, label: str = "") -> bool:
-    """A slider, in logarithms where the number is positive and may change by a factor; whether there is one."""
-    how: dict[str, Any] = {"key": key, "on_change": _slide, "args": (path, key, value)}
-    how |= {} if label else {"label_visibility": "collapsed"}
-    rate = bool(label) and declared.unit.startswith("1")
-    label = label or f"{path}, slider"
-    low, high = (0.0 if end is None else float(end) for end in (declared.low, declared.high))
-    narrow = low > 0 and high / low < DECADE * (1 - 1e-12)
-    share = declared.unit == "1" and high == 1
-    st.session_state[key] = value
-    if value > 0 and low >= 0 and not narrow:
-        options = notches(value, _start(path, value, asked), most=1.0 if share else math.inf)
-        st.select_slider(
-            label,
-            _foreseen(path, value, options, asked),
-            format_func=lambda v: percent(v) if rate and share else human(v, 3),
-            **how,
-        )
-        return True
-    if high > low:
-        step = 10.0 ** math.floor(math.log10((high - low) / 20))
-        if rate:
-            by_label = {
-                percent(v): v for v in [*(low + i * step for i in range(round((high - low) / step) + 1)), value]
-            }
-            options = _foreseen(path, value, sorted(by_label.values()), asked)
-            st.select_slider(label, options, format_func=percent, **how)
-            return True
-        written = "compact" if high >= THOUSAND else "%.4g"
-        st.slider(label, min(low, value), max(high, value), step=step, format=written, **how)
-        return True
-    return False
-
-
-def _start(path: str, value: float, asked: Question) -> float:
-    """What a slider is centred on: the preset's value, so that it stays put; the value itself where that is ten times away or more."""
-    before = asked.changed().get(path, value)
-    near = isinstance(before, float) and before > 0 and 1 / DECADE < value / before < DECADE
-    return float(before) if near else value
-
-
-_READABLE = (
-    1.0,
-    1.1,
-    1.2,
-    1.3,
-    1.4,
-    1.5,
-    1.6,
-    1.8,
-    2.0,
-    2.2,
-    2.5,
-    2.8,
-    3.0,
-    3.5,
-    4.0,
-    4.5,
-    5.0,
-    5.5,
-    6.0,
-    7.0,
-    8.0,
-    9.0,
-)
-"""Steps within a decade, about a tenth apart, each with at most two digits."""
-
-
-def notches(value: float, start: float, most: float = math.inf) -> list[float]:
-    """Numbers of two digits from a tenth of `start` to ten times it, with the value, the start, and twice and half the value.
-
-    >>> notches(0.1, 0.1, most=1.0)[:4]
-    [0.01, 0.011, 0.012, 0.013]
-
-    """
-    first = math.floor(math.log10(start / DECADE))
-    found = [float(f"{step}e{first + i}") for i in range(4) for step in _READABLE]
-    found += [value, start, 2 * value, value / 2]
-    ends = start / DECADE * (1 - 1e-9), min(start * DECADE, most) * (1 + 1e-9)
-    inside = [v for v in found if ends[0] <= v <= ends[1]]
-    # The browser identifies a notch by its label: of two equal labels only one could be selected, and that is the value's.
-    by_label = {human(v, 3): v for v in [*inside, start, value]}
-    return sorted(by_label.values())
+    """Below a field, why its value is refused, in the words of its label; below the only field that was changed, what its block lacks."""
+    around = path.rpartition(".")[0]
+    for sentence in asked.problems if path in asked.pending else ():
+        if sentence.startswith(f"{path} "):
+            text = _label(path, about) + worded(sentence.removeprefix(path), around)
+        elif len(asked.pending) == 1 and sentence.startswith(f"{around} "):
+            text = _sentence(worded(sentence))
+        else:
+            continue
+        asked.placed.add(sentence)
+        st.error(escaped(text))
 
 
 def _help(path: str, declared: Quantity, block: type[Assumption]) -> str:
@@ -387,10 +300,12 @@ def _reset(path: str, asked: Question, *, row: bool = False, place: str = "") ->
     if path not in changed and path not in asked.pending:
         return
     before = changed.get(path)
-    text = "not set" if before is None else human(before, 4) if isinstance(before, float) else str(before)
+    text = (
+        "not set" if before is None else human(before, 4) if isinstance(before, float) else _called(path, str(before))
+    )
     st.button(
         f"↺ {text}" if path in changed and not row else "reset", key=f"{place}{_key(path, 'reset')}", type="tertiary",
-        help=f"reset {path} to {text}", on_click=_resetter(path),
+        help=f"`{path}` back to {text}", on_click=_resetter(path),
     )  # fmt: skip
 
 

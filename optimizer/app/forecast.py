@@ -9,12 +9,13 @@ import streamlit as st
 
 from ..analysis.plans import monthly_tokens
 from ..assumptions.months import month_after, month_of
-from ..assumptions.naming import title
+from ..assumptions.naming import title_in_words
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.traffic_file import MAX_BYTES, TEMPLATE, TrafficFile, read_traffic
-from .controls import escaped
+from ..report.chart.theme import capital
 from .link import TABLE
+from .said import escaped
 from .state import Question
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ def upload(asked: Question) -> None:
     st.download_button("Template", TEMPLATE, "traffic-template.csv", "text/csv", on_click="ignore")
     left, right = st.columns(2)
     amounts = left.selectbox(
-        "Amounts of a month are", ["as the file says", "per day", "per month"], key="traffic_amounts"
+        "Amounts of a month are",
+        ["as the file says", "per day", "per month"],
+        format_func=capital,
+        key="traffic_amounts",
     )
-    cached = right.selectbox("Cached tokens are", ["as the file says", "inside", "outside"], key="traffic_cached",
+    cached = right.selectbox("Cached tokens are", ["as the file says", "inside", "outside"], format_func=capital, key="traffic_cached",
                              help="OpenAI and Gemini count cached tokens inside the input, Anthropic and Bedrock do not")  # fmt: skip
     if understood := getattr(asked.scenario.traffic, "read_as", ""):
         st.caption(escaped(f"The file was understood as: {understood}."))
@@ -76,7 +80,7 @@ def upload(asked: Question) -> None:
         cache = {} if found.cache_hit_share is None else {"traffic.cache_hit_share": found.cache_hit_share}
         asked.change({"traffic.kind": "table", TABLE: found.rows, "traffic.read_as": found.understood, **cache})
     except InputError as error:
-        asked.notice = (*error.problems, f"The scenario is still {title(asked.scenario)}.")
+        asked.notice = (*error.problems, f"The scenario is still {title_in_words(asked.scenario)}.")
     st.rerun()
 
 

@@ -1,7 +1,7 @@
-"""The places of a page: controls on the left, the page on the right; on a phone the head of the page, the traffic, the rest, the groups.
+"""The places of a page: controls on the left, the page on the right; on a phone verdict, traffic, the rest of the page, controls.
 
-framed(first=True)    -> Frame(head, side, body), for the page with its answer first
-framed(first=False)   -> Frame(head = body, side, body)
+framed(first=True)    -> Frame(head, figures, line, side, body), for the page with its answer first
+framed(first=False)   -> Frame(head = figures = line = body, side, body)
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,8 +23,10 @@ class Frame(NamedTuple):
 
     problems: "DeltaGenerator"
     head: "DeltaGenerator"
+    figures: "DeltaGenerator"
+    """below the head: the metrics"""
     line: "DeltaGenerator"
-    """below the head: what takes longer than the answer"""
+    """below them: what takes longer than the answer"""
     side: "DeltaGenerator"
     body: "DeltaGenerator"
 
@@ -35,11 +37,11 @@ def framed(*, first: bool) -> Frame:
     if first:
         box = st.container(key="first")
         top = box.container(key="top")
-        head, line = top.container(key="head"), top.container(key="line")
-        return Frame(problems, head, line, box.container(key="side"), box.container(key="body"))
+        head, figures, line = (top.container(key=name) for name in ("head", "figures", "line"))
+        return Frame(problems, head, figures, line, box.container(key="side"), box.container(key="body"))
     box = st.container(key="plain")
     side, body = box.container(key="side"), box.container(key="body")
-    return Frame(problems, body, body, side, body)
+    return Frame(problems, body, body, body, side, body)
 
 
 def filled(place: Frame, asked: Question) -> None:

@@ -20,12 +20,12 @@ _LOOK = """[data-testid=stMainBlockContainer] {padding: 3.75rem 1.5rem 1rem; gap
   [data-testid=stTable] {overflow-x: auto}
   [data-testid=stTable] :is(td, th) {min-width: 5.5rem}
 }
-.st-key-stale, .st-key-stale-charts, .st-key-stale-follows, .st-key-stale-laws {opacity: 0.4}
+.st-key-stale, .st-key-stale-charts, .st-key-stale-figures, .st-key-stale-follows, .st-key-stale-laws {opacity: 0.4}
 """
 """Metrics stand in columns, five where there is room; an answer to an earlier question is grey. Selectors are whole classes:
 others, such as [class*=x] or :has(), make the browser restyle the whole page with every change."""
 _PLACES = """.st-key-phone-links {display: none}
-.st-key-side, .st-key-groups {gap: 0.4rem}
+.st-key-side, .st-key-scenario, .st-key-traffic, .st-key-groups {gap: 0.4rem}
 .st-key-head, .st-key-top {gap: 0.5rem}
 .st-key-line {min-height: 1.5rem}
 .st-key-acts button, #copy-link {min-height: 2rem; padding: 0 0.55rem; font-size: 0.85rem; white-space: nowrap}
@@ -42,9 +42,11 @@ _PLACES = """.st-key-phone-links {display: none}
 @media (max-width: 799px) {
   .st-key-phone-links {display: flex; padding-top: 0.5rem}
   .st-key-plain > *:nth-child(1) {order: 2}
-  .st-key-first > *:nth-child(2), .st-key-first .st-key-side {display: contents}
-  .st-key-first > *:nth-child(3) {order: 1}
-  .st-key-first .st-key-side > *:last-child {order: 2}
+  .st-key-first > *:nth-child(1), .st-key-first > *:nth-child(2), .st-key-first .st-key-top, .st-key-first .st-key-side {display: contents}
+  .st-key-first .st-key-side > *:nth-child(2) {order: 1}
+  .st-key-first .st-key-top > *:nth-child(2), .st-key-first .st-key-top > *:nth-child(3) {order: 2}
+  .st-key-first > *:nth-child(3) {order: 3}
+  .st-key-first .st-key-side > *:nth-child(1), .st-key-first .st-key-side > *:nth-child(3) {order: 4}
 }
 """
 """Places of the parts of a page, `app.frame`."""

@@ -3,18 +3,18 @@
 import streamlit as st
 
 from ..assumptions.library import load
-from ..assumptions.naming import title
+from ..assumptions.naming import preset_in_words, title_in_words
 from ..assumptions.problems import InputError
-from .controls import escaped
 from .pins import LONGEST_NAME, Pin, pin, pins, suggested
+from .said import escaped
 from .state import Question, question
 
 __all__ = ["pin_control", "pin_preset"]
 
 
 def _called(asked: Question) -> str:
-    name = title(asked.scenario, most=1)
-    return name if len(name) <= LONGEST_NAME - 4 else f"{asked.scenario.name or asked.preset}, changed"
+    name = title_in_words(asked.scenario, most=1)
+    return name if len(name) <= LONGEST_NAME - 4 else f"{preset_in_words(asked.scenario.name or asked.preset)}, changed"
 
 
 def pin_control(asked: Question) -> None:
@@ -43,6 +43,6 @@ def _pin_now(name: str) -> None:
 def pin_preset(name: str) -> None:
     """Pin an unchanged preset."""
     try:
-        pin(pins(), suggested(pins(), name), Pin(name, load(name)))
+        pin(pins(), suggested(pins(), preset_in_words(name)), Pin(name, load(name)))
     except InputError as error:
         st.session_state["pin_problems"] = error.problems

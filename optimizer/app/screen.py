@@ -20,8 +20,8 @@ from ..report.chart.theme import capital
 from ..report.sentences import headline, nearby
 from . import show
 from .answers import across_laws, answer, curve, known, text_of
-from .controls import escaped
 from .frame import Frame
+from .said import escaped, said
 from .sidebar import baseline
 from .state import Question
 from .work import in_thread
@@ -62,9 +62,12 @@ def first_screen(place: Frame, asked: Question) -> None:
     _, before, charts, ends = _screen(asked)
     axes().update(ends)
     with place.head:
-        fresh = show.answered(asked, lambda best: _head(best, before))
+        fresh = show.answered(asked, _verdict)
         if asked.answered is None:
             st.title("There is no plan yet", anchor=False)
+    if asked.answered is not None:
+        with place.figures.container(key="fresh-figures" if fresh else "stale-figures"):
+            _figures(asked.answered, before)
     with place.body.container(key="charts" if fresh else "stale-charts"):
         if charts is not None:
             _charts(*charts)
@@ -76,7 +79,7 @@ def error_of_laws(place: Frame, asked: Question) -> None:
     if best is not None:
         slot = place.line.container(key="laws" if show.is_fresh(asked) else "stale-laws").empty()
         laws = in_thread(lambda _: across_laws(text_of(best.asked), best), lambda _done, _all: slot.empty())
-        slot.caption(escaped(laws))
+        slot.caption(said(laws))
 
 
 def solved_ahead(asked: Question) -> None:
@@ -119,16 +122,20 @@ def _worked_out(best: Solution, asked: Question) -> Screen:
         if all(a is b for a, b in zip(known_key, key, strict=True)):
             return screen
     ends = axes().copy()
-    screen = Screen(best, before, None if shown is None else _figures(shown, before, ends, wide=wide), ends)
+    screen = Screen(best, before, None if shown is None else _drawn(shown, before, ends, wide=wide), ends)
     kept[MOST_KEPT - 1 :] = []
     kept.insert(0, (key, screen))
     return screen
 
 
-def _head(best: Solution, before: Solution) -> None:
-    """The answer first, then how sure, with the change against the baseline."""
+def _verdict(best: Solution) -> None:
+    """The answer first, then how sure."""
     st.title(escaped(f"{headline(best)}."), anchor=False)
-    st.caption(escaped(f"{capital(nearby(best))} {best.extrapolation.sentence}"))
+    st.caption(said(f"{capital(nearby(best))} {best.extrapolation.sentence}"))
+
+
+def _figures(best: Solution, before: Solution) -> None:
+    """The five numbers of the answer, each with its change against the baseline."""
     unit = best.scenario.money.currency
     values, was = best.numbers(), before.numbers() if before.status is Status.OPTIMAL else {}
     known = was if before.unit == best.unit else was | {"cost_total": math.nan}
@@ -158,7 +165,7 @@ def _change(column: str, value: float, before: float | None) -> str | None:
     return f"{factor:.3g} times" if factor >= 2 else f"{100 * (factor - 1):+.3g} %".replace("-", "\N{MINUS SIGN}")
 
 
-def _figures(best: Solution, before: Solution, ends: Kept, *, wide: bool) -> tuple[show.Figure, show.Figure]:
+def _drawn(best: Solution, before: Solution, ends: Kept, *, wide: bool) -> tuple[show.Figure, show.Figure]:
     ghost = curve(before, NEAR) if before.status is Status.OPTIMAL else None
     valley = show.height(
         show.figure(cost_against_params, cost_curve(best, None if wide else NEAR), ghost, wide=wide, kept=ends),
@@ -172,14 +179,17 @@ def _figures(best: Solution, before: Solution, ends: Kept, *, wide: bool) -> tup
     return valley, show.height(show.figure(monthly_traffic, months, share=share, chips=chips), SHORT)
 
 
+def _switch() -> None:
+    st.toggle(
+        "Chinchilla plan",
+        key="chinchilla",
+        help="show the design of the same loss with the least pre-training compute",
+    )
+
+
 def _charts(valley: show.Figure, second: show.Figure) -> None:
     left, right = st.columns([3, 2])
     with left:
-        show.put(valley)
-        st.toggle(
-            "Show the Chinchilla plan",
-            key="chinchilla",
-            help="the design of the same loss with the least pre-training compute",
-        )
+        show.put(valley, beside=_switch)
     with right:
         show.put(second)

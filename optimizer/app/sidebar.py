@@ -5,15 +5,16 @@ from collections.abc import Iterable
 import streamlit as st
 
 from ..assumptions.library import load, presets
-from ..assumptions.naming import described, title
+from ..assumptions.naming import described, preset_in_words, title_in_words
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
-from .controls import GROUPS, choice, escaped, fields, found, group, lever
+from .controls import GROUPS, choice, fields, found, group, lever
 from .folding import folded
 from .link import uploaded_scenario
 from .pinning import pin_control
 from .pins import pins
+from .said import escaped
 from .state import LECTURE, Question, question
 
 __all__ = ["BASELINE", "LEVERS", "baseline", "sidebar"]
@@ -21,7 +22,6 @@ __all__ = ["BASELINE", "LEVERS", "baseline", "sidebar"]
 PRESET_BASELINE = "the preset"
 BASELINE = "baseline"
 """Key of the scenario that metrics and charts are compared with."""
-KINDS = {"total": "Total", "growth": "Growth", "table": "Table / CSV"}
 LEVERS = {
     "total": {"input_tokens": "Input tokens in all", "output_tokens": "Output tokens in all", "share": "Share of this model"},
     "growth": {
@@ -45,8 +45,10 @@ def baseline(asked: Question) -> Scenario:
 
 def sidebar(asked: Question) -> None:
     """All controls: scenario and traffic first, the rest in groups that are closed until they are opened."""
-    _scenario(asked)
-    _traffic(asked)
+    with st.container(key="scenario"):
+        _scenario(asked)
+    with st.container(key="traffic"):
+        _traffic(asked)
     with st.container(key="groups"):
         for name in GROUPS:
             if name != "traffic":
@@ -58,7 +60,7 @@ def sidebar(asked: Question) -> None:
 def _scenario(asked: Question) -> None:
     st.session_state["preset"] = asked.preset
     st.selectbox(
-        "Scenario", presets(), key="preset", on_change=lambda: question().choose(st.session_state["preset"]),
+        "Scenario", presets(), key="preset", format_func=preset_in_words, on_change=lambda: question().choose(st.session_state["preset"]),
         help=escaped(f"{load(asked.preset).description}"),
     )  # fmt: skip
     changed = asked.changed()
@@ -81,7 +83,7 @@ def _scenario(asked: Question) -> None:
         one = "value differs" if len(changed) == 1 else "values differ"
         st.caption(f"{len(changed)} {one} from the preset, marked ●: {', '.join(_groups(changed))}.")
     else:
-        st.caption(escaped(described(asked.scenario) or title(asked.scenario)))
+        st.caption(escaped(described(asked.scenario) or title_in_words(asked.scenario)))
     if pins():
         options = [PRESET_BASELINE, *pins()]
         if st.session_state.get(BASELINE, PRESET_BASELINE) not in options:
@@ -100,7 +102,7 @@ def _traffic(asked: Question) -> None:
     traffic = asked.scenario.traffic
     levers = LEVERS[traffic.kind]
     st.markdown("**Traffic**")
-    choice("traffic.kind", [*KINDS], traffic.kind, "forecast as", asked, KINDS)
+    choice("traffic.kind", [*LEVERS], traffic.kind, "forecast as", asked, buttons=True)
     for name, about in levers.items():
         declared = type(traffic).quantity(name)
         if declared is not None:
@@ -149,5 +151,5 @@ def _upload(asked: Question) -> None:
     try:
         asked.choose(asked.preset, uploaded_scenario(file.getvalue(), file.name))
     except InputError as error:
-        asked.notice = (*error.problems, f"The scenario is still {title(asked.scenario)}.")
+        asked.notice = (*error.problems, f"The scenario is still {title_in_words(asked.scenario)}.")
     st.rerun()

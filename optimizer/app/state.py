@@ -12,6 +12,7 @@ import streamlit as st
 
 from ..assumptions.differences import plain_values, same
 from ..assumptions.library import load
+from ..assumptions.paths import blocks_at
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..assumptions.traffic import GrowthTraffic
@@ -94,6 +95,15 @@ class Question:
         else:
             self.pending.pop(path, None)
             self.change({path: plain_values(start).get(path)})
+
+    def emptied(self, path: str) -> None:
+        """A box that was emptied: not set where that means something, else the preset's value."""
+        blocks, field = blocks_at(Scenario, path.split(".")[:-1]), path.rpartition(".")[2]
+        info = next(block.model_fields[field] for block in blocks if field in block.model_fields)
+        if info.default is None:
+            self.change({path: None})
+        else:
+            self.reset(path)
 
     def choose(self, preset: str, scenario: Scenario | None = None) -> None:
         """A preset as it comes, or a scenario of one's own that differs from it."""

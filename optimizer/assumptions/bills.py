@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .hardware import Accelerator
 from .numbers import human
-from .quantity import Assumption, Rule, quantity
+from .quantity import Assumption, Rule, choice, quantity
 
 __all__ = ["Money", "Pretraining", "Serving"]
 
@@ -85,10 +85,11 @@ class Pretraining(Assumption):
         low=1e9,
         high=1e12,
     )
-    mfu_counts: Literal["attention", "parameters"] = Field(
-        default="attention",
-        description="FLOPs that mfu counts where context_tokens is given: parameters and attention, or parameters alone (6 N D), as "
+    mfu_counts: Literal["attention", "parameters"] = choice(
+        {"attention": "Parameters and attention", "parameters": "Parameters alone (6 N D)"},
+        "FLOPs that mfu counts where context_tokens is given: parameters and attention, or parameters alone (6 N D), as "
         "measured at measured_params",
+        default="attention",
     )
     context_tokens: float | None = quantity(
         "tokens",
@@ -133,9 +134,10 @@ class Pretraining(Assumption):
         low=512,
         high=16384,
     )
-    recomputation: Literal["none", "selective", "full"] = Field(
+    recomputation: Literal["none", "selective", "full"] = choice(
+        {"none": "None", "selective": "Those of attention", "full": "All of a layer"},
+        "activations computed again in the backward pass: none, those of attention, all of a layer",
         default="selective",
-        description="activations computed again in the backward pass: none, those of attention, all of a layer",
     )
 
 
@@ -161,9 +163,10 @@ class Serving(Assumption):
         ),
     )
 
-    method: Literal["efficiency", "roofline"] = Field(
+    method: Literal["efficiency", "roofline"] = choice(
+        {"efficiency": "Assumed efficiency", "roofline": "Roofline"},
+        "how the cost of serving and of RL rollouts is found: FLOPs at an assumed efficiency, or step times of the deployment",
         default="efficiency",
-        description="how the cost of serving and of RL rollouts is found: FLOPs at an assumed efficiency, or step times of the deployment",
     )
     flops_per_param_token: float = quantity(
         "FLOP",
@@ -241,10 +244,16 @@ class Serving(Assumption):
         uncertain=1.5,
     )
 
-    quantisation: Literal["none", "w4a16", "w4a4", "calibrated"] = Field(
-        default="none",
-        description="loss counted for serving in few bits: none; trained with weights of 4 bits, activations of 16 or 4 (Chen et al. "
+    quantisation: Literal["none", "w4a16", "w4a4", "calibrated"] = choice(
+        {
+            "none": "None",
+            "w4a16": "Trained, 4-bit weights",
+            "w4a4": "Trained, 4-bit weights and activations",
+            "calibrated": "After training, from a loss measured",
+        },
+        "loss counted for serving in few bits: none; trained with weights of 4 bits, activations of 16 or 4 (Chen et al. "
         "2025); or quantised after training, from one loss of your own",
+        default="none",
     )
     quantisation_group: float = quantity(
         "weights",
@@ -291,7 +300,9 @@ class Serving(Assumption):
 class Money(Assumption):
     """The unit of cost. In USD each phase runs on its own chip at pretraining.mfu times its relative efficiency."""
 
-    unit: Literal["flops", "usd"] = Field(default="flops", description="training-equivalent FLOPs, or US dollars")
+    unit: Literal["flops", "usd"] = choice(
+        {"flops": "FLOPs", "usd": "US dollars"}, "training-equivalent FLOPs, or US dollars", default="flops"
+    )
     train_chip: Accelerator = Field(default="H100 SXM", description="chip of pre-training and RL")  # type: ignore[assignment]
     serve_chip: Accelerator = Field(default="H100 SXM", description="chip of prefill and decode")  # type: ignore[assignment]
     discount_rate: float = quantity(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from .architecture import Architecture
 from .engine import Engine
 from .hardware import Accelerator, CacheTier
-from .quantity import Assumption, Numeric, Rule, numpy_for, quantity
+from .quantity import Assumption, Numeric, Rule, choice, numpy_for, quantity
 
 __all__ = ["WEIGHT_BYTES", "Deployment"]
 
@@ -23,20 +23,22 @@ WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 class _Placed(Assumption):
     """Where a replica runs, and how many sequences share a step."""
 
-    batch: Literal["optimal", "latency", "fixed"] = Field(
+    batch: Literal["optimal", "latency", "fixed"] = choice(
+        {"optimal": "As many as memory holds", "latency": "As many as keep a speed", "fixed": "Fixed"},
+        "sequences per step: as many as memory holds, as many as keep target_tokens_per_second, or batch_size",
         default="optimal",
-        description="sequences per step: as many as memory holds, as many as keep target_tokens_per_second, or batch_size",
     )
     batch_size: float | None = quantity(
-        "sequences", "sequences per step, for batch = 'fixed'", ge=1, default=None, low=1, high=4096
+        "sequences", "sequences per step, where the batch is fixed", ge=1, default=None, low=1, high=4096
     )
     target_tokens_per_second: float | None = quantity(
-        "tokens/s", "speed that every user sees, for batch = 'latency'", gt=0, default=None, low=10, high=200
+        "tokens/s", "speed that every user sees, where it sets the batch", gt=0, default=None, low=10, high=200
     )
-    placement: Literal["given", "best"] = Field(
-        default="given",
-        description="where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up "
+    placement: Literal["given", "best"] = choice(
+        {"given": "As given", "best": "The cheapest"},
+        "where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up "
         "domain, in which what these say is kept",
+        default="given",
     )
     chips: float | None = quantity(
         "chips",
@@ -54,10 +56,11 @@ class _Placed(Assumption):
         low=1,
         high=16,
     )
-    parallelism: Literal["tensor", "expert"] | None = Field(
-        default=None,
-        description="what the chips exchange in every layer: sums over all of them, or each token with its experts; tensor where it is "
+    parallelism: Literal["tensor", "expert"] | None = choice(
+        {"tensor": "Tensor parallelism", "expert": "Expert parallelism"},
+        "what the chips exchange in every layer: sums over all of them, or each token with its experts; tensor where it is "
         "left out and the placement is given",
+        default=None,
     )
     context_tokens: float = quantity(
         "tokens",

@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
-
-from .quantity import Assumption, Numeric, quantity
+from .quantity import Assumption, Numeric, choice, quantity
 
 __all__ = ["Engine"]
 
@@ -17,10 +15,11 @@ _HALF_WIDTHS = {"vendor": (19800.0, 6590.0), "community": (19800.0, 6590.0), "tu
 class Engine(Assumption):
     """How much of the hardware's peak a step of serving reaches, and the times that no hardware shortens."""
 
-    engine: Literal["vendor", "community", "tuned"] = Field(
-        default="vendor",
-        description="the software: a chip vendor's engine, a community server, which is slower, or one tuned to one model "
+    engine: Literal["vendor", "community", "tuned"] = choice(
+        {"vendor": "Chip vendor's engine", "community": "Community server", "tuned": "Tuned to one model"},
+        "the software: a chip vendor's engine, a community server, which is slower, or one tuned to one model "
         "with experts across many chips, as DeepSeek's own",
+        default="vendor",
     )
     engine_speed: float = quantity(
         "1",

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 from .law import ChinchillaLaw, Law, Shape
 from .numbers import amount, human
-from .quantity import Numeric, Rule, numpy_for, quantity
+from .quantity import Numeric, Rule, choice, numpy_for, quantity
 
 __all__ = ["GranularLaw", "MoELaw"]
 
@@ -69,7 +69,7 @@ class MoELaw(_ExpertsLaw):
     """
 
     based_on: ClassVar[tuple[str, ...]] = ("moe",)
-    kind: Literal["moe"] = "moe"
+    kind: Literal["moe"] = choice({"moe": "Mixture of experts"}, default="moe")
     experts: float = quantity(
         "experts",
         "number of experts",
@@ -140,7 +140,9 @@ class GranularLaw(_ExpertsLaw):
     """
 
     based_on: ClassVar[tuple[str, ...]] = ("moe-granularity",)
-    kind: Literal["moe-granularity"] = "moe-granularity"
+    kind: Literal["moe-granularity"] = choice(
+        {"moe-granularity": "Mixture of experts, by granularity"}, default="moe-granularity"
+    )
     experts: float = quantity(
         "experts",
         "expansion rate E: experts over those that a token uses",

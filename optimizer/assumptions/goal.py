@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .quantity import Assumption, quantity
+from .quantity import Assumption, choice, quantity
 
 __all__ = ["BudgetGoal", "DecidedGoal", "Goal", "LossGoal", "ParamsGoal", "TokensGoal"]
 
@@ -21,7 +21,7 @@ class LossGoal(_AnyGoal):
 
     either: ClassVar[tuple[tuple[str, ...], ...]] = (("loss",), ("like_params", "like_tokens", "like_rl_tokens"))
 
-    kind: Literal["loss"] = "loss"
+    kind: Literal["loss"] = choice({"loss": "Reach a loss"}, default="loss")
     loss: float | None = quantity("nat/token", "loss to reach", gt=0, default=None, low=1.83, high=2.4)
     like_params: float | None = quantity(
         "parameters", "as good as this many active parameters", gt=0, default=None, low=1e9, high=1e12
@@ -48,21 +48,21 @@ class LossGoal(_AnyGoal):
 class BudgetGoal(_AnyGoal):
     """The best design whose lifecycle cost stays within a budget."""
 
-    kind: Literal["budget"] = "budget"
+    kind: Literal["budget"] = choice({"budget": "Spend a budget"}, default="budget")
     budget: float = quantity("FLOP or USD, as money.unit", "lifecycle budget", gt=0, low=1e22, high=1e28)
 
 
 class ParamsGoal(_AnyGoal):
     """N is decided: the training tokens for which that N is the best size for its own quality."""
 
-    kind: Literal["params"] = "params"
+    kind: Literal["params"] = choice({"params": "Size is decided"}, default="params")
     params: float = quantity("parameters", "active parameters, already decided", gt=0, low=1e9, high=1e12)
 
 
 class TokensGoal(_AnyGoal):
     """D is decided: the size for which that D is the best training run for its own quality."""
 
-    kind: Literal["tokens"] = "tokens"
+    kind: Literal["tokens"] = choice({"tokens": "Training tokens are decided"}, default="tokens")
     tokens: float = quantity("tokens", "training tokens, already decided", gt=0, low=1e11, high=1e14)
 
 

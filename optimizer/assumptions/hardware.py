@@ -7,8 +7,8 @@ from math import nan
 from typing import Any, Literal, get_args
 
 from .named import Citation, NamedAssumption, unknown_name
+from .quantity import choice, quantity
 from .quantity import label as text
-from .quantity import quantity
 from .tables import row, rows
 
 __all__ = ["PRECISIONS", "Accelerator", "CacheTier", "Precision"]
@@ -42,7 +42,11 @@ class Accelerator(NamedAssumption):
     """
 
     label: str = text("name of a chip of one's own, in headings")
-    precision: Precision = "bf16"
+    precision: Precision = choice(
+        {"bf16": "BF16", "fp8": "FP8", "fp4": "FP4", "int8": "INT8"},
+        "number format of weights and products",
+        default="bf16",
+    )
     peak_flops: float = quantity("FLOP/s", "dense peak of one chip at this precision", gt=0, low=1e14, high=1e16)
     usd_per_chip_hour: float = quantity("USD/h", "price of one chip for one hour", gt=0, low=1, high=6)
     hbm_bytes: float | None = quantity("bytes", "memory of one chip", gt=0, default=None)

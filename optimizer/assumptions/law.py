@@ -27,7 +27,7 @@ from .joint import read_joint
 from .named import Citation, NamedAssumption, unknown_name
 from .numbers import parse_number
 from .published_laws import law_kind, law_names, published
-from .quantity import Numeric, edge, numpy_for, quantity
+from .quantity import Numeric, choice, edge, numpy_for, quantity
 from .quantity import label as text
 from .tables import rows
 
@@ -322,7 +322,7 @@ class ChinchillaLaw(Law):
     1.974
     """
 
-    kind: Literal["chinchilla"] = "chinchilla"
+    kind: Literal["chinchilla"] = choice({"chinchilla": "Dense, terms added (Chinchilla)"}, default="chinchilla")
     E: float = quantity("nat/token", "irreducible loss", ge=0, low=1.45, high=1.9)
     A: float = quantity("nat/token", "coefficient of the parameter term", gt=0, low=100, high=1000)
     B: float = quantity("nat/token", "coefficient of the token term", gt=0, low=200, high=4000)
@@ -373,7 +373,7 @@ class CoupledLaw(ChinchillaLaw):
     """
 
     based_on: ClassVar[tuple[str, ...]] = ("coupled", "chinchilla")
-    kind: Literal["coupled"] = "coupled"  # type: ignore[assignment]
+    kind: Literal["coupled"] = choice({"coupled": "Dense, terms coupled"}, default="coupled")  # type: ignore[assignment]
     gamma: float = power_of_sum()
 
     @classmethod

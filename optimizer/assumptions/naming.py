@@ -11,10 +11,20 @@ from typing import Any
 from .differences import differences, plain_values, same
 from .library import load, presets
 from .numbers import amount
-from .paths import blocks_at, declaration, is_touched
+from .paths import blocks_at, declaration, is_touched, schema_paths
+from .published_laws import law_in_words
 from .scenario import Scenario
 
-__all__ = ["changes_of", "described", "in_words", "title", "worded"]
+__all__ = [
+    "changes_of",
+    "choice_in_words",
+    "described",
+    "in_words",
+    "preset_in_words",
+    "title",
+    "title_in_words",
+    "worded",
+]
 
 MOST = 6
 """Changes that a title names; it counts the rest."""
@@ -35,6 +45,10 @@ BLOCKS = {
     "limits": "the limits",
 }
 _PATH = re.compile(r"\b[a-z]\w*(?:(?:\[\d+\])?\.[a-zA-Z]\w*)+")
+_CHOSEN = re.compile(rf"\b(law|{_PATH.pattern}|[a-z]\w*(?= = '))( = | other than )('?[\w-]+'?(?: or '[\w-]+')*)")
+_BARE = re.compile(r"(?<![\w.`])[a-z]+(?:_[a-z0-9]+)+(?![\w(]|\.\w)")
+_WRITTEN = {"moe": "MoE"}
+"""Words of presets' names that are no plain words."""
 CLAUSE, LONGEST = 52, 60
 """Letters of a meaning that is not cut at a comma, and of the longest; where it is longer the name of the field stands for it."""
 
@@ -63,20 +77,77 @@ def in_words(path: str) -> str:
     return f"{name} ({inside})" if inside else name
 
 
+def choice_in_words(path: str, value: str) -> str:
+    """The value of a choice or the name of a law in words; any other text as it is.
+
+    >>> choice_in_words("serving.method", "roofline"), choice_in_words("law.name", "de-vries"), choice_in_words("name", "mine")
+    ('Roofline', 'De Vries 2023', 'mine')
+
+    """
+    if path in ("law", "law.name"):
+        return law_in_words(value)
+    *parents, field = path.split(".")
+    found = (block.in_words(field) for block in blocks_at(Scenario, parents))
+    return next((words[value] for words in found if value in words), value)
+
+
+def preset_in_words(name: str) -> str:
+    """The name of a preset as a title; any other name as it is.
+
+    >>> preset_in_words("frontier-moe-chat"), preset_in_words("open-weights-8b"), preset_in_words("mine")
+    ('Frontier MoE chat', 'Open weights 8B', 'mine')
+
+    """
+    if name not in presets():
+        return name
+    words = (_WRITTEN.get(word, word.upper() if word[0].isdigit() else word) for word in name.split("-"))
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
 def _is_known(path: str) -> bool:
     """Whether a kind of scenario has a field or a block at a dotted path."""
     *parents, field = path.split(".")
     return any(field in block.model_fields for block in blocks_at(Scenario, parents))
 
 
-def worded(text: str) -> str:
-    """A sentence with the names of assumptions in place of their dotted paths.
+def worded(text: str, within: str = "") -> str:
+    """A sentence with the names of assumptions in place of their dotted paths, and their choices in words.
+
+    Args:
+        text: the sentence.
+        within: the block whose fields it names without their path; by default the one that the sentence begins with.
 
     >>> worded("Amounts of 0 stay 0: traffic.decay, traffic.decay_from.")
     'Amounts of 0 stay 0: monthly loss of traffic to successors, months in service before the decay begins.'
+    >>> worded("this is used only with serving.method = 'roofline'.")
+    'this is used only with method of serving = Roofline.'
+    >>> worded("deployment has batch = 'fixed', which needs batch_size.")
+    'the deployment has batch = Fixed, which needs sequences per step, where the batch is fixed.'
 
     """
-    return _PATH.sub(lambda found: in_words(found[0]) if _is_known(found[0]) else found[0], text)
+    begun = re.match(r"[a-z]\w*(?:\.\w+)*", text)
+    first = begun[0] if begun else ""
+    if not within:
+        within = first if first in BLOCKS else first.rpartition(".")[0]
+
+    def chosen(found: re.Match[str]) -> str:
+        path, between, values = found.groups()
+        full = path if "." in path or path == "law" else f"{within}.{path}"
+        words = re.sub(
+            r"'?([\w-]+)'?", lambda v: v[0] if (said := choice_in_words(full, v[1])) == v[1] else said, values
+        )
+        return f"{in_words(path) if path == 'law' else path}{between}{words}"
+
+    def bare(found: re.Match[str]) -> str:
+        paths = [path for path in schema_paths(Scenario) if path.rpartition(".")[2] == found[0]]
+        return in_words(next((p for p in paths if p.rpartition(".")[0] == within), paths[0])) if paths else found[0]
+
+    if first in BLOCKS and re.match(r" (?!=)", text.removeprefix(first)):
+        text = BLOCKS[first] + text.removeprefix(first)
+    text = _CHOSEN.sub(chosen, text)
+    text = _PATH.sub(lambda found: in_words(found[0]) if _is_known(found[0]) else found[0], text)
+    return _BARE.sub(bare, text)
 
 
 def changes_of(scenario: Scenario) -> dict[str, Any]:
@@ -106,6 +177,17 @@ def title(scenario: Scenario, most: int = MOST, varied: Collection[str] = ()) ->
     named = [_change(path, changes[path], before.get(path), units.get(path, "")) for path in said[:most]]
     more = [f"{len(said) - most} more"] if len(said) > most else []
     return f"{name}, changed: {', '.join(named + more)}" if said else name
+
+
+def title_in_words(scenario: Scenario, most: int = MOST) -> str:
+    """The title with presets, assumptions and choices in words.
+
+    >>> title_in_words(load("lecture-2026", {"law": "hoffmann"}))
+    'Lecture 2026, changed: scaling law = Hoffmann et al. 2022 (Chinchilla)'
+
+    """
+    name, changed, what = title(scenario, most).partition(", changed: ")
+    return f"{preset_in_words(name)}{changed}{worded(what)}"
 
 
 def described(scenario: Scenario) -> str:

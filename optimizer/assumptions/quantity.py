@@ -12,7 +12,7 @@ survive a transformation. Unflattening does not validate, so tracers and batches
 
 import math
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -31,6 +31,7 @@ __all__ = [
     "Quantity",
     "Rule",
     "blocks_in",
+    "choice",
     "edge",
     "label",
     "numpy_for",
@@ -139,6 +140,18 @@ def quantity(
 def label(about: str, *, default: Any = "") -> Any:
     """Declare text that describes a block without being part of the problem (a name, a source)."""
     return Field(default, description=about, json_schema_extra={"label": True})
+
+
+def choice(named: Mapping[str, str], about: str = "", *, default: str | None) -> Any:
+    """Declare a choice: each value that files hold, with the words for it that pages show, and what is chosen.
+
+    Args:
+        named: value -> its name in words.
+        about: what is chosen; left out for the field that tells kinds of a block apart.
+        default: value when it is left out.
+
+    """
+    return Field(default, description=about or None, json_schema_extra={"named": dict(named)})
 
 
 def edge(unit: str, about: str) -> Any:
@@ -270,6 +283,12 @@ class Assumption(BaseModel):
     def quantity(cls, name: str) -> Quantity | None:
         """The declaration of field `name`, or None if it is not a number."""
         return cls._declared.get(name)
+
+    @classmethod
+    def in_words(cls, name: str) -> Mapping[str, str]:
+        """The values of choice `name`, each with its name in words; empty for a field that is no choice."""
+        info = cls.model_fields.get(name)
+        return _extra(info).get("named", {}) if info else {}
 
     def quantities(self, prefix: str = "") -> Iterator[tuple[str, Quantity, float]]:
         """(dotted path, declaration, value) of every number that is set, in the order of the tree's leaves."""

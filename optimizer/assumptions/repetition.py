@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from .law import CoupledLaw, power_of_sum
 from .numbers import human
 from .published_laws import published
-from .quantity import Numeric, numpy_for, quantity
+from .quantity import Numeric, choice, numpy_for, quantity
 
 __all__ = ["RepetitionLaw"]
 
@@ -79,7 +79,9 @@ class RepetitionLaw(CoupledLaw):
 
     """
 
-    kind: Literal["repetition"] = "repetition"  # type: ignore[assignment]
+    kind: Literal["repetition"] = choice(  # type: ignore[assignment]
+        {"repetition": "Dense, data repeated"}, default="repetition"
+    )
     gamma: float = power_of_sum(default=1.0)
     unique_tokens: float = quantity("tokens", "unique training tokens U", gt=0, low=5e12, high=1e14)
     R_D: float = quantity(

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from .law import Law
 from .numbers import human, percent
-from .quantity import Assumption, Numeric, quantity
+from .quantity import Assumption, Numeric, choice, quantity
 
 __all__ = ["RL", "CostShareRL", "FixedFlopsRL", "FixedTokensRL", "NoRL", "OptimisedRL", "RatioRL"]
 
@@ -101,7 +101,7 @@ class _AnyRL(Assumption):
 class NoRL(_AnyRL):
     """No reinforcement learning."""
 
-    policy: Literal["none"] = "none"
+    policy: Literal["none"] = choice({"none": "No RL"}, default="none")
     absent: ClassVar[bool] = True
 
     @property
@@ -117,7 +117,7 @@ class NoRL(_AnyRL):
 class FixedTokensRL(_AnyRL):
     """R is given; it acts like inference."""
 
-    policy: Literal["tokens"] = "tokens"
+    policy: Literal["tokens"] = choice({"tokens": "Fixed tokens"}, default="tokens")
     tokens: float = quantity("tokens", "RL tokens R", ge=0, low=1e12, high=1e15, uncertain=3)
 
     @property
@@ -133,7 +133,7 @@ class FixedTokensRL(_AnyRL):
 class RatioRL(_AnyRL):
     """R = rho D; it makes training more expensive."""
 
-    policy: Literal["ratio"] = "ratio"
+    policy: Literal["ratio"] = choice({"ratio": "Ratio to training tokens"}, default="ratio")
     ratio: float = quantity("1", "RL tokens per pre-training token, rho", ge=0, low=0.01, high=1.0, uncertain=3)
 
     @property
@@ -152,7 +152,7 @@ class FixedFlopsRL(_AnyRL):
     A ScaleRL reward floor fixes compute too: flops = C_mid ((R - R0) / (A - R))^(1/B).
     """
 
-    policy: Literal["flops"] = "flops"
+    policy: Literal["flops"] = choice({"flops": "Fixed compute"}, default="flops")
     flops: float = quantity(
         "FLOP", "RL compute before its efficiency is counted", ge=0, low=1e22, high=1e27, uncertain=3
     )
@@ -175,7 +175,7 @@ class FixedFlopsRL(_AnyRL):
 class CostShareRL(_AnyRL):
     """RL costs a fixed share of what pre-training costs, both before research overhead, so R is a fixed ratio of D."""
 
-    policy: Literal["cost_share"] = "cost_share"
+    policy: Literal["cost_share"] = choice({"cost_share": "Share of the cost of pre-training"}, default="cost_share")
     cost_share: float = quantity(
         "1", "cost of RL as a share of the cost of pre-training, both before overhead", ge=0, low=0.05, high=2.0
     )
@@ -199,7 +199,7 @@ class OptimisedRL(_AnyRL):
     lecture's point (200T, 133.3T), where D and R cost the same and the first-order condition between them then holds.
     """
 
-    policy: Literal["optimised"] = "optimised"
+    policy: Literal["optimised"] = choice({"optimised": "Optimised with N and D"}, default="optimised")
     G: float | None = quantity(
         "nat/token",
         "coefficient of the RL return term; your assumption",

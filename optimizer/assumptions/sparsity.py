@@ -13,7 +13,7 @@ from .experts import GranularLaw, MoELaw
 from .law import ChinchillaLaw, Law, Shape
 from .numbers import amount, percent
 from .published_laws import law_kind
-from .quantity import Numeric, numpy_for, quantity
+from .quantity import Numeric, choice, numpy_for, quantity
 
 __all__ = ["SparsityLaw", "of_shape"]
 
@@ -67,7 +67,7 @@ class SparsityLaw(Law):
     """
 
     based_on: ClassVar[tuple[str, ...]] = ("moe-sparsity",)
-    kind: Literal["moe-sparsity"] = "moe-sparsity"
+    kind: Literal["moe-sparsity"] = choice({"moe-sparsity": "Mixture of experts, by sparsity"}, default="moe-sparsity")
     sparsity: float = quantity(
         "1",
         "share of the parameters that a token does not use",

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from .months import MONTH, days_in_months, month_after, month_of
 from .named import Citation, NamedAssumption, unknown_name
 from .numbers import amount, human, percent
-from .quantity import Assumption, Numeric, label, quantity
+from .quantity import Assumption, Numeric, choice, label, quantity
 from .tables import row, rows
 from .traffic_file import read_traffic, summary
 
@@ -126,7 +126,7 @@ class _AnyTraffic(Assumption):
 class TotalTraffic(_AnyTraffic):
     """Lifetime tokens as two numbers."""
 
-    kind: Literal["total"] = "total"
+    kind: Literal["total"] = choice({"total": "Total"}, default="total")
     input_tokens: float = quantity(
         "tokens", "input tokens over the life", ge=0, default=0.0, low=0, high=1e16, uncertain=2
     )
@@ -153,7 +153,7 @@ class GrowthTraffic(_AnyTraffic, NamedAssumption):
     total (a key of data/traffic.csv) and gives tokens_per_day; `share` then takes the model's part of it.
     """
 
-    kind: Literal["growth"] = "growth"
+    kind: Literal["growth"] = choice({"growth": "Growth"}, default="growth")
     start: CalendarMonth = Field("2026-01", description="first month of service, YYYY-MM")
     tokens_per_day: float = quantity(
         "tokens/day",
@@ -282,7 +282,7 @@ class TableTraffic(_AnyTraffic):
     also_reads: ClassVar[tuple[str, ...]] = ("file",)
     either: ClassVar[tuple[tuple[str, ...], ...]] = (("table",), ("file",))
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = choice({"table": "Table / CSV"}, default="table")
     table: Annotated[
         tuple[TrafficMonth, ...], Field(min_length=1, max_length=MAX_MONTHS, description="months in order")
     ]

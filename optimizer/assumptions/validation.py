@@ -108,7 +108,7 @@ def _sentence(root: type[Assumption], error: Any) -> str:
         return f"{where} is not a field{case}{near_miss(field, known)} Fields here: {names}."
     if kind == "missing":
         meaning = f" ({declared.about}{f', in{unit}' if unit else ''})" if declared else ""
-        return f"{where} is missing{meaning}; give it in the TOML file or with --set {where}=..."
+        return f"{where} is missing{meaning}; it has no default, so give its value."
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         tag = context["discriminator"].strip("'")
         if kind == "union_tag_not_found":

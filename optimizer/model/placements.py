@@ -91,7 +91,7 @@ class Placed(NamedTuple):
         said = f"Placement: {many}{stages}, {self.precision}, {self.batch:,.0f} sequences a step"
         if self.listed == 1:
             return f"{said}, as given."
-        fix = " ".join(f"--set deployment.{field}={value}" for field, value in self.settings.items())
+        fix = ", ".join(f"deployment.{field} = {value}" for field, value in self.settings.items())
         return f"{said}: the cheapest of {self.listed}. To fix it: {fix}."
 
     @property

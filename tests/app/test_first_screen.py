@@ -5,7 +5,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from optimizer import load, solve
 from optimizer.app import answers, screen, state
-from optimizer.app.controls import _foreseen, notches
+from optimizer.app.sliders import _foreseen, notches
 from optimizer.assumptions.numbers import parse_number
 
 from .session import SMALL, agrees, opened, run, shown, turned
@@ -79,8 +79,8 @@ def test_nothing_is_sent_before_the_first_screen_is_worked_out(monkeypatch):
         begun.append(bool(get_script_run_ctx().cursors))
         return figures(*given, **how)
 
-    figures = screen._figures
-    monkeypatch.setattr(screen, "_figures", watched)
+    figures = screen._drawn
+    monkeypatch.setattr(screen, "_drawn", watched)
     moved(at, -1)
     assert begun[0] is False
 
@@ -88,7 +88,7 @@ def test_nothing_is_sent_before_the_first_screen_is_worked_out(monkeypatch):
 def test_a_run_that_asks_nothing_new_works_nothing_out(monkeypatch):
     at = opened("plan", preset=SMALL, **HALF)
     before = shown(at)
-    monkeypatch.setattr(screen, "_figures", lambda *_, **__: pytest.fail("the figures were there"))
+    monkeypatch.setattr(screen, "_drawn", lambda *_, **__: pytest.fail("the figures were there"))
     at.segmented_control(key="plan_tab").set_value("Code")
     run(at)
     assert shown(at).items() <= before.items()

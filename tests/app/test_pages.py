@@ -8,8 +8,9 @@ from optimizer import Design, cost, load, presets, size_table, solve
 from optimizer.analysis.placement import operating_point, placement, placement_of
 from optimizer.analysis.serving import batch_points, key_figures
 from optimizer.analysis.throughput import throughput
-from optimizer.app.controls import escaped
 from optimizer.app.pins import Pin
+from optimizer.app.said import escaped
+from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
 from optimizer.model.accuracy import serving_error
@@ -122,7 +123,7 @@ def test_serving_shows_the_librarys_operating_points():
     assert found == throughput(s, 2000, 500)["usd_per_mtok_answer"].tolist()
     at.selectbox(key="serving_model").set_value("DeepSeek-V3")
     run(at)
-    assert "Take deployment.chips = 34 or more" in at.error[0].value.replace("\\", "")
+    assert worded("Take deployment.chips = 34 or more") in at.error[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -130,7 +131,7 @@ def test_a_refused_value_has_its_sentence_on_every_page(page):
     at = opened(page)
     at.session_state["question"].change({"pretraining.mfu": "abc"})
     run(at)
-    assert "pretraining.mfu" in at.error[0].value.replace("\\", "")
+    assert worded("pretraining.mfu must be") in at.error[0].value.replace("\\", "")
     assert page == "sources" or "the last answer, before this change" in " ".join(c.value for c in at.caption)
     assert at.dataframe or at.get("vega_lite_chart"), "the last answer stays"
 
@@ -140,7 +141,7 @@ def test_a_question_without_an_answer_keeps_the_last_one(page):
     at = opened(page)
     at.session_state["question"].change({"limits.max_params": "1B"})
     run(at)
-    assert "limits.max_params" in at.error[0].value.replace("\\", "")
+    assert worded("limits.max_params") in at.error[0].value.replace("\\", "")
     assert "the last answer, before this change" in " ".join(c.value for c in at.caption)
 
 
@@ -188,7 +189,7 @@ def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
     assert at.dataframe[0].value["decode cost (USD/Mtok)"].tolist() == batch_points(s)["usd_per_mtok_decode"].tolist()
     at.session_state["question"].change({"deployment.sparsity": 2})
     run(at)
-    assert "deployment.sparsity = 2 disagrees with law.experts = 32" in at.warning[0].value.replace("\\", "")
+    assert worded("deployment.sparsity = 2 disagrees with law.experts = 32") in at.warning[0].value.replace("\\", "")
 
 
 def test_the_plan_is_drawn_over_the_curve_of_the_scenario_it_is_compared_with():

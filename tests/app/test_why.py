@@ -6,6 +6,7 @@ import pytest
 from optimizer import draws, load, sobol, solve
 from optimizer.analysis.why import every_law, reasoning, staircase
 from optimizer.app.work import kept
+from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import percent, times
 from optimizer.assumptions.published_laws import law_names
 from optimizer.evidence.claims import claims
@@ -39,7 +40,7 @@ def test_each_view_says_what_the_library_finds(view, preset):
     assert VIEWS[view](load(preset)) in said + charts(at)
     at.session_state["question"].change({"limits.max_params": "1M"})
     run(at)
-    assert "limits.max_params" in at.error[0].value.replace("\\", "")
+    assert worded("limits.max_params") in at.error[0].value.replace("\\", "")
     assert charts(at), "the last answer stays"
 
 

@@ -147,6 +147,6 @@ def test_a_sentence_names_assumptions_in_words():
     said = "is used only with serving.method = 'roofline'; held: law.E, traffic.table[2].month, money.train_chip; docs/serving.md, 1.5"
     found = worded(said)
     assert found.startswith(
-        "is used only with method of serving = 'roofline'; held: irreducible loss, month of the table of months"
+        "is used only with method of serving = Roofline; held: irreducible loss, month of the table of months"
     )
     assert found.endswith("the training chip; docs/serving.md, 1.5")

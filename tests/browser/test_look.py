@@ -87,27 +87,32 @@ def test_a_phone_needs_no_sideways_scroll(visit):
 def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):
     page = visit(viewport=PHONE, is_mobile=True, has_touch=True)
     # While the first answer compiles, parts of the page below come first: what counts is where the answer comes to stand.
-    page.wait_for_function(
-        """tall => {
-            const answer = document.querySelector('.st-key-head [data-testid=stMetricValue]')?.getBoundingClientRect()
-            return answer && answer.height > 0 && answer.top >= 0 && answer.bottom <= tall
-        }""",
-        arg=PHONE["height"],
-        timeout=PATIENCE,
-    )
+    page.locator(".st-key-figures [data-testid=stMetricValue]").first.wait_for(timeout=PATIENCE)
+    page.get_by_test_id("stVegaLiteChart").first.wait_for(state="attached")
     settled(page)
-    box = page.locator(".st-key-head").get_by_test_id("stMetricValue").first.bounding_box()
-    assert box is not None
-    chart = page.get_by_test_id("stVegaLiteChart").first
-    chart.wait_for(state="attached")
-    lever = page.locator(".st-key-slider-traffic-share").bounding_box()
-    drawn = chart.bounding_box()
-    assert lever is not None
-    assert drawn is not None
-    assert box["y"] < lever["y"] < drawn["y"], "the traffic stands between the answer and the first chart"
-    group = page.get_by_text("Scaling law", exact=True).bounding_box()
-    assert group is not None
-    assert drawn["y"] < group["y"], "the other assumptions follow the charts that a lever of the traffic moves"
+    places = {
+        "links": ".st-key-phone-links", "verdict": "h1", "traffic": ".st-key-traffic", "lever": ".st-key-slider-traffic-share",
+        "metrics": ".st-key-metrics", "chart": "[data-testid=stVegaLiteChart]", "scenario": ".st-key-scenario", "groups": ".st-key-groups",
+    }  # fmt: skip
+    box = {name: page.locator(where).first.bounding_box() for name, where in places.items()}
+    assert all(box.values()), box
+    tops = [found["y"] for found in box.values() if found]
+    assert tops == sorted(tops), (
+        "links, verdict, the traffic with its levers, then what a lever moves, then the other controls"
+    )
+    assert box["lever"]["y"] + box["lever"]["height"] <= box["metrics"]["y"]
+    last = page.locator(".st-key-head p").last.bounding_box()
+    assert last is not None
+    assert 0 <= box["traffic"]["y"] - (last["y"] + last["height"]) < 40, "nothing between the verdict and the traffic"
+    assert box["verdict"]["y"] + box["verdict"]["height"] < PHONE["height"]
+    links = page.locator(".st-key-phone-links").get_by_role("link").all()
+    seen = [link.bounding_box() for link in links]
+    assert len(seen) == 5
+    for link in seen:
+        assert link is not None
+        assert link["x"] >= 0
+        assert link["x"] + link["width"] <= PHONE["width"]
+        assert link["y"] + link["height"] <= box["verdict"]["y"], "the way to every page is in sight above the answer"
     page.locator(".st-key-phone-links").get_by_role("link", name="Method").tap()
     page.get_by_role("heading", level=1, name="Method").wait_for()
 

@@ -13,6 +13,8 @@ from optimizer.analysis.plans import monthly_tokens
 from optimizer.app.forecast import csv_of, read_upload
 from optimizer.app.link import TABLE
 from optimizer.assumptions.differences import same
+from optimizer.assumptions.naming import choice_in_words, preset_in_words
+from optimizer.assumptions.published_laws import law_in_words
 
 from ..app.session import MONTHS, SMALL, expected
 from .running import metrics, settled
@@ -76,12 +78,12 @@ def _turned(page: Page) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Page], None], Callable[[Scenario], bool]]] = {
-    "preset": (lambda page: chosen(page, "preset", SMALL), lambda s: s.name == SMALL),
+    "preset": (lambda page: chosen(page, "preset", preset_in_words(SMALL)), lambda s: s.name == SMALL),
     "slider": (_slid, lambda s: s.traffic.tokens_per_day > load(SMALL).traffic.tokens_per_day),
     "number box": (lambda page: typed(page, ".st-key-text-traffic-share input", "40%"), lambda s: s.traffic.share == 0.4),
-    "law": (_of_group("law", "choice-law-name", "hoffmann"), lambda s: s.law.name == "hoffmann"),
+    "law": (_of_group("law", "choice-law-name", law_in_words("hoffmann")), lambda s: s.law.name == "hoffmann"),
     "chip": (_of_group("money", "choice-money-serve_chip-name", "H200 SXM"), lambda s: s.money.serve_chip.name == "H200 SXM"),
-    "RL": (_of_group("rl", "choice-rl-policy", "cost_share"), lambda s: s.rl.policy == "cost_share"),
+    "RL": (_of_group("rl", "choice-rl-policy", choice_in_words("rl.policy", "cost_share")), lambda s: s.rl.policy == "cost_share"),
     "pin": (_pinned, lambda s: True),
     "table": (_tabled, lambda s: s.traffic.kind == "table" and s.traffic.table[0].input_tokens_per_day == 9.5e12),
     "CSV": (

@@ -5,12 +5,14 @@ import streamlit as st
 from optimizer.analysis.compare import bills, difference_table, maps, tornados, valleys
 from optimizer.app import show
 from optimizer.app.answers import answer
-from optimizer.app.controls import escaped
 from optimizer.app.pinning import pin_preset
 from optimizer.app.pins import LONGEST_NAME, Pin, assumption_table, file_of, link_of, pins, pins_in, remove, rename
+from optimizer.app.said import escaped, problems
 from optimizer.app.state import question
+from optimizer.app.table import table
 from optimizer.app.work import worked
 from optimizer.assumptions.library import presets
+from optimizer.assumptions.naming import preset_in_words
 from optimizer.assumptions.problems import InputError
 from optimizer.model.outputs import SENSITIVE, heading
 from optimizer.optimum.base import in_base_class
@@ -52,7 +54,7 @@ def _results(known: dict[str, Pin]) -> None:
     answered = {name: best for name, best in plans.items() if best.status is Status.OPTIMAL}
     for name, best in plans.items():
         if name not in answered:
-            show.problems([f"{name}: {best.message}"])
+            problems([f"{name}: {best.message}"])
     if not answered:
         return
     st.markdown("\n".join(f"- **{escaped(name)}**: {escaped(headline(best))}." for name, best in answered.items()))
@@ -69,13 +71,13 @@ def _results(known: dict[str, Pin]) -> None:
     frame = difference_table(plans, reference)
     st.header("Outputs")
     st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal.")
-    show.table(frame, "Outputs of the pinned scenarios and their ratios")
+    table(frame, "Outputs of the pinned scenarios and their ratios")
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
     st.header("Assumptions that differ")
     cause = assumption_table(known)
     if len(cause):
         st.caption("A cell is empty where a scenario does not have the assumption.")
-        show.table(cause, "Assumptions in which the pinned scenarios differ")
+        table(cause, "Assumptions in which the pinned scenarios differ")
         show.download(cause.astype(str), "assumptions", plans[reference].scenario)
     else:
         st.caption("No assumption differs." if len(known) > 1 else "Pin another scenario to compare with.")
@@ -148,7 +150,7 @@ def _answers(known: dict[str, Pin]) -> dict[str, Solution]:
 def _add() -> None:
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left, st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Preset to pin", presets(), key="preset_to_pin")
+        st.selectbox("Preset to pin", presets(), format_func=preset_in_words, key="preset_to_pin")
         st.button("Pin preset", key="pin_preset", on_click=lambda: pin_preset(st.session_state["preset_to_pin"]))
     with right:
         file = st.file_uploader("Pins from a JSON file", type="json", key="pins_file", max_upload_size=1)
@@ -164,9 +166,9 @@ def _add() -> None:
             pins().update(read)
             st.rerun()
         except InputError as error:
-            show.problems(error.problems)
+            problems(error.problems)
     for sentence in st.session_state.pop("pin_problems", ()):
-        show.problems([sentence])
+        problems([sentence])
 
 
 def _list(known: dict[str, Pin]) -> None:

@@ -4,8 +4,9 @@ import streamlit as st
 
 from optimizer.analysis.compare import difference_table
 from optimizer.app import show
-from optimizer.app.controls import escaped
+from optimizer.app.said import problems, said, warned
 from optimizer.app.state import question
+from optimizer.app.table import table
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import human, parse_number
 from optimizer.assumptions.problems import InputError
@@ -36,7 +37,7 @@ def page() -> None:
     }
     if s.rl.decided:
         needed["rl_tokens"] = ("RL tokens R", "tokens")
-    amounts, problems = [], []
+    amounts, wrong = [], []
     line = st.container(horizontal=True)
     for column, (label, unit) in needed.items():
         shown = start.get(column, "1T")
@@ -47,16 +48,16 @@ def page() -> None:
         try:
             amounts.append(parse_number(text, unit))
         except ValueError as error:
-            problems.append(f"{label} {error}.")
-    if problems:
-        show.problems(problems)
+            wrong.append(f"{label} {error}.")
+    if wrong:
+        problems(wrong)
         return
     try:
         n, d, *r = amounts
         design = design_from(s, n, d, rl_tokens=r[0] if r else None)
         found = worked(s, f"cost {design}", lambda _: cost(s, design))
     except InputError as error:
-        show.problems(error.problems)
+        problems(error.problems)
         return
     if asked.problems:
         show.stale(lambda: _shown(found))
@@ -65,13 +66,13 @@ def page() -> None:
 
 
 def _shown(found: Solution) -> None:
-    show.warned(found.warnings)
-    st.markdown(escaped(excess(found)))
+    warned(found.warnings)
+    st.markdown(said(excess(found)))
     if kept := limits_kept(found):
-        st.markdown(escaped(kept))
+        st.markdown(said(kept))
     plans = {GIVEN: found} | ({BEST: found.best} if found.best and found.best.status is Status.OPTIMAL else {})
     frame = difference_table(plans, [*plans][-1])
-    show.table(frame, "Outputs of the given design and of the best design of its loss")
+    table(frame, "Outputs of the given design and of the best design of its loss")
     needs, money = found.needs(), found.scenario.money
     if money.discount_rate:
         needs["cost_nominal"] = found.nominal_cost

@@ -5,9 +5,9 @@ import streamlit as st
 from optimizer.analysis.plans import cost_phases, monthly_tokens
 from optimizer.app import show
 from optimizer.app.answers import by_expert_law, text_of
-from optimizer.app.controls import escaped
 from optimizer.app.forecast import csv_of, editor, upload
 from optimizer.app.pages import sensitivity, why
+from optimizer.app.said import said
 from optimizer.app.screen import axes, metric
 from optimizer.app.snippets import command_snippet, python_snippet
 from optimizer.app.state import Question, question
@@ -62,10 +62,10 @@ def _cost(best: Solution) -> None:
     )
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
         show.chart(cost_by_phase, cost_phases(best), kept=axes())
-    said = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
-    st.caption(escaped(" ".join(filter(None, said))))
+    told = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
+    st.caption(said(" ".join(filter(None, told))))
     if best.scenario.law.shape:
-        st.caption(escaped(experts(by_expert_law(text_of(best.asked), best))))
+        st.caption(said(experts(by_expert_law(text_of(best.asked), best))))
 
 
 def _forecast(asked: Question) -> None:

@@ -9,10 +9,9 @@ from optimizer.analysis.sobol import factors, sobol
 from optimizer.analysis.tornado import tornado
 from optimizer.analysis.uncertainty import draws, monte_carlo
 from optimizer.app import show
-from optimizer.app.controls import escaped
+from optimizer.app.said import escaped, problems, said
 from optimizer.app.state import question
 from optimizer.app.work import worked
-from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.scenario import Scenario
@@ -70,14 +69,14 @@ def _look(s: Scenario) -> None:
             frame = worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress), ask=slow)
             st.markdown(escaped(carried(frame)))
             show.chart(chart.tornado, frame, scenario=s)
-            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
+            st.caption(said(" ".join(frame.attrs["notes"])))
         elif view == REGRET:
             wrong_forecast(s)
         elif view == DRAWN:
             frame = worked(s, "draws", lambda progress: draws(s, MANY, progress=progress), ask=slow)
             claim = lecture.CLAIM if output == SENSITIVE[0] else None
             show.chart(chart.draws, frame, output, scenario=s, reference=claim)
-            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
+            st.caption(said(" ".join(frame.attrs["notes"])))
         elif view == SOBOL:
             _sobol(s, output)
         else:
@@ -88,9 +87,9 @@ def _look(s: Scenario) -> None:
                 ask=slow,
             )
             show.chart(chart.fan, frame, output, scenario=s)
-            st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
+            st.caption(said(" ".join(frame.attrs["notes"])))
     except (InputError, InfeasibleError) as error:
-        show.problems(str(error).split("\n"))
+        problems(str(error).split("\n"))
 
 
 def wrong_forecast(s: Scenario) -> None:
@@ -131,7 +130,7 @@ def _sobol(s: Scenario, output: str) -> None:
         )
         + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
     )
-    st.caption(escaped(worded(" ".join(frame.attrs["notes"]))))
+    st.caption(said(" ".join(frame.attrs["notes"])))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from optimizer.analysis.placement import Placement, operating_point, placement, 
 from optimizer.analysis.serving import POINTS, batch_points, key_figures
 from optimizer.analysis.throughput import throughput
 from optimizer.app import show
-from optimizer.app.controls import escaped
+from optimizer.app.said import escaped, problems
 from optimizer.app.state import question
+from optimizer.app.table import table
 from optimizer.assumptions.hardware import PRECISIONS
+from optimizer.assumptions.naming import choice_in_words
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.accuracy import serving_error
@@ -74,6 +76,7 @@ def page() -> None:
         "Precision",
         PRECISIONS,
         index=PRECISIONS.index(known),
+        format_func=lambda value: choice_in_words("money.serve_chip.precision", value),
         key=f"serving_precision.{known}",
         persist_state="session",
     )
@@ -100,7 +103,7 @@ def _point(found: Callable[[], Placement]) -> None:
         )
         _sweep(s, name)
     except InputError as error:
-        show.problems(error.problems)
+        problems(error.problems)
 
 
 def _figures(s: Placement) -> None:
@@ -119,7 +122,9 @@ def _named(column: str) -> str:
 def _sweep(s: Placement, name: str) -> None:
     offer = OFFERS[0]
     if name == "chips":
-        offer = st.selectbox("Price of a chip", OFFERS, key="serving_offer", persist_state="session")
+        offer = st.selectbox(
+            "Price of a chip", OFFERS, format_func=capital, key="serving_offer", persist_state="session"
+        )
         output = st.radio("Against speed", AGAINST, format_func=_named, horizontal=True, key="serving_against")
         point = operating_point(s)
         point["joules_per_token"] = 1e3 * s.scenario.money.serve_chip.kw / point["tokens_per_second_per_chip"]
@@ -133,7 +138,7 @@ def _sweep(s: Placement, name: str) -> None:
         frame: pd.DataFrame = throughput(s, prompt, answer)
     else:
         frame = chip_comparison(s, offer) if name == "chips" else POINTS[name](s)
-    show.table(frame, TABLES[name])
+    table(frame, TABLES[name])
     if name == "cache":
         cheapest = ", ".join(f"{tier} for {time}" for time, tier in frame.attrs["cheapest"].items())
         st.caption(escaped(f"Cheapest: {cheapest}."))

@@ -8,7 +8,9 @@ import streamlit as st
 from optimizer.analysis.grid import SizeTable
 from optimizer.analysis.sizes import default_grid, size_table
 from optimizer.app import show
+from optimizer.app.said import problems
 from optimizer.app.state import question
+from optimizer.app.table import table
 from optimizer.app.work import worked
 from optimizer.assumptions.naming import in_words
 from optimizer.assumptions.numbers import human, parse_number
@@ -50,11 +52,11 @@ def page() -> None:
         except ValueError as error:
             wrong.append(f"{path}: {error}.")
     if wrong:
-        show.problems(wrong)
+        problems(wrong)
         st.stop()
     rows = math.prod(len(values) for _, values in grid)
     if not 0 < rows <= MOST_ROWS:
-        show.problems(
+        problems(
             [
                 f"the grid has {rows:,} combinations; give every axis a value, and at most {MOST_ROWS} combinations in all."
             ]
@@ -62,26 +64,26 @@ def page() -> None:
         st.stop()
     s, over = asked.scenario, dict(grid)
     try:
-        table = worked(s, f"sizes {grid}", lambda progress: size_table(s, over, progress=progress))
+        found = worked(s, f"sizes {grid}", lambda progress: size_table(s, over, progress=progress))
     except InputError as error:
-        show.problems(error.problems)
+        problems(error.problems)
         st.stop()
     if asked.problems:
-        show.stale(lambda: _shown(table, grid))
+        show.stale(lambda: _shown(found, grid))
     else:
-        _shown(table, grid)
+        _shown(found, grid)
 
 
-def _shown(table: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
+def _shown(found: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
     axes_and_answer = [*(path for path, _ in grid), "status", *NARROW, "message"]
-    show.table(
-        table.drop(columns=[name for name in table if name not in axes_and_answer]),
+    table(
+        found.drop(columns=[name for name in found if name not in axes_and_answer]),
         "Optimal model size for every combination",
     )
     st.caption(
-        f"{len(table)} rows; the files hold all {len(table.columns)} columns, the scenario, and the recipe to make the table again."
+        f"{len(found)} rows; the files hold all {len(found.columns)} columns, the scenario, and the recipe to make the table again."
     )
-    show.download(table, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
+    show.download(found, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
 
 
 def _called(path: str) -> str:

@@ -7,10 +7,11 @@ import streamlit as st
 from optimizer.analysis import why
 from optimizer.analysis.laws import in_band
 from optimizer.app import show
-from optimizer.app.controls import escaped
+from optimizer.app.said import escaped, problems, said
 from optimizer.app.state import question
 from optimizer.app.work import worked
 from optimizer.assumptions.numbers import times
+from optimizer.assumptions.published_laws import law_in_words
 from optimizer.evidence import lecture, reproduction
 from optimizer.evidence.claims import Claim, claims
 from optimizer.optimum.solution import Solution
@@ -68,7 +69,7 @@ def _steps(best: Solution) -> None:
     show.chart(chart.staircase, found)
     for step, sentence in zip(found["step"], found["message"], strict=True):
         if sentence:
-            st.caption(escaped(f"{step}: {sentence}"))
+            st.caption(said(f"{step}: {sentence}"))
     st.header("The arithmetic of this scenario")
     st.table([step._asdict() for step in why.reasoning(best)], border="horizontal")
     _board()
@@ -87,8 +88,8 @@ def _board() -> None:
         f"is **{times(found[OUTPUT].iloc[-1])}**. What of it stands under other laws and other ways to count the bills:"
     )
     cells, verdict = worked(None, "reproduction", lambda _: _reproduced())
-    for name, said in verdict.items():
-        st.markdown(f"**{escaped(capital(name))}**: {escaped(said)}")
+    for name, sentence in verdict.items():
+        st.markdown(f"**{escaped(capital(name))}**: {escaped(sentence)}")
     st.caption(
         "D*/20N* at the quality of 100B on 200T: mean over data sets (lowest to highest law), and laws whose 5 % band holds 100x. "
         "On the command line: `overtrain reproduce`."
@@ -104,7 +105,7 @@ def laws(best: Solution) -> None:
     found = worked(s, "every law", lambda progress: why.every_law(s, progress))
     solved = found.query("kind == 'law' and status == 'optimal'")
     if not len(solved):
-        show.problems([f"{law}: {sentence}" for law, sentence in found["message"].items()])
+        problems([f"{law_in_words(str(law))}: {sentence}" for law, sentence in found["message"].items()])
         return
     ratios: list[float] = solved[OUTPUT].tolist()
     inside = int(in_band(solved, lecture.CLAIM).sum())
@@ -116,7 +117,7 @@ def laws(best: Solution) -> None:
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
     for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
         if sentence:
-            st.caption(escaped(f"{law}: {sentence}"))
+            st.caption(said(f"{law_in_words(str(law))}: {sentence}"))
 
 
 def _map(best: Solution) -> None:
@@ -127,7 +128,7 @@ def _map(best: Solution) -> None:
     )
     show.chart(chart.design_map, found)
     if best.extrapolation.beyond:
-        st.caption(escaped(best.extrapolation.sentence))
+        st.caption(said(best.extrapolation.sentence))
 
 
 def _serving() -> None:
