@@ -188,12 +188,14 @@ def put(made: Figure, scenario: Scenario | None = None, beside: Callable[[], obj
     # A line that ends in a comma or semicolon was broken for a narrow picture; a page wraps by itself.
     lines = re.sub(r"([,;])\n", r"\1 ", "\n".join(title["subtitle"]))
     above, below = html.escape(title["text"]), html.escape(lines).replace("\n", "<br>")
-    row = st.container(horizontal=True, gap="small") if beside else st
-    row.html(
+    head = (
         f'<strong>{above}</strong><br><small>{below}</small><p style="{_UNSEEN}">{html.escape(spec["description"])}</p>'
     )
-    if beside:
-        with row:
+    if beside is None:
+        st.html(head)
+    else:
+        with st.container(horizontal=True, gap="small"):
+            st.html(head)
             beside()
     without_title = {key: value for key, value in spec.items() if key != "title"} | {
         "description": title["text"],
