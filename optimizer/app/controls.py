@@ -111,7 +111,8 @@ def _key(path: str, what: str) -> str:
 def choice(path: str, options: list[str], value: str, about: str, asked: Question, *, buttons: bool = False) -> None:
     """A list to choose from, or a row of buttons, in words; a new kind starts with values for the fields it needs."""
     key = _key(path, "choice")
-    st.session_state[key] = str(asked.pending.get(path, value))
+    wanted = asked.pending.get(path, value)
+    st.session_state[key] = _UNSET if wanted is None else str(wanted)
     if st.session_state[key] not in options:
         options = [*options, st.session_state[key]]
 

@@ -49,9 +49,11 @@ def test_every_choice_is_declared_with_words_for_each_value():
     found = 0
     for block in blocks():
         for name, info in block.model_fields.items():
-            if typing.get_origin(info.annotation) is typing.Literal:
+            literals = [info.annotation, *typing.get_args(info.annotation)]
+            values = {v for a in literals if typing.get_origin(a) is typing.Literal for v in typing.get_args(a)}
+            if values:
                 words = block.in_words(name)
-                assert {*words} == {*typing.get_args(info.annotation)}, (block, name)
+                assert {*words} == values, (block, name)
                 assert len({*words.values()}) == len(words)
                 assert not [text for text in words.values() if CODE.fullmatch(text)]
                 found += 1
@@ -154,3 +156,13 @@ def test_the_first_answer_of_a_kind_is_solved_once(monkeypatch):
     answers._solved.clear()
     opened(preset=SMALL)
     assert found == [1], "the scenario, which is its own baseline"
+
+
+def test_a_choice_that_may_be_left_out_is_chosen_and_left_out_again():
+    at = opened(preset="frontier-moe-rack")
+    unfold(at, "deployment")
+    for picked, wanted in (("expert", "expert"), ("(not set)", None)):
+        at.selectbox(key="choice.deployment.parallelism").set_value(picked)
+        unfold(at, "deployment")
+        assert at.session_state["question"].scenario.deployment.parallelism == wanted
+        assert not at.error
