@@ -27,7 +27,7 @@ from scipy.optimize import brentq, minimize
 
 from optimizer import elasticities, load, monte_carlo, sobol, solve, solve_batch
 from optimizer.analysis.sobol import factors
-from optimizer.optimum.batch import BLOCK
+from optimizer.optimum.blocks import BLOCK
 from optimizer.optimum.equation import reduced_optimum, softplus_root
 from optimizer.optimum.solve import KKT_TOLERANCE
 from tests.optimum.test_batch import wide_problems

@@ -7,49 +7,42 @@ the search of `search`; the few rows that neither covers are solved by `solve` o
 Only the columns that change have a row axis, rows are taken in blocks that stay in the cache, and every core works on a block of its own.
 """
 
-import os
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from ..assumptions.arguments import FLAG, FRAME, checks
 from ..assumptions.goal import BudgetGoal, LossGoal
-from ..assumptions.quantisation import quantised
-from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import Demand
-from ..compiling import compiled
-from ..model.cost import Design, LifecycleCost, at_tokens, design_of, lifecycle_cost
+from ..model.cost import LifecycleCost, at_tokens
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.placements import LISTED_BY, decides, moves_serving, placements
-from ..model.quality import loss, reducible_loss
-from ..model.roofline import can_serve
 from .answers import Answers
 from .base import Optimum, optimum, separable
+from .blocks import BLOCK, CURVE_BLOCK, FEW, in_blocks
 from .compared import Compared, comparable, compared
-from .few_bits import least_training
-from .rows import Batch, as_batch, as_batches, padded
-from .search import ROUNDS, Around, optimum_on_curve
+from .rows import Batch, as_batch, as_batches
+from .search import ROUNDS
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
+from .tabulated import tabulated
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Optimum", "optimum", "solve_batch", "solve_columns"]
 
-FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
-"""Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
-one of them, so that a new number of rows compiles nothing."""
-
 QUICK_ROUNDS = 3.0
 """Rounds of the first search, enough for most rows."""
+
+ROUNDING = 1e-13
+"""Largest KKT residual after a search that another one can improve."""
+
+TABULATED = 512
+"""Rows that share what moves serving from which a table of what they need pays for itself."""
 
 SHARING = 64
 """Rows that share what moves serving from which a table of placements pays for itself."""
@@ -58,19 +51,6 @@ SENTENCES = 20
 """Rows without an answer whose own sentence `solve` is asked for; the rest say in general terms that there is none."""
 
 NOMINAL, DISCOUNT = "cost_nominal", "money.discount_rate"
-
-_ACTIVE = -1e-9
-
-
-class _Found(NamedTuple):
-    """Answers of one block: arrays with one entry a row."""
-
-    numbers: tuple[Array, ...]
-    residual: Array
-    covered: Array
-    possible: Array
-    active: tuple[Array, ...]
-    """whether each limit holds the design"""
 
 
 @checks(scenario=SCENARIO, frame=FRAME, detail=FLAG)
@@ -167,29 +147,51 @@ def _solve_batch(batch: Batch, detail: bool, table: Answers, near: Compared | No
     if decides(batch.base):
         _solve_placed(batch, detail, table)
         return
+    groups = _sharing_tables(batch)
+    if len(groups) > 1:
+        for group in groups:
+            _solve_batch(group, detail, table)
+        return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
     closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
+    served = tabulated(asked.base) if groups else None
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
-    searches = [(QUICK_ROUNDS, CURVE_BLOCK)] if near is not None or len(left) > CURVE_BLOCK else []
-    equation = [(None, BLOCK if len(left) > BLOCK else FEW)] if closed else []
-    for rounds, block in (*equation, *searches, (ROUNDS, CURVE_BLOCK)):
+    equation = [(None, BLOCK if len(left) > BLOCK else FEW, None)] if closed else []
+    quick = [(QUICK_ROUNDS, CURVE_BLOCK, served)] if groups or near is not None or len(left) > CURVE_BLOCK else []
+    slow = [(ROUNDS, CURVE_BLOCK, by) for by in ((None,) if served is None else (served, None))]
+    for rounds, block, by in (*equation, *quick, *slow):
         if not len(left):
             break
-        residual, covered, possible, *active = _in_blocks(rounds, asked.only(left), detail, block, table, near)
-        impossible = ~(possible > 0) & (rounds != QUICK_ROUNDS)
-        solved = (covered > 0) & (possible > 0) & (residual < KKT_TOLERANCE)
+        residual, covered, possible, *active = in_blocks(rounds, asked.only(left), detail, block, table, near, by)
+        final = rounds != QUICK_ROUNDS and by is None
+        impossible = ~(possible > 0) & final
+        solved = (covered > 0) & (possible > 0) & (residual < (KKT_TOLERANCE if final else ROUNDING))
         table.status.write(batch.rows[left[solved]], "optimal")
-        holds = np.array(active).reshape(len(names), len(left))[:, solved] > 0
-        for some in np.unique(holds, axis=1).T if names else ():
-            which = left[solved][(holds == some[:, None]).all(axis=0)]
-            table.active_limits.write(batch.rows[which], ", ".join(np.array(names)[some]))
+        held = np.zeros(len(left), int)
+        for i, holds in enumerate(active):
+            held += (holds > 0) << i
+        for code in np.unique(held[solved]):
+            which = left[solved & (held == code)]
+            table.active_limits.write(batch.rows[which], ", ".join(n for i, n in enumerate(names) if code >> i & 1))
         table.no_answer(batch.rows[left[impossible]], "infeasible", Status.INFEASIBLE.value)
         unanswered += left[impossible].tolist()
         left, near = left[~impossible & ~solved], None
     for i in [*left, *unanswered[:SENTENCES]]:
         _solve_alone(batch, int(i), table)
+
+
+def _sharing_tables(batch: Batch) -> list[Batch]:
+    """The rows in groups that share what moves serving, where a table of what each group needs pays for itself; else none."""
+    if not (batch.base.serving.by_roofline and comparable(batch.base)):
+        return []
+    moved = [path for path in batch.varied if moves_serving(batch.base, path)]
+    most = len(batch.rows) / TABULATED
+    if any(len(np.unique(batch.varied[path])) > most for path in moved):
+        return []
+    groups = batch.sharing(moved)
+    return groups if len(groups) <= most else []
 
 
 def _solve_placed(batch: Batch, detail: bool, table: Answers) -> None:
@@ -256,129 +258,3 @@ def _solve_alone(batch: Batch, i: int, table: Answers) -> None:
     table.status.write(row, best.status.name.lower())
     table.message.write(row, best.message)
     table.active_limits.write(row, ", ".join(best.certificate.active_limits))
-
-
-def _in_blocks(
-    rounds: float | None, batch: Batch, detail: bool, block: int, table: Answers, near: Compared | None
-) -> list[np.ndarray]:
-    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
-
-    By the equation, or by a search of so many rounds.
-    """
-    count, shared = len(batch.rows), np.array(batch.leaves, float)
-    every = count == table.numbers.shape[1]
-    flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
-    # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
-    # number may differ.
-    places = batch.places if block == BLOCK else tuple(range(len(shared)))
-    varied = batch.block(block, places)
-
-    def solve_block(begin: int) -> None:
-        size = min(block, count - begin)
-        here = slice(begin, begin + size)
-        given = (batch.tree, places, detail, shared, varied(here))
-        if rounds is None:
-            found = _by_equation(*given)
-        else:
-            ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
-            around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
-            found = _by_search(*given, rounds, around)
-        rows = here if every else batch.rows[here]
-        for column, values in zip(table.numbers, found.numbers, strict=True):
-            column[rows] = np.asarray(values)[:size]
-        for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
-            column[here] = np.asarray(values)[:size]
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(solve_block, range(0, count, block)))
-    return flags
-
-
-def _scenarios(
-    tree: Hashable,
-    places: tuple[int, ...],
-    shared: Float[Array, " leaf"],
-    varied: tuple[Float[Array, " row"], ...],
-    answer: Callable[..., _Found],
-    *known: Float[Array, " row"],
-) -> _Found:
-    """`answer` of the scenario and of what is known, mapped over the rows; what rows share stays without a row axis, so that it is computed
-    once.
-    """
-
-    def one(values: tuple[Numeric, ...], *known: Numeric) -> _Found:
-        leaves = list(shared)
-        for place, value in zip(places, values, strict=True):
-            leaves[place] = value
-        return answer(jax.tree.unflatten(tree, leaves), *known)
-
-    if not varied:
-        return jax.tree.map(jnp.atleast_1d, one(()))
-    return jax.vmap(one)(varied, *known)
-
-
-@compiled(structure=3, rows=True)
-def _by_equation(
-    tree: Hashable,
-    places: tuple[int, ...],
-    detail: bool,
-    shared: Float[Array, " leaf"],
-    varied: tuple[Float[Array, " row"], ...],
-) -> _Found:
-    def answer(scenario: Scenario) -> _Found:
-        best = optimum(scenario)
-        none = tuple(jnp.zeros(()) for _ in limit_names(scenario))
-        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
-        return _Found(
-            numbers, jnp.asarray(best.kkt_residual), jnp.asarray(best.in_class), jnp.asarray(best.possible), none
-        )
-
-    return _scenarios(tree, places, shared, varied, answer)
-
-
-@compiled(structure=3, rows=True)
-def _by_search(
-    tree: Hashable,
-    places: tuple[int, ...],
-    detail: bool,
-    shared: Float[Array, " leaf"],
-    varied: tuple[Float[Array, " row"], ...],
-    rounds: Numeric,
-    around: Around,
-) -> _Found:
-    def answer(scenario: Scenario, left: Numeric, right: Numeric) -> _Found:
-        best = optimum_on_curve(scenario, rounds, Around(left, right, around.known))
-        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
-        active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
-        return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
-
-    return _scenarios(tree, places, shared, varied, answer, around.left, around.right)
-
-
-def _numbers(
-    scenario: Scenario, design: Design, cost: LifecycleCost, residual: Numeric, detail: bool
-) -> tuple[Array, ...]:
-    """The columns of the answer, in their order."""
-    n, d, _ = design
-    ratio = d / n
-    numbers = [*design, ratio, ratio / 20, d / scenario.law.train_optimal_tokens(n), loss(scenario, design)]
-    numbers += [*cost, cost.total, residual]
-    if detail:
-        base = _baseline(scenario, design)
-        base_cost = jnp.where(can_serve(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
-        far = [jnp.nan] * 3  # the edges of a fit are kept outside the tree: `_write_reach` has them
-        numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
-    return tuple(jnp.asarray(v, float) for v in numbers)
-
-
-def _baseline(scenario: Scenario, design: Design) -> Design:
-    """Least N D for the law's part of the loss; NaN where data would repeat."""
-    if quantised(scenario):
-        found = least_training(scenario, reducible_loss(scenario, design))
-    else:
-        reducible = scenario.law.reducible(design.n_params, design.train_tokens)
-        found = scenario.law.ln_train_optimal(jnp.log(reducible))
-    n, d = (jnp.exp(v) for v in found)
-    n = jnp.where(scenario.law.effective_tokens(d) >= d, n, jnp.nan)
-    rl_tokens = (design.rl_tokens,) if scenario.rl.decided else ()
-    return design_of(scenario, n, d + 0.0 * n, *rl_tokens)

@@ -10,6 +10,7 @@ from ..assumptions.scenario import Scenario
 from ..model.cost import Design, LifecycleCost, fixed_cost
 from ..model.limits import limit_names
 from ..model.quality import target_reducible_loss
+from .needs import NeedsAt
 from .program import USEFUL, design_at, rows_and_cost
 
 __all__ = ["Judged", "Residual", "judge"]
@@ -47,12 +48,12 @@ class Judged(NamedTuple):
     """ln(quantity / bound) of every limit, in the order of `limit_excess`; -inf for limits that are not set"""
 
 
-def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Judged:
+def judge(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar, needs: NeedsAt | None = None) -> Judged:
     """Cost, limits and KKT residual of a design; `ln_r` counts where R is decided."""
     x = jnp.stack([ln_n, ln_d, *((ln_r,) if scenario.rl.decided else ())])
 
     def rows(x: Scalar) -> tuple[Scalar, tuple[Scalar, LifecycleCost]]:
-        values, cost = rows_and_cost(scenario, x)
+        values, cost = rows_and_cost(scenario, x, None if needs is None else needs(x[0]))
         return values, (values, cost)
 
     gradients, (values, cost) = jax.jacfwd(rows, has_aux=True)(x)

@@ -23,13 +23,14 @@ import jax.numpy as jnp
 from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import Scenario
-from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, moving_cost
+from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_served, moving_cost
 from ..model.largest import largest
-from ..model.limits import limit_excess, limit_names
+from ..model.limits import limit_excess, limit_names, straight_excess
 from ..model.quality import ln_reducible_loss, target_inner_sum, target_reducible_loss
 from .base import unlimited
 from .feasibility import SMALLEST_USEFUL
 from .few_bits import ln_params_of_loss
+from .needs import NeedsAt
 from .pairing import ln_rl_tokens
 
 __all__ = ["At", "Curve", "Place", "Scalar", "curve", "design_at_point", "tokens_cut", "within_limits"]
@@ -74,8 +75,14 @@ class Curve(NamedTuple):
     at: Callable[[Scalar], At]
 
 
-def curve(scenario: Scenario) -> Curve:
-    """The designs that meet the goal of a scenario."""
+def curve(scenario: Scenario, needs: NeedsAt | None = None) -> Curve:
+    """The designs that meet the goal of a scenario.
+
+    Args:
+        scenario: the question.
+        needs: of goal `loss` without decided RL tokens, what a deployment needs to serve a size, in place of the deployment's own.
+
+    """
     place = _places(scenario)
 
     def at(v: Scalar) -> At:
@@ -86,6 +93,13 @@ def curve(scenario: Scenario) -> Curve:
             return At(jnp.abs(slope), -jnp.inf + 0.0 * v, slope)
         design = design_at_point(scenario, here.ln_n, here.ln_d, here.ln_r)
         passed = [here.over, here.held]
+        if needs is not None:
+            found = needs(here.ln_n)
+            served = found.served._replace(decode=largest(jnp.asarray(found.served.decode)))
+            cost = lifecycle_cost_served(scenario, design, served)
+            passed += [*straight_excess(scenario, design).values(), *found.excess]
+            excess = largest(jnp.stack([jnp.asarray(e, float) for e in passed]))
+            return At(jnp.log(moving_cost(scenario, cost)), excess, here.turn)
         if not (isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided):
             passed += limit_excess(scenario, design).values()
         by_loss = isinstance(scenario.goal, BudgetGoal)

@@ -5,7 +5,7 @@ deployment share, and the programs that differ between them are small. A polynom
 with Hessians asks for, and no error at its centre.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from ..model.cost import Served, served_by_regime
 from ..model.roofline import can_serve, regimes, sequences, serving_excess
 from ..model.total import placed
 
-__all__ = ["Needs", "expanded", "needs_at", "serving_alone"]
+__all__ = ["Needs", "NeedsAt", "expanded", "expanded_at", "needs_at", "serving_alone"]
 
 
 class Needs(NamedTuple):
@@ -55,11 +55,26 @@ def serving_alone(scenario: Scenario) -> Scenario:
     )
 
 
+NeedsAt = Callable[[Float[Array, ""]], Needs]
+"""Needs as a function of ln N."""
+
+
 @compiled(structure=1)
 def expanded(tree: Hashable, leaves: Float[Array, " leaf"], ln_n: Float[Array, ""]) -> Float[Array, "3 need"]:
     """Coefficients of 1, ln N - ln_n and half its square of all `Needs`, side by side; of `serving_alone`, flattened."""
-    scenario = jax.tree.unflatten(tree, list(leaves))
+    return _expansion(jax.tree.unflatten(tree, list(leaves)), ln_n)
 
+
+@compiled(structure=1, rows=True)
+def expanded_at(
+    tree: Hashable, leaves: Float[Array, " leaf"], ln_n: Float[Array, " node"]
+) -> Float[Array, "3 need node"]:
+    """`expanded` at many sizes."""
+    scenario = jax.tree.unflatten(tree, list(leaves))
+    return jax.vmap(lambda x: _expansion(scenario, x), out_axes=-1)(ln_n)
+
+
+def _expansion(scenario: Scenario, ln_n: Float[Array, ""]) -> Float[Array, "3 need"]:
     def needs(ln_n: Float[Array, ""]) -> Float[Array, " need"]:
         n = jnp.exp(ln_n)
         served, excess = served_by_regime(scenario, n), serving_excess(scenario, n)

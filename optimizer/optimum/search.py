@@ -35,6 +35,7 @@ from .base import has_answer
 from .certificate import judge
 from .curve import At, Curve, Place, Scalar, curve, design_at_point, tokens_cut, within_limits
 from .feasibility import SMALLEST_USEFUL
+from .tabulated import Table, by_table, corrected, roughly
 
 __all__ = ["ROUNDS", "Around", "OnCurve", "optimum_on_curve"]
 
@@ -97,7 +98,9 @@ class Around(NamedTuple):
     """above 0 where they are; else the scan finds them. The same for all rows of a batch"""
 
 
-def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS, around: Around | None = None) -> OnCurve:
+def optimum_on_curve(
+    scenario: Scenario, rounds: Scalar = ROUNDS, around: Around | None = None, table: Table | None = None
+) -> OnCurve:
     """The optimum of one scenario with its limits, repeated data and decided RL tokens: pure JAX, differentiable, mappable.
 
     Args:
@@ -105,22 +108,27 @@ def optimum_on_curve(scenario: Scenario, rounds: Scalar = ROUNDS, around: Around
         rounds: how often the bracket may be narrowed. Most scenarios take three to five and kinks of the cost up to twenty; the residual
             shows which had too few.
         around: where to search, in place of the scan.
+        table: what the deployment needs, for goal `loss` without decided RL tokens. The answer is exact, and has no derivatives.
 
     Returns:
         The design with its residual. Where the residual is not small (a limit on D while R is decided, goals 'params' and 'tokens' beyond a
         limit) this search does not cover the scenario: use `solve`.
 
     """
-    on = curve(scenario)
+    needs, rough = (None, None) if table is None else (by_table(scenario, table), roughly(table))
+    on = curve(scenario, needs)
     sample = _sampler(scenario, on.at)
-    low, high = lax.stop_gradient(_bracket(sample, _merit(scenario, on), rounds, around))
+    low, high = lax.stop_gradient(_bracket(sample, _merit(scenario, curve(scenario, rough)), rounds, around))
+    if table is not None:
+        needs = corrected(scenario, table, on.place(_deciding(low, high).start.v).ln_n)
+        sample = _sampler(scenario, curve(scenario, needs).at)
     refined, smooth = _refined(scenario, sample, low, high)
     place = found = on.place(refined)
     if isinstance(scenario.goal, DecidedGoal) and not scenario.rl.decided:
         place = within_limits(scenario, place)  # a limit takes the place of the first-order condition
     if isinstance(scenario.goal, BudgetGoal) and scenario.law.repeats and not scenario.rl.decided:
         place = _unspent(scenario, place, scenario.goal.budget)
-    judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r)
+    judged = judge(scenario, place.ln_n, place.ln_d, place.ln_r, needs)
     design = judged.design
     passed = place.over if isinstance(scenario.goal, DecidedGoal) else jnp.maximum(place.over, judged.excess.max())
     large = (design.n_params >= SMALLEST_USEFUL) & (design.train_tokens >= SMALLEST_USEFUL)

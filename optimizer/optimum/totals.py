@@ -24,6 +24,9 @@ _AT_ONCE = 1 << 12
 TOTALS = ("input_tokens", "output_tokens", "cache_hit_share")
 """What a cost takes from a forecast: expected tokens over the life, and the share of the input that is cached."""
 
+_FACTORS = ("traffic.share", "traffic.ship_probability")
+"""Numbers that tokens are proportional to."""
+
 _RATES = tuple(f"money.{rate}" for rate in RATES)
 
 
@@ -40,8 +43,16 @@ def as_totals(scenario: Scenario, varied: Mapping[str, np.ndarray]) -> dict[str,
         varied: the numbers that differ, by dotted path; arrays of one length.
 
     """
-    paths, values, tree = _flat(scenario)
     count = len(next(iter(varied.values()))) if varied else 1
+    factors = [varied[path] for path in _FACTORS if path in varied]
+    if factors:
+        # Months are summed without what multiplies them, once where rows differ in nothing else.
+        ones = {path.removeprefix("traffic."): 1.0 for path in _FACTORS if path in varied}
+        scenario = scenario.model_copy(update={"traffic": scenario.traffic.model_copy(update=ones)})
+        found = as_totals(scenario, {path: values for path, values in varied.items() if path not in _FACTORS})
+        scale = np.prod(factors, axis=0)
+        return {name: values * (np.ones(count) if name == TOTALS[-1] else scale) for name, values in found.items()}
+    paths, values, tree = _flat(scenario)
     found = np.empty((3, count))
     block = _AT_ONCE if count > 1 else 1
     for begin in range(0, count, block):
@@ -67,7 +78,7 @@ def _flat(scenario: Scenario) -> tuple[list[str], np.ndarray, Hashable]:
     return paths, np.array([*values, *(getattr(scenario.money, rate) for rate in RATES)], float), tree
 
 
-@compiled(structure=1)
+@compiled(structure=1, rows=True)
 def _totals(tree: Hashable, leaves: Float[Array, "leaf row"], days: Float[Array, " month"]) -> Float[Array, "3 row"]:
     """`TOTALS` of many forecasts."""
     return jax.vmap(lambda values: _total(tree, values, days), in_axes=1, out_axes=1)(leaves)

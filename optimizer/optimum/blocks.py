@@ -1,0 +1,179 @@
+"""Blocks of rows of a batch, each solved by one compiled call on a core of its own: by the equation, or by a search."""
+
+import os
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..assumptions.quantisation import quantised
+from ..assumptions.quantity import Numeric
+from ..assumptions.scenario import Scenario
+from ..compiling import compiled
+from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
+from ..model.limits import limit_names
+from ..model.quality import loss, reducible_loss
+from ..model.roofline import can_serve
+from .answers import Answers
+from .base import optimum
+from .compared import Compared
+from .few_bits import least_training
+from .rows import Batch, padded
+from .search import Around, optimum_on_curve
+from .tabulated import Table
+
+__all__ = ["BLOCK", "CURVE_BLOCK", "FEW", "in_blocks"]
+
+FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
+"""Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
+one of them, so that a new number of rows compiles nothing."""
+
+_ACTIVE = -1e-9
+
+
+class _Found(NamedTuple):
+    """Answers of one block: arrays with one entry a row."""
+
+    numbers: tuple[Array, ...]
+    residual: Array
+    covered: Array
+    possible: Array
+    active: tuple[Array, ...]
+    """whether each limit holds the design"""
+
+
+def in_blocks(
+    rounds: float | None,
+    batch: Batch,
+    detail: bool,
+    block: int,
+    table: Answers,
+    near: Compared | None,
+    served: Table | None,
+) -> list[np.ndarray]:
+    """Solve all rows of a batch, write their numbers into the table; the residual, the flags and the active limits of each.
+
+    By the equation, or by a search of so many rounds.
+    """
+    count, shared = len(batch.rows), np.array(batch.leaves, float)
+    every = count == table.numbers.shape[1]
+    flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
+    # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
+    # number may differ.
+    places = batch.places if block == BLOCK else tuple(range(len(shared)))
+    varied = batch.block(block, places)
+
+    def solve_block(begin: int) -> None:
+        size = min(block, count - begin)
+        here = slice(begin, begin + size)
+        given = (batch.tree, places, detail, shared, varied(here))
+        if rounds is None:
+            found = _by_equation(*given)
+        else:
+            ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
+            around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
+            found = _by_search(*given, rounds, around, served)
+        rows = here if every else batch.rows[here]
+        for column, values in zip(table.numbers, found.numbers, strict=True):
+            column[rows] = np.asarray(values)[:size]
+        for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
+            column[here] = np.asarray(values)[:size]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(solve_block, range(0, count, block)))
+    return flags
+
+
+def _scenarios(
+    tree: Hashable,
+    places: tuple[int, ...],
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+    answer: Callable[..., _Found],
+    *known: Float[Array, " row"],
+) -> _Found:
+    """`answer` of the scenario and of what is known, mapped over the rows; what rows share stays without a row axis, so that it is computed
+    once.
+    """
+
+    def one(values: tuple[Numeric, ...], *known: Numeric) -> _Found:
+        leaves = list(shared)
+        for place, value in zip(places, values, strict=True):
+            leaves[place] = value
+        return answer(jax.tree.unflatten(tree, leaves), *known)
+
+    if not varied:
+        return jax.tree.map(jnp.atleast_1d, one(()))
+    return jax.vmap(one)(varied, *known)
+
+
+@compiled(structure=3, rows=True)
+def _by_equation(
+    tree: Hashable,
+    places: tuple[int, ...],
+    detail: bool,
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+) -> _Found:
+    def answer(scenario: Scenario) -> _Found:
+        best = optimum(scenario)
+        none = tuple(jnp.zeros(()) for _ in limit_names(scenario))
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
+        return _Found(
+            numbers, jnp.asarray(best.kkt_residual), jnp.asarray(best.in_class), jnp.asarray(best.possible), none
+        )
+
+    return _scenarios(tree, places, shared, varied, answer)
+
+
+@compiled(structure=3, rows=True)
+def _by_search(
+    tree: Hashable,
+    places: tuple[int, ...],
+    detail: bool,
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+    rounds: Numeric,
+    around: Around,
+    served: Table | None,
+) -> _Found:
+    def answer(scenario: Scenario, left: Numeric, right: Numeric) -> _Found:
+        best = optimum_on_curve(scenario, rounds, Around(left, right, around.known), served)
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
+        active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
+        return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
+
+    return _scenarios(tree, places, shared, varied, answer, around.left, around.right)
+
+
+def _numbers(
+    scenario: Scenario, design: Design, cost: LifecycleCost, residual: Numeric, detail: bool
+) -> tuple[Array, ...]:
+    """The columns of the answer, in their order."""
+    n, d, _ = design
+    ratio = d / n
+    numbers = [*design, ratio, ratio / 20, d / scenario.law.train_optimal_tokens(n), loss(scenario, design)]
+    numbers += [*cost, cost.total, residual]
+    if detail:
+        base = _baseline(scenario, design)
+        base_cost = jnp.where(can_serve(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
+        far = [jnp.nan] * 3  # the edges of a fit are kept outside the tree: `_write_reach` has them
+        numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
+    return tuple(jnp.asarray(v, float) for v in numbers)
+
+
+def _baseline(scenario: Scenario, design: Design) -> Design:
+    """Least N D for the law's part of the loss; NaN where data would repeat."""
+    if quantised(scenario):
+        found = least_training(scenario, reducible_loss(scenario, design))
+    else:
+        reducible = scenario.law.reducible(design.n_params, design.train_tokens)
+        found = scenario.law.ln_train_optimal(jnp.log(reducible))
+    n, d = (jnp.exp(v) for v in found)
+    n = jnp.where(scenario.law.effective_tokens(d) >= d, n, jnp.nan)
+    rl_tokens = (design.rl_tokens,) if scenario.rl.decided else ()
+    return design_of(scenario, n, d + 0.0 * n, *rl_tokens)
