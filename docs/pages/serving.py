@@ -138,6 +138,22 @@ when left out, 0.99 for a time that 99 % of prompts keep, 0 for a prompt that wa
 as convex as s. Replicas that are always busy (a load of 1) keep no such limit. Where the load swings within a day, its hours of peak
 wait longer than its mean load says.
 
+## Prompts apart or together
+
+`deployment.prefill = "apart"` (the default): prompts are computed on replicas of their own, of `deployment.prefill_chips` (those of a
+decoding replica when left out), whose memory holds the weights and a prompt. Before its first token the cache of a prompt of S tokens
+crosses the links that leave a domain, S k / (n W_out) seconds; moving it layer by layer would hide part of that. `"together"`: prompts are
+computed between the steps of decoding. With a = T_in (1 - h) / T_out computed prompt tokens of the traffic for each token of an answer,
+
+$$\tau(B) = \frac{t(B)}{g} + B\, a\, t_{\text{prefill}}, \qquad
+\frac{\text{prefill chips}}{\text{decode chips}} = \frac{T_{in} (1 - h)\, \tau_{in}}{T_{out}\, \tau_{out}}$$
+
+tau being what a speed for every user (`deployment.target_tokens_per_second`, `limits.min_tokens_per_second_per_user`) bounds: the batch is
+smaller than apart, and a token of an answer costs tau(B) / B with its prompt. That is the loop above at the mix of the traffic. The batch
+at a speed stays log-log concave in N and the cost convex, so what is certified apart is certified together. The ratio, in chip-seconds per
+token tau_in and tau_out, stands with every answer (`Solution.prompts`), together as the share of the work. A first token together waits
+for a step of at most g / v, v the speed, or of the fixed batch, with every chunk, and for other prompts as if they came apart: a bound.
+
 > An optimum under the roofline moves with hardware, batch, context and latency. What it cannot see: experts of uneven load.
 """
 

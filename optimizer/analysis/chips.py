@@ -15,8 +15,7 @@ from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.placements import placements
 from ..model.replica import memory_batch, replica
-from ..model.roofline import usd_per_decode_token
-from ..model.step import step_time
+from ..model.roofline import usd_per_decode_token, user_step
 from .placement import MILLION, Placement, misfits, operating_point, place_of, points_frame
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def _points(s: Placement, *, whole: bool) -> list[dict[str, Any]]:
         return []
     most = float(memory_batch(r)) if whole else operating_point(s)["batch"]
     batch = np.geomspace(1.0, most, BATCHES) if whole else np.array([most])
-    speed = np.asarray(r.kept_tokens / step_time(r, batch).total)
+    speed = np.asarray(r.kept_tokens / user_step(s.scenario, r, batch))
     cost = MILLION * np.asarray(usd_per_decode_token(s.scenario, r, batch))
     place = place_of(s.scenario)
     figures = (

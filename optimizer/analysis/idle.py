@@ -79,6 +79,8 @@ def why_idle(scenario: Scenario, path: str, given: Collection[str] = ()) -> str:
         return "this is used only with an rl.policy other than 'none'."
     if path.endswith("_chip.usd_per_chip_hour") and not scenario.money.in_usd:
         return "prices are used only with money.unit = 'usd'."
+    if path == "deployment.prefill_chips" and scenario.deployment.prefill == "together":
+        return "this is used only with deployment.prefill = 'apart'."
     if path in _OF_FIRST_TOKEN and scenario.limits.max_seconds_to_first_token is None and _FIRST_TOKEN not in given:
         return f"this is used only with {_FIRST_TOKEN}."
     if path == "limits.bytes_per_param" and scenario.limits.max_bytes is None and "limits.max_bytes" not in given:

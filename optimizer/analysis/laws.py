@@ -17,8 +17,9 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.tables import rows
 from ..model.outputs import NARROW, units_of
 from ..model.quality import target_reducible_loss
+from ..optimum.across import AcrossLaws
 from ..optimum.batch import solve_columns
-from ..optimum.solution import AcrossLaws, Solution, Status
+from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
 from .experts import under_expert_laws

@@ -24,8 +24,16 @@ from ..compiling import compiled
 from ..model.cost import Design
 from ..model.outputs import POINT, units_of
 from ..model.placements import decides, placed_as, placements
+from ..model.prompts import prompt_replica
 from ..model.replica import longest_context, replica
-from ..model.roofline import batch_size, serving_excess, usd_per_decode_token, usd_per_prefill_token
+from ..model.roofline import (
+    batch_size,
+    fastest_step,
+    serving_excess,
+    usd_per_decode_token,
+    usd_per_prefill_token,
+    user_step,
+)
 from ..model.step import step_time
 from ..optimum.placing import cheapest
 from ..optimum.solution import Solution, Status
@@ -49,6 +57,7 @@ __all__ = [
 MILLION, GIGA = 1e6, 1e9
 _MORE = (2.0, 4.0, 8.0)
 """Times the chips of a replica that are tried for a speed."""
+_PREFILL_CHIPS = "deployment.prefill_chips"
 _MOST_CHIPS = 1 << 17
 """Chips tried for a stage."""
 
@@ -182,11 +191,20 @@ def _called(model: str, n_params: float, scenario: Scenario) -> str:
 def misfits(s: Placement) -> list[str]:
     """One sentence for everything the deployment cannot do with this model, with what would fit."""
     excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
-    return [
-        _what_fits(s) if path == "deployment.chips" else _what_speed(s, path)
-        for path, value in excess.items()
-        if value > 0
-    ]
+    said = {"deployment.chips": _what_fits, _PREFILL_CHIPS: _what_fits_prompts}
+    return [said[path](s) if path in said else _what_speed(s, path) for path, value in excess.items() if value > 0]
+
+
+def _what_fits_prompts(s: Placement) -> str:
+    """What is missing where prompts are computed, each needing room for the cache of one."""
+    changes = {
+        "deployment.chips": s.scenario.deployment.prefill_chips,
+        _PREFILL_CHIPS: None,
+        "deployment.batch": "optimal",
+    }
+    gone = {"deployment.batch_size": None, "deployment.target_tokens_per_second": None}
+    alone = s._replace(scenario=s.scenario.update({**changes, **gone}))
+    return f"Where prompts are computed, {_what_fits(alone)}".replace("deployment.chips", _PREFILL_CHIPS)
 
 
 def _what_fits(s: Placement) -> str:
@@ -232,7 +250,7 @@ def _gigabytes(size: float) -> str:
 def _what_speed(s: Placement, path: str) -> str:
     """The speed that is reached at most, and what raises it."""
     r, d = replica(s.scenario, s.n_params), s.scenario.deployment
-    fastest = float(r.kept_tokens / step_time(r, d.batch_size or 1.0).total)
+    fastest = float(r.kept_tokens / fastest_step(s.scenario, r))
     asked = s.scenario.deployment.target_tokens_per_second if path.startswith("deployment") else None
     asked = s.scenario.limits.min_tokens_per_second_per_user if asked is None else asked
     layers_allow = float(r.kept_tokens / r.fixed_seconds) if float(r.fixed_seconds) else inf
@@ -286,15 +304,15 @@ def _point(tree: Hashable, leaves: Float[Array, " leaf"], n_params: Numeric, bat
     scenario = jax.tree.unflatten(tree, list(leaves))
     r = replica(scenario, n_params)
     size = jnp.where(jnp.isnan(batch), batch_size(scenario, r), batch)
-    step = step_time(r, size)
-    rate = size * r.kept_tokens / step.total
+    step, seen, prompts = step_time(r, size), user_step(scenario, r, size), prompt_replica(scenario, n_params, r)
+    rate = size * r.kept_tokens / seen
     figures = (
         size,
         1e3 * step.total,
-        r.kept_tokens / step.total,
+        r.kept_tokens / seen,
         rate / scenario.deployment.chips_on(scenario.money.serve_chip),
         MILLION * usd_per_decode_token(scenario, r, size),
-        MILLION * usd_per_prefill_token(scenario, r),
+        MILLION * usd_per_prefill_token(scenario, prompts),
         (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
     )
     return jnp.stack([jnp.asarray(v, float) for v in (*figures, *step)])

@@ -84,6 +84,18 @@ class Deployment(Engine, Architecture, _Placed):
         low=100,
         high=100000,
     )
+    prefill: Literal["apart", "together"] = Field(
+        default="apart",
+        description="where prompts are computed: on replicas of their own, or on those that decode, where they come between the steps",
+    )
+    prefill_chips: float | None = quantity(
+        "chips",
+        "chips of a replica and pipeline stage that computes prompts apart; those of one that decodes when left out",
+        ge=1,
+        default=None,
+        low=1,
+        high=72,
+    )
     drafted_tokens: float = quantity(
         "tokens",
         "speculative decoding: tokens drafted and checked with the next one, per step",

@@ -208,6 +208,12 @@ class Scenario(Assumption):
             for field in ("hbm_bytes", "hbm_bytes_per_second")
             if getattr(chip, field) is None
         ]
+        bounded = self.deployment.batch != "optimal" or self.limits.min_tokens_per_second_per_user is not None
+        if self.deployment.prefill == "together" and self.limits.max_seconds_to_first_token is not None and not bounded:
+            problems.append(
+                "limits.max_seconds_to_first_token needs a bound on the steps that come between the parts of a prompt where "
+                "deployment.prefill = 'together': set limits.min_tokens_per_second_per_user, or deployment.batch = 'latency' or 'fixed'."
+            )
         if self.serving.context_tokens is not None:
             problems.append(
                 "serving.context_tokens is used only with serving.method = 'efficiency'; the roofline takes deployment.context_tokens. "

@@ -281,7 +281,19 @@ def _roofline() -> list[Schema]:
             "deployment": {"properties": {"batch": {"const": "optimal"}}},
         }
     }
-    return [{"if": roofline, "then": usd, "else": only_there}]
+    together = _has("deployment", _has("prefill", {"const": "together"}))
+    in_time = _has("limits", {"required": ["max_seconds_to_first_token"]})
+    batch = {"properties": {"batch": {"const": "optimal"}}}
+    bounded = {
+        "anyOf": [
+            _has("limits", {"required": ["min_tokens_per_second_per_user"]}),
+            _has("deployment", {"not": batch}),
+        ]
+    }
+    return [
+        {"if": roofline, "then": usd, "else": only_there},
+        {"if": {"allOf": [together, in_time]}, "then": bounded},
+    ]
 
 
 _REPEATS = _has("law", {"type": "object", **_has("kind", {"const": "repetition"})})

@@ -31,6 +31,7 @@ from ..assumptions.traffic import Demand
 from .cache import usd_to_keep
 from .loop import first_token
 from .placements import decides, over_places
+from .prompts import prompt_replica
 from .replica import Replica, replica
 from .roofline import SERVED, can_serve, decode_seconds, decode_seconds_by_regime, regimes
 from .step import prompt_seconds
@@ -195,7 +196,7 @@ def _lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
     if not scenario.serving.by_roofline:
         return _cost_by_efficiency(scenario, design)
     r = replica(scenario, design.n_params)
-    return lifecycle_cost_served(scenario, design, _served(r, decode_seconds(scenario, r)))
+    return lifecycle_cost_served(scenario, design, _served(scenario, design.n_params, r, decode_seconds(scenario, r)))
 
 
 def _cost_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Array, ...]]:
@@ -238,17 +239,18 @@ def _cost_by_efficiency(s: Scenario, design: Design) -> LifecycleCost:
 def served_by(scenario: Scenario, n_params: Numeric) -> Served:
     """What the scenario's deployment needs to serve a model of N active parameters; meaningless where it cannot."""
     r = replica(scenario, n_params)
-    return _served(r, decode_seconds(scenario, r))
+    return _served(scenario, n_params, r, decode_seconds(scenario, r))
 
 
 def served_by_regime(scenario: Scenario, n_params: Numeric) -> Served:
     """`served_by` in every regime of decoding, on a leading axis."""
     r = replica(scenario, n_params)
-    return _served(r, decode_seconds_by_regime(scenario, r))
+    return _served(scenario, n_params, r, decode_seconds_by_regime(scenario, r))
 
 
-def _served(r: Replica, decode_seconds: Numeric) -> Served:
-    return Served(r.chips * decode_seconds, r.chips * prompt_seconds(r), r.kv_held_bytes)
+def _served(scenario: Scenario, n_params: Numeric, r: Replica, decode_seconds: Numeric) -> Served:
+    prompts = prompt_replica(scenario, n_params, r)
+    return Served(r.chips * decode_seconds, prompts.chips * prompt_seconds(prompts), r.kv_held_bytes)
 
 
 def lifecycle_cost_served(scenario: Scenario, design: Design, served: Served) -> LifecycleCost:

@@ -24,6 +24,7 @@ from .cost import Design
 from .fleet import training_days
 from .loop import first_token
 from .placements import decides, over_places
+from .prompts import prompt_replica
 from .replica import replica
 from .roofline import by_worst, serving_excess, serving_limits
 from .total import total_params
@@ -128,8 +129,10 @@ def limits_at(scenario: Scenario, n_params: float, excess: Mapping[str, float]) 
 
     def at(path: str, over: float) -> LimitAt:
         block, field = path.split(".")
-        if path == "deployment.chips":
-            bound, unit = float(replica(scenario, n_params).memory_bytes), "bytes"
+        if path in ("deployment.chips", "deployment.prefill_chips"):
+            r = replica(scenario, n_params)
+            r = r if path == "deployment.chips" else prompt_replica(scenario, n_params, r)
+            bound, unit = float(r.memory_bytes), "bytes"
         else:
             owner = getattr(scenario, block)
             declared = owner.quantity(field)

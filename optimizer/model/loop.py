@@ -14,8 +14,11 @@ at random and take a time s each, for a share rho of all time, they wait
 
 with w of a queue with fixed service times (`queue`), its mean or a percentile. Measurements check tau, not the wait.
 
-A scenario's limit on the first token is about replicas that compute prompts for the share rho = load factor of all time, the load at which
-its prompts are paid for: the first token of a share of all prompts comes within (1 + w(rho)) s. Hours of more traffic wait longer.
+A scenario's own first token (`first_token`) is about replicas that compute prompts for the share rho = load factor of all time, the load
+at which its prompts are paid for: it comes within (1 + w(rho)) s, s now with the fixed times. Hours of more traffic wait longer.
+
+    apart       and the cache of a prompt of S tokens crosses the links to where it is decoded,       S k / (n W_out)
+    together    s counts a step for each chunk; rho is above the prompts' own share of the time, so that it is a bound
 """
 
 from typing import NamedTuple
@@ -28,15 +31,27 @@ from ..assumptions.hardware import Accelerator
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
+from .prompts import prompt_deployment
 from .queue import mean_wait, wait
-from .replica import memory_batch, replica_of
+from .replica import memory_batch, replica, replica_of, sent_seconds
+from .roofline import longest_step
 from .step import prompt_seconds, step_time
-from .total import placed
 
-__all__ = ["Loop", "closed_loop", "first_token", "first_token_seconds", "first_token_wait", "prompt_tokens"]
+__all__ = [
+    "ENDLESS",
+    "Loop",
+    "closed_loop",
+    "first_token",
+    "first_token_parts",
+    "first_token_seconds",
+    "first_token_wait",
+    "prompt_tokens",
+]
 
 _LARGEST = 1e7
 _HALVINGS = 40
+ENDLESS = 1e6
+"""Waits over the time of one prompt above which chips are always busy."""
 _LATE = 0.99
 """Share of prompts of a loop that come no later than `Loop.late_first_token_seconds`."""
 
@@ -136,10 +151,29 @@ def prompt_tokens(scenario: Scenario) -> Numeric:
 def first_token(scenario: Scenario, n_params: Numeric) -> Numeric:
     """Time to the first token of that prompt after those before it, s: the mean, or the percentile that is asked for.
 
-    It rises with the size, log-log convex: a sum of such times, times a number that does not depend on the size.
+    It rises with the size, log-log convex: a sum of such times, times numbers that do not depend on the size.
+
+    Raises:
+        ValueError: prompts are computed between the steps of a batch, and nothing bounds the time of one.
+
     """
-    alone = first_token_seconds(placed(scenario), scenario.money.serve_chip, n_params, prompt_tokens(scenario))
-    return alone * (1 + first_token_wait(scenario))
+    step = 0.0
+    if scenario.deployment.prefill == "together":
+        step = longest_step(scenario, replica(scenario, n_params))
+    alone, sent = first_token_parts(scenario, n_params, step)
+    return alone * (1 + first_token_wait(scenario)) + sent
+
+
+def first_token_parts(scenario: Scenario, n_params: Numeric, step: Numeric) -> tuple[Numeric, Numeric]:
+    """Time in which that prompt is computed and, apart, that in which its cache is sent, s; `step` of those that come between chunks."""
+    d, chip, tokens = prompt_deployment(scenario), scenario.money.serve_chip, prompt_tokens(scenario)
+    apart = d.prefill == "apart"
+    whole = d.model_copy(update={"context_tokens": tokens, **({"chunk_tokens": tokens} if apart else {})})
+    r = replica_of(whole, chip, n_params, scenario.serving.flops_per_param_token)
+    alone = tokens * prompt_seconds(r) + r.fixed_seconds
+    if not apart:
+        return alone + tokens / r.chunk_tokens * step, 0.0
+    return alone, sent_seconds(whole, chip, r, scenario.deployment.chips_on(chip))
 
 
 def first_token_wait(scenario: Scenario) -> Numeric:

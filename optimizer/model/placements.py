@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float
 from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
+from .prompts import prompts_delay
 from .total import placed
 
 __all__ = [
@@ -56,6 +57,7 @@ LISTED_BY = frozenset(
     }
 )
 """Numbers that the list depends on, by dotted path."""
+_MIX = ("traffic.", "money.discount_rate", "money.price_decline")
 _MOVE_SERVING = ("deployment.", "money.serve_chip.")
 _MOVE_SERVING_TOO = ("serving.flops_per_param_token", "limits.min_tokens_per_second_per_user")
 _PRICES_ONLY = (
@@ -122,6 +124,8 @@ def decides(scenario: Scenario) -> bool:
 def moves_serving(scenario: Scenario, path: str) -> bool:
     """Whether the number at a dotted path moves the list of placements, or what a model needs of a placement (`cost.Served`)."""
     shape = scenario.law.shape
+    if prompts_delay(scenario) and path.startswith(_MIX):
+        return True
     if path in _MOVE_SERVING_TOO or (shape is not None and path == f"law.{shape.field}"):
         return True
     return path.startswith(_MOVE_SERVING) and not path.startswith(_PRICES_ONLY)

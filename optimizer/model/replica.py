@@ -26,6 +26,7 @@ __all__ = [
     "memory_batch",
     "replica",
     "replica_of",
+    "sent_seconds",
     "width",
 ]
 
@@ -268,6 +269,15 @@ def _outside(chip: Accelerator) -> Numeric:
     if chip.scaleout_bytes_per_second is not None:
         return chip.scaleout_bytes_per_second
     return math.inf if chip.scaleup_bytes_per_second is None else chip.scaleup_bytes_per_second / _OUTSIDE
+
+
+def sent_seconds(d: Deployment, chip: Accelerator, r: Replica, chips: Numeric) -> Numeric:
+    """Time to send the cache of a sequence from a replica to another of so many chips a stage, over the links that leave a domain.
+
+    Every chip of the smaller one sends or receives its share, and copies are made where they are held.
+    """
+    fewer = numpy_for(r.chips, chips).minimum(r.chips, chips)
+    return r.kv_held_bytes / cache_copies(d, chip) / (fewer * r.stages * _outside(chip))
 
 
 def _domain(d: Deployment, chip: Accelerator) -> Numeric:

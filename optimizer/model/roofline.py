@@ -9,8 +9,9 @@ read at the same time, `replica.joined`; attention computes and reads one after 
 
 Cost per token falls with B, so the best batch is the largest one allowed and the cost is the largest of the `regimes`: one for each bound
 on B, memory or speed. Each is smooth. There is a kink where another bound takes over; derivatives are one-sided there, and the certificate
-of the optimum accounts for that. For dense models each regime is log-log convex in N: 1/B is a series in N with positive terms, and
-`joined` is log-log convex.
+of the optimum accounts for that. For dense models each regime is log-log convex in N: t(B), with the prompts of a step where they are
+computed together (`prompts`), is log-log convex in B and N, so that ln B at a bound is concave in ln N, and t(B) / B, whose logarithm is
+convex and falls with ln B, is convex along it.
 
 Left out: experts of uneven load, the draft model's own cost, time to first token under load.
 
@@ -30,6 +31,7 @@ from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from .largest import largest
 from .placements import decides, over_places
+from .prompts import own_prompt_chips, prompt_replica, with_prompts
 from .replica import Replica, memory_batch, replica
 from .step import below_one, prompt_seconds, step_time
 
@@ -41,12 +43,14 @@ __all__ = [
     "decode_seconds",
     "decode_seconds_by_regime",
     "fastest_step",
+    "longest_step",
     "regimes",
     "sequences",
     "serving_excess",
     "serving_limits",
     "usd_per_decode_token",
     "usd_per_prefill_token",
+    "user_step",
 ]
 
 SERVED = 1e-9
@@ -55,13 +59,13 @@ _TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
-def _batches(r: Replica, tokens_per_second: Numeric | None) -> Sequence[Numeric]:
+def _batches(scenario: Scenario, r: Replica) -> Sequence[Numeric]:
     """B at each bound: memory, and a speed when there is one.
 
     Below 1 where not even one sequence is allowed, and falling further the more is missing.
     """
-    found = [memory_batch(r)]
-    return found if tokens_per_second is None else [*found, _batch_within(r, r.kept_tokens / tokens_per_second)]
+    found, speed = [memory_batch(r)], _speed(scenario)
+    return found if speed is None else [*found, _batch_within(with_prompts(scenario, r), r.kept_tokens / speed)]
 
 
 def _inverse(batch: Numeric) -> Numeric:
@@ -159,7 +163,7 @@ def batch_size(scenario: Scenario, r: Replica) -> Numeric:
     """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1."""
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    memory, *speed = _batches(r, _speed(scenario))
+    memory, *speed = _batches(scenario, r)
     tightest = -largest(jnp.stack([-jnp.asarray(x, float) for x in (memory, *speed)])) if speed else memory
     return numpy_for(tightest).maximum(tightest, 1.0)
 
@@ -183,7 +187,7 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "re
     if scenario.deployment.batch_size is not None:
         batches, inverse = [scenario.deployment.batch_size + 0.0 * r.kv_held_bytes], jnp.reciprocal
     else:
-        batches, inverse = _batches(r, _speed(scenario)), _inverse
+        batches, inverse = _batches(scenario, r), _inverse
 
     def seconds(batch: Numeric) -> Numeric:
         x = inverse(batch)
@@ -199,7 +203,7 @@ def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
 
 
 def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:
-    """USD of one computed prompt token at the scenario's load factor."""
+    """USD of one prompt token that a replica computes, at the scenario's load factor."""
     return prompt_seconds(r) * r.usd_per_second / load_factor(scenario)
 
 
@@ -208,15 +212,36 @@ def usd_per_decode_token(scenario: Scenario, r: Replica, batch: Numeric) -> Nume
     return step_time(r, batch).total / (batch * r.kept_tokens) * r.usd_per_second / load_factor(scenario)
 
 
+def user_step(scenario: Scenario, r: Replica, batch: Numeric) -> Numeric:
+    """Seconds in which a user sees the tokens of one step: of the step and, where they are computed together, of prompts beside it."""
+    return step_time(with_prompts(scenario, r), batch).total
+
+
 def fastest_step(scenario: Scenario, r: Replica) -> Numeric:
-    """Seconds of a step at the smallest batch that the deployment may choose: its fixed size, or 1."""
+    """Seconds in which a user sees the tokens of a step at the smallest batch that the deployment may choose: its fixed size, or 1."""
     fixed = scenario.deployment.batch_size
-    return step_time(r, 1.0 if fixed is None else fixed).total
+    return user_step(scenario, r, 1.0 if fixed is None else fixed)
+
+
+def longest_step(scenario: Scenario, r: Replica) -> Numeric:
+    """Seconds that a step takes at most: of the fixed batch, or what the speed for every user leaves.
+
+    Raises:
+        ValueError: neither bounds it.
+
+    """
+    if scenario.deployment.batch_size is not None:
+        return step_time(r, scenario.deployment.batch_size).total
+    speed = _speed(scenario)
+    if speed is None:
+        raise ValueError("nothing bounds the time of a step")
+    return r.kept_tokens / speed
 
 
 def serving_limits(scenario: Scenario) -> list[str]:
     """Dotted paths of what a deployment must keep, in the order of `serving_excess`."""
-    return ["deployment.chips", *(path for path, speed in _speeds(scenario).items() if speed is not None)]
+    chips = ["deployment.chips", *(["deployment.prefill_chips"] if own_prompt_chips(scenario) else [])]
+    return [*chips, *(path for path, speed in _speeds(scenario).items() if speed is not None)]
 
 
 def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
@@ -231,6 +256,9 @@ def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
     held = r.weight_bytes / r.stages + smallest * r.kv_held_bytes
     excess: dict[str, Numeric] = {"deployment.chips": _ln(held / r.memory_bytes)}
+    if own_prompt_chips(scenario):  # the weights, and the cache of a prompt
+        p = prompt_replica(scenario, n_params, r)
+        excess["deployment.prefill_chips"] = _ln((p.weight_bytes / p.stages + p.kv_held_bytes) / p.memory_bytes)
     step = fastest_step(scenario, r)
     for path, speed in _speeds(scenario).items():
         if speed is not None:
@@ -268,5 +296,5 @@ def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
         return over_places(_serves_at_place, scenario, n_params)[0]
     excess = serving_excess(scenario, n_params)
     if scenario.deployment.batch_size is not None:
-        excess = {"deployment.chips": excess["deployment.chips"]}
+        excess = {path: value for path, value in excess.items() if path.endswith("chips")}
     return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= SERVED

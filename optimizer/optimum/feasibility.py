@@ -12,7 +12,7 @@ from ..assumptions.quantisation import quantised
 from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of
-from ..model.loop import first_token, first_token_wait, prompt_tokens
+from ..model.loop import ENDLESS, first_token, first_token_wait, prompt_tokens
 from ..model.quality import reducible_loss, target_reducible_loss
 from ..model.replica import longest_context, memory_batch, replica
 from ..model.roofline import fastest_step
@@ -26,12 +26,12 @@ SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
-_ENDLESS = 1e6  # waits over the time of one prompt
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
     "limits.max_seconds_to_first_token",
     "deployment.chips",
+    "deployment.prefill_chips",
     "deployment.target_tokens_per_second",
     "limits.min_tokens_per_second_per_user",
 )
@@ -132,7 +132,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
         )
     if path == "limits.max_seconds_to_first_token":
         least, prompt = float(first_token(scenario, SMALLEST_USEFUL)), float(prompt_tokens(scenario))
-        if float(first_token_wait(scenario)) > _ENDLESS:
+        if float(first_token_wait(scenario)) > ENDLESS:
             return (
                 f"prompts that arrive at random wait without end for replicas that are always busy, so none keeps {path}. Set "
                 "serving.load_factor below 1, or limits.first_token_percentile = 0 for a prompt that waits for no other."
@@ -142,6 +142,11 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
             f"more than {human(least)} s, or lower deployment.prompt_tokens or deployment.seconds_per_layer."
         )
     r = replica(scenario, SMALLEST_USEFUL)
+    if path == "deployment.prefill_chips":
+        return (
+            f"deployment.prefill_chips = {human(d.prefill_chips or 0)} do not hold the cache of a prompt of deployment.context_tokens = "
+            f"{human(d.context_tokens)} tokens. Take more of them, or a shorter context."
+        )
     if path == "deployment.chips":
         sequences, fits = d.batch_size or 1.0, float(memory_batch(r))
         context = math.floor(float(longest_context(scenario, SMALLEST_USEFUL)))
@@ -202,6 +207,7 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
         meaning = {
             "limits.max_training_bytes_per_chip": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
             "limits.max_seconds_to_first_token": f"{human(value)} s ({human(math.exp(found.most_params))} parameters)",
+            "deployment.prefill_chips": f"{value:g}, the memory of so many chips ({human(math.exp(found.most_params))} parameters)",
             "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",

@@ -1,6 +1,6 @@
 """What a deployment needs to serve a model, as a polynomial of ln N about one size.
 
-It depends on the size alone: not on the law, the goal, the traffic or RL. So it is a program of its own that all scenarios on one kind of
+It depends on the size alone: not on the law, the goal or RL, and on the traffic only by its mix where prompts delay decoding. So it is a program of its own that all scenarios on one kind of
 deployment share, and the programs that differ between them are small. A polynomial of second degree has the derivatives that a program
 with Hessians asks for, and no error at its centre.
 """
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Served, served_by_regime
+from ..model.prompts import computed_per_output, prompts_delay
 from ..model.roofline import can_serve, regimes, sequences, serving_excess
 from ..model.total import placed
 
@@ -42,11 +43,16 @@ def _plain() -> Scenario:
 
 
 def serving_alone(scenario: Scenario) -> Scenario:
-    """The scenario's deployment, chip and speed in an otherwise plain scenario: the same for all that serve a model in the same way."""
+    """The scenario's deployment, chip and speed in an otherwise plain scenario: the same for all that serve a model in the same way.
+
+    Its mix of prompts and answers goes with them where it moves the batch.
+    """
+    mix = computed_per_output(scenario) if prompts_delay(scenario) else 0.0
     plain, speed = _plain(), "min_tokens_per_second_per_user"
     own = {"method": "roofline", "flops_per_param_token": scenario.serving.flops_per_param_token}
     return plain.model_copy(
         update={
+            "traffic": plain.traffic.model_copy(update={"input_tokens": mix}),
             "serving": plain.serving.model_copy(update=own),
             "deployment": placed(scenario),
             "money": plain.money.model_copy(update={"serve_chip": scenario.money.serve_chip}),

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assumptions.naming import described, title
-from ..assumptions.numbers import percent, times
+from ..assumptions.numbers import percent
 from ..assumptions.present import levelled_demand
 from ..assumptions.scenario import Scenario
 from ..assumptions.warned import warnings
@@ -18,6 +18,8 @@ from ..model.fleet import Fleet
 from ..model.limits import LimitAt
 from ..model.outputs import NEEDS, heading, units_of, written
 from ..model.placements import Placed
+from ..model.prompted import Prompted
+from .across import AcrossLaws
 from .reach import Extrapolation
 from .shown import html_cells, text_cells
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KKT_TOLERANCE",
-    "AcrossLaws",
     "Band",
     "Baseline",
     "Certificate",
@@ -155,34 +156,6 @@ class Certificate(NamedTuple):
         return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
 
 
-class AcrossLaws(NamedTuple):
-    """The same question under laws that differ by data set, form and posterior: what the law's error does to the answer."""
-
-    share: float
-    """of the laws inside an interval, by weight"""
-    intervals: dict[str, tuple[float, float]]
-    """output -> its low and high end over the laws that have an answer"""
-    laws: int
-    """laws asked"""
-    answered: int
-    """laws that have an answer"""
-    about: str
-    """what the laws are, or why there are none"""
-
-    @property
-    def sentence(self) -> str:
-        """The interval of the over-training ratio and of N, in words."""
-        if not self.intervals:
-            return f"Across laws: no interval, {self.about}."
-        low, high = (times(v) for v in self.intervals["overtraining_vs_rule_of_20"])
-        sizes = " to ".join(written(v, "n_params", 3) for v in self.intervals["n_params"])
-        short = (
-            "" if self.answered == self.laws else f" {self.laws - self.answered} of {self.laws} laws have no answer."
-        )
-        span = f"{percent(self.share)} interval" if self.share < 1 else "range"
-        return f"Across laws: {span} {low} to {high} over-training, {sizes} parameters ({self.about}).{short}"
-
-
 @dataclass(frozen=True)
 class Solution:
     """The answer to one scenario. Costs are in `unit`; counts are plain numbers."""
@@ -211,6 +184,8 @@ class Solution:
     """why there is no optimum; "" where there is one"""
     placement: Placed | None = None
     """where the design is served; None where no roofline is used, or where it cannot be served"""
+    prompts: Prompted | None = None
+    """how its prompts are computed there, and when their first token comes"""
     across_laws: AcrossLaws | None = None
     """the law's error; None until `optimizer.analysis.laws.with_laws` fills it in"""
 
@@ -279,6 +254,7 @@ class Solution:
                 "needs": self.needs() | {"months": [m._asdict() for m in self.fleet.months]},
                 "limits": [limit._asdict() for limit in self.limits],
                 "placement": self.placement and self.placement._asdict(),
+                "prompts": self.prompts and self.prompts._asdict(),
                 "band": {
                     "tolerance": band.tolerance,
                     "n_params": list(band.n_params),
@@ -371,7 +347,15 @@ class Solution:
         proof = self.certificate.sentence if self.best is None else ""
         laws = self.across_laws.sentence if self.across_laws else ""
         placed = f"{self.placement.sentence} {self.placement.error}" if self.placement else ""
-        sure = (laws, placed, proof, self.extrapolation.sentence, self.band.unknown, *self.warnings)
+        sure = (
+            laws,
+            placed,
+            self.prompts.sentence if self.prompts else "",
+            proof,
+            self.extrapolation.sentence,
+            self.band.unknown,
+            *self.warnings,
+        )
         parts = (top, said(described(self.scenario)), cells(*self._cells()), said(" ".join(filter(None, sure))))
         return "\n".join(filter(None, parts))
 

@@ -31,6 +31,7 @@ from ..model.cost import Design, LifecycleCost, design_of
 from ..model.fleet import Fleet, fleet_of
 from ..model.limits import limits_at
 from ..model.placements import decides, placed_as
+from ..model.prompted import prompted
 from ..model.quality import target_reducible_loss
 from .band import near_optimal
 from .best_of import best_of, is_convex
@@ -221,6 +222,7 @@ def described(
         limits=limits_at(scenario, n, {path: rows.value(path, x) for path in rows.limits}),
         best=best,
         placement=placed_as(scenario, figures.batch, listed) if figures.can_serve else None,
+        prompts=prompted(scenario, n, figures.batch, figures.chip_seconds) if figures.can_serve else None,
     )
 
 

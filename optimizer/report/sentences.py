@@ -242,4 +242,5 @@ def served(best: Solution) -> str:
         return ""
     serving = float(best.cost.prefill + best.cost.decode)
     low, high = (float(best.cost.total) + serving * (f - 1) for f in (1 / placement.within, placement.within))
-    return f"{placement.sentence} {placement.error} The cost over the life is then {human(low, 3)} to {human(high, 3)} {money.currency}."
+    error = f"{placement.error} The cost over the life is then {human(low, 3)} to {human(high, 3)} {money.currency}."
+    return " ".join(filter(None, (placement.sentence, best.prompts and best.prompts.sentence, error)))

@@ -158,6 +158,7 @@ SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("g
     "serving.quantisation_bits": 4.0,
     "serving.calibration_bits": 4.0,
     "deployment.engine": "vendor",
+    "deployment.prefill": "apart",
     **{f"deployment.{name}": Deployment.model_fields[name].default for name in LATER},
     "money.discount_rate": 0.0,
     "money.price_decline": 0.0,

@@ -38,6 +38,7 @@ def test_json_is_the_documented_object(lecture):
         "needs",
         "limits",
         "placement",
+        "prompts",
         "band",
         "certificate",
         "across_laws",

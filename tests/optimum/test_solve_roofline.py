@@ -88,7 +88,9 @@ def test_what_is_certified_is_convex():
     def ln_costs(s, points):
         return jax.vmap(lambda p: jnp.log(lifecycle_cost(s, design_of(s, jnp.exp(p[0]), jnp.exp(p[1]))).total))(points)
 
-    for changes in ({}, LATENCY, {"deployment__batch": "fixed", "deployment__batch_size": 300, **EXPERTS}):
+    together = {"deployment__prefill": "together", "traffic__input_tokens": 1e15}
+    fixed = {"deployment__batch": "fixed", "deployment__batch_size": 300}
+    for changes in ({}, LATENCY, {**LATENCY, **together}, {**fixed, **EXPERTS}):
         s = dense(**changes).model_copy(update={"sources": {}})
         assert is_convex(s)
         x = np.column_stack([rng.uniform(math.log(1e9), math.log(6e10), 2000), rng.uniform(27, 33, 2000)])
