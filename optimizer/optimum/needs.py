@@ -1,8 +1,8 @@
 """What a deployment needs to serve a model, as a polynomial of ln N about one size.
 
-It depends on the size alone: not on the law, the goal or RL, and on the traffic only by its mix where prompts delay decoding. So it is a program of its own that all scenarios on one kind of
-deployment share, and the programs that differ between them are small. A polynomial of second degree has the derivatives that a program
-with Hessians asks for, and no error at its centre.
+It depends on the size alone: not on the law, the goal or RL, and on the traffic only by its mix where prompts delay decoding. So it is a
+program of its own that all scenarios on one kind of deployment share, and the programs that differ between them are small. A polynomial of
+second degree has the derivatives that a program with Hessians asks for, and no error at its centre.
 """
 
 from collections.abc import Callable, Hashable

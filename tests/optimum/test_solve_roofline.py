@@ -345,7 +345,7 @@ def test_a_chinchilla_plan_that_cannot_be_served_has_no_cost(changes, priced):
     assert float(plan.n_params) == pytest.approx(4.348e11, rel=1e-3)
     assert math.isfinite(best.baseline.cost.total) == math.isfinite(best.savings) == priced
     if not d.target_tokens_per_second:
-        assert priced == (2 * float(plan.n_params) < 0.9 * 8 * 80e9 * float(d.pipeline_stages))
+        assert priced == (2 * float(plan.n_params) < 0.9 * 8 * 80e9 * float(d.stages))
     if priced:
         assert float(best.baseline.cost.total) == float(lifecycle_cost(best.scenario, plan).total)
     else:
