@@ -84,9 +84,10 @@ class Deployment(Engine, Architecture, _Placed):
         low=100,
         high=100000,
     )
-    prefill: Literal["apart", "together"] = Field(
+    prefill: Literal["apart", "together"] = choice(
+        {"apart": "On replicas of their own", "together": "Between the steps of decoding"},
+        "where prompts are computed: on replicas of their own, or on those that decode, where they come between the steps",
         default="apart",
-        description="where prompts are computed: on replicas of their own, or on those that decode, where they come between the steps",
     )
     prefill_chips: float | None = quantity(
         "chips",
