@@ -17,8 +17,10 @@ def escaped(text: str) -> str:
 
 
 def said(sentence: str) -> str:
-    """A sentence of the library for a page: as Markdown, in words."""
-    return escaped(worded(sentence))
+    """A sentence of the library for a page: as Markdown, in words; one that began with a path begins with a capital letter."""
+    words = worded(sentence)
+    same = words.partition(" ")[0] == sentence.partition(" ")[0]
+    return escaped(words if same else words[:1].upper() + words[1:])
 
 
 def problems(sentences: Sequence[str]) -> None:

@@ -120,6 +120,17 @@ def test_what_a_page_says_of_a_refused_value_names_no_field_in_code(preset):
     assert tried > 500
 
 
+def test_a_sentence_that_began_with_a_path_begins_with_a_capital_letter():
+    assert said("pretraining.mfu must be at most 1.").startswith("Model FLOPs utilisation")
+    assert said("mine: pretraining.mfu must be at most 1.").startswith("mine\\: model FLOPs")
+
+
+def test_an_output_without_a_value_is_not_among_the_metrics():
+    at = opened(preset="frontier-moe-rack")
+    empty = [metric.label for metric in at.metric if metric.value.strip() in ("", "n/a", "nan", "None")]
+    assert not empty
+
+
 def test_a_number_box_that_is_emptied_takes_the_value_of_the_preset():
     at = opened(preset="frontier-moe-chat")
     start = load("frontier-moe-chat")

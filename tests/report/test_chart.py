@@ -333,6 +333,21 @@ def test_a_plan_that_cannot_be_served_is_shown_without_a_cost():
     assert marks.loc["equal cost", "n_params"].max() < 288e9
 
 
+def test_the_rule_of_20_is_named_on_the_map_and_drawn_to_be_seen(frames):
+    spec = chart.design_map(frames["design_map"]).to_dict()
+    named = [
+        layer
+        for layer in spec["layer"]
+        if any(row.get("label") == "20 tokens per parameter" for row in spec["datasets"][layer["data"]["name"]])
+    ]
+    texts, lines = ([layer["mark"] for layer in named if layer["mark"]["type"] == kind] for kind in ("text", "line"))
+    assert len(texts) == len(lines) == 1
+    assert "color" not in texts[0], "in the ink of the page"
+    assert "opacity" not in lines[0]
+    on, off = lines[0]["strokeDash"]
+    assert lines[0]["strokeWidth"] * on / (on + off) > 0.5, "more ink than a hair line of the grid"
+
+
 @pytest.mark.parametrize("name", chart.__all__)
 def test_no_tooltip_has_raw_numbers_or_names_of_columns(frames, name):
     """A page's theme may switch on tooltips of every encoded field; only those that a layer asks for are shown."""

@@ -1,5 +1,7 @@
 """Page Plan below its first screen (`app.screen`): behind tabs all that follows from the plan."""
 
+import math
+
 import streamlit as st
 
 from optimizer.analysis.plans import cost_phases, monthly_tokens
@@ -55,7 +57,11 @@ def _cost(best: Solution) -> None:
             metric("rl_tokens", values["rl_tokens"], "tokens"),
             (capital(with_unit("loss", unit)), written(best.loss, "loss", 5), None, None),
             metric("overtraining_vs_law", values["overtraining_vs_law"], "1"),
-            *([metric("savings", values["savings"], "1")] if best.fleet.months else []),
+            *(
+                [metric("savings", values["savings"], "1")]
+                if best.fleet.months and math.isfinite(values["savings"])
+                else []
+            ),
             *([metric("cost_nominal", values["cost_nominal"], money.currency)] if money.discount_rate else []),
         ],
         key="more",

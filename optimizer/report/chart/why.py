@@ -20,10 +20,11 @@ __all__ = ["design_map", "staircase"]
 
 _RATIO = "overtraining_vs_rule_of_20"
 _PLANS = ("optimum", "Chinchilla plan")
+RULE = "20 tokens per parameter"
 _LINES = {
     "equal loss": (MAIN, 1.5, [1, 0]),
     "equal cost": (QUIET, 1.5, [6, 4]),
-    "20 tokens per parameter": (QUIET, 1.0, [1, 3]),
+    RULE: (QUIET, 2.0, [2, 4]),
     "same loss": (ACCENT, 4.0, [1, 0]),
 }
 """Colour, width and dash of each kind of line."""
@@ -94,7 +95,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         {
             "kind": r["kind"],
             "line": r["line"],
-            "label": r["line"].split()[0],
+            "label": RULE if r["kind"] == RULE else r["line"].split()[0],
             "along": i,
             "n_params": r["n_params"],
             "train_tokens": r["train_tokens"],
@@ -139,16 +140,21 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
                 tooltip=tips(kind="line", line="value"),
             )
         )
-        if kind in ("equal loss", "equal cost"):
-            # Lines of loss end low on the right, lines of cost high on the left: labels there do not meet.
-            end = "n_params" if kind == "equal loss" else "train_tokens"
+        if kind in ("equal loss", "equal cost", RULE):
+            # Lines of loss end low on the right, lines of cost high on the left, the rule low on the left: labels there do not meet.
+            end, pick = "train_tokens" if kind == "equal cost" else "n_params", min if kind == RULE else max
             last = [
-                max((r for r in part if r["line"] == line), key=lambda r: r[end])
+                pick((r for r in part if r["line"] == line), key=lambda r: r[end])
                 for line in dict.fromkeys(r["line"] for r in part)
             ]
             layers.append(
                 alt.Chart(data(last))
-                .mark_text(align="left", dx=4, dy=0 if kind == "equal loss" else -6, fontSize=10)
+                .mark_text(
+                    align="right" if kind == RULE else "left",
+                    dx=-4 if kind == RULE else 4,
+                    dy=-6 if kind == "equal cost" else 0,
+                    fontSize=10,
+                )
                 .encode(x=x, y=y, text=alt.Text("label:N"))
             )
     points = (
@@ -181,7 +187,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     return finished(
         [*layers, points],
         "Designs of equal loss and of equal cost",
-        f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted grey: 20 tokens per parameter;\n"
+        f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted: {RULE};\n"
         f"thick: from Chinchilla to the optimum at the same loss; {fit}",
         f"Map of designs. The optimum, {best['size']} on {best['tokens']} ({best['loss_and_cost']}), lies where a line of equal loss "
         f"touches one of equal cost; the Chinchilla plan of the same loss, {plan['size']} on {plan['tokens']}, {costs}.",
