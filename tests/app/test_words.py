@@ -92,13 +92,12 @@ def test_no_meaning_that_labels_a_control_names_a_field_in_code():
     for path in names:
         *around, field = path.split(".")
         for block in blocks_at(Scenario, around):
-            info = block.model_fields.get(field)
-            said_of = (
-                f"{info.description} ({(block.quantity(field) or info).unit})"
-                if info and block.quantity(field)
-                else info and info.description
-            )
-            assert not fields_in_code(worded(said_of or "", ".".join(around))), path
+            if field in block.model_fields:
+                declared = block.quantity(field)
+                label = (
+                    f"{declared.about} ({declared.unit})" if declared else block.model_fields[field].description or ""
+                )
+                assert not fields_in_code(worded(label, ".".join(around))), path
 
 
 @pytest.mark.parametrize("preset", some(presets(), [0, 1]))
