@@ -22,7 +22,7 @@ from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.placements import LISTED_BY, decides, moves_serving, placements
 from .answers import Answers
 from .base import Optimum, optimum, separable
-from .blocks import BLOCK, CURVE_BLOCK, FEW, in_blocks
+from .blocks import BLOCK, CURVE_BLOCK, FEW, baseline_costs, in_blocks
 from .compared import Compared, comparable, compared
 from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS
@@ -204,10 +204,22 @@ def _solve_placed(batch: Batch, detail: bool, table: Answers) -> None:
     elif {*moved} & LISTED_BY or not isinstance(batch.base.goal, LossGoal | BudgetGoal):
         for i in range(len(batch.rows)):
             _solve_alone(batch, i, table)
+        return
     else:
         every, merits = np.arange(len(batch.rows)), np.full(len(batch.rows), np.inf)
         for k, candidate in enumerate(placements(batch.base)):
             _take_better(batch, candidate, every, merits, detail, table, anyway=k == 0)
+    if detail:
+        _write_baselines(batch, table)
+
+
+def _write_baselines(batch: Batch, table: Answers) -> None:
+    """What the baselines cost at placements of their own, and what is saved against them."""
+    column = {name: table.numbers[i] for i, name in enumerate(table.columns)}
+    designs = (column[name][batch.rows] for name in ("baseline_n_params", "baseline_train_tokens", "rl_tokens"))
+    costs = baseline_costs(batch.totalled(), *designs)
+    column["baseline_cost_total"][batch.rows] = costs
+    column["savings"][batch.rows] = 1 - column["cost_total"][batch.rows] / costs
 
 
 def _solve_compared(batch: Batch, detail: bool, table: Answers) -> None:

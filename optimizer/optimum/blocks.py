@@ -26,7 +26,7 @@ from .rows import Batch, padded
 from .search import Around, optimum_on_curve
 from .tabulated import Table
 
-__all__ = ["BLOCK", "CURVE_BLOCK", "FEW", "in_blocks"]
+__all__ = ["BLOCK", "CURVE_BLOCK", "FEW", "baseline_costs", "in_blocks"]
 
 FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
 """Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
@@ -160,10 +160,39 @@ def _numbers(
     numbers += [*cost, cost.total, residual]
     if detail:
         base = _baseline(scenario, design)
-        base_cost = jnp.where(can_serve(scenario, base.n_params), lifecycle_cost(scenario, base).total, jnp.nan)
+        base_cost = _served_cost(scenario, base)
         far = [jnp.nan] * 3  # the edges of a fit are kept outside the tree: `_write_reach` has them
         numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
     return tuple(jnp.asarray(v, float) for v in numbers)
+
+
+def baseline_costs(batch: Batch, n_params: np.ndarray, train_tokens: np.ndarray, rl_tokens: np.ndarray) -> np.ndarray:
+    """Cost of a baseline for each row, where an open placement is its own cheapest one; NaN where none serves it."""
+    varied = batch.block(CURVE_BLOCK, range(len(batch.leaves)))
+
+    def cost(begin: int) -> np.ndarray:
+        here = slice(begin, begin + CURVE_BLOCK)
+        designs = tuple(padded(v[here], CURVE_BLOCK) for v in (n_params, train_tokens, rl_tokens))
+        return np.asarray(_costs(batch.tree, varied(here), designs))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(cost, range(0, len(batch.rows), CURVE_BLOCK)))
+    return np.concatenate(found)[: len(batch.rows)]
+
+
+@compiled(structure=1, rows=True)
+def _costs(
+    tree: Hashable, varied: tuple[Float[Array, " row"], ...], designs: tuple[Float[Array, " row"], ...]
+) -> Float[Array, " row"]:
+    def one(leaves: tuple[Numeric, ...], n: Numeric, d: Numeric, r: Numeric) -> Array:
+        scenario: Scenario = jax.tree.unflatten(tree, list(leaves))
+        return _served_cost(scenario, design_of(scenario, n, d, *((r,) if scenario.rl.decided else ())))
+
+    return jax.vmap(one)(varied, *designs)
+
+
+def _served_cost(scenario: Scenario, design: Design) -> Array:
+    return jnp.where(can_serve(scenario, design.n_params), lifecycle_cost(scenario, design).total, jnp.nan)
 
 
 def _baseline(scenario: Scenario, design: Design) -> Design:

@@ -102,6 +102,21 @@ def test_a_batch_is_the_loop():
         assert rows["cost_total"][i] == pytest.approx(float(alone.cost.total), rel=1e-9)
 
 
+def test_a_baseline_is_served_where_it_is_cheapest():
+    scenario = next(scenarios(1))
+    frame = pd.DataFrame({"traffic.share": [0.01, 0.3]})
+    rows = solve_batch(scenario, frame, detail=True)
+    own = 0
+    for i, row in frame.iterrows():
+        best = solve(scenario.update(row.to_dict()))
+        alone = best.to_frame().iloc[0]
+        for column in ("baseline_n_params", "baseline_cost_total", "savings"):
+            assert rows[column][i] == pytest.approx(alone[column], rel=1e-9), column
+        there = cost(best.scenario, best.baseline.design).cost.total
+        own += not there <= alone["baseline_cost_total"] * (1 + 1e-9)
+    assert own
+
+
 ROWS = 200
 
 
