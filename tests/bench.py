@@ -152,7 +152,7 @@ def batches() -> None:
     exp, log = jax.jit(jnp.exp), jax.jit(lambda v: jnp.log(jnp.abs(v)))
     roofline = s.update({"money.unit": "usd", "serving.method": "roofline"})
     experts = load("frontier-moe-rack")
-    open_ = experts.update({"deployment.placement": "best"})
+    open_, given = (experts.update({"deployment.placement": how}) for how in ("best", "given"))
     spread = rng.uniform(size=(2, 50_000))
     chips = pd.DataFrame(
         {"traffic.share": 10 ** (2 * spread[0] - 2), "deployment.context_tokens": 10 ** (3 + spread[1])}
@@ -180,6 +180,7 @@ def batches() -> None:
         "solve_batch with a limit": (len(lots), lambda: solve_batch(limited, lots)),
         "solve_batch, roofline": (len(chips), lambda: solve_batch(roofline, chips)),
         "solve_batch, experts": (len(chips), lambda: solve_batch(experts, chips)),
+        "solve_batch, one context": (len(chips), lambda: solve_batch(given, chips[["traffic.share"]])),
         "solve_batch, placements": (len(chips), lambda: solve_batch(open_, chips[["traffic.share"]])),
         "monte_carlo, 1e5 draws": (100_000, lambda: monte_carlo(s, 100_000)),
         "sobol, 2^14 base rows": (base_rows * (len(factors(s)[0]) + 2), lambda: sobol(s, n=base_rows)),
