@@ -103,6 +103,3 @@ def test_what_it_does_not_take_is_refused():
         optimal_design(s, {"traffic.output_token": 1.0})
     with pytest.raises(InputError, match="must be a number"):
         optimal_design(s, {"traffic.output_tokens": "many"})
-    placed = {"deployment.placement": "best", "goal": {"kind": "params", "params": 3e10}}
-    with pytest.raises(InputError, match="'loss' and 'budget' only; give a placement"):
-        optimal_design(load("frontier-moe-rack", placed))
