@@ -13,6 +13,7 @@ from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.needs import expanded_at, serving_alone
 from optimizer.optimum.solve import solve
 from optimizer.optimum.tabulated import by_table, tabulated
+from tests.counts import thorough
 
 TARGETS = (30.0, 90.0)
 ROWS = len(TARGETS) * 600
@@ -79,6 +80,56 @@ def test_rows_by_a_table_are_rows_without(scenario, frame, found):
         bounds = np.asarray(served_by_regime(asked, found["n_params"][some].to_numpy()).decode)
         at_kinks += (np.abs(bounds[0] / bounds[1] - 1) < 1e-9).sum()
     assert at_kinks > ROWS / 100
+
+
+DENSE = {
+    "deployment.placement": "given",
+    "money.unit": "usd",
+    "serving.method": "roofline",
+    "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
+}
+FIXED = {"batch": "fixed", "batch_size": 64.0, "target_tokens_per_second": None, "placement": "given"}
+LIMITED = {
+    "law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12},
+    "deployment.batch": "latency",
+    "deployment.target_tokens_per_second": 40.0,
+    "limits.max_train_tokens": 1e14,
+    "limits.max_params": 1e11,
+}
+KINDS = {
+    "dense": ("lecture-2026", DENSE, {}),
+    "limits and repeated data": (
+        "lecture-2026",
+        DENSE | LIMITED,
+        {"limits.max_train_tokens": (13, 15), "law.unique_tokens": (12.5, 14), "limits.max_params": (9.5, 11.5)},
+    ),
+    "a fixed batch": ("frontier-moe-rack", {f"deployment.{k}": v for k, v in FIXED.items()}, {}),
+    "prompts beside decoding": (
+        "frontier-moe-rack",
+        {"deployment.placement": "given", "deployment.prefill": "together"},
+        {},
+    ),
+}
+
+
+@thorough
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_by_a_table(kind):
+    preset, changes, decades = KINDS[kind]
+    draw, rows = np.random.default_rng(3), batch.TABULATED
+    decades = {"goal.like_params": (9.3, 11.8), "goal.like_tokens": (12, 14), **decades}
+    frame = pd.DataFrame({path: 10 ** draw.uniform(*ends, rows) for path, ends in decades.items()})
+    frame["pretraining.overhead"] = draw.uniform(1, 3, rows)
+    scenario = load(preset, changes)
+    found, calls = answers(scenario, frame, rows)
+    without, _ = answers(scenario, frame, 2 * rows)
+    assert calls[True][0] == rows
+    assert (found["status"] == without["status"]).all()
+    assert (found["active_limits"] == without["active_limits"]).all()
+    solved = found["status"] == "optimal"
+    assert solved.sum() > rows / 3
+    for column in ("n_params", "train_tokens", "cost_total"):
+        np.testing.assert_allclose(found[column][solved], without[column][solved], rtol=1e-9, err_msg=column)
 
 
 def test_rows_by_a_table_are_a_loop_of_solve(scenario, frame, found):
