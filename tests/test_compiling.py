@@ -270,7 +270,13 @@ def test_dates_and_months_compile_nothing(lecture, programs):
 
 def test_every_analysis_of_a_roofline_shares_one_search(lecture, programs):
     s = lecture.update(
-        {"money.unit": "usd", "serving.method": "roofline", "goal.like_params": 3e10, "goal.like_tokens": 2e13}
+        {
+            "money.unit": "usd",
+            "serving.method": "roofline",
+            "deployment.placement": "given",
+            "goal.like_params": 3e10,
+            "goal.like_tokens": 2e13,
+        }
     )
     compiling.forget()
     tornado(s)

@@ -160,7 +160,13 @@ def test_cards_outside_the_data_centre():
         "hbm_bytes_per_second": 1.008e12,
     }
     point = placement(
-        "Qwen3 8B", changes={"money.serve_chip": own, "deployment.chips": 1, "deployment.memory_share": 0.9}
+        "Qwen3 8B",
+        changes={
+            "money.serve_chip": own,
+            "deployment.placement": "given",
+            "deployment.chips": 1,
+            "deployment.memory_share": 0.9,
+        },
     )
     assert point.scenario.money.serve_chip.title == "my card"
     held = key_figures(point)["largest batch in memory"][0]

@@ -194,7 +194,7 @@ def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
     d = s.scenario.deployment
     assert (d.chips, d.parallelism, d.pipeline_stages) == min(costs, key=costs.get)
     assert (d.placement, s.asked.deployment.placement) == ("given", "best")
-    assert f"the cheapest of {len(placements(s.asked))}" in s.place
+    assert f"the cheapest of {len(placements(s.asked))}" in s.placed.sentence
     # Each speed is served by the placement that is the cheapest for it.
     found = speed_points(s).query("does_not_fit == ''")
     assert found["chips"].nunique() > 1

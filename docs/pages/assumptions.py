@@ -65,9 +65,10 @@ of tokens or of requests times tokens per request:
 A table `[sources]` maps dotted paths to where your own numbers come from; `overtrain sources my.toml` shows them with the others.
 
 What a file leaves out has its default, also where a change names one field of a block: `--set money.serve_chip.usd_per_chip_hour=3` keeps
-the default chip and replaces its price. `schema_version = 1` at the top of a file, `"schema_version": 1` in a file of pins and `v=1` in a
-link of the app say which form of a scenario they are written in. Without it they are of the form before, which is still read; a newer one
-than this version of Overtrain can read is refused.
+the default chip and replaces its price. `schema_version = 2` at the top of a file, `"schema_version": 2` in a file of pins and `v=2` in a
+link of the app say which form of a scenario they are written in. A file without it is
+of the form of now, a link or a file of pins of the form before, which is still read: in it a placement is given where nothing is said of
+`deployment.placement`. A newer one than this version of Overtrain can read is refused.
 """
 
 

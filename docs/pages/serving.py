@@ -110,6 +110,27 @@ q = k + 1 tokens after k drafts of `draft_share` of a step each, and keeps
 
 $$g = \frac{1 - a^{k + 1}}{1 - a}$$
 
+## Where a replica runs
+
+With `deployment.placement = "best"`, the default, the placement is chosen: the cheapest of 1, 2, 4 and 8 chips with tensor parallelism,
+8, 16, 32, .. chips and the whole scale-up domain with expert parallelism for models with experts, and 2 and 4 pipeline stages of the
+largest of each kind; each with the largest batch that memory and speed allow. Each has a convex program of its own where the model above
+has one: all are solved, or bounded from below by what no design of the target loss can cost less than, and the best is taken. The answer
+names it and the settings that fix it. What is given of `deployment.chips`, `parallelism` and `pipeline_stages` is kept, and "given" takes
+the whole scale-up domain, at most 8 chips of it with tensor parallelism, where these say nothing. Files, links and pins that say they are
+of version 1 mean "given".
+
+A design, or a model at its size, is served at the placement that is cheapest for it: in the cost curve, the Chinchilla plan, regret and
+implied traffic. The band around an optimum is that of the placement that was chosen; another one may reach further. Derivatives are those
+of the chosen placement (envelope theorem), one-sided where another takes over.
+
+What eight chips overcharge at fp8, on all that is spent on serving:
+
+| model | chip | decoding alone | 4 tokens read for each written |
+| --- | --- | --- | --- |
+| Llama 3.1 8B | H100 SXM | 12 % (2 chips are best) | 33 % (1 chip) |
+| Llama 3 70B | H200 SXM | 7 % (4 chips) | 29 % (2 chips) |
+
 ## A closed loop of requests
 
 `throughput(placement("Llama 3 70B"), 1000, 500)`, or `overtrain roofline "Llama 3 70B" --prompt 1000 --answer 500`, gives tokens and

@@ -23,7 +23,7 @@ from ..assumptions.traffic import TotalTraffic
 from ..compiling import compiled
 from ..model.cost import Design
 from ..model.outputs import POINT, units_of
-from ..model.placements import decides, placed_as, placements
+from ..model.placements import Placed, decides, placed_as, placements
 from ..model.prompts import prompt_replica
 from ..model.replica import longest_context, replica
 from ..model.roofline import (
@@ -73,12 +73,12 @@ class Placement(NamedTuple):
     """with its placement open, where it was chosen"""
 
     @property
-    def place(self) -> str:
-        """The placement in words, and the settings that fix it where it was chosen."""
+    def placed(self) -> Placed:
+        """The placement at the deployment's own batch, as answers have it."""
         listed = 1 if self.asked is None else len(placements(self.asked))
         found = placed_as(self.scenario, operating_point(self)["batch"], listed)
         assert found is not None
-        return found.sentence
+        return found
 
     def update(self, changes: Mapping[str, object]) -> "Placement":
         """The same model with dotted paths replaced; where its placement is open, at the one that is then the cheapest."""

@@ -1,8 +1,9 @@
 """A scenario as a URL: the preset that it started from, and one query parameter for every dotted path that differs.
 
-    ?preset=lecture-2026&v=1&traffic.output_tokens=5e%2B14&law.name=hoffmann
+    ?preset=lecture-2026&v=2&traffic.output_tokens=5e%2B14&law.name=hoffmann
 
-`v` is the schema_version of the scenario; a link that names a preset and nothing else has none. A traffic table is one parameter: month,
+`v` is the schema_version of the scenario; a link that names a preset and nothing else has none, and means the preset as it is now. A
+traffic table is one parameter: month,
 input and output of each row, compressed and in URL-safe base64. An empty value takes a path out. `pins` is one parameter too (`app.pins`).
 Links and uploads are not trusted: their size is limited, and neither may name a file of the machine that the app runs on.
 """
@@ -24,7 +25,7 @@ from ..assumptions.record import compact
 from ..assumptions.scenario import Scenario
 from ..assumptions.toml import plain_toml
 from ..assumptions.traffic_file import MAX_BYTES
-from ..assumptions.version import SCHEMA_VERSION, is_newer, version_problem
+from ..assumptions.version import SCHEMA_VERSION, is_newer, said_before, version_problem
 
 __all__ = [
     "LONGEST_VALUE",
@@ -191,6 +192,8 @@ def _read(given: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
                 "law.posterior in the link cannot be read; copy the link again, or load the file of the law."
             )
             del changes[POSTERIOR]
+    if changes:
+        changes = said_before(version) | changes
     for path in ("law", "law.name"):
         if is_law_file(changes.get(path)):
             unread[path] = _LAW_FILE

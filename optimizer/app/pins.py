@@ -119,7 +119,8 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
             raise TypeError("pins is not a list of blocks")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError([f"{name} is no file of pins ({error}); upload what 'All pins as JSON' wrote."]) from None
-    unknown = version_problem(given.get("schema_version", 0))
+    version = given.get("schema_version", 0)
+    unknown = version_problem(version)
     if unknown:
         raise InputError([f"{name}: {unknown}"])
     found: dict[str, Pin] = {}
@@ -127,7 +128,7 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
     for i, entry in enumerate(listed, 1):
         where = f"{name} pin {i}"
         try:
-            _read(entry, found)
+            _read(entry, version, found)
         except InputError as error:
             problems += [f"{where}: {sentence}" for sentence in error.problems]
         except RecursionError:
@@ -137,7 +138,7 @@ def pins_in(content: bytes, name: str) -> dict[str, Pin]:
     return found
 
 
-def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
+def _read(entry: dict[str, Any], version: int, found: dict[str, Pin]) -> None:
     preset, plain = str(entry.get("preset", presets()[0])), entry.get("scenario")
     unknown = [key for key in entry if key not in _KEYS]
     if unknown:
@@ -149,7 +150,7 @@ def _read(entry: dict[str, Any], found: dict[str, Pin]) -> None:
     if not isinstance(plain, dict):
         raise InputError(["scenario is missing or no block of assumptions."])
     refuse_files(plain)
-    pin(found, str(entry.get("name", "")), Pin(preset, Scenario.from_dict(plain)))
+    pin(found, str(entry.get("name", "")), Pin(preset, Scenario.from_dict({**plain, "schema_version": version})))
 
 
 def link_of(known: dict[str, Pin]) -> dict[str, str]:

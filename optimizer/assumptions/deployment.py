@@ -38,7 +38,7 @@ class _Placed(Assumption):
         {"given": "As given", "best": "The cheapest"},
         "where a replica runs: as chips, parallelism and pipeline_stages say, or the cheapest placement of one scale-up "
         "domain, in which what these say is kept",
-        default="given",
+        default="best",
     )
     chips: float | None = quantity(
         "chips",

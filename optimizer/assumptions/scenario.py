@@ -32,7 +32,7 @@ from .speed import efficiencies, utilisation
 from .toml import plain_toml
 from .traffic import TableTraffic, TotalTraffic, Traffic
 from .validation import validated
-from .version import SCHEMA_VERSION, is_newer, version_problem
+from .version import SCHEMA_VERSION, as_now, is_newer, version_problem
 
 __all__ = ["SCENARIO", "Scenario"]
 
@@ -246,10 +246,11 @@ class Scenario(Assumption):
 
         """
         given = without_none(plain)
-        version = given.pop("schema_version", 0)
+        version = given.pop("schema_version", SCHEMA_VERSION)
         problems = list(filter(None, [version_problem(version)]))
         if is_newer(version):
             raise InputError(problems)
+        given = as_now(given, version)
         try:
             if not changes:
                 found = validated(cls, given)

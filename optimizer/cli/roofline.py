@@ -93,6 +93,7 @@ def roofline(
                 "model": asked.name,
                 "chip": on.title,
                 "precision": on.precision,
+                "placement": asked.placed._asdict(),
                 "figures": figures,
                 "modes": modes,
             }

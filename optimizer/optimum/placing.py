@@ -23,7 +23,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
 from ..model.placements import decides, placements
-from ..model.roofline import can_serve
+from ..model.roofline import can_serve, serving_excess
 from .curve import curve
 from .program import LOSS, Point, Rows, ln_design
 from .solution import InfeasibleError, Status
@@ -117,12 +117,16 @@ def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:
 
 
 def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
-    """The placement that serves a given design for the least cost, and how many were compared; the largest where none serves it."""
+    """The placement that serves a given design for the least cost, and how many were compared; where none does, the one that misses
+    least.
+    """
     listed = placements(scenario)
     if not decides(scenario):
         return scenario, 1
     costs = _costs(listed, design)
-    return listed[-1 if min(costs) == math.inf else int(np.argmin(costs))], len(listed)
+    if min(costs) == math.inf:
+        costs = [max(float(e) for e in serving_excess(s, design.n_params).values()) for s in listed]
+    return listed[int(np.argmin(costs))], len(listed)
 
 
 def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:

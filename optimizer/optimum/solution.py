@@ -275,8 +275,8 @@ class Solution:
                     "about": self.across_laws.about,
                 },
                 "warnings": self.warnings,
-                "title": title(self.scenario),
-                "scenario": self.scenario.to_dict(),
+                "title": title(self.asked),
+                "scenario": self.asked.to_dict(),
                 "version": __version__,
             }
         )
@@ -288,7 +288,7 @@ class Solution:
         numbers = self.numbers()
         frame = pd.DataFrame({name: [value] for name, value in numbers.items()})
         frame.insert(0, "status", [self.status.name.lower()])
-        frame.insert(0, "scenario", [title(self.scenario)])
+        frame.insert(0, "scenario", [title(self.asked)])
         frame.attrs["units"] = units_of(numbers, self.scenario.money.currency)
         return frame
 
@@ -341,7 +341,7 @@ class Solution:
 
     def _shown(self, cells: Callable[..., str], said: Callable[[str], str]) -> str:
         """The answer, then how sure it is, with the warnings that belong to it."""
-        top = said(f"{title(self.scenario)}: {self.message or self.status.value}")
+        top = said(f"{title(self.asked)}: {self.message or self.status.value}")
         if self.status not in (Status.OPTIMAL, Status.GIVEN):
             return top
         proof = self.certificate.sentence if self.best is None else ""
@@ -356,7 +356,7 @@ class Solution:
             self.band.unknown,
             *self.warnings,
         )
-        parts = (top, said(described(self.scenario)), cells(*self._cells()), said(" ".join(filter(None, sure))))
+        parts = (top, said(described(self.asked)), cells(*self._cells()), said(" ".join(filter(None, sure))))
         return "\n".join(filter(None, parts))
 
     def __repr__(self) -> str:

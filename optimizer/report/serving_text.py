@@ -112,6 +112,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
     lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(
         Text(f"{s.name} on {chip.title or 'the chip'} at {chip.precision}", style="bold"),
+        Text(s.placed.sentence),
         grid(["", "value", "unit"], figures),
         *shown,
         Text("\n".join(lines)),

@@ -33,7 +33,7 @@ def solution_text(best: Solution) -> RenderableType:
     money_head = s.money.currency.replace("FLOP", "training-equivalent FLOP")
     sentences = [sentence for line in _LINES if (sentence := line(best))]
     return Group(
-        Text(f"{title(s)}: {question}", style="bold"),
+        Text(f"{title(best.asked)}: {question}", style="bold"),
         Text(f"law {law_line(s)}" + ("" if given else f", goal {s.goal.kind}")),
         Text(f"traffic {traffic_line(s)}"),
         Text(f"RL {rl_line(s)}; limits {limits_line(s)}"),

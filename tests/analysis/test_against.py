@@ -120,7 +120,10 @@ def test_what_a_price_sheet_leaks():
 
 
 def test_the_parts_of_a_price_and_what_keeping_a_cache_costs():
-    served = placement("Llama 3.1 70B", changes={"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}})
+    served = placement(
+        "Llama 3.1 70B",
+        changes={"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.placement": "given"},
+    )
     price = price_of("GPT-5")
     alone, cached = split_ratio(price, served), split_ratio(price, served, 0.8)
     assert alone.memory * alone.cache * alone.margin == pytest.approx(10 / 1.25, rel=1e-12)

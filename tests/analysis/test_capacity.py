@@ -14,6 +14,7 @@ from optimizer.assumptions.warned import warnings
 LLAMA = "Llama 3.1 70B"
 TWO_H100 = {
     "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+    "deployment.placement": "given",
     "deployment.chips": 2,
     "deployment.context_tokens": 700,
 }
@@ -51,6 +52,7 @@ def test_the_smallest_number_of_chips_by_hand():
         changes={
             "money.serve_chip": {"name": "H100 SXM", "precision": "bf16"},
             "deployment.context_tokens": 32768,
+            "deployment.placement": "given",
             "deployment.chips": 8,
         },
     )

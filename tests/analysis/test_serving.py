@@ -24,7 +24,8 @@ from optimizer.model.step import step_time
 
 @pytest.fixture(scope="module")
 def rack():
-    return placement("DeepSeek-V3", changes={"money.serve_chip": {"name": "GB200 NVL72", "precision": "fp8"}})
+    chip = {"name": "GB200 NVL72", "precision": "fp8"}
+    return placement("DeepSeek-V3", changes={"money.serve_chip": chip, "deployment.placement": "given"})
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +177,10 @@ def test_unknown_models_say_which_are_known(model, params, said):
 
 
 def test_a_model_that_does_not_fit_says_what_would():
+    given = {"money.serve_chip": "H100 SXM", "deployment.placement": "given"}
     with pytest.raises(InputError, match=r"Take deployment\.chips = 6 or more") as error:
-        placement("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 2})
-    enough = placement("GPT-3", changes={"money.serve_chip": "H100 SXM", "deployment.chips": 6})
+        placement("GPT-3", changes={**given, "deployment.chips": 2})
+    enough = placement("GPT-3", changes={**given, "deployment.chips": 6})
     assert serving.misfits(enough) == []
     assert len(error.value.problems) == 1
 
@@ -198,7 +200,8 @@ def test_a_model_that_does_not_fit_says_what_would():
     ids=["context", "batch", "chips"],
 )
 def test_each_change_that_is_offered_is_enough_and_no_smaller_one_is(changes):
-    base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, **changes}
+    chip = {"name": "H100 SXM", "precision": "fp8"}
+    base = {"money.serve_chip": chip, "deployment.placement": "given", **changes}
     with pytest.raises(InputError) as error:
         placement(params=70e9, changes=base)
     offers = re.findall(r"(deployment\.\w+) = ([\d,]+)[\w ]* or (more|less)", error.value.problems[0])
@@ -214,7 +217,7 @@ def test_each_change_that_is_offered_is_enough_and_no_smaller_one_is(changes):
 
 def test_a_speed_that_more_chips_cannot_give_has_its_own_reason():
     base = {"money.serve_chip": {"name": "H100 SXM", "precision": "fp8"}, "deployment.batch": "latency"}
-    base |= {"deployment.chips": 2}
+    base |= {"deployment.chips": 2, "deployment.placement": "given"}
     said = {}
     for speed in (100.0, 500.0):
         with pytest.raises(InputError) as error:
@@ -260,7 +263,9 @@ def test_the_command_prints_every_table():
     assert 0 < found["modes"]["slow"]["saving"] < 1
     assert found["modes"]["fast"]["speed"] <= 2.5
     assert found["cache"]["cheapest"]["5 min"] == "flash"
-    assert found["figures"]["chips of a replica"] == {"value": 8.0, "unit": "chips"}
+    place = found["placement"]
+    assert found["figures"]["chips of a replica"] == {"value": place["chips"] * place["stages"], "unit": "chips"}
+    assert f"--set deployment.chips={place['chips']:g}" in run("roofline", "Llama 3 70B").stdout.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

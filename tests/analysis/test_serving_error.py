@@ -13,6 +13,7 @@ ROOFLINE = {
     "money.unit": "usd",
     "serving.method": "roofline",
     "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+    "deployment.placement": "given",
     "deployment.chips": 8,
 }
 

@@ -13,7 +13,7 @@ LLAMA = "Llama 3 70B"
 
 @pytest.fixture(scope="module")
 def llama():
-    return placement(LLAMA)
+    return placement(LLAMA, changes={"deployment.placement": "given"})
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,7 @@ def test_it_is_what_the_calibration_predicts_with(llama):
         row["architecture"],
         changes={
             "money.serve_chip": {"name": row["chip"], "precision": row["precision"]},
+            "deployment.placement": "given",
             "deployment.chips": row["chips"],
             "deployment.kv_bytes_per_value": row["kv_bytes_per_value"],
         },

@@ -22,7 +22,7 @@ def test_an_input_moves_the_answer_to_what_the_library_gives():
     run(at)
     changed = load("lecture-2026", {"traffic.output_tokens": "500T"})
     assert agrees(at, changed)
-    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "traffic.output_tokens": "500000000000000.0"}
+    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "2", "traffic.output_tokens": "500000000000000.0"}
     again = opened(**{path.replace(".", "__"): value for path, value in at.query_params.items()})
     assert shown(again) == shown(at)
 
@@ -32,7 +32,7 @@ def test_a_slider_moves_only_what_it_is_for():
     unfold(at, "pretraining")
     at.slider(key="slider.pretraining.mfu").set_value(0.5)
     unfold(at, "pretraining")
-    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "1", "pretraining.mfu": "0.5"}
+    assert dict(at.query_params) == {"preset": "lecture-2026", "v": "2", "pretraining.mfu": "0.5"}
     options = at.select_slider(key="slider.traffic.output_tokens").options
     assert len(set(options)) == len(options), "two notches with one label are one notch for the browser"
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
+import tomli_w
 from streamlit.testing.v1 import AppTest
 
 from optimizer import InputError, Scenario, load, presets
 from optimizer.app.link import TABLE, opened, parameters, uploaded_scenario
+from optimizer.app.pins import pins_in
 from optimizer.app.switch import start_of
 from optimizer.assumptions.deployment import Deployment
 from optimizer.assumptions.differences import plain_values, same
@@ -97,7 +99,7 @@ PARTLY = {
 @pytest.mark.parametrize("what", PARTLY)
 def test_a_link_that_is_partly_wrong_keeps_the_rest(what):
     link, refused, sentence = PARTLY[what]
-    found = opened({"preset": "lecture-2026", "v": "1", **link})
+    found = opened({"preset": "lecture-2026", "v": str(SCHEMA_VERSION), **link})
     assert (found.preset, found.refused) == ("lecture-2026", refused)
     taken = {
         path: value for path, value in link.items() if path not in refused and path not in ("pretraining.mfuu", TABLE)
@@ -118,21 +120,21 @@ def test_what_a_link_cannot_have_is_kept_in_its_field_and_in_the_address():
     assert not at.error
     assert agrees(at, load("lecture-2026", {"law": "hoffmann", "traffic.output_tokens": "500T"}))
     assert dict(at.query_params) == {
-        "preset": "lecture-2026", "v": "1", "law.name": "hoffmann", "traffic.output_tokens": "500000000000000.0"
+        "preset": "lecture-2026", "v": "2", "law.name": "hoffmann", "traffic.output_tokens": "500000000000000.0"
     }  # fmt: skip
 
 
 def test_a_newer_link_is_refused_and_nothing_of_it_taken():
     link = {"preset": SMALL, "v": str(SCHEMA_VERSION + 1), "traffic.growth": "0.07"}
     with pytest.raises(
-        InputError, match=r"v \(the schema_version of the link\) is 2, .* reads up to 1: .* Update Overtrain"
+        InputError, match=r"v \(the schema_version of the link\) is 3, .* reads up to 2: .* Update Overtrain"
     ):
         scenario_of(link)
     found = opened(link)
     assert (found.preset, found.scenario, found.refused) == (SMALL, load(SMALL), {})
     assert len(found.notice) == 1
     with pytest.raises(
-        InputError, match=r"v \(the schema_version of the link\) must be a whole number from 0 to 1, got 'one'"
+        InputError, match=r"v \(the schema_version of the link\) must be a whole number from 0 to 2, got 'one'"
     ):
         scenario_of({"preset": SMALL, "v": "one"})
 
@@ -152,7 +154,6 @@ LATER = (
 )
 SINCE = {f"law.{name}": RepetitionLaw.model_fields[name].default for name in ("gamma", "R_N")} | {
     "pretraining.mfu_counts": "attention",
-    "deployment.placement": "given",
     "serving.quantisation": "none",
     "serving.quantisation_group": 128.0,
     "serving.quantisation_bits": 4.0,
@@ -176,6 +177,10 @@ def test_old_links_open():
         values = {path: value for path, value in given.items() if path != "preset"} | table
         wanted = {**plain_values(load(preset)), **values}
         found = plain_values(scenario)
+        if len(given) > 1:  # a link without a version is older than the placement that is chosen
+            assert scenario.deployment.placement == "given"
+        assert found.pop("deployment.placement") == ("best" if len(given) == 1 else "given")
+        wanted.pop("deployment.placement", None)
         for path in SINCE.keys() - values.keys():
             wanted.pop(path, None)
             assert found.pop(path, SINCE[path]) == SINCE[path], link
@@ -187,7 +192,7 @@ def test_old_links_open():
 def test_old_files_open():
     for text in KEPT["toml"]:
         s = Scenario.from_toml(text)
-        written = s.to_toml()
+        written = s.to_toml().replace('placement = "best"\n', "")
         for path, default in SINCE.items():
             line = f"{path.rpartition('.')[2]} = {json.dumps(default)}\n"
             written = written if line in text else written.replace(line, "")
@@ -196,19 +201,49 @@ def test_old_files_open():
 
 
 @pytest.mark.parametrize(("version", "sentence"), [
-    ("2", "schema_version is 2, and this version of Overtrain reads up to 1: a newer one wrote the scenario. Update Overtrain"),
-    ("-1", "schema_version must be a whole number from 0 to 1, got -1"),
-    ("true", "schema_version must be a whole number from 0 to 1, got True"),
-    ('"1"', "schema_version must be a whole number from 0 to 1, got '1'"),
+    ("3", "schema_version is 3, and this version of Overtrain reads up to 2: a newer one wrote the scenario. Update Overtrain"),
+    ("-1", "schema_version must be a whole number from 0 to 2, got -1"),
+    ("true", "schema_version must be a whole number from 0 to 2, got True"),
+    ('"1"', "schema_version must be a whole number from 0 to 2, got '1'"),
 ])  # fmt: skip
 def test_a_version_that_is_not_known(version, sentence):
     with pytest.raises(InputError) as caught:
         Scenario.from_toml(
             f"schema_version = {version}\n{load(SMALL).to_toml().partition(chr(10))[2]}", {"pretraining.mfu": 38}
         )
-    newer = version == "2"  # then nothing else that is found can be trusted
+    newer = version == "3"  # then nothing else that is found can be trusted
     assert len(caught.value.problems) == (1 if newer else 2)
     assert caught.value.problems[0].startswith(sentence)
+
+
+def test_what_was_written_before_a_placement_could_be_chosen_has_it_given():
+    s = load("frontier-moe-rack")
+    assert s.deployment.placement == "best"
+    bare = {k: v for k, v in s.to_dict()["deployment"].items() if k != "placement"}
+    plain = {**s.to_dict(), "deployment": bare}
+    pins = [{"name": "a", "preset": "frontier-moe-rack", "scenario": plain}]
+    for version, how in ((0, "given"), (1, "given"), (SCHEMA_VERSION, "best")):
+        text = tomli_w.dumps({"schema_version": version, **plain})
+        assert Scenario.from_toml(text).deployment.placement == how
+        assert Scenario.from_dict({"schema_version": version, **plain}).deployment.placement == how
+        link = {"preset": "frontier-moe-rack", "v": str(version), "traffic.share": "0.2"}
+        assert scenario_of(link)[1] == load("frontier-moe-rack", {"traffic.share": 0.2, "deployment.placement": how})
+        file = json.dumps({"schema_version": version, "pins": pins}).encode()
+        assert pins_in(file, "pins.json")["a"].scenario.deployment.placement == how
+        said = {**plain, "deployment": {**bare, "placement": "best"}}
+        assert Scenario.from_dict({"schema_version": version, **said}) == s, "what is said is kept"
+    # What a person writes without a version is new; what the app wrote without one is old, but for the name of a preset alone.
+    assert Scenario.from_toml(tomli_w.dumps(plain)) == Scenario.from_dict(plain) == s
+    assert pins_in(json.dumps({"pins": pins}).encode(), "pins.json")["a"].scenario.deployment.placement == "given"
+    assert scenario_of({"preset": "frontier-moe-rack", "traffic.share": "0.2"})[1].deployment.placement == "given"
+    assert scenario_of({"preset": "frontier-moe-rack"})[1] == s
+    # A whole block in place of the deployment, and none, are read too.
+    del plain["deployment"]
+    assert Scenario.from_dict({"schema_version": 1, **plain}).deployment.placement == "given"
+    assert (
+        Scenario.from_dict({"schema_version": 1, **plain}, {"deployment.placement": "best"}).deployment.placement
+        == "best"
+    )
 
 
 def test_a_table_in_a_link_cannot_fill_the_memory():

@@ -67,7 +67,7 @@ def test_the_file_holds_every_preset_whole():
         (b'{"pins": [{"name": "a", "scenario": {"law": "/etc/law.toml"}}]}', "law names a file on the machine"),
         (b'{"pins": [{"name": "a", "scenario": {"law": {"name": "law.toml"}}}]}', "law names a file on the machine"),
         (b'{"pins": [{"name": "a", "scenario": {"nonsense": 1}}]}', "nonsense"),
-        (b'{"schema_version": 2, "pins": []}', "schema_version is 2, .* Update Overtrain"),
+        (b'{"schema_version": 3, "pins": []}', "schema_version is 3, .* Update Overtrain"),
     ],
 )
 def test_a_bad_file_is_reported(content, sentence):

@@ -39,7 +39,12 @@ def test_research_multiplies_training_only():
 RESEARCH = [
     {"rl": {"policy": "tokens", "tokens": 1e12}},
     {"rl": {"policy": "flops", "flops": 1e24}},
-    {"rl": {"policy": "tokens", "tokens": 1e12}, "serving__method": "roofline", "money__unit": "usd"},
+    {
+        "rl": {"policy": "tokens", "tokens": 1e12},
+        "serving__method": "roofline",
+        "money__unit": "usd",
+        "deployment__placement": "given",
+    },
 ]
 
 

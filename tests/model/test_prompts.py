@@ -22,6 +22,7 @@ MIX = {"traffic.input_tokens": 2e14 * READ / WROTE, "traffic.output_tokens": 2e1
 DENSE = {
     "money.unit": "usd",
     "serving.method": "roofline",
+    "deployment.placement": "given",
     "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
     "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
     **MIX,

@@ -25,6 +25,7 @@ def served(**changes: object) -> Scenario:
     start = {
         "money.unit": "usd",
         "serving.method": "roofline",
+        "deployment.placement": "given",
         "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
     }
     return load("lecture-2026").update({**start, **{k.replace("__", "."): v for k, v in changes.items()}})

@@ -21,7 +21,7 @@ from optimizer.model.total import total_params
 from optimizer.model.training import training_bytes_per_chip
 
 N = 3e10
-ROOFLINE = {"serving.method": "roofline"}
+ROOFLINE = {"serving.method": "roofline", "deployment.placement": "given"}
 TIGHT = {"limits.max_bytes": 1e11, "limits.bytes_per_param": 1.0}
 
 
@@ -47,7 +47,8 @@ def test_the_experts_of_the_law_are_in_every_count(experts):
     dense = moe(1)
     added = float(training_bytes_per_chip(s, N) - training_bytes_per_chip(dense, N))
     assert added == pytest.approx((total - N) * 18 / 512, abs=1)
-    asked = placement(params=N, changes={"law": {"name": "ludziejewski", "experts": experts}, "deployment.chips": 72})
+    law = {"law": {"name": "ludziejewski", "experts": experts}}
+    asked = placement(params=N, changes={**law, "deployment.placement": "given", "deployment.chips": 72})
     figures = key_figures(asked)
     assert figures["parameters in all"][0] == pytest.approx(total)
     assert figures["weights per stage"][0] == pytest.approx(2 * total / 1e9), "bf16"

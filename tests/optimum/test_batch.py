@@ -340,6 +340,7 @@ def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
         {
             "money.unit": "usd",
             "serving.method": "roofline",
+            "deployment.placement": "given",
             "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
             **changes,
         }

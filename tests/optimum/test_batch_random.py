@@ -57,7 +57,7 @@ def scattered(goal: str, policy: str, i: int, count: int) -> tuple[dict, pd.Data
     elif i % 3 == 1:
         columns["limits.max_train_tokens"] = 10 ** rng.uniform(12, 15, count)
     if i % 5 == 2:
-        shared |= {"money.unit": "usd", "serving.method": "roofline"}
+        shared |= {"money.unit": "usd", "serving.method": "roofline", "deployment.placement": "given"}
         if goal == "budget":
             columns["goal.budget"] = 10 ** rng.uniform(5, 10, count)
     return shared, pd.DataFrame(columns)

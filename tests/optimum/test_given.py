@@ -136,7 +136,8 @@ def test_a_design_that_breaks_limits_or_memory_still_has_an_answer(lecture):
     assert beyond.best is not None
     assert "cannot be reached" in beyond.best.message
     assert np.isnan(beyond.excess_cost)
-    large = cost(lecture.update({"serving.method": "roofline", "money.unit": "usd"}), Design(2e12, 2e14, 1.3e14))
+    eight = lecture.update({"serving.method": "roofline", "money.unit": "usd", "deployment.placement": "given"})
+    large = cost(eight, Design(2e12, 2e14, 1.3e14))
     assert np.isnan(float(large.cost.total))
     assert [at.kept for at in large.limits if at.path == "deployment.chips"] == [False]
     for found in (beyond, large):

@@ -16,7 +16,7 @@ from optimizer.optimum.rows import as_batches
         ),
         (
             "frontier-moe-rack",
-            {},
+            {"deployment.placement": "given"},
             {"deployment.accepted_tokens": [1.0, 3.0, 1.5, 2.5], "deployment.drafted_tokens": [1.0, 1.0, 1.0, 2.0]},
         ),
         (

@@ -27,12 +27,14 @@ def dense(**changes: object) -> Scenario:
     start = {
         "money.unit": "usd",
         "serving.method": "roofline",
+        "deployment.placement": "given",
         "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
         "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
     }
     return load("lecture-2026").update({**start, **{k.replace("__", "."): v for k, v in changes.items()}})
 
 
+EIGHT = {"serving.method": "roofline", "money.unit": "usd", "deployment.placement": "given"}
 LATENCY = {"deployment__batch": "latency", "deployment__target_tokens_per_second": 40.0}
 EXPERTS = {
     "deployment__sparsity": 18.0,
@@ -340,7 +342,7 @@ def test_bad_input_says_what_to_do(changes, said):
     ),
 )
 def test_a_chinchilla_plan_that_cannot_be_served_has_no_cost(changes, priced):
-    best = solve(load("lecture-2026", {"serving.method": "roofline", "money.unit": "usd", **changes}))
+    best = solve(load("lecture-2026", {**EIGHT, **changes}))
     plan, d = best.baseline.design, best.scenario.deployment
     assert float(plan.n_params) == pytest.approx(4.348e11, rel=1e-3)
     assert math.isfinite(best.baseline.cost.total) == math.isfinite(best.savings) == priced

@@ -79,7 +79,7 @@ def bare(text: str, name: str) -> bool:
 @pytest.mark.parametrize("preset", presets())
 def test_no_heading_shows_the_bare_name_of_what_was_changed(preset, what, solution):
     s, start = load(preset, change(preset, what)), load(preset)
-    best = dataclasses.replace(solution, scenario=s)
+    best = dataclasses.replace(solution, scenario=s, asked=s)
     frame = table_of(s)
     headings = {kind: heading(kind, encoded(frame, kind)) for kind in FORMATS}
     texts = {

@@ -32,7 +32,7 @@ def test_nothing_is_said_where_all_is_spent_or_there_is_no_budget(changes):
     assert unspent(solve(load("lecture-2026", changes))) == ""
 
 
-UNSERVED = {"serving.method": "roofline", "money.unit": "usd"}
+UNSERVED = {"serving.method": "roofline", "money.unit": "usd", "deployment.placement": "given"}
 
 
 def test_a_chinchilla_plan_that_cannot_be_served_is_reported_without_a_cost():

@@ -96,7 +96,7 @@ def _point(found: Callable[[], Placement]) -> None:
     try:
         s = found()
         _figures(s)
-        st.caption(escaped(serving_error(s.scenario)))
+        st.caption(escaped(f"{s.placed.sentence} {serving_error(s.scenario)}"))
         show.chart(latency_against_cost, batch_points(s), operating_point(s), scenario=s.scenario)
         name = st.selectbox(
             "Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table", persist_state="session"
