@@ -145,7 +145,7 @@ def test_the_memory_of_prompts_chips_is_a_limit():
         float(r.memory_bytes), rel=1e-9
     )
     with pytest.raises(InputError, match=r"Where prompts are computed, .* Take deployment\.prefill_chips = 2 or more"):
-        placement(LLAMA, changes=one | {"money.serve_chip": DENSE["money.serve_chip"]})
+        placement(LLAMA, changes=one | {k: DENSE[k] for k in ("money.serve_chip", "deployment.placement")})
     with pytest.raises(InfeasibleError, match=r"deployment\.prefill_chips = 1 do not hold the cache of a prompt"):
         solve(dense(one, {"deployment.context_tokens": 1e8, "deployment.chips": 5000}))
 
