@@ -190,9 +190,10 @@ def _called(model: str, n_params: float, scenario: Scenario) -> str:
 
 def misfits(s: Placement) -> list[str]:
     """One sentence for everything the deployment cannot do with this model, with what would fit."""
-    excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
     said = {"deployment.chips": _what_fits, _PREFILL_CHIPS: _what_fits_prompts}
-    return [said[path](s) if path in said else _what_speed(s, path) for path, value in excess.items() if value > 0]
+    with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
+        excess = {path: float(value) for path, value in serving_excess(s.scenario, s.n_params).items()}
+        return [said[path](s) if path in said else _what_speed(s, path) for path, value in excess.items() if value > 0]
 
 
 def _what_fits_prompts(s: Placement) -> str:
@@ -227,7 +228,7 @@ def _what_fits(s: Placement) -> str:
         f"{s.name} needs {_gigabytes(weights)} for weights and {_gigabytes(cache)} for the cache of "
         f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
         f"{chip.title or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
-        f"Take {', or '.join(ways)}, or fewer bytes a weight."
+        f"Take {', or '.join([*ways, 'fewer bytes a weight'])}."
     )
 
 
@@ -244,7 +245,7 @@ def _chips_needed(s: Placement) -> int | None:
 
 
 def _gigabytes(size: float) -> str:
-    return f"{size / GIGA:,.0f} GB" if size > 100 * GIGA else f"{human(size / GIGA)} GB"
+    return f"{size / GIGA:,.0f} GB" if 100 * GIGA < size < 1e6 * GIGA else f"{human(size / GIGA)} GB"
 
 
 def _what_speed(s: Placement, path: str) -> str:

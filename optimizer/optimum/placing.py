@@ -125,7 +125,8 @@ def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
         return scenario, 1
     costs = _costs(listed, design)
     if min(costs) == math.inf:
-        costs = [max(float(e) for e in serving_excess(s, design.n_params).values()) for s in listed]
+        with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
+            costs = [max(float(e) for e in serving_excess(s, design.n_params).values()) for s in listed]
     return listed[int(np.argmin(costs))], len(listed)
 
 

@@ -265,7 +265,7 @@ def test_the_command_prints_every_table():
     assert found["cache"]["cheapest"]["5 min"] == "flash"
     place = found["placement"]
     assert found["figures"]["chips of a replica"] == {"value": place["chips"] * place["stages"], "unit": "chips"}
-    assert f"--set deployment.chips={place['chips']:g}" in run("roofline", "Llama 3 70B").stdout.replace("\n", " ")
+    assert f"deployment.chips = {place['chips']:g}" in run("roofline", "Llama 3 70B").stdout.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

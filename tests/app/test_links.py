@@ -110,7 +110,7 @@ def test_a_link_that_is_partly_wrong_keeps_the_rest(what):
 
 
 def test_what_a_link_cannot_have_is_kept_in_its_field_and_in_the_address():
-    link = {"preset": "lecture-2026", "traffic.output_tokens": "-5T", "law.name": "hoffmann"}
+    link = {"preset": "lecture-2026", "v": "2", "traffic.output_tokens": "-5T", "law.name": "hoffmann"}
     at = page(**{path.replace(".", "__"): value for path, value in link.items()})
     assert "got -5T tokens" in at.error[0].value.replace("\\", "")
     assert at.text_input(key="text.traffic.output_tokens").value == "-5T"

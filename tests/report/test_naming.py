@@ -16,6 +16,7 @@ from optimizer.analysis.placement import Placement, misfits, placement
 from optimizer.assumptions.naming import described, title
 from optimizer.assumptions.question import taken_as_given
 from optimizer.assumptions.record import KEY, provenance
+from optimizer.model.placements import placements
 from optimizer.report.files.export import FORMATS, encoded
 from optimizer.report.table_text import table_text
 from optimizer.report.text import solution_text
@@ -79,7 +80,7 @@ def bare(text: str, name: str) -> bool:
 @pytest.mark.parametrize("preset", presets())
 def test_no_heading_shows_the_bare_name_of_what_was_changed(preset, what, solution):
     s, start = load(preset, change(preset, what)), load(preset)
-    best = dataclasses.replace(solution, scenario=s, asked=s)
+    best = dataclasses.replace(solution, scenario=placements(s)[0], asked=s)
     frame = table_of(s)
     headings = {kind: heading(kind, encoded(frame, kind)) for kind in FORMATS}
     texts = {
