@@ -15,7 +15,7 @@ run: .venv/run.stamp  ## the main job: does "100x over-trained" hold, and what i
 	$(BUSY) $(BIN)/overtrain solve lecture-2026
 
 test: .venv/test.stamp  ## everything: published numbers, oracles, properties, bad input, the wheel
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 thorough: .venv/test.stamp  ## all cases of what tests/thorough.txt lists; OVERTRAIN_THOROUGH=1 make test has all of everything
 	OVERTRAIN_THOROUGH=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup @tests/thorough.txt

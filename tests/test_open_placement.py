@@ -18,7 +18,7 @@ from optimizer.model.limits import limit_excess
 from optimizer.model.placements import placements, places
 from optimizer.model.roofline import can_serve, serving_excess
 
-from .counts import named, thorough
+from .counts import named, some, thorough
 
 OPEN = {"deployment.placement": "best", "deployment.parallelism": None}
 GIVEN = {"deployment.placement": "given"}
@@ -80,9 +80,7 @@ def test_every_function_of_a_scenario_is_asked():
     }
 
 
-@pytest.mark.parametrize(
-    "name", named(ASKED, "solve", "cost", "lifecycle_cost", "implied_traffic", "inverse_table", "regret")
-)
+@pytest.mark.parametrize("name", named(ASKED, "solve", "cost", "lifecycle_cost", "implied_traffic", "inverse_table"))
 @pytest.mark.parametrize("kind", named(("experts", "dense"), "experts"))
 def test_an_open_placement_answers(name, kind):
     call, of, how = ASKED[name]
@@ -173,7 +171,7 @@ def test_a_limit_on_the_first_token_chooses_among_the_placements_that_keep_it():
     assert max(float(e) for e in limit_excess(limited(bound), design).values()) <= 1e-9
 
 
-@pytest.mark.parametrize(("model", "chip"), [("Llama 3.1 8B", "H100 SXM"), ("DeepSeek-V3", "GB200 NVL72")])
+@pytest.mark.parametrize(("model", "chip"), some([("Llama 3.1 8B", "H100 SXM"), ("DeepSeek-V3", "GB200 NVL72")], [0]))
 def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
     changes = {
         **OPEN,
