@@ -8,7 +8,7 @@ whether `traffic.file` or the file of a law can be read, and what a covariance i
 
 import sys
 import typing
-from typing import Any, Literal
+from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
@@ -118,7 +118,7 @@ def _block(block: type[Assumption], defs: dict[str, Schema]) -> Schema:
 def _field(block: type[Assumption], name: str, info: FieldInfo, defs: dict[str, Schema]) -> Schema:
     about = {"description": info.description} if info.description else {}
     declared, inner = block.quantity(name), blocks_in(info.annotation)
-    choices = [c for c in typing.get_args(info.annotation) if isinstance(c, str)]
+    choices = [*block.in_words(name)] or [c for c in typing.get_args(info.annotation) if isinstance(c, str)]
     if declared:
         span = (
             ""
@@ -137,7 +137,7 @@ def _field(block: type[Assumption], name: str, info: FieldInfo, defs: dict[str, 
         made = {"type": "array", "items": _ref(inner[0], defs), "minItems": least, "maxItems": most}
     elif inner:
         made = _blocks(inner, defs)
-    elif typing.get_origin(info.annotation) is Literal:
+    elif choices:
         made = {"enum": choices}
     elif name == "posterior":
         made = _POSTERIOR

@@ -12,6 +12,7 @@ import pytest
 from optimizer import InputError, Scenario, load, presets
 from optimizer.assumptions.library import preset_text
 from optimizer.assumptions.numbers import human, parse_number
+from optimizer.assumptions.quantity import Assumption
 from optimizer.assumptions.schema import schema_of
 
 from ..counts import cases
@@ -262,6 +263,20 @@ def test_a_field_that_stands_in_for_another_is_taken():
             changes = {**sized, default: None, other: value}
             made = load("lecture-2026", {f"{name}.{field}": v for field, v in changes.items()})
             CHECK.validate(made.to_dict())
+
+
+def test_a_choice_is_one_of_its_values_where_it_may_be_left_out_too():
+    found = {}
+    for block in every(Assumption):
+        for field in block.model_fields if block.__name__ in SCHEMA["$defs"] else ():
+            if values := [*block.in_words(field)]:
+                found[block.__name__, field] = SCHEMA["$defs"][block.__name__]["properties"][field].get("enum"), values
+    assert {"Deployment", "Pretraining", "Serving"} < {name for name, _ in found}
+    assert {place: listed for place, (listed, values) in found.items() if listed != values} == {}
+
+
+def every(block):
+    return [block, *(other for kind in block.__subclasses__() for other in every(kind))]
 
 
 TEXTS = [

@@ -150,8 +150,9 @@ def test_every_answer_says_what_few_bits_leave_out():
 
 
 def test_warnings_are_read_on_the_terminal():
-    wrong = ["--set=law=ludziejewski", "--set=law.experts=32", "--set=deployment.sparsity=2"]
-    for command in (["solve", "frontier-moe-chat", wrong[2]], ["roofline", "10B", *wrong]):
+    wrong = ["--set=deployment.sparsity=2", "--set=law=ludziejewski", "--set=law.experts=32"]
+    wrong += ["--set=deployment.placement=given"]
+    for command in (["solve", "frontier-moe-chat", wrong[0]], ["roofline", "10B", *wrong]):
         done = CliRunner().invoke(main, command)
         assert "Warning: deployment.sparsity = 2 disagrees with law.experts = 32" in " ".join(done.stdout.split())
     found = json.loads(CliRunner().invoke(main, ["roofline", "10B", *wrong, "--json"]).stdout)

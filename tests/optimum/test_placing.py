@@ -98,21 +98,13 @@ def test_a_budget_and_a_given_design():
 def test_a_batch_is_the_loop():
     scenario = next(scenarios(1))
     frame = pd.DataFrame({"traffic.share": [0.01, 0.1, 0.1], "deployment.context_tokens": [2e3, 2e4, 1e5]})
-    rows = solve_batch(scenario, frame)
-    for i, row in frame.iterrows():
-        alone = solve(scenario.update(row.to_dict()))
-        assert rows["cost_total"][i] == pytest.approx(float(alone.cost.total), rel=1e-9)
-
-
-def test_a_baseline_is_served_where_it_is_cheapest():
-    scenario = next(scenarios(1))
-    frame = pd.DataFrame({"traffic.share": [0.01, 0.3]})
     rows = solve_batch(scenario, frame, detail=True)
     own = 0
     for i, row in frame.iterrows():
         best = solve(scenario.update(row.to_dict()))
         alone = best.to_frame().iloc[0]
-        for column in ("baseline_n_params", "baseline_cost_total", "savings"):
+        # A baseline is served where it is cheapest itself.
+        for column in ("cost_total", "baseline_n_params", "baseline_cost_total", "savings"):
             assert rows[column][i] == pytest.approx(alone[column], rel=1e-9), column
         there = cost(best.scenario, best.baseline.design).cost.total
         own += not there <= alone["baseline_cost_total"] * (1 + 1e-9)
@@ -145,7 +137,7 @@ def kinds():
     }
 
 
-@pytest.mark.parametrize("kind", named(kinds(), "three contexts", "dense"))
+@pytest.mark.parametrize("kind", named(kinds(), "three contexts"))
 def test_a_table_of_placements_is_brute_force(kind):
     scenario, frame = kinds()[kind]
     found, least = solve_batch(scenario, frame), np.full(ROWS, np.inf)
