@@ -32,6 +32,10 @@ FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
 """Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
 one of them, so that a new number of rows compiles nothing."""
 
+MANY = 1 << 13
+"""Rows asked for at once from which a program's own speed is worth more time to compile. Of programs for fewer rows, a search compiles in 7
+instead of 11 s and a row takes 80 instead of 50 microseconds of the processor."""
+
 _ACTIVE = -1e-9
 
 
@@ -59,8 +63,7 @@ def in_blocks(
 
     By the equation, or by a search of so many rounds.
     """
-    count, shared = len(batch.rows), np.array(batch.leaves, float)
-    every = count == table.numbers.shape[1]
+    count, asked, shared = len(batch.rows), table.numbers.shape[1], np.array(batch.leaves, float)
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
     # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
     # number may differ.
@@ -72,12 +75,12 @@ def in_blocks(
         here = slice(begin, begin + size)
         given = (batch.tree, places, detail, shared, varied(here))
         if rounds is None:
-            found = _by_equation(*given)
+            found = _EQUATION[block == BLOCK](*given)
         else:
             ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
             around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
-            found = _by_search(*given, rounds, around, served)
-        rows = here if every else batch.rows[here]
+            found = _SEARCH[asked >= MANY](*given, rounds, around, served)
+        rows = here if count == asked else batch.rows[here]
         for column, values in zip(table.numbers, found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
         for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
@@ -111,7 +114,6 @@ def _scenarios(
     return jax.vmap(one)(varied, *known)
 
 
-@compiled(structure=3, rows=True)
 def _by_equation(
     tree: Hashable,
     places: tuple[int, ...],
@@ -130,7 +132,6 @@ def _by_equation(
     return _scenarios(tree, places, shared, varied, answer)
 
 
-@compiled(structure=3, rows=True)
 def _by_search(
     tree: Hashable,
     places: tuple[int, ...],
@@ -148,6 +149,13 @@ def _by_search(
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
 
     return _scenarios(tree, places, shared, varied, answer, around.left, around.right)
+
+
+_EQUATION, _SEARCH = (
+    {many: compiled(structure=3, rows=many)(answers) for many in (False, True)}
+    for answers in (_by_equation, _by_search)
+)
+"""By whether there are many rows."""
 
 
 def _numbers(

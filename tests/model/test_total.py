@@ -151,13 +151,14 @@ def test_every_answer_says_what_few_bits_leave_out():
 
 def test_warnings_are_read_on_the_terminal():
     wrong = ["--set=deployment.sparsity=2", "--set=law=ludziejewski", "--set=law.experts=32"]
-    wrong += ["--set=deployment.placement=given"]
+    given = "--set=deployment.placement=given"
+    wrong.append(given)
     for command in (["solve", "frontier-moe-chat", wrong[0]], ["roofline", "10B", *wrong]):
         done = CliRunner().invoke(main, command)
         assert "Warning: deployment.sparsity = 2 disagrees with law.experts = 32" in " ".join(done.stdout.split())
     found = json.loads(CliRunner().invoke(main, ["roofline", "10B", *wrong, "--json"]).stdout)
     assert len(found["warnings"]) == 1
-    assert json.loads(CliRunner().invoke(main, ["roofline", "Mixtral 8x7B", "--json"]).stdout)["warnings"] == []
+    assert json.loads(CliRunner().invoke(main, ["roofline", "Mixtral 8x7B", given, "--json"]).stdout)["warnings"] == []
 
 
 def test_experts_that_use_more_than_the_active_parameters():
