@@ -8,7 +8,7 @@ __all__ = ["Engine"]
 
 _MEASURED = "fit to data/throughput.csv; docs/serving.md"
 _SPEEDS = {"vendor": 1.0, "community": 0.402, "tuned": 1.0}
-_HALF_WIDTHS = {"vendor": (19800.0, 6590.0), "community": (19800.0, 6590.0), "tuned": (3150.0, 0.0)}
+_HALF_WIDTHS = {"vendor": (19800.0, 6590.0), "community": (19800.0, 6590.0), "tuned": (2810.0, 0.0)}
 """In decoding and in prefill."""
 
 
@@ -85,7 +85,7 @@ class Engine(Assumption):
     expert_half_width: float | None = quantity(
         "1",
         "inner width of an expert at which its products reach half the share of peak of dense ones, in decoding; by default 19,800, and "
-        "3,150 where engine = 'tuned' (fitted)",
+        "2,810 where engine = 'tuned' (fitted)",
         ge=0,
         default=None,
         low=3000,
@@ -106,7 +106,7 @@ class Engine(Assumption):
         "how little computing and reading overlap within an operation: near 0 the longer one counts, at 1 their sum",
         gt=0,
         le=1,
-        default=0.454,
+        default=0.474,
         low=0.1,
         high=1,
         source=_MEASURED,

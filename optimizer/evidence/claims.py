@@ -156,7 +156,7 @@ def _domain_costs(s: Placement) -> str:
 
 def _domains(own: Placement, real: Placement) -> Shown:
     rack, server = (
-        float(numbers("operating_points", "value", topic="frontier", model="DeepSeek-R1-0528", chip=name)[0])
+        float(numbers("operating_points", "value", topic="comparison", model="DeepSeek-R1-0528", chip=name)[0])
         for name in ("GB200 NVL72", "B200 SXM")
     )
     chip = real.scenario.money.serve_chip

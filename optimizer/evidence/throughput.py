@@ -13,8 +13,8 @@ kernels read a cache entry once per query head rather than once per group of the
 Production of DeepSeek-V3 and R1 across many chips (data/operating_points.csv) computes prompts and decodes on chips of their own: a chip's
 prompts per second are 1 / t_prefill, and decoding is the loop without prompts.
 
-The shares of peak and the fixed times are fitted to all rows of data/throughput.csv marked fitted, and to the operating points that draft
-no tokens. `held_out` predicts every model by a fit that did not see it.
+The shares of peak and the fixed times are fitted to all rows of either table that are marked fitted. `held_out` predicts every model by a
+fit that did not see it.
 """
 
 from collections.abc import Mapping
@@ -73,10 +73,7 @@ _OF_PRECISION = ("fp8_share", "fp4_share")
 _MANY = 1e9
 APART = ("prefill apart", "decode apart")
 """Categories of chips that compute only prompts, or only decode."""
-_APART_MODELS = {"DeepSeek-V3", "DeepSeek-V3/R1", "DeepSeek-R1", "DeepSeek-R1-0528"}
 _APART_PRECISION = {"fp8": "fp8", "bf16 attn, fp8 MoE": "fp8", "fp8 attn, nvfp4 MoE": "fp4", "fp4": "fp4"}
-_DRAFTED, _ACCEPTED = 1.0, 0.85
-"""Tokens that DeepSeek-V3's own head drafts, and the share of them that is accepted, 85 to 90 % (arXiv 2412.19437, 5.4.3)."""
 _ODD = 0.15  # logarithmic miss beyond which a row counts less than its square
 
 
@@ -110,35 +107,34 @@ def _measured() -> "pd.DataFrame":
 def _apart() -> "pd.DataFrame":
     """Operating points of DeepSeek-V3 and R1 across chips of the table, with the columns of data/throughput.csv.
 
-    Where no speed is given, decoding takes the largest batch that memory holds. Points that draft tokens are checked, not fitted: how many
-    drafts they keep is not on record.
+    Their part is fitted; check, what drafts tokens or is of other software than the fitted ones; or offloaded, what takes weights from the
+    host's memory, which the model does not have. Decoding is compared at the sequences that were in flight, or at the speed of a user where
+    only that is given; where neither is, memory is taken to be full.
     """
     import pandas as pd
 
     found = []
     for r in rows("operating_points"):
-        precision, decodes = _APART_PRECISION.get(r["precision"]), r["topic"] != "prefill"
-        if r["unit"] != "tokens/s per chip" or r["model"] not in _APART_MODELS or precision is None:
+        if not r["part"]:
             continue
-        speed, drafts = r["tokens_per_second_per_user"], "MTP" in r["arrangement"]
-        name = {"H800": "H100 SXM"}.get(r["chip"], r["chip"])  # which differs in the links inside a node
-        chip = Accelerator.model_validate({"name": name, "precision": precision})
-        chips = float(r["chips"] or chip.scaleup_domain_chips or 1)
+        precision, chips, sequences = _APART_PRECISION[r["precision"]], float(r["chips"]), r["sequences_per_chip"]
+        speed = "" if sequences else r["tokens_per_second_per_user"]
         found.append(
             {
-                "part": "check" if drafts else "fitted",
-                "category": APART[decodes],
+                "part": r["part"],
+                "category": APART[r["topic"] != "prefill"],
                 "engine": "vendor" if r["topic"] == "frontier" else "tuned",
                 "model": "DeepSeek-R1",
                 "architecture": "DeepSeek-V3",
-                "chip": name,
+                # An H800 differs in the links inside a node.
+                "chip": {"H800": "H100 SXM"}.get(r["chip"], r["chip"]),
                 "chips": chips,
-                "parallelism": "expert",
+                "parallelism": "tensor" if "tensor" in r["arrangement"] else "expert",
                 "precision": precision,
                 "bytes_per_weight": np.nan,
                 "kv_bytes_per_value": 1.0 if precision == "fp4" else 2.0,
                 "cache_reads": 1.0,
-                "batch": _MANY,
+                "batch": chips * float(sequences) if sequences else _MANY,
                 "input_tokens": float(r["context_tokens"]),
                 "output_tokens": 1.0,
                 "seconds_per_token_limit": 1 / float(speed) if speed else np.nan,
@@ -148,8 +144,8 @@ def _apart() -> "pd.DataFrame":
                 "source": r["source"],
                 "as_of": r["as_of"],
                 "note": r["note"],
-                "drafted_tokens": _DRAFTED if drafts else 0.0,
-                "acceptance_rate": _ACCEPTED if drafts else 0.0,
+                "drafted_tokens": float(r["drafted_tokens"] or 0),
+                "acceptance_rate": float(r["acceptance_rate"] or 0),
             }
         )
     return pd.DataFrame(found)

@@ -90,12 +90,14 @@ def test_no_point_of_a_chips_frontier_is_slower_and_costlier_than_another_placem
 
 
 def test_measured_points_of_the_same_model_are_priced_by_hand(rack):
-    """4,130 tokens/s a chip of a GB200 rack at 125 tokens/s a user, DeepSeek-R1; 1,850 of an H800 has no such price."""
+    """5,292 tokens/s of answers a decoding chip of GB200 at 91 tokens/s a user, DeepSeek-R1; 1,850 of an H800 has no such price."""
     offer = "owned TCO neocloud"
     frame = measured_points(rack, offer)
-    point = frame[(frame["chip"] == "GB200 NVL72") & (frame["tokens_per_second_per_user"] == 125.0)].iloc[0]
+    point = frame[(frame["chip"] == "GB200 NVL72") & (frame["tokens_per_second_per_user"] == 90.99)].iloc[0]
     usd = next(r for r in rows("hardware_prices") if r["chip"] == "GB200 NVL72" and r["offer"] == offer)
-    assert point["usd_per_mtok_decode"] == pytest.approx(float(usd["usd_per_chip_hour"]) / 3600 / 4130 * 1e6, rel=1e-12)
+    assert point["usd_per_mtok_decode"] == pytest.approx(
+        float(usd["usd_per_chip_hour"]) / 3600 / 5292.4 * 1e6, rel=1e-12
+    )
     assert set(frame["model"]) <= {"DeepSeek-R1", "DeepSeek-R1-0528", "DeepSeek-V3", "DeepSeek-V3/R1"}
     assert measured_points(placement("Llama 3.1 8B"), offer).empty
 
