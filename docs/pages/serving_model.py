@@ -137,6 +137,16 @@ $$w_{\text{mean}} = \frac{\rho}{2 (1 - \rho)}, \qquad w_p = \begin{cases} 0 & p 
 
 (Pollaczek and Khinchine; Erlang 1909; the exponential tail). The tail is off by less than 0.7 % of s + w s.
 
+Between two tokens an answer pauses for a step and the prompts computed before the next one: tau is the mean. k = g B / S_out prompts
+come in a step, at random, and a step takes at most a chunk of them, so that 99 % of the pauses (`late_step_seconds`; engines report it as
+the p99 of the inter-token latency) are no longer than
+
+$$t(B) + t_{\text{prefill}} \min\left( C,\ S_{in}\, n_{0.99} \right),
+\qquad n_p \text{ the p-quantile of } \mathrm{Poisson}\left( k \max(1, S_{in} / C) \right)$$
+
+within 2 % of a simulated loop with prompts in their order. Limits on the time per token that benchmarks set (MLPerf) hold for the mean of a
+request instead, and are another matter ([below](#what-is-fitted)).
+
 `limits.max_seconds_to_first_token` is about the first token of a prompt of `deployment.prompt_tokens`, t_fixed and s taken at this length,
 that comes at random to replicas which are busy for the share rho = `serving.load_factor` (at most 1 / `traffic.peak_to_mean`) of all
 time, the load at which the bill pays for them: t_first = (1 + w(rho)) (t_fixed + s). `limits.first_token_percentile` says which w: the mean

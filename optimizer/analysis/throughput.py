@@ -19,7 +19,8 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.speed import load_factor
 from ..compiling import compiled
 from ..model.accuracy import serving_error
-from ..model.loop import closed_loop
+from ..model.loop import LATE, closed_loop
+from ..model.queue import tokens_of_a_step
 from ..model.replica import memory_batch, replica_of
 from ..model.total import placed
 from ..optimum.structure import flattened
@@ -61,9 +62,10 @@ def throughput(
     Returns:
         users, batch (requests in flight; fewer than users where memory or the time allows no more), tokens_per_second_per_user,
         tokens_per_second_per_chip (of answers), requests_per_second (of the replica), first_token_seconds (queue of prompts included) and
-        late_first_token_seconds (its 99th percentile), request_seconds (without waiting for a place in flight), usd_per_mtok_answer
-        (prompts included, at the load factor), joules_per_token. `attrs["error"]` says how far measured throughput of the deployment's
-        class is from predictions.
+        late_first_token_seconds (its 99th percentile), late_step_seconds (the 99th percentile of the time between two steps of decoding,
+        prompts that are computed in between included: the longest that an answer pauses), request_seconds (without waiting for a place in
+        flight), usd_per_mtok_answer (prompts included, at the load factor), joules_per_token. `attrs["error"]` says how far measured
+        throughput of the deployment's class is from predictions.
 
     Raises:
         InputError: a number is not above 0, no request fits in memory, or a single one takes longer than seconds_per_token.
@@ -99,9 +101,17 @@ def throughput(
                 f"request at a time; allow {human(single, 3)} s or more, or give it more deployment.chips."
             ]
         )
-    tokens, batch, seconds, first, late = found[:, 1:]
+    tokens, batch, seconds, first, late, step = found[:, 1:]
     chips = stages * float(d.chips_on(chip))
-    usd = stages * float(replica_of(d, chip, s.n_params).usd_per_second) / float(load_factor(moved.scenario))
+    r = replica_of(d, chip, s.n_params)
+    usd = stages * float(r.usd_per_second) / float(load_factor(moved.scenario))
+    kept, chunk = float(r.kept_tokens), float(r.chunk_tokens)
+    # What a prompt takes of all steps of the answers in flight, and the prompts that come in a step.
+    work = (seconds - step / kept) * answer_tokens / (batch * prompt_tokens)
+    beside = [tokens_of_a_step(kept * b / answer_tokens, prompt_tokens, chunk, LATE) for b in batch]
+    # Fewer users than stages leave some of these without a batch.
+    filled = np.minimum(np.asarray(users, float) / (stages * batch), 1.0)
+    tokens, batch = tokens * filled, batch * filled
     frame = points_frame(
         [
             {
@@ -112,11 +122,14 @@ def throughput(
                 "requests_per_second": stages * rate / answer_tokens,
                 "first_token_seconds": wait,
                 "late_first_token_seconds": longest_wait,
+                "late_step_seconds": longest_step,
                 "request_seconds": wait + (answer_tokens - 1) * tau,
                 "usd_per_mtok_answer": MILLION * usd / (stages * rate),
                 "joules_per_token": 1e3 * chip.kw * chips / (stages * rate),
             }
-            for n, rate, b, tau, wait, longest_wait in zip(users, tokens, batch, seconds, first, late, strict=True)
+            for n, rate, b, tau, wait, longest_wait, longest_step in zip(
+                users, tokens, batch, seconds, first, late, step + work * beside, strict=True
+            )
         ]
     )
     frame.attrs["error"] = serving_error(moved.scenario)

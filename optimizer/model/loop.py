@@ -12,7 +12,8 @@ at random and take a time s each, for a share rho of all time, they wait
 
     w(rho) s,        at most (B - 1) S_in t_prefill,        s = S_in t_prefill + S_in / chunk (1 - 1/B) t(B)
 
-with w of a queue with fixed service times (`queue`), its mean or a percentile. Measurements check tau, not the wait.
+with w of a queue with fixed service times (`queue`), its mean or a percentile. Measurements check tau, not the wait. The time between two
+steps is t(B) and that of the prompts computed in between, of which `queue.tokens_of_a_step` gives a percentile.
 
 A scenario's own first token (`first_token`) is about replicas that compute prompts for the share rho = load factor of all time, the load
 at which its prompts are paid for: it comes within (1 + w(rho)) s, s now with the fixed times. Hours of more traffic wait longer.
@@ -39,6 +40,7 @@ from .step import prompt_seconds, step_time
 
 __all__ = [
     "ENDLESS",
+    "LATE",
     "Loop",
     "closed_loop",
     "first_token",
@@ -52,8 +54,8 @@ _LARGEST = 1e7
 _HALVINGS = 40
 ENDLESS = 1e6
 """Waits over the time of one prompt above which chips are always busy."""
-_LATE = 0.99
-"""Share of prompts of a loop that come no later than `Loop.late_first_token_seconds`."""
+LATE = 0.99
+"""Share of prompts of a loop that come no later than `Loop.late_first_token_seconds`; of its steps, than their late time."""
 
 
 class Loop(NamedTuple):
@@ -69,6 +71,8 @@ class Loop(NamedTuple):
     """from a request's place in flight to its first token, on average"""
     late_first_token_seconds: Numeric
     """the 99th percentile of that time"""
+    step_seconds: Numeric
+    """of decoding, without the prompts that are computed between steps"""
 
 
 def closed_loop(
@@ -113,10 +117,11 @@ def closed_loop(
         batch = jnp.minimum(batch, _within(tau, batch, seconds_per_token))
     seconds = tau(batch)
     share = batch * each / seconds
-    served = work + prompts * input_tokens / prompt.chunk_tokens * (1 - 1 / batch) * step_time(mean, batch).total
+    step = step_time(mean, batch).total
+    served = work + prompts * input_tokens / prompt.chunk_tokens * (1 - 1 / batch) * step
     alone, longest = prompt.fixed_seconds + served, (batch - 1) * work
-    first, late = (alone + jnp.minimum(w * served, longest) for w in (mean_wait(share), wait(share, _LATE)))
-    return Loop(batch / seconds, batch, seconds, first, late)
+    first, late = (alone + jnp.minimum(w * served, longest) for w in (mean_wait(share), wait(share, LATE)))
+    return Loop(batch / seconds, batch, seconds, first, late, step)
 
 
 def _within(tau, most: Numeric, seconds: Numeric) -> Numeric:

@@ -123,6 +123,7 @@ _DECLARED = (
     Output("replicas", "replicas", "replicas", "replicas", "users / sequences of a replica, rounded up", "whole"),
     Output("requests_per_second", "requests finished per second", "requests", "1/s", "users x speed / tokens of an answer"),
     Output("first_token_seconds", "time to the first token", "first token", "s"),
+    Output("late_step_seconds", "time between two steps of decoding, 99th percentile", "step p99", "s"),
     Output("late_first_token_seconds", "time to the first token, 99th percentile", "first token p99", "s"),
     Output("fewest_chips", "smallest number of chips that does", "fewest chips", "chips", kind="whole"),
     Output("fewest_chips_replica", "chips of a replica there", "per replica", "chips", kind="whole"),

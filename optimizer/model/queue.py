@@ -4,15 +4,24 @@
     percentile p     P(W <= x s) = (1 - rho) sum over k <= x of (-rho (x - k))^k / k! e^(rho (x - k))              Erlang 1909
                      P(W > x s) -> (1 - rho) / (rho e^a - 1) e^(-a x),   rho (e^a - 1) = a > 0            its exponential tail
 
+Prompts between the steps of decoding: their number in a step is a Poisson one, and a step computes at most a chunk of them, so that a share
+p of all steps computes no more than
+
+    min(chunk, S n_p),        n_p the p-quantile of Poisson(k max(1, S / chunk)),        k prompts a step, of S tokens each
+
+(a prompt longer than a chunk fills S / chunk steps).
+
 The series for waits of up to 3 s, the tail beyond, where it is off by less than 0.1 % of s + W. All are s times a number that depends on
 rho and p alone: what is convex in s stays so.
 """
 
 import math
 
+import numpy as np
+
 from ..assumptions.quantity import Numeric, numpy_for
 
-__all__ = ["mean_wait", "wait"]
+__all__ = ["mean_wait", "tokens_of_a_step", "wait"]
 
 _BUSIEST, _IDLE = 1 - 1e-9, 1e-9
 _TERMS = 3
@@ -38,6 +47,13 @@ def wait(load: Numeric, percentile: Numeric) -> Numeric:
         reached, slope = _within(middle, load)
         middle = xp.clip(middle + (percentile - reached) / slope, 1.0, float(_TERMS))
     return xp.where(short <= 1, short, xp.where(tail <= _TERMS, middle, tail))
+
+
+def tokens_of_a_step(prompts_per_step: float, prompt: float, chunk: float, percentile: float) -> float:
+    """Tokens of prompts that a step of decoding computes, at a percentile of all steps; in whole prompts, and at most a chunk."""
+    mean, fewer = prompts_per_step * max(1.0, prompt / chunk), np.arange(math.ceil(chunk / prompt))
+    ln_shares = fewer * math.log(mean) - mean - np.cumsum(np.log(np.maximum(fewer, 1)))
+    return min(chunk, prompt * float(np.count_nonzero(np.cumsum(np.exp(ln_shares)) < percentile)))
 
 
 def _within(x: Numeric, load: Numeric) -> tuple[Numeric, Numeric]:

@@ -7,6 +7,8 @@ from optimizer import InputError, placement, throughput
 from optimizer.analysis.placement import operating_point
 from optimizer.evidence.throughput import calibrate, predictions
 from optimizer.model.accuracy import SERVING_ERRORS
+from optimizer.model.replica import replica_of
+from optimizer.model.step import prompt_seconds, step_time
 
 LLAMA = "Llama 3 70B"
 
@@ -48,6 +50,47 @@ def test_more_users_are_slower_and_cheaper_each(found):
         assert np.all(np.diff(found[column]) < 0), column
 
 
+def paused(users: int, prompt: float, answer: float, chunk: float, step: float, token: float) -> float:
+    """The 99th percentile of the time between two steps that answers see, simulated: prompts in their order, at most a chunk a step."""
+    random = np.random.default_rng(0)
+    left = random.geometric(1 / answer, users) * random.random(users)
+    line: list[list[float]] = []
+    times, seen = [], []
+    for _ in range(8000):
+        room, decoding = chunk, left > 0
+        done = []
+        while line and room > 0:
+            computed = min(line[0][1], room)
+            room, line[0][1] = room - computed, line[0][1] - computed
+            if line[0][1] == 0:
+                done.append(int(line.pop(0)[0]))
+        times.append(step + (chunk - room) * token)
+        seen.append(np.count_nonzero(decoding))
+        left[decoding] -= 1
+        line += [[user, prompt] for user in np.flatnonzero(decoding & (left <= 0))]
+        left[done] = random.geometric(1 / answer, len(done))
+    return float(np.repeat(times, seen)[np.argsort(np.repeat(times, seen))][int(0.99 * sum(seen))])
+
+
+@pytest.mark.parametrize(("prompt", "answer"), [(1000, 500), (20000, 1000)])
+def test_an_answer_pauses_while_prompts_are_computed(llama, prompt, answer):
+    """The late time between two steps is that of a simulated loop, for prompts of less than a chunk and of more."""
+    d, chip = llama.scenario.deployment, llama.scenario.money.serve_chip
+    mean, alone = (
+        replica_of(d.model_copy(update={"context_tokens": float(n)}), chip, llama.n_params)
+        for n in (prompt + answer / 2, prompt)
+    )
+    loop = throughput(llama, prompt, answer, users=[4, 16])
+    for users, late in zip((4, 16), loop["late_step_seconds"], strict=True):
+        step, token = float(step_time(mean, float(users)).total), float(prompt_seconds(alone))
+        assert late == pytest.approx(paused(users, prompt, answer, float(d.chunk_tokens), step, token), rel=0.02)
+
+
+def test_an_answer_alone_pauses_for_no_prompt(found):
+    assert found["late_step_seconds"][0] == pytest.approx(1 / found["tokens_per_second_per_user"][0], rel=0.3)
+    assert np.all(found["late_step_seconds"] >= 0.9 / found["tokens_per_second_per_user"])
+
+
 def test_memory_and_time_bound_what_is_in_flight(llama, found):
     most = found["batch"].max()
     assert throughput(llama, 1000, 500, users=[10 * most])["batch"][0] == pytest.approx(most, rel=1e-9)
@@ -78,6 +121,11 @@ def test_stages_keep_as_many_batches_in_flight(llama):
         users=[128],
     )
     assert two["batch"][0] == 128
+    single = throughput(
+        llama._replace(scenario=llama.scenario.update({**alone, "deployment.pipeline_stages": 2})), 1000, 500, users=[1]
+    )
+    assert single["batch"][0] == 1
+    assert single["requests_per_second"][0] * 500 == pytest.approx(single["tokens_per_second_per_user"][0], rel=1e-12)
     assert two["tokens_per_second_per_chip"][0] == pytest.approx(one["tokens_per_second_per_chip"][0], rel=1e-2)
 
 
