@@ -34,14 +34,18 @@ from jaxtyping import install_import_hook  # noqa: E402
 from . import typechecker  # noqa: E402, F401  the hook looks it up by its dotted name
 
 # The modules that compute with arrays. The others are left to pyright: their functions within functions would be checked anew with every
-# call, which takes two fifths of a run.
+# call, which takes two fifths of a run, and names and units of outputs are looked up more often than anything is computed.
 install_import_hook(
     [
         "optimizer.analysis",
         "optimizer.assumptions.posterior",
         "optimizer.assumptions.traffic",
         "optimizer.evidence",
-        "optimizer.model",
+        *(
+            f"optimizer.model.{path.stem}"
+            for path in (ROOT / "optimizer/model").glob("[!_]*.py")
+            if path.stem != "outputs"
+        ),
         *(
             f"optimizer.optimum.{name}"
             for name in ("base", "batch", "certificate", "curve", "equation", "search", "totals")
