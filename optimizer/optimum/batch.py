@@ -22,7 +22,7 @@ from ..model.outputs import ANSWER, DETAIL, units_of
 from ..model.placements import LISTED_BY, decides, moves_serving, placements
 from .answers import Answers
 from .base import Optimum, optimum, separable
-from .blocks import BLOCK, CURVE_BLOCK, FEW, baseline_costs, in_blocks
+from .blocks import BLOCK, CURVE_BLOCK, FEW, baselines, in_blocks
 from .compared import Compared, comparable, compared
 from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS
@@ -90,8 +90,9 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
     for batch in batches:
         for row, sentence in batch.refused.items():
             table.no_answer(row, "bad_input", sentence)
-        _solve_batch(batch, detail, table)
-        if detail:
+        _solve_batch(batch, table)
+        if detail and len(batch.rows):
+            _write_baselines(batch, table)
             _write_reach(batch, table)
     result = pd.DataFrame(table.numbers.T, index=index, columns=pd.Index(list(units)), copy=False)
     if any(np.any(batch.varied.get(DISCOUNT, batch.base.money.discount_rate)) for batch in batches):
@@ -112,8 +113,18 @@ def solve_columns(scenario: Scenario, columns: Mapping[str, np.ndarray]) -> dict
     table = Answers(count, list(ANSWER))
     for row, sentence in batch.refused.items():
         table.no_answer(row, "bad_input", sentence)
-    _solve_batch(batch, False, table)
+    _solve_batch(batch, table)
     return dict(zip(table.columns, table.numbers, strict=True))
+
+
+def _write_baselines(batch: Batch, table: Answers) -> None:
+    """The baselines of the designs, and what is saved against them."""
+    column = {name: table.numbers[i] for i, name in enumerate(table.columns)}
+    designs = (column[name][batch.rows] for name in ("n_params", "train_tokens", "rl_tokens"))
+    n, d, cost = baselines(batch.totalled(), *designs)
+    savings = 1 - column["cost_total"][batch.rows] / cost
+    for name, values in zip(DETAIL, (n, d, cost, savings), strict=False):
+        column[name][batch.rows] = values
 
 
 def _write_reach(batch: Batch, table: Answers) -> None:
@@ -140,17 +151,17 @@ def _serving_tokens(batch: Batch) -> Demand:
     return Demand(*(np.broadcast_to(np.asarray(v, float), len(batch.rows)) for v in demand))
 
 
-def _solve_batch(batch: Batch, detail: bool, table: Answers, near: Compared | None = None) -> None:
+def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None) -> None:
     """Fill in the rows of one batch: all share every name, kind and set of limits. `near` says between which designs each optimum lies."""
     if not len(batch.rows):
         return
     if decides(batch.base):
-        _solve_placed(batch, detail, table)
+        _solve_placed(batch, table)
         return
     groups = _sharing_tables(batch)
     if len(groups) > 1:
         for group in groups:
-            _solve_batch(group, detail, table)
+            _solve_batch(group, table)
         return
     asked = batch.totalled()
     base, names = batch.base, limit_names(batch.base)
@@ -164,7 +175,7 @@ def _solve_batch(batch: Batch, detail: bool, table: Answers, near: Compared | No
     for rounds, block, by in (*equation, *quick, *slow):
         if not len(left):
             break
-        residual, covered, possible, *active = in_blocks(rounds, asked.only(left), detail, block, table, near, by)
+        residual, covered, possible, *active = in_blocks(rounds, asked.only(left), block, table, near, by)
         final = rounds != QUICK_ROUNDS and by is None
         impossible = ~(possible > 0) & final
         solved = (covered > 0) & (possible > 0) & (residual < (KKT_TOLERANCE if final else ROUNDING))
@@ -194,13 +205,13 @@ def _sharing_tables(batch: Batch) -> list[Batch]:
     return groups if len(groups) <= most else []
 
 
-def _solve_placed(batch: Batch, detail: bool, table: Answers) -> None:
+def _solve_placed(batch: Batch, table: Answers) -> None:
     """Rows whose placement is to be chosen: the best of each row is taken."""
     moved = [path for path in batch.varied if moves_serving(batch.base, path)]
     groups = batch.sharing(moved) if comparable(batch.base) else []
     if groups and len(groups) <= max(1, len(batch.rows) / SHARING):
         for group in groups:
-            _solve_compared(group, detail, table)
+            _solve_compared(group, table)
     elif {*moved} & LISTED_BY or not isinstance(batch.base.goal, LossGoal | BudgetGoal):
         for i in range(len(batch.rows)):
             _solve_alone(batch, i, table)
@@ -208,21 +219,10 @@ def _solve_placed(batch: Batch, detail: bool, table: Answers) -> None:
     else:
         every, merits = np.arange(len(batch.rows)), np.full(len(batch.rows), np.inf)
         for k, candidate in enumerate(placements(batch.base)):
-            _take_better(batch, candidate, every, merits, detail, table, anyway=k == 0)
-    if detail:
-        _write_baselines(batch, table)
+            _take_better(batch, candidate, every, merits, table, anyway=k == 0)
 
 
-def _write_baselines(batch: Batch, table: Answers) -> None:
-    """What the baselines cost at placements of their own, and what is saved against them."""
-    column = {name: table.numbers[i] for i, name in enumerate(table.columns)}
-    designs = (column[name][batch.rows] for name in ("baseline_n_params", "baseline_train_tokens", "rl_tokens"))
-    costs = baseline_costs(batch.totalled(), *designs)
-    column["baseline_cost_total"][batch.rows] = costs
-    column["savings"][batch.rows] = 1 - column["cost_total"][batch.rows] / costs
-
-
-def _solve_compared(batch: Batch, detail: bool, table: Answers) -> None:
+def _solve_compared(batch: Batch, table: Answers) -> None:
     """Rows that share what moves serving: each placement is solved for the rows in which its bound does not exclude it."""
     asked = batch.totalled()
     listed = placements(asked.base)
@@ -236,7 +236,7 @@ def _solve_compared(batch: Batch, detail: bool, table: Answers) -> None:
     for first in (True, False):
         for k, candidate in enumerate(listed):
             which = served & ((guess == k) if first else (guess != k) & (found.bounds[:, k] < costs))
-            _take_better(asked, candidate, np.flatnonzero(which), costs, detail, table, anyway=first, near=found)
+            _take_better(asked, candidate, np.flatnonzero(which), costs, table, anyway=first, near=found)
 
 
 def _take_better(
@@ -244,7 +244,6 @@ def _take_better(
     candidate: Scenario,
     which: np.ndarray,
     merits: np.ndarray,
-    detail: bool,
     table: Answers,
     *,
     anyway: bool,
@@ -255,7 +254,7 @@ def _take_better(
         return
     own = Answers(len(which), table.columns)
     some = batch.only(which)._replace(base=candidate, rows=np.arange(len(which)), refused={})
-    _solve_batch(some, detail, own, None if near is None else near.only(which))
+    _solve_batch(some, own, None if near is None else near.only(which))
     merit = own.numbers[table.columns.index("loss" if isinstance(candidate.goal, BudgetGoal) else "cost_total")]
     # never for NaN
     better = merit < merits[which]

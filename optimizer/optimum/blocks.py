@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, LifecycleCost, design_of, lifecycle_cost
 from ..model.limits import limit_names
+from ..model.outputs import ANSWER
 from ..model.quality import loss, reducible_loss
 from ..model.roofline import can_serve
 from .answers import Answers
@@ -26,7 +27,7 @@ from .rows import Batch, padded
 from .search import Around, optimum_on_curve
 from .tabulated import Table
 
-__all__ = ["BLOCK", "CURVE_BLOCK", "FEW", "baseline_costs", "in_blocks"]
+__all__ = ["BLOCK", "CURVE_BLOCK", "FEW", "baselines", "in_blocks"]
 
 FEW, BLOCK, CURVE_BLOCK = 1 << 12, 1 << 16, 1 << 10
 """Rows solved in one compiled call: by equation in batches of up to `BLOCK` rows, in larger ones, and by search. Every call is padded to
@@ -37,6 +38,8 @@ MANY = 1 << 13
 instead of 11 s and a row takes 80 instead of 50 microseconds of the processor."""
 
 _ACTIVE = -1e-9
+
+Found = TypeVar("Found")
 
 
 class _Found(NamedTuple):
@@ -53,7 +56,6 @@ class _Found(NamedTuple):
 def in_blocks(
     rounds: float | None,
     batch: Batch,
-    detail: bool,
     block: int,
     table: Answers,
     near: Compared | None,
@@ -73,7 +75,7 @@ def in_blocks(
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
         here = slice(begin, begin + size)
-        given = (batch.tree, places, detail, shared, varied(here))
+        given = (batch.tree, places, shared, varied(here))
         if rounds is None:
             found = _EQUATION[block == BLOCK](*given)
         else:
@@ -81,7 +83,7 @@ def in_blocks(
             around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
             found = _SEARCH[asked >= MANY](*given, rounds, around, served)
         rows = here if count == asked else batch.rows[here]
-        for column, values in zip(table.numbers, found.numbers, strict=True):
+        for column, values in zip(table.numbers[: len(ANSWER)], found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
         for column, values in zip(flags, (found.residual, found.covered, found.possible, *found.active), strict=True):
             column[here] = np.asarray(values)[:size]
@@ -96,20 +98,20 @@ def _scenarios(
     places: tuple[int, ...],
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
-    answer: Callable[..., _Found],
+    answer: Callable[..., Found],
     *known: Float[Array, " row"],
-) -> _Found:
+) -> Found:
     """`answer` of the scenario and of what is known, mapped over the rows; what rows share stays without a row axis, so that it is computed
     once.
     """
 
-    def one(values: tuple[Numeric, ...], *known: Numeric) -> _Found:
+    def one(values: tuple[Numeric, ...], *known: Numeric) -> Found:
         leaves = list(shared)
         for place, value in zip(places, values, strict=True):
             leaves[place] = value
         return answer(jax.tree.unflatten(tree, leaves), *known)
 
-    if not varied:
+    if not (varied or known):
         return jax.tree.map(jnp.atleast_1d, one(()))
     return jax.vmap(one)(varied, *known)
 
@@ -117,14 +119,13 @@ def _scenarios(
 def _by_equation(
     tree: Hashable,
     places: tuple[int, ...],
-    detail: bool,
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
 ) -> _Found:
     def answer(scenario: Scenario) -> _Found:
         best = optimum(scenario)
         none = tuple(jnp.zeros(()) for _ in limit_names(scenario))
-        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual)
         return _Found(
             numbers, jnp.asarray(best.kkt_residual), jnp.asarray(best.in_class), jnp.asarray(best.possible), none
         )
@@ -135,7 +136,6 @@ def _by_equation(
 def _by_search(
     tree: Hashable,
     places: tuple[int, ...],
-    detail: bool,
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
     rounds: Numeric,
@@ -144,7 +144,7 @@ def _by_search(
 ) -> _Found:
     def answer(scenario: Scenario, left: Numeric, right: Numeric) -> _Found:
         best = optimum_on_curve(scenario, rounds, Around(left, right, around.known), served)
-        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual, detail)
+        numbers = _numbers(scenario, best.design, best.cost, best.kkt_residual)
         active = tuple(best.excess[i] > _ACTIVE for i in range(len(limit_names(scenario))))
         return _Found(numbers, best.kkt_residual, jnp.asarray(True), best.possible, active)
 
@@ -152,55 +152,61 @@ def _by_search(
 
 
 _EQUATION, _SEARCH = (
-    {many: compiled(structure=3, rows=many)(answers) for many in (False, True)}
+    {many: compiled(structure=2, rows=many)(answers) for many in (False, True)}
     for answers in (_by_equation, _by_search)
 )
 """By whether there are many rows."""
 
 
-def _numbers(
-    scenario: Scenario, design: Design, cost: LifecycleCost, residual: Numeric, detail: bool
-) -> tuple[Array, ...]:
+def _numbers(scenario: Scenario, design: Design, cost: LifecycleCost, residual: Numeric) -> tuple[Array, ...]:
     """The columns of the answer, in their order."""
     n, d, _ = design
     ratio = d / n
     numbers = [*design, ratio, ratio / 20, d / scenario.law.train_optimal_tokens(n), loss(scenario, design)]
-    numbers += [*cost, cost.total, residual]
-    if detail:
-        base = _baseline(scenario, design)
-        base_cost = _served_cost(scenario, base)
-        far = [jnp.nan] * 3  # the edges of a fit are kept outside the tree: `_write_reach` has them
-        numbers += [base.n_params, base.train_tokens, base_cost, 1 - cost.total / base_cost, *far]
-    return tuple(jnp.asarray(v, float) for v in numbers)
+    return tuple(jnp.asarray(v, float) for v in (*numbers, *cost, cost.total, residual))
 
 
-def baseline_costs(batch: Batch, n_params: np.ndarray, train_tokens: np.ndarray, rl_tokens: np.ndarray) -> np.ndarray:
-    """Cost of a baseline for each row, where an open placement is its own cheapest one; NaN where none serves it."""
-    varied = batch.block(CURVE_BLOCK, range(len(batch.leaves)))
+def baselines(
+    batch: Batch, n_params: np.ndarray, train_tokens: np.ndarray, rl_tokens: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """N, D and cost of the plan that trains the least for the loss of each design; an open placement is that plan's own cheapest one.
 
-    def cost(begin: int) -> np.ndarray:
-        here = slice(begin, begin + CURVE_BLOCK)
-        designs = tuple(padded(v[here], CURVE_BLOCK) for v in (n_params, train_tokens, rl_tokens))
-        return np.asarray(_costs(batch.tree, varied(here), designs))
+    D and N are NaN where data would repeat, the cost where the deployment cannot serve N.
+    """
+    count = len(batch.rows)
+    block = BLOCK if count > BLOCK else FEW
+    places = batch.places if block == BLOCK else tuple(range(len(batch.leaves)))
+    shared, varied = np.array(batch.leaves, float), batch.block(block, places)
+
+    def plans(begin: int) -> tuple[np.ndarray, ...]:
+        here = slice(begin, begin + block)
+        designs = tuple(padded(v[here], block) for v in (n_params, train_tokens, rl_tokens))
+        found = _BASELINES[block == BLOCK](batch.tree, places, shared, varied(here), designs)
+        return tuple(np.asarray(v) for v in found)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(cost, range(0, len(batch.rows), CURVE_BLOCK)))
-    return np.concatenate(found)[: len(batch.rows)]
+        found = zip(*pool.map(plans, range(0, count, block)), strict=True)
+    n, d, cost = (np.concatenate(parts)[:count] for parts in found)
+    return n, d, cost
 
 
-@compiled(structure=1, rows=True)
-def _costs(
-    tree: Hashable, varied: tuple[Float[Array, " row"], ...], designs: tuple[Float[Array, " row"], ...]
-) -> Float[Array, " row"]:
-    def one(leaves: tuple[Numeric, ...], n: Numeric, d: Numeric, r: Numeric) -> Array:
-        scenario: Scenario = jax.tree.unflatten(tree, list(leaves))
-        return _served_cost(scenario, design_of(scenario, n, d, *((r,) if scenario.rl.decided else ())))
+def _baselines(
+    tree: Hashable,
+    places: tuple[int, ...],
+    shared: Float[Array, " leaf"],
+    varied: tuple[Float[Array, " row"], ...],
+    designs: tuple[Float[Array, " row"], ...],
+) -> tuple[Array, Array, Array]:
+    def answer(scenario: Scenario, n: Numeric, d: Numeric, r: Numeric) -> tuple[Array, Array, Array]:
+        base = _baseline(scenario, design_of(scenario, n, d, *((r,) if scenario.rl.decided else ())))
+        served = can_serve(scenario, base.n_params)
+        cost = jnp.where(served, lifecycle_cost(scenario, base).total, jnp.nan)
+        return jnp.asarray(base.n_params), jnp.asarray(base.train_tokens), cost
 
-    return jax.vmap(one)(varied, *designs)
+    return _scenarios(tree, places, shared, varied, answer, *designs)
 
 
-def _served_cost(scenario: Scenario, design: Design) -> Array:
-    return jnp.where(can_serve(scenario, design.n_params), lifecycle_cost(scenario, design).total, jnp.nan)
+_BASELINES = {many: compiled(structure=2, rows=many)(_baselines) for many in (False, True)}
 
 
 def _baseline(scenario: Scenario, design: Design) -> Design:
