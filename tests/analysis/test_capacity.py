@@ -21,10 +21,10 @@ TWO_H100 = {
 
 
 def test_four_replicas_at_the_peak_of_800_users():
-    """70B in fp8 on two H100, 700 tokens of context: 256 sequences at 25.3 tokens/s each, so 1 replica for 200 users and 4 for 800."""
+    """70B in fp8 on two H100, 700 tokens of context: 256 sequences at 25.2 tokens/s each, so 1 replica for 200 users and 4 for 800."""
     s = placement(LLAMA, changes=TWO_H100)
     speed = operating_point(s, 256)["tokens_per_second_per_user"]
-    assert speed == pytest.approx(25.3, abs=0.05)
+    assert speed == pytest.approx(25.2, abs=0.05)
     found = capacity_points(s, [200, 800, 1024, 1025], speed * (1 - 1e-12), prompt_tokens=500, answer_tokens=200)
     assert found["batch"].tolist() == [256] * 4
     assert found["replicas"].tolist() == [1, 4, 4, 5]
