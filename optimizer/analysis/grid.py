@@ -20,6 +20,7 @@ from ..assumptions.paths import linked, paths_of
 from ..assumptions.problems import InputError, near_miss, shown
 from ..assumptions.record import KEY, caption, provenance
 from ..assumptions.scenario import Scenario
+from ..model.accuracy import serving_errors
 from ..model.outputs import IMPLIED, NARROW
 from ..optimum.reach import Extrapolation
 from .blocks import Progress, reported
@@ -74,6 +75,7 @@ def over_grid(
     records: list[Row] = []
     units: Units = {}
     reached: list[Extrapolation] = []
+    served: list[Scenario] = []
     bad: dict[tuple[int, ...], tuple[str, ...]] = {}
     for at in reported(combinations, progress):
         changes = _changes(grid, at)
@@ -86,6 +88,7 @@ def over_grid(
             units = found | {name: _either(unit, found.get(name, unit)) for name, unit in units.items()}
             records += [{**axes, **row} for row in rows]
             designs = [(row["n_params"], row.get("train_tokens", math.nan)) for row in rows]
+            served.append(here)
             reached += [Extrapolation.of(here.law, n, d) for n, d in designs if d == d]
         except InputError as error:
             bad[at] = error.problems
@@ -110,6 +113,7 @@ def over_grid(
         "law error": "80 % of a sample of laws lie between the ends of the columns across laws"
         if recipe.get("across_laws")
         else "not counted, each row holds under the law that it names",
+        "serving error": serving_errors(served),
     }
     return table
 

@@ -41,7 +41,7 @@ KEY = "overtrain"
 
 HEADINGS = {"rl": "RL"}
 """What parts of the record are called where their names are no words."""
-REACH = ("extrapolation", "certificate", "law error")
+REACH = ("extrapolation", "certificate", "law error", "serving error")
 """Parts of a table's record that say how far its numbers hold."""
 PRINT = "print"
 """Part of a file's record: caption, label, digits and notes that whoever exported it gave."""

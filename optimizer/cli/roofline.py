@@ -50,6 +50,7 @@ def roofline(
         from ..assumptions.problems import InputError
         from ..assumptions.typed import changes_given
         from ..assumptions.warned import warnings
+        from ..model.accuracy import serving_error
 
         problems: list[str] = []
         changes = changes_given(set_ or [], problems)
@@ -96,6 +97,7 @@ def roofline(
                 "placement": asked.placed._asdict(),
                 "figures": figures,
                 "modes": modes,
+                "error": serving_error(asked.scenario),
             }
             head["warnings"] = warnings(asked.scenario, quality=False)
             show_json({**head, **frames})

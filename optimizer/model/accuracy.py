@@ -4,12 +4,13 @@ Each model of data/throughput.csv is predicted by a fit to all other models; a t
 record for DeepSeek-V3 and R1 alone, so its error is that of operating points that the fit did not see, of other software for this model.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..assumptions.scenario import Scenario
 from .total import placed
 
-__all__ = ["SERVING_ERRORS", "ServingError", "error_class", "error_of", "serving_error"]
+__all__ = ["SERVING_ERRORS", "ServingError", "error_class", "error_of", "serving_error", "serving_errors"]
 
 
 class ServingError(NamedTuple):
@@ -63,3 +64,9 @@ def error_of(scenario: Scenario) -> ServingError:
 def serving_error(scenario: Scenario) -> str:
     """What may be expected of a number of serving, in one sentence."""
     return error_of(scenario).sentence(error_class(scenario))
+
+
+def serving_errors(scenarios: Iterable[Scenario]) -> str:
+    """The same of several scenarios, each class once, without a full stop; "" where none is served by the roofline."""
+    classes = dict.fromkeys(error_class(s) for s in scenarios if s.serving.by_roofline)
+    return " ".join(SERVING_ERRORS[name].sentence(name) for name in classes).removesuffix(".")

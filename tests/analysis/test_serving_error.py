@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from optimizer import draws, load, solve
+from optimizer import draws, export, load, size_table, solve
 from optimizer.analysis.ranges import held, ranges
 from optimizer.assumptions.numbers import human
+from optimizer.assumptions.record import KEY, caption
 from optimizer.model.accuracy import SERVING_ERRORS
 from optimizer.report.sentences import served
+from optimizer.report.table_text import table_text
 
 ROOFLINE = {
     "money.unit": "usd",
@@ -69,3 +72,21 @@ def test_draws_lie_within_the_error_as_often_as_measured_points():
     inside = np.mean(speed <= np.log(SERVING_ERRORS["dense model, tensor parallelism"].within))
     assert inside == pytest.approx(0.8, abs=0.06)
     assert np.corrcoef(np.log(frame["deployment.engine_speed"]), np.log(frame["cost_total"]))[0, 1] < -0.99
+
+
+def test_a_table_says_the_error_of_each_class_in_it(tmp_path):
+    """In the terminal, a notebook and every file that is read: what measured serving is off by, once a class; nothing without the roofline."""
+    s = load("lecture-2026", ROOFLINE)
+    table = size_table(s, {"deployment.chips": [1, 8]})
+    console = Console(width=400)
+    with console.capture() as printed:
+        console.print(table_text(table, None))
+    texts = [printed.get(), table._repr_html_()]
+    texts += [
+        export(table, tmp_path / f"t.{kind}").read_text(encoding="utf-8") for kind in ("csv", "md", "tex", "html")
+    ]
+    for name in ("dense model, one chip", "dense model, tensor parallelism"):
+        for text in texts:
+            assert f"{SERVING_ERRORS[name].within:.2f} for 80" in text
+            assert f"({name})" in text
+    assert "serving error" not in caption(size_table(load("lecture-2026"), {"goal.like_params": [1e10]}).attrs[KEY])
