@@ -24,7 +24,7 @@ from ..assumptions.law import ChinchillaLaw
 from ..assumptions.law_file import is_law_file, law_draws
 from ..assumptions.posterior import posterior_of
 from ..assumptions.problems import InputError, near_miss
-from ..assumptions.published_laws import law_names
+from ..assumptions.published_laws import law_in_words, law_names
 from ..assumptions.scenario import Scenario
 from .laws import COEFFICIENTS, drawn_laws, under_any_law, under_law
 from .ranges import Over, left_alone
@@ -100,7 +100,10 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
 
         return LawInput(scenario, len(posterior.names), drawn, drawn(points), False, _sentence(note)), _sentence(note)
     if not isinstance(scenario.law, ChinchillaLaw):
-        return None, f"Law {scenario.law.title} of kind {scenario.law.kind} is held: the sample is one of dense laws."
+        return (
+            None,
+            f"Law {law_in_words(scenario.law.title)} of kind {scenario.law.kind} is held: the sample is one of dense laws.",
+        )
     if law == ACROSS:
         table, few = {name: drawn_laws()[f"law.{name}"] for name in COEFFICIENTS}, False
         note = (
@@ -111,7 +114,9 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
         table, counts = _named(scenario, given)
         few = not counts
         each = [
-            f"{name} ({counts[name]} draws of its runs, forms and between sweeps)" if name in counts else name
+            f"{law_in_words(name)} ({counts[name]} draws of its runs, forms and between sweeps)"
+            if name in counts
+            else law_in_words(name)
             for name in given
         ]
         alike = ", each as likely as the others" if len(given) > 1 else ""

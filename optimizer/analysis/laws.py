@@ -12,7 +12,7 @@ from ..assumptions.arguments import MAPPING, NUMBER, PROGRESS, WHOLE, as_numbers
 from ..assumptions.goal import LossGoal
 from ..assumptions.law_file import is_law_file
 from ..assumptions.problems import InputError, near_miss
-from ..assumptions.published_laws import law_names
+from ..assumptions.published_laws import law_in_words, law_names
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.tables import rows
 from ..model.outputs import NARROW, units_of
@@ -313,7 +313,11 @@ def _across_experts(found: Mapping[str, Solution]) -> tuple[AcrossLaws, dict[str
     good = np.isfinite(numbers["n_params"])
     intervals = {name: (float(v[good].min()), float(v[good].max())) for name, v in numbers.items() if good.any()}
     return AcrossLaws(
-        1.0, intervals, len(names), int(good.sum()), f"{len(names)} laws of experts: {', '.join(names)}"
+        1.0,
+        intervals,
+        len(names),
+        int(good.sum()),
+        f"{len(names)} laws of experts: {', '.join(map(law_in_words, names))}",
     ), numbers
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .joint import Joint, read_joint
 from .law import Law
+from .published_laws import law_in_words
 from .tables import rows
 
 __all__ = ["posterior_named", "posterior_of"]
@@ -47,7 +48,7 @@ def posterior_of(law: Law) -> tuple[Joint | None, str]:
         None where there is no posterior, or where a coefficient differs from the fit that the posterior belongs to.
 
     """
-    title = law.label or law.name or "given by coefficients"
+    title = law.label or law_in_words(law.name) or "given by coefficients"
     stale = f"law {title} was changed: the posterior of its fit no longer applies, it keeps its point values."
     own = getattr(law, "posterior", {})
     if own:
@@ -62,7 +63,7 @@ def posterior_of(law: Law) -> tuple[Joint | None, str]:
     if any(getattr(law, name) != value for name, value in row.items()):
         return None, stale
     clip = (
-        f"; eigenvalue {posterior.clipped:.0e} of the printed covariance was set to 0, the nearest positive semidefinite matrix"
+        "; few digits of its covariance are printed, and the nearest covariance to these is taken"
         if posterior.clipped
         else ""
     )

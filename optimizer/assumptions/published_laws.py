@@ -33,13 +33,16 @@ _IN_WORDS = {
 
 
 def law_in_words(name: str) -> str:
-    """Who published a law and when, or which runs it was fitted to; any other name as it is.
+    """Who published a law and when, or which runs it was fitted to; any other name as it is, and what follows it in brackets.
 
     >>> law_in_words("besiroglu"), law_in_words("gadre-c4-coupled"), law_in_words("mine")
     ('Besiroglu et al. 2024', 'Fit to Gadre et al. 2024, C4, coupled', 'mine')
+    >>> law_in_words("besiroglu (changed: E = 1.6)")
+    'Besiroglu et al. 2024 (changed: E = 1.6)'
 
     """
-    return _IN_WORDS.get(name, name)
+    law, bracket, rest = name.partition(" (")
+    return f"{_IN_WORDS.get(law, law)}{bracket}{rest}"
 
 
 def law_names(*uses: str) -> list[str]:

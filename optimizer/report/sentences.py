@@ -9,6 +9,7 @@ from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
 from ..assumptions.naming import in_words
 from ..assumptions.numbers import human, percent, times
+from ..assumptions.published_laws import law_in_words
 from ..assumptions.quantisation import fitted_on, served_bits
 from ..model.outputs import heading, quantity_text
 from ..model.quality import loss_of_few_bits
@@ -127,9 +128,9 @@ def experts(laws: Mapping[str, Solution]) -> str:
     if not laws:
         return ""
     found = [
-        f"{law} {human(float(best.design.n_params), 3)} on {human(float(best.design.train_tokens), 3)} tokens"
+        f"{human(float(best.design.n_params), 3)} on {human(float(best.design.train_tokens), 3)} tokens under {law_in_words(law)}"
         if best.status is Status.OPTIMAL
-        else f"{law} has no answer"
+        else f"no answer under {law_in_words(law)}"
         for law, best in laws.items()
     ]
     return (
@@ -192,8 +193,8 @@ def held(stairs: "pd.DataFrame") -> str:
 
 
 def _in_words(path: str) -> str:
-    """An assumption by its name and its path; a whole block has no path of its own to set."""
-    return f"{in_words(path)} ({path})" if "." in path else f"the {in_words(path)}"
+    """An assumption by its name; a whole block is one thing."""
+    return in_words(path) if "." in path else f"the {in_words(path)}"
 
 
 def carried(frame: "pd.DataFrame") -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from optimizer import Design, cost, load, presets, size_table, solve
 from optimizer.analysis.placement import operating_point, placement, placement_of
-from optimizer.analysis.serving import batch_points, key_figures
+from optimizer.analysis.serving import batch_points, key_figures, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app.pins import Pin
 from optimizer.app.said import escaped
@@ -114,7 +114,8 @@ def test_serving_shows_the_librarys_operating_points():
     assert shown(at)["Context wall (tokens)"] == human(key_figures(s)["context wall"][0], 3)
     found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
     assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
-    assert escaped(f"{s.placed.sentence} {serving_error(s.scenario)}") in [c.value for c in at.caption]
+    about = f"{s.placed.sentence} {prompts_of(s).sentence} {serving_error(s.scenario)}"
+    assert escaped(about) in [c.value for c in at.caption]
     at.selectbox(key="serving_table").set_value("loop")
     run(at)
     at.number_input(key="serving_prompt").set_value(2000)

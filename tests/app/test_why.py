@@ -8,7 +8,7 @@ from optimizer.analysis.why import every_law, reasoning, staircase
 from optimizer.app.work import kept
 from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import percent, times
-from optimizer.assumptions.published_laws import law_names
+from optimizer.assumptions.published_laws import law_in_words, law_names
 from optimizer.evidence.claims import claims
 
 from .session import opened, run
@@ -52,7 +52,7 @@ def test_every_law_is_drawn_and_only_credible_ones_are_counted(lecture):
     at = opened("why")
     at.segmented_control(key="why_view").set_value("Every law")
     run(at)
-    assert all(law in charts(at) for law in law_names("ensemble", "stress"))
+    assert all(law_in_words(law) in charts(at) for law in law_names("ensemble", "stress"))
     ratios = every_law(lecture).query("kind == 'law'")[RATIO]
     said = " ".join(block.value for block in at.markdown)
     assert f"between {times(ratios.min())} and {times(ratios.max())}" in said

@@ -61,7 +61,7 @@ def test_sampling_reproduces_the_stated_correlations():
 def test_a_law_without_a_posterior_says_so(lecture):
     assert posterior_of(lecture.update({"law": "hoffmann"}).law) == (
         None,
-        "law hoffmann has no published posterior: it keeps its point values.",
+        "law Hoffmann et al. 2022 (Chinchilla) has no published posterior: it keeps its point values.",
     )
     found, sentence = posterior_of(lecture.update({"law.beta": 0.4}).law)
     assert found is None

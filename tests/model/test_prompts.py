@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from optimizer import InfeasibleError, InputError, load, placement, solve, solve_batch, throughput
-from optimizer.analysis.placement import operating_point
+from optimizer.analysis.placement import operating_point, placement_of
+from optimizer.analysis.serving import prompts_of
 from optimizer.assumptions.numbers import SECONDS_PER_HOUR
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.loop import first_token
@@ -96,6 +97,9 @@ def test_a_speed_costs_more_where_prompts_delay_it():
         f"between their steps, for {100 * float(together.cost.prefill) / served:.3g} % of their work"
         in prompts.sentence
     )
+    shown = prompts_of(placement_of(together))
+    assert shown.sentence == prompts.sentence, "the page of the deployment says what the answer says"
+    assert shown.per_decode_chip == pytest.approx(prompts.per_decode_chip, rel=1e-9)
 
 
 def test_rows_of_a_batch_have_their_own_mix():

@@ -30,6 +30,7 @@ from optimizer.analysis.serving import batch_points
 from optimizer.analysis.why import design_map, staircase
 from optimizer.assumptions.numbers import percent
 from optimizer.assumptions.paths import declaration
+from optimizer.assumptions.published_laws import law_in_words, law_names
 from optimizer.assumptions.scenario import Scenario
 from optimizer.evidence.runs import example_runs
 from optimizer.model.outputs import quantity_text
@@ -182,6 +183,17 @@ def test_the_claim_of_the_lecture_is_drawn(frames):
     assert "100x is dashed and lies inside the band of 4 of 4 credible laws" in drawn.to_dict()["description"]
 
 
+def test_no_chart_shows_a_law_by_its_name_in_code(frames):
+    """What a reader sees without pointing at a mark: names of axes and lines, and the description."""
+    code, seen = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, law_names()))})(?![\w-])"), 0
+    for name in ("band_against_law", "size_table"):
+        spec = getattr(chart, name)(frames[name]).to_dict()
+        texts = [spec["description"], *re.findall(r"<text[^>]*>([^<]*)", svg(getattr(chart, name)(frames[name])))]
+        assert not [text for text in texts if code.search(text)], name
+        seen += sum(law_in_words("hoffmann") in text for text in texts)
+    assert seen >= 4
+
+
 @pytest.mark.parametrize("name", ["band_against_law", "draws"])
 def test_a_value_to_compare_with_is_a_line_across_the_scale_of_values(frames, name):
     picture = svg(getattr(chart, name)(frames[name], reference=100))
@@ -268,8 +280,11 @@ def test_a_size_table_is_drawn_along_its_first_number(frames, lecture):
     spec = chart.size_table(frames["size_table"]).to_dict()
     (rows,) = spec["datasets"].values()
     assert [row["y"] for row in rows] == frames["size_table"]["overtraining_vs_rule_of_20"].tolist()
-    assert {row["line"] for row in rows} == {"law besiroglu", "law hoffmann"}
-    assert "law besiroglu 32.9x at 20T tokens to 196x at 2000T tokens" in spec["description"]
+    assert {row["line"] for row in rows} == {
+        "scaling law Besiroglu et al. 2024",
+        "scaling law Hoffmann et al. 2022 (Chinchilla)",
+    }
+    assert "scaling law Besiroglu et al. 2024 32.9x at 20T tokens to 196x at 2000T tokens" in spec["description"]
     both = size_table(lecture, {("traffic.output_tokens", "limits.max_params"): [("20T", "100B"), ("200T", "200B")]})
     (rows,) = chart.size_table(both).to_dict()["datasets"].values()
     assert [row["line"] for row in rows] == ["", ""]

@@ -68,8 +68,8 @@ def _cost(best: Solution) -> None:
     )
     if len(monthly_tokens(best.scenario)):  # without months this chart is above
         show.chart(cost_by_phase, cost_phases(best), kept=axes())
-    told = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
-    st.caption(said(" ".join(filter(None, told))))
+    reservations = (best.certificate.sentence, few_bits(best), unspent(best), served(best))
+    st.caption(said(" ".join(filter(None, reservations))))
     if best.scenario.law.shape:
         st.caption(said(experts(by_expert_law(text_of(best.asked), best))))
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from optimizer.analysis.chips import OFFERS, chip_comparison, chip_frontier, measured_points
 from optimizer.analysis.placement import Placement, operating_point, placement, placement_of
-from optimizer.analysis.serving import POINTS, batch_points, key_figures
+from optimizer.analysis.serving import POINTS, batch_points, key_figures, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app import show
 from optimizer.app.said import escaped, problems
@@ -96,7 +96,9 @@ def _point(found: Callable[[], Placement]) -> None:
     try:
         s = found()
         _figures(s)
-        st.caption(escaped(f"{s.placed.sentence} {serving_error(s.scenario)}"))
+        prompts = prompts_of(s)
+        sentences = (s.placed.sentence, prompts.sentence if prompts else "", serving_error(s.scenario))
+        st.caption(escaped(" ".join(filter(None, sentences))))
         show.chart(latency_against_cost, batch_points(s), operating_point(s), scenario=s.scenario)
         name = st.selectbox(
             "Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table", persist_state="session"

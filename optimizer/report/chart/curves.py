@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from ...assumptions.naming import choice_in_words, in_words
 from ...assumptions.numbers import human
 from ...assumptions.paths import linked
 from ...assumptions.problems import InputError
@@ -187,7 +188,7 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
         {
             "x": float(r[along]),
             "y": float(r[output]),
-            "line": ", ".join(f"{p} {_choice(r[p])}" for p in others),
+            "line": ", ".join(f"{in_words(p)} {_choice(p, r[p])}" for p in others),
             "at": quantity_text(float(r[along]), units.get(along, "1")),
             "value_text": quantity_text(float(r[output]), unit, output),
         }
@@ -237,8 +238,8 @@ def _between(low: float, high: float) -> str:
     return range_text(low, high, "1", "quantile")
 
 
-def _choice(value: object) -> str:
-    return human(value, 3) if isinstance(value, float) else str(value)
+def _choice(path: str, value: object) -> str:
+    return human(value, 3) if isinstance(value, float) else choice_in_words(path, str(value))
 
 
 def _ends(line: list[dict[str, Any]]) -> str:

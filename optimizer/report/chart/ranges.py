@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
+from ...assumptions.published_laws import law_in_words
 from ...model.outputs import heading, quantity_text, range_text
 from .drawing import Drawing, Drawn, data, finished
 from .marks import reference_line, tips
@@ -98,7 +99,8 @@ def band_against_law(
     unit = frame.attrs.get("units", {}).get(output, "1")
     drawn = [
         {
-            "law": row["law"],
+            "law": law_in_words(row["law"]),
+            "name": row["law"],
             "stress": row["kind"] == _STRESS,
             "point": row[output],
             "low": row[low],
@@ -111,7 +113,13 @@ def band_against_law(
     ends = (f"posterior_{output}_low", f"posterior_{output}_high")
     found = [(row["law"], *(row.get(end, math.nan) for end in ends)) for row in rows]
     posteriors = [
-        {"law": law, "low": least, "high": most, "interval": range_text(least, most, unit, output)}
+        {
+            "law": law_in_words(law),
+            "name": law,
+            "low": least,
+            "high": most,
+            "interval": range_text(least, most, unit, output),
+        }
         for law, least, most in found
         if math.isfinite(least)
     ]
@@ -121,7 +129,7 @@ def band_against_law(
     )
     whole = alt.Chart(data(drawn)).encode(
         y=names_axis("law", [row["law"] for row in drawn]),
-        tooltip=tips(law="law", label="optimum", band="within 5 % of the least cost"),
+        tooltip=tips(law="law", name="name in code", label="optimum", band="within 5 % of the least cost"),
     )
     x = alt.X("low:Q", scale=around, axis=output_axis(output, unit, ticks))
     ink = alt.condition("datum.stress", alt.value(QUIET), alt.value(MAIN))
@@ -145,7 +153,7 @@ def band_against_law(
                 x=alt.X("low:Q"),
                 x2=alt.X2("high:Q"),
                 y=names_axis("law", [row["law"] for row in drawn]),
-                tooltip=tips(law="law", interval="middle 80 % of the posterior"),
+                tooltip=tips(law="law", name="name in code", interval="middle 80 % of the posterior"),
             )
         ]
     if any(row["stress"] for row in drawn):
