@@ -1,4 +1,4 @@
-"""Axes that stay from one drawing to the next."""
+"""Axes: round ticks, numbers in words, and ends that stay from one drawing to the next."""
 
 import itertools
 import math
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import vl_convert
 
-from optimizer.report.chart.scales import MOST_ROOM, Kept, axis, log_scale, steady, steady_top
+from optimizer.model.outputs import quantity_text
+from optimizer.report.chart.scales import MOST_ROOM, Kept, axis, log_scale, scale, steady, steady_top
 
 
 def test_kept_ends_hold_the_values_without_much_room_and_seldom_move():
@@ -50,3 +51,29 @@ def test_large_counts_of_one_axis_are_written_in_one_form(ends, form):
     ]
     assert len(shown) > 2
     assert all(re.fullmatch(form, word) for word in shown), shown
+
+
+def test_ticks_are_round_and_inside():
+    for values in ([2e13, 2e15], [80e9, 130e9], [1e3, 1e12], [3.0, 4.0]):
+        _, ticks = scale(values, log=True)
+        assert 2 <= len(ticks) <= 12
+        assert min(values) * 0.8 < min(ticks)
+        assert max(ticks) < max(values) * 5
+    for least, most, count in (
+        (4e26, 9e26, 5),
+        (3.0, 29.0, 6),
+        (1e11, 3.7e11, 5),
+        (20, 90, 5),
+        (2e13, 2e15, 7),
+        (1e3, 2e9, 8),
+    ):
+        ticks = log_scale((least, most))[1]
+        assert 2 <= len(ticks) <= count, "labels of one decade do not touch on a narrow page"
+        assert all(least <= tick <= most for tick in ticks)
+    assert scale([0.0, 1.0])[1] is None
+    assert scale([5.0])[0].domain[0] < 5
+
+
+def test_numbers_in_words():
+    assert quantity_text(20012.0, "1", "overtraining_vs_law") == "20,012x"
+    assert quantity_text(1e26, "FLOP") == "1e26 FLOP"
