@@ -14,7 +14,7 @@ from ..assumptions.naming import title_in_words
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution, Status
-from ..report.chart.drawing import Drawing, Drawn
+from ..report.chart.drawing import Drawing, Drawn, pixels
 from ..report.chart.picture import PICTURES, check_picture, picture
 from ..report.files.export import check_writer, encoded
 from .answers import answer
@@ -197,7 +197,11 @@ def put(made: Figure, scenario: Scenario | None = None, beside: Callable[[], obj
         with st.container(horizontal=True, gap="small"):
             st.html(head)
             beside()
+    # The page fits a chart into its width. Vega warns of a height by the row there, so that it comes in pixels, without the axis.
+    fit = "fit-x" if isinstance(spec["height"], dict) else "fit"
     without_title = {key: value for key, value in spec.items() if key != "title"} | {
+        "autosize": {"type": fit, "contains": "padding"},
+        "height": pixels(spec),
         "description": title["text"],
         "background": None,
         "datasets": {name: pa.Table.from_pylist(rows) for name, rows in spec["datasets"].items()},

@@ -1,4 +1,4 @@
-"""One server and one browser for the tests of this folder; every page is watched for errors and for requests that leave the machine."""
+"""One server and one browser for the tests of this folder; every page is watched for errors, warnings and requests that leave the machine."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def address(browser, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser, address, request) -> Iterator[Callable[..., Page]]:
-    """Open a path of the app in a profile of its own; when the test ends, no page may have had an error or asked another machine."""
+    """Open a path of the app in a profile of its own; when the test ends, no page may have had an error or a warning or asked another machine."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
@@ -86,8 +86,10 @@ def visit(browser, address, request) -> Iterator[Callable[..., Page]]:
 
         def said(message) -> None:
             at = urlsplit(message.location.get("url", "")).path
-            if message.type == "error" and not any(at.endswith(end) and code in message.text for end, code in BENIGN):
-                wrong.append(f"console: {message.text[:300]} ({at})")
+            if message.type in ("error", "warning") and not any(
+                at.endswith(end) and code in message.text for end, code in BENIGN
+            ):
+                wrong.append(f"console, {message.type}: {message.text[:300]} ({at})")
 
         def asked(sent) -> None:
             parts = urlsplit(sent.url)

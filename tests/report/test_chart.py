@@ -35,6 +35,7 @@ from optimizer.assumptions.scenario import Scenario
 from optimizer.evidence.runs import example_runs
 from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
+from optimizer.report.chart.drawing import pixels
 from optimizer.report.chart.rows import MOST_MARKS
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
@@ -335,6 +336,22 @@ def test_the_rule_of_20_is_named_on_the_map_and_drawn_to_be_seen(frames):
     assert "opacity" not in lines[0]
     on, off = lines[0]["strokeDash"]
     assert lines[0]["strokeWidth"] * on / (on + off) > 0.5, "more ink than a hair line of the grid"
+
+
+def test_the_height_in_pixels_is_the_one_that_vega_makes_of_rows(frames):
+    """Without axes, whose height is that of their words; Vega warns of a height by the row in a page of a given width."""
+    tall = 0
+    for name in chart.__all__:
+        spec = getattr(chart, name).drawing(frames[name]).spec()
+        given = spec | {"height": pixels(spec)}
+        if isinstance(spec["height"], dict):
+            tall += 1
+            drawn, by_row = (vl_convert.vegalite_to_svg(each) for each in (given, spec))
+            sizes = [float(re.search(r'height="([\d.]+)"', picture)[1]) for picture in (drawn, by_row)]
+            assert sizes[0] == pytest.approx(sizes[1], abs=1.01), name
+        else:
+            assert given == spec
+    assert tall == 9
 
 
 @pytest.mark.parametrize("name", chart.__all__)

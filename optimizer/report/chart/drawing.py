@@ -20,7 +20,10 @@ from altair.utils.schemapi import debug_mode
 from ...assumptions.arguments import FLAG, TEXT, WHOLE, checks
 from .theme import WIDTH, page_style
 
-__all__ = ["Drawing", "Drawn", "Layers", "Rows", "data", "finished"]
+__all__ = ["Drawing", "Drawn", "Layers", "Rows", "data", "finished", "pixels"]
+
+GAP = 0.2
+"""Room between two rows that hold several marks each, in rows; Vega's own."""
 
 
 class Rows(alt.NamedData):
@@ -80,6 +83,19 @@ class Drawing:
     def spec(self) -> dict[str, Any]:
         """Vega-Lite: the same as `chart().to_dict()`."""
         return {"$schema": alt.SCHEMA_URL, **self.around, "layer": self.layers.plain, "datasets": self.datasets}
+
+
+def pixels(spec: dict[str, Any]) -> float:
+    """The height of a chart; of one whose height is given by the row, what Vega makes of it: rows of several marks have gaps."""
+    height = spec["height"]
+    if not isinstance(height, dict):
+        return height
+    encoding = next(e for layer in spec["layer"] if "sort" in (e := layer["encoding"]).get("y", {}))
+    rows, offset = len(encoding["y"]["sort"]), encoding.get("yOffset")
+    if offset is None:
+        return height["step"] * rows
+    row = height["step"] if height.get("for") == "position" else height["step"] * len(offset["sort"]) / (1 - GAP)
+    return row * (rows + GAP)
 
 
 P = ParamSpec("P")
