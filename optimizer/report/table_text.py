@@ -14,7 +14,7 @@ from ..model.outputs import short, written
 from .files.agreement import Agreement
 from .terminal import Blocks, Column
 
-__all__ = ["agreement_text", "table_text", "unanswered"]
+__all__ = ["agreement_text", "reach", "table_text", "unanswered"]
 
 
 def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableType:
@@ -36,7 +36,7 @@ def table_text(table: SizeTable, columns: Sequence[str] | None) -> RenderableTyp
         axes += ["n_params"] if recipe["kind"] == "inverse" else []
         labels |= {name: short(name) for name in known}
         more = f"{left_out} more columns: --columns NAMES shows them, --out FILE.csv keeps all."
-        notes = [*_meaning(recipe), *_reach(table), more] if known else [more]
+        notes = [*_meaning(recipe), *reach(table), more] if known else [more]
     shown = [Column(labels[n], units.get(n, ""), [_cell(v, n) for v in table[n].tolist()], n in units) for n in names]
     given = "; ".join(f"{HEADINGS.get(what, what)} {said}" for what, said in record["fixed"].items())
     kind = "sizes and the traffic that justifies them" if recipe["kind"] == "inverse" else "optimal model sizes"
@@ -64,7 +64,7 @@ def _meaning(recipe: dict[str, Any]) -> list[str]:
     return [f"{band}: designs of the same loss that cost at most {percent(recipe['band'])} more.", ratios]
 
 
-def _reach(table: SizeTable) -> list[str]:
+def reach(table: SizeTable) -> list[str]:
     """How far the rows lie outside the runs of their laws, whether each is certified, and the error of the law."""
     return [f"{name.capitalize()}: {said}." for name in REACH if (said := table.attrs[KEY].get(name))]
 

@@ -15,6 +15,7 @@ from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
 from optimizer.model.accuracy import serving_error
 from optimizer.report.chart.theme import capital
+from optimizer.report.table_text import reach
 
 from ..counts import named
 from .session import (
@@ -97,6 +98,7 @@ def test_the_size_table_is_the_librarys():
     assert written(found)["active parameters N"].tolist() == [human(n, 4) for n in table["n_params"]]
     assert written(found)["savings against the Chinchilla plan"].tolist() == [percent(n) for n in table["savings"]]
     assert written(found)["over-training D/D0"].tolist() == [times(n) for n in table["overtraining_vs_law"]]
+    assert escaped(" ".join(reach(table))) in [caption.value for caption in at.caption]
     at.text_input(key="grid.law").set_value("besiroglu, no-such-law")
     run(at)
     assert "no-such-law" in at.error[0].value.replace("\\", "")

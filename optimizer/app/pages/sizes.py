@@ -8,7 +8,7 @@ import streamlit as st
 from optimizer.analysis.grid import SizeTable
 from optimizer.analysis.sizes import default_grid, size_table
 from optimizer.app import show
-from optimizer.app.said import problems
+from optimizer.app.said import escaped, problems
 from optimizer.app.state import question
 from optimizer.app.table import table
 from optimizer.app.work import worked
@@ -18,6 +18,7 @@ from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.typed import values_given
 from optimizer.model.outputs import NARROW
 from optimizer.report.chart.theme import capital
+from optimizer.report.table_text import reach
 
 MOST_ROWS = 200
 
@@ -83,6 +84,7 @@ def _shown(found: SizeTable, grid: Sequence[tuple[str, object]]) -> None:
     st.caption(
         f"{len(found)} rows; the files hold all {len(found.columns)} columns, the scenario, and the recipe to make the table again."
     )
+    st.caption(escaped(" ".join(reach(found))))
     show.download(found, "model-sizes", None, ("csv", "xlsx", "parquet", "md", "tex", "json"))
 
 
