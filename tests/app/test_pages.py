@@ -9,7 +9,7 @@ from optimizer.analysis.placement import operating_point, placement, placement_o
 from optimizer.analysis.serving import batch_points, key_figures, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app.pins import Pin
-from optimizer.app.said import escaped
+from optimizer.app.said import said
 from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
@@ -117,7 +117,7 @@ def test_serving_shows_the_librarys_operating_points():
     found = at.dataframe[0].value["decode cost (USD/Mtok)"].tolist()
     assert found == batch_points(s)["usd_per_mtok_decode"].tolist()
     about = f"{s.placed.sentence} {prompts_of(s).sentence} {serving_error(s.scenario)}"
-    assert escaped(about) in [c.value for c in at.caption]
+    assert said(about) in [c.value for c in at.caption]
     at.selectbox(key="serving_table").set_value("loop")
     run(at)
     at.number_input(key="serving_prompt").set_value(2000)

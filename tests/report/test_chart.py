@@ -37,6 +37,7 @@ from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
 from optimizer.report.chart.drawing import pixels
 from optimizer.report.chart.rows import MOST_MARKS
+from optimizer.report.chart.theme import NAMED
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
@@ -336,6 +337,14 @@ def test_the_rule_of_20_is_named_on_the_map_and_drawn_to_be_seen(frames):
     assert "opacity" not in lines[0]
     on, off = lines[0]["strokeDash"]
     assert lines[0]["strokeWidth"] * on / (on + off) > 0.5, "more ink than a hair line of the grid"
+
+
+def test_a_name_of_two_lines_is_in_the_middle_of_its_row(frames):
+    picture = svg(chart.tornado(frames["tornado"]))
+    labels = re.findall(r"translate\(-6,([\d.]+)\)[^>]*>(.*?)</text>", picture)
+    middle = [float(y) + 12 * text.count("dy=") / 2 for y, text in labels]
+    assert {"dy=" in text for _, text in labels} == {True, False}
+    assert middle == pytest.approx([middle[0] + NAMED * i for i in range(len(middle))], abs=1.5)
 
 
 def test_the_height_in_pixels_is_the_one_that_vega_makes_of_rows(frames):

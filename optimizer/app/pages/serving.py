@@ -10,7 +10,7 @@ from optimizer.analysis.placement import Placement, operating_point, placement, 
 from optimizer.analysis.serving import POINTS, batch_points, key_figures, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app import show
-from optimizer.app.said import escaped, problems
+from optimizer.app.said import escaped, problems, said
 from optimizer.app.state import question
 from optimizer.app.table import table
 from optimizer.assumptions.hardware import PRECISIONS
@@ -98,7 +98,7 @@ def _point(found: Callable[[], Placement]) -> None:
         _figures(s)
         prompts = prompts_of(s)
         sentences = (s.placed.sentence, prompts.sentence if prompts else "", serving_error(s.scenario))
-        st.caption(escaped(" ".join(filter(None, sentences))))
+        st.caption(said(" ".join(filter(None, sentences))))
         show.chart(latency_against_cost, batch_points(s), operating_point(s), scenario=s.scenario)
         name = st.selectbox(
             "Table", list(TABLES), format_func=TABLES.__getitem__, key="serving_table", persist_state="session"

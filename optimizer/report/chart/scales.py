@@ -169,8 +169,10 @@ NARROW = 420
 _LETTERS = f"(containerSize()[0] < {NARROW} ? 30 : 36)"
 _LINES = f"split(trim(replace(datum.label, regexp('(.{{1,' + {_LETTERS} + '}})( |$)', 'g'), '$1\\n')), '\\n')"
 NAMES = alt.Axis(
-    grid=False, ticks=False, domain=False, labelPadding=6, labelExpr=_LINES, labelLineHeight=12, labelBaseline="middle"
-)
+    grid=False, ticks=False, domain=False, labelPadding=6, labelExpr=_LINES, labelLineHeight=12,
+    # Vega places the first line of a label: two lines are in the middle of their row where the first ends there.
+    labelBaseline={"condition": {"test": f"length({_LINES}) > 1", "value": "bottom"}, "value": "middle"},
+)  # fmt: skip
 """An axis of names, which are broken into lines."""
 
 
