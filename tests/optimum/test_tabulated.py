@@ -43,9 +43,9 @@ def answers(scenario, frame, tabulated):
     """The answer of a batch, and how many rows each search had with and without a table."""
     rows, plain = {True: [], False: []}, batch.in_blocks
 
-    def in_blocks(rounds, asked, detail, block, table, near, by):
+    def in_blocks(rounds, asked, block, table, near, by):
         rows[by is not None].append(len(asked.rows))
-        return plain(rounds, asked, detail, block, table, near, by)
+        return plain(rounds, asked, block, table, near, by)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "in_blocks", in_blocks)
