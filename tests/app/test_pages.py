@@ -9,8 +9,7 @@ from optimizer.analysis.placement import operating_point, placement, placement_o
 from optimizer.analysis.serving import batch_points, key_figures, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app.pins import Pin
-from optimizer.app.said import escaped
-from optimizer.app.said import said
+from optimizer.app.said import escaped, said
 from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import human, percent, times
 from optimizer.model import outputs
