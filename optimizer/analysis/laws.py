@@ -311,13 +311,14 @@ def _across_experts(found: Mapping[str, Solution]) -> tuple[AcrossLaws, dict[str
     every, names = [best.numbers() for best in found.values()], [*found]
     numbers = {name: np.array([values[name] for values in every]) for name in ACROSS}
     good = np.isfinite(numbers["n_params"])
+    authors = [law_in_words(name).partition(" et al.")[0] for name in names]  # without the year it is a line of a page
     intervals = {name: (float(v[good].min()), float(v[good].max())) for name, v in numbers.items() if good.any()}
     return AcrossLaws(
         1.0,
         intervals,
         len(names),
         int(good.sum()),
-        f"{len(names)} laws of experts: {', '.join(map(law_in_words, names))}",
+        f"{len(names)} laws of experts: {', '.join(authors)}",
     ), numbers
 
 

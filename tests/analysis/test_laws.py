@@ -98,6 +98,6 @@ def test_laws_of_experts_answer_the_same_question():
     across = found.attrs["across"]
     assert across.intervals["n_params"] == (frame["n_params"].min(), frame["n_params"].max())
     assert across.sentence.startswith("Across laws: range ")
-    assert "(3 laws of experts: ours, Abnar et al. 2025, Krajewski et al. 2024)" in across.sentence
+    assert "(3 laws of experts: ours, Abnar, Krajewski)" in across.sentence
     assert f"{human(frame.loc['abnar', 'n_params'], 3)} on " in experts(answers)
     assert " tokens under Abnar et al. 2025; " in experts(answers)
