@@ -86,11 +86,15 @@ class Placed(NamedTuple):
     """factor on the cost of serving within which 80 % of them lie"""
 
     @property
+    def where(self) -> str:
+        """Chips, parallelism and stages in words."""
+        many = f"{self.chips:g} chips, {self.parallelism} parallelism" if self.chips > 1 else "1 chip"
+        return f"{many}, {self.stages:g} pipeline stages" if self.stages > 1 else many
+
+    @property
     def sentence(self) -> str:
         """The placement in words, and the settings that fix it where it was chosen."""
-        many = f"{self.chips:g} chips, {self.parallelism} parallelism" if self.chips > 1 else "1 chip"
-        stages = f", {self.stages:g} pipeline stages" if self.stages > 1 else ""
-        said = f"Placement: {many}{stages}, {self.precision}, {self.batch:,.0f} sequences a step"
+        said = f"Placement: {self.where}, {self.precision}, {self.batch:,.0f} sequences a step"
         if self.listed == 1:
             return f"{said}, as given."
         fix = ", ".join(f"deployment.{field} = {value}" for field, value in self.settings.items())

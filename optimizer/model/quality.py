@@ -16,6 +16,7 @@ from ..assumptions.scenario import Scenario
 from .cost import Design
 
 __all__ = [
+    "as_good_as",
     "inner_sum",
     "ln_reducible_loss",
     "loss",
@@ -81,6 +82,14 @@ def target_reducible_loss(scenario: Scenario) -> Numeric:
     tokens = scenario.law.train_optimal_tokens(goal.like_params) if goal.like_tokens is None else goal.like_tokens
     rl_tokens = goal.like_params * 0.0 if goal.like_rl_tokens is None else goal.like_rl_tokens
     return scenario.law.reducible_of(inner_sum(scenario, Design(goal.like_params, tokens, rl_tokens)))
+
+
+def as_good_as(scenario: Scenario, design: Design) -> LossGoal:
+    """The goal to reach the loss of a design, given as plain numbers."""
+    if quantised(scenario):  # a model to be as good as is served without loss
+        return LossGoal(loss=float(loss(scenario, design)))
+    n, d, r = (float(v) for v in design)
+    return LossGoal(like_params=n, like_tokens=d, like_rl_tokens=r if scenario.rl.decided else None)
 
 
 def target_inner_sum(scenario: Scenario) -> Numeric:

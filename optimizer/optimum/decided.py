@@ -4,8 +4,11 @@ With eN and eD the elasticities of reducible loss, a design is the cheapest of i
 
     imbalance = ln(eN / eD) - ln((dC/d ln N) / (dC/d ln D)) = 0.
 
-It rises with D at given N and falls with N at given D. A limit that comes first takes the place of the root, and the KKT conditions
-decide whether the decided number is then still the best.
+It rises with D at given N. With N at given D it falls where serving costs as much for every parameter. By the roofline small models cost
+more for each, so that they are trained longer, and D may be the best run of several sizes, each for its own loss: the largest of them is
+taken, whose loss is the lowest.
+
+A limit that comes first takes the place of the root, and the KKT conditions decide whether the decided number is then still the best.
 """
 
 import math
@@ -36,7 +39,7 @@ _LN_SCANNED, _SCANNED = math.log(1e14), 60
 def at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
     """The design with N given that is optimal for its own loss."""
     start = math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params))))
-    ln_tokens, x = _balanced(rows, scenario, _PARAMS, ln_params, start)
+    ln_tokens, x = _balanced(rows, scenario, _PARAMS, ln_params, start, math.inf)
     cap = limits.tokens_at(ln_params)
     if ln_tokens > cap:
         shared = limits.compute_at(ln_params) <= limits.most_tokens
@@ -64,9 +67,9 @@ def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) ->
     """The design with D given that is optimal for its own loss."""
     law = scenario.law.chinchilla
     start = (math.log(law.alpha * law.A / (law.beta * law.B)) + law.beta * ln_tokens) / law.alpha
-    ln_params, x = _balanced(rows, scenario, _TOKENS, ln_tokens, start)
     by_compute = limits.params_at(ln_tokens)
     cap = min(limits.most_params, by_compute)
+    ln_params, x = _balanced(rows, scenario, _TOKENS, ln_tokens, start, cap)
     if not limits.least_params <= ln_params <= cap:
         x[0] = min(max(ln_params, limits.least_params), cap)
         x = _held(rows, scenario, limits, x, shared=ln_params > cap and by_compute <= limits.most_params, tokens=False)
@@ -89,8 +92,10 @@ def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) ->
     raise ArithmeticError(f"the run found differs from goal.tokens by {abs(found.x[1] - ln_tokens):.1e}")
 
 
-def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start: float) -> tuple[float, np.ndarray]:
-    """The logarithm that balances the one given, and the point; `start` is a first guess.
+def _balanced(
+    rows: Rows, scenario: Scenario, given: int, ln_given: float, start: float, cap: float
+) -> tuple[float, np.ndarray]:
+    """The logarithm that balances the one given, and the point; `start` is a first guess, `cap` the largest that limits allow.
 
     Raises:
         InfeasibleError: the training tokens given are too few for every size of use.
@@ -117,13 +122,17 @@ def _balanced(rows: Rows, scenario: Scenario, given: int, ln_given: float, start
         by_loss, by_cost = rows.gradient(LOSS, x), rows.gradient(COST, x)
         return sign * (math.log(by_loss[0] / by_loss[1]) - math.log(by_cost[0] / by_cost[1]))
 
-    if given == _TOKENS and imbalance(math.log(SMALLEST_USEFUL)) > 0:
-        # Small models are cheap where fixed times rule; without convexity a size that is best for its loss may lie beyond them.
-        sizes = [] if is_convex(scenario) else np.linspace(math.log(SMALLEST_USEFUL), _LN_SCANNED, _SCANNED).tolist()
-        turn = next((ends for ends in pairwise(sizes) if imbalance(ends[0]) < 0 <= imbalance(ends[1]) < math.inf), None)
-        if turn is not None:
-            root = float(brentq(imbalance, *turn, xtol=1e-15, rtol=np.float64(1e-15)))  # pyright: ignore[reportArgumentType]
+    smallest = math.log(SMALLEST_USEFUL)
+    too_small = given == _PARAMS or imbalance(smallest) <= 0
+    if given == _TOKENS and scenario.serving.by_roofline:
+        start = max(min(_LN_SCANNED, cap), smallest)
+        too_small = imbalance(start) < 0  # even the largest size that is allowed
+        sizes = [] if too_small else np.linspace(start, smallest, _SCANNED).tolist()
+        turns = ((low, high) for high, low in pairwise(sizes) if imbalance(low) < 0 <= imbalance(high))
+        if turn := next(turns, None):
+            root = _root_between(imbalance, *turn)
             return root, _with_paired_rl(rows, scenario, at(root))
+    if not too_small:
         raise InfeasibleError(
             f"goal.tokens = {human(math.exp(ln_given))} is not the best run for any size from {human(SMALLEST_USEFUL)} parameters on: so "
             "much is served that a smaller model on more tokens always costs less for the same loss. Raise goal.tokens, or plan for less "
@@ -152,6 +161,11 @@ def _rising_root(function: Callable[[float], float], start: float) -> float:
     step = 1.0
     while function(high) < 0:
         high, step = _within_floats(high + step), step * 2
+    return _root_between(function, low, high)
+
+
+def _root_between(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root between two logarithms, where the function rises from below 0 to above."""
     while math.isinf(function(high)) and high - low > 1e-12:  # come back to where the function has a value
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < 0 else (low, middle)

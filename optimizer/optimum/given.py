@@ -7,13 +7,11 @@ from scipy.optimize import brentq
 from ..assumptions.arguments import NUMBER, checks, instance_of
 from ..assumptions.attention import attends
 from ..assumptions.bounds import within
-from ..assumptions.goal import LossGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
-from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, design_of, pretraining_flops
-from ..model.quality import loss
+from ..model.quality import as_good_as
 from .placing import cheapest
 from .program import Rows, ln_design
 from .solution import Certificate, Solution, Status
@@ -55,11 +53,7 @@ def cost(scenario: Scenario, design: Design, *, band: float = 0.05) -> Solution:
     ]
     if problems:
         raise InputError(problems)
-    n, d, r = (float(v) for v in design)
-    like = LossGoal(like_params=n, like_tokens=d, like_rl_tokens=r if scenario.rl.decided else None)
-    if quantised(scenario):  # a model to be as good as is served without loss
-        like = LossGoal(loss=float(loss(scenario, design)))
-    best = solve(scenario.model_copy(update={"goal": like}), band=band, throw=False)
+    best = solve(scenario.model_copy(update={"goal": as_good_as(scenario, design)}), band=band, throw=False)
     asked = scenario
     scenario, listed = cheapest(asked, design)
     rows = Rows(scenario)

@@ -2,8 +2,12 @@
 
 Goal `loss`: along the designs of the target loss a cell runs from (N_i, D_i) to (N_i+1, D_i+1), N rising and D falling. A placement's cost
 rises with N and with D, so no design in the cell costs less than C(N_i, D_i+1). A placement whose every cell lies above an optimum that is
-solved cannot win, and is not solved. Goal `budget`: the least loss of all placements, each solved. Goals `params` and `tokens`: of the
-placements that are solved, those that are the cheapest for the size they give; the first-order condition is then that placement's own.
+solved cannot win, and is not solved. Goal `budget`: the least loss of all placements, each solved.
+
+Goals `params` and `tokens` ask for the design that is the cheapest of its own loss. Each placement is solved for the goal; a design that
+another placement serves for less is not the cheapest. Of a design that is left, every other placement is solved or bounded for goal `loss`
+at its loss: where none is cheaper, no design of that loss is, and this is what is certified. Of several such designs the best is taken.
+A decided size may lie where another placement, at another size, reaches its loss for less: the answer then names that.
 
 Derivatives of the answer are those of the placement that is chosen (envelope theorem).
 """
@@ -17,12 +21,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal
+from ..assumptions.numbers import human, percent
 from ..assumptions.present import as_paid
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost
-from ..model.placements import decides, placements
+from ..model.placements import decides, placed_as, placements
+from ..model.quality import as_good_as
 from ..model.roofline import can_serve, serving_excess
 from .curve import curve
 from .program import LOSS, Point, Rows, ln_design
@@ -37,6 +43,9 @@ SAME = 1e-9
 _FIRST_TOKEN = "limits.max_seconds_to_first_token"
 
 
+_Found = Callable[[Scenario], tuple[Rows, Point]]
+
+
 class Chosen(NamedTuple):
     """The placement that was taken, and its optimum."""
 
@@ -47,13 +56,13 @@ class Chosen(NamedTuple):
     point: Point
     listed: int
     """placements that were compared"""
-    solved: int
-    """of them, those that were solved; a bound excludes the others"""
-    certified: bool
-    """whether every listed placement was solved or bounded and none has a better optimum"""
+    compared: bool = True
+    """whether every listed placement was solved or bounded"""
+    cheaper: str = ""
+    """a design at another placement that reaches the same loss for less, where the goal decides the size or the run"""
 
 
-def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) -> Chosen:
+def chosen(scenario: Scenario, found: _Found) -> Chosen:
     """The placement with the best optimum; the scenario's own where none is to be chosen.
 
     Args:
@@ -66,42 +75,93 @@ def chosen(scenario: Scenario, found: Callable[[Scenario], tuple[Rows, Point]]) 
     """
     listed = placements(scenario)
     if not decides(scenario):
-        return Chosen(scenario, scenario, *found(scenario), listed=1, solved=1, certified=True)
+        return Chosen(scenario, scenario, *found(scenario), listed=1)
+    if isinstance(scenario.goal, DecidedGoal):
+        return _decided(scenario, listed, found)
     bounds = _least_costs(listed) if isinstance(scenario.goal, LossGoal) and not scenario.rl.decided else None
     order = range(len(listed)) if bounds is None else np.argsort(bounds, kind="stable").tolist()
-    best, least, solved, refused, stopped = None, math.inf, 0, None, False
+    best, least, refused, stopped = None, math.inf, None, False
     for i in order:
         if bounds is not None and (bounds[i] >= least or (bounds[i] == math.inf and refused is not None)):
             break
-        solved += 1
         try:
             rows, point = found(listed[i])
         except InfeasibleError as error:
             refused, stopped = error, stopped or error.status is Status.NOT_CONVERGED
             continue
-        merit = _merit(scenario, listed, i, rows, point)
+        merit = rows.value(LOSS, point.x) if isinstance(scenario.goal, BudgetGoal) else _cost(rows, point)
         if merit < least:
             best, least = (listed[i], rows, point), merit
     if best is None:
-        reason, status = ("", Status.INFEASIBLE) if refused is None else (f" {refused}", refused.status)
-        raise InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
-    compared = isinstance(scenario.goal, LossGoal | BudgetGoal) or len(listed) == 1
-    return Chosen(scenario, *best, listed=len(listed), solved=solved, certified=compared and not stopped)
+        raise _none_answers(listed, refused)
+    return Chosen(scenario, *best, listed=len(listed), compared=not stopped)
 
 
-def _merit(scenario: Scenario, listed: Sequence[Scenario], i: int, rows: Rows, point: Point) -> float:
-    """What is least for the best placement: the cost, the loss, or how much cheaper another one serves the size that is found."""
-    if isinstance(scenario.goal, BudgetGoal):
-        return rows.value(LOSS, point.x)
-    design = Design(*(float(v) for v in design_of(listed[i], *(math.exp(v) for v in point.x))))
-    figures = rows.figures(design)
-    own = float(figures.cost.total) if figures.can_serve else math.inf
-    if isinstance(scenario.goal, LossGoal):
-        return own
-    if own == math.inf:
-        return own
-    excess = own / min(_costs(listed, design)) - 1
-    return excess if excess > SAME else 0.0
+def _none_answers(listed: Sequence[Scenario], refused: InfeasibleError | None) -> InfeasibleError:
+    reason, status = ("", Status.INFEASIBLE) if refused is None else (f" {refused}", refused.status)
+    return InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
+
+
+def _design(rows: Rows, point: Point) -> Design:
+    return Design(*(float(v) for v in design_of(rows.scenario, *(math.exp(v) for v in point.x))))
+
+
+def _cost(rows: Rows, point: Point) -> float:
+    figures = rows.figures(_design(rows, point))
+    return float(figures.cost.total) if figures.can_serve else math.inf
+
+
+def _decided(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> Chosen:
+    """The design with N or D decided: the best one of those that are the cheapest of their own loss, or the one that misses least."""
+    answers, refused = [], None
+    for i, s in enumerate(listed):
+        try:
+            rows, point = found(s)
+        except InfeasibleError as error:
+            refused = error
+            continue
+        if (own := _cost(rows, point)) < math.inf:
+            excess = own / min(_costs(listed, _design(rows, point))) - 1
+            answers.append((excess if excess > SAME else 0.0, rows.value(LOSS, point.x), i, rows, point))
+    if not answers:
+        raise _none_answers(listed, refused)
+    answers.sort(key=lambda answer: answer[:3])
+    first: Chosen | None = None
+    for excess, _, i, rows, point in answers:
+        if first is not None and excess > 0:
+            break
+        checked = _at_its_loss(scenario, i, rows, point, found)
+        if checked.compared and not checked.cheaper:
+            return checked
+        first = first or checked
+    assert first is not None
+    return first
+
+
+def _at_its_loss(scenario: Scenario, own: int, rows: Rows, point: Point, found: _Found) -> Chosen:
+    """An answer, with every other placement solved or bounded for goal `loss` at its loss."""
+    goal = as_good_as(scenario, _design(rows, point))
+    listed = placements(scenario.model_copy(update={"goal": goal}))
+    bounds = np.zeros(len(listed)) if scenario.rl.decided else _least_costs(listed)
+    first = _cost(rows, point)
+    least, cheaper, compared = first * (1 - SAME), "", True
+    for i in np.argsort(bounds, kind="stable").tolist():
+        if bounds[i] >= least:
+            break
+        if i == own:
+            continue
+        try:
+            others, other = found(listed[i])
+        except InfeasibleError as error:
+            compared = compared and error.status is not Status.NOT_CONVERGED
+            continue
+        if (cost := _cost(others, other)) < least:
+            place = placed_as(listed[i], math.nan)
+            assert place is not None
+            size = human(float(_design(others, other).n_params))
+            least = cost
+            cheaper = f"{size} parameters on {place.where} reach its loss for {percent(1 - cost / first)} less"
+    return Chosen(scenario, rows.scenario, rows, point, len(listed), compared, cheaper)
 
 
 def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:

@@ -156,6 +156,7 @@ class Rows:
     """
 
     def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
         self.limits = limit_names(scenario)
         pieces = regimes(scenario)
         self.regimes = [f"{COST} in regime {i + 1}" for i in range(pieces)] if pieces > 1 else []

@@ -168,15 +168,15 @@ def _sampler(scenario: Scenario, at: Callable[[Scalar], At]) -> Callable[[Scalar
 def _merit(scenario: Scenario, on: Curve) -> Callable[[Scalar, Scalar], tuple[Scalar, Scalar]]:
     """What the scan looks for, least first, from a coordinate and what it carried from the one before; and what it carries on.
 
-    The least value within the limits. With N or D decided, the first turn of the first-order condition from falling to rising: without
-    convexity it also turns back, at sizes of no use.
+    The least value within the limits. With N or D decided, the last turn of the first-order condition from falling to rising: a run may
+    be the best of several sizes, each for its own loss, of which the largest has the lowest.
     """
 
     def merit(v: Scalar, before: Scalar) -> tuple[Scalar, Scalar]:
         point = on.at(v)
         if isinstance(scenario.goal, DecidedGoal):
             turns = (before < 0) & (point.equation >= 0) & (on.place(v).ln_n >= math.log(SMALLEST_USEFUL))
-            return jnp.where(turns, -1.0, point.value), point.equation
+            return jnp.where(turns, -_WORST - v, point.value), point.equation
         return jnp.where(point.excess > _TOLERANCE, _WORST + point.excess, point.value), before
 
     return merit

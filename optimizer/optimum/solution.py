@@ -135,7 +135,9 @@ class Certificate(NamedTuple):
     placements: int = 1
     """placements that the deployment was chosen from"""
     compared: bool = True
-    """whether each was solved or bounded; goals `params` and `tokens` compare them at one size only"""
+    """whether each was solved or bounded, goals `params` and `tokens` at the loss of the design that they find"""
+    cheaper: str = ""
+    """goals `params` and `tokens`: a design at another placement that reaches the same loss for less, "" where there is none"""
 
     @property
     def sentence(self) -> str:
@@ -146,12 +148,11 @@ class Certificate(NamedTuple):
             else "best of several starts; experts at a chosen batch are not convex, so it is not certified as the global optimum"
         )
         if self.placements > 1:
-            others = (
-                ", each solved or bounded"
-                if self.compared
-                else " at this size; not all are solved or bounded at others"
-            )
-            proof = f"{proof if self.compared else 'not certified'}; best of {self.placements} placements{others}"
+            others = ", each solved or bounded"
+            if not self.compared or self.cheaper:
+                proof = "not certified"
+                others = f" at this size; {self.cheaper or 'not all are solved or bounded at others'}"
+            proof = f"{proof}; best of {self.placements} placements{others}"
         held = f"; held by {', '.join(self.active_limits)}" if self.active_limits else ""
         return f"Certificate: {proof}, KKT residual {self.kkt_residual:.0e}{held}."
 

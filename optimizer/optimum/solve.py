@@ -243,8 +243,10 @@ def _certificate(answer: Chosen, total_cost: float) -> Certificate:
         if name not in rows.useful
     }
     active = tuple(name for name in rows.limits if found.multipliers.get(name, 0.0) > KKT_TOLERANCE)
-    certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario) and answer.certified
-    return Certificate(found.kkt_residual, certified, active, multipliers, answer.listed, answer.certified)
+    certified = found.kkt_residual < KKT_TOLERANCE and is_convex(scenario) and answer.compared and not answer.cheaper
+    return Certificate(
+        found.kkt_residual, certified, active, multipliers, answer.listed, answer.compared, answer.cheaper
+    )
 
 
 def baseline_of(scenario: Scenario, rows: Rows, x: np.ndarray, asked: Scenario) -> Baseline:

@@ -1,5 +1,6 @@
 """The placement that is chosen, against brute force over all of them."""
 
+import importlib
 import math
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from optimizer.analysis.elasticities import elasticities
 from optimizer.analysis.placement import placement
 from optimizer.assumptions.library import load
+from optimizer.assumptions.numbers import percent
 from optimizer.assumptions.problems import InputError
 from optimizer.model.cost import Design, served_by
 from optimizer.model.placements import moves_serving, placements
@@ -19,7 +21,8 @@ from optimizer.model.replica import replica
 from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.given import cost
 from optimizer.optimum.optimal import optimal_design
-from optimizer.optimum.placing import _least_costs
+from optimizer.optimum.placing import _least_costs, cheapest
+from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import solve
 from tests.counts import cases, named, thorough
 
@@ -257,10 +260,69 @@ def test_a_replica_has_a_placement():
         replica(next(scenarios(1)), 1e10)
 
 
-def test_a_size_that_is_decided_takes_the_cheapest_placement_and_is_not_certified():
-    scenario = next(scenarios(1)).update({"goal": {"kind": "params", "params": 3e10}})
-    best = solve(scenario)
-    same = cost(scenario, Design(*(float(v) for v in best.design)))
+SIZE = {"goal": {"kind": "params", "params": 3e10}}
+RUN = {"goal": {"kind": "tokens", "tokens": 5.33e13}}
+
+
+def least_at_its_loss(best):
+    """The least cost of an answer's loss, each placement solved for itself."""
+    like = {"kind": "loss", "like_params": float(best.design.n_params), "like_tokens": float(best.design.train_tokens)}
+    return min(brute_force(best.asked.update({"goal": like})).values())
+
+
+@pytest.mark.parametrize(("which", "goal"), [(0, SIZE), (1, RUN)], ids=["experts", "dense"])
+def test_a_size_or_a_run_that_is_decided_is_the_cheapest_of_its_loss(which, goal):
+    best = solve([*scenarios(2)][which].update(goal))
+    assert float(best.cost.total) == pytest.approx(least_at_its_loss(best), rel=1e-9)
+    same = cost(best.asked, Design(*(float(v) for v in best.design)))
     assert same.placement[:3] == best.placement[:3]
+    assert best.certificate.certified_global == bool(which)
+    assert "placements, each solved or bounded" in best.certificate.sentence
+
+
+def test_a_run_is_the_best_of_several_sizes_and_the_largest_is_taken():
+    """Small models cost more for each parameter, so that they are trained longer: with N the best run rises, falls and rises."""
+    dense = [*scenarios(2)][1]
+    largest = solve(dense.update(RUN))
+    n = float(largest.design.n_params)
+    tokens = [
+        float(solve(dense.update({"goal": {"kind": "params", "params": size}})).design.train_tokens)
+        for size in (3e8, 1e9, n, 2 * n, 8 * n)
+    ]
+    assert tokens[2] == pytest.approx(5.33e13, rel=1e-9)
+    assert tokens[0] > 5.33e13 > tokens[1]  # a second size, smaller than both, has the same best run
+    assert tokens[4] > tokens[3] > 5.33e13
+
+
+def test_a_size_that_no_loss_has_for_the_best_names_what_is_cheaper():
+    """Just below the size from which two chips are cheaper than one, a larger model on two reaches the loss of this one for less."""
+    dense, sizes = [*scenarios(2)][1], [7.4e10, 1.04e11]
+    chips = [float(solve(dense.update({"goal": {"kind": "params", "params": n}})).placement.chips) for n in sizes]
+    assert chips == [1, 2]
+    for _ in range(12):
+        middle = math.sqrt(sizes[0] * sizes[1])
+        sizes[cheapest(dense, Design(middle, 1.2e14, 6e12))[0].deployment.chips > 1] = middle
+    best = solve(dense.update({"goal": {"kind": "params", "params": 0.999 * sizes[0]}}))
+    least, own = least_at_its_loss(best), float(best.cost.total)
+    assert least < own * (1 - 1e-6)
     assert not best.certificate.certified_global
-    assert "not all are solved or bounded" in best.certificate.sentence
+    assert best.certificate.cheaper.endswith(
+        f"on 2 chips, tensor parallelism reach its loss for {percent(1 - least / own)} less"
+    )
+    assert best.certificate.cheaper in best.certificate.sentence
+
+
+def test_no_certificate_where_a_placement_is_neither_solved_nor_bounded(monkeypatch):
+    """Of the size that `test_a_run_is_the_best_of_several_sizes` takes, certified where all placements are."""
+    found = importlib.import_module("optimizer.optimum.solve")._found
+
+    def fails(scenario):
+        if scenario.goal.kind == "loss" and scenario.deployment.chips == 8:
+            raise InfeasibleError("it stopped", Status.NOT_CONVERGED)
+        return found(scenario)
+
+    monkeypatch.setattr("optimizer.optimum.solve._found", fails)
+    monkeypatch.setattr("optimizer.optimum.placing._least_costs", lambda listed: np.zeros(len(listed)))
+    best = solve([*scenarios(2)][1].update(RUN))
+    assert not best.certificate.certified_global
+    assert "not all are solved or bounded at others" in best.certificate.sentence
