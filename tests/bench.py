@@ -157,6 +157,7 @@ def batches() -> None:
     chips = pd.DataFrame(
         {"traffic.share": 10 ** (2 * spread[0] - 2), "deployment.context_tokens": 10 ** (3 + spread[1])}
     )
+    loads = chips[["traffic.share"]].assign(**{"serving.load_factor": 0.2 + 0.6 * spread[1]})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     solve_batch(s, frame)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / KIB_PER_MB
@@ -182,6 +183,7 @@ def batches() -> None:
         "solve_batch, experts": (len(chips), lambda: solve_batch(experts, chips)),
         "solve_batch, one context": (len(chips), lambda: solve_batch(given, chips[["traffic.share"]])),
         "solve_batch, placements": (len(chips), lambda: solve_batch(open_, chips[["traffic.share"]])),
+        "solve_batch, two numbers": (len(loads), lambda: solve_batch(open_, loads)),
         "monte_carlo, 1e5 draws": (100_000, lambda: monte_carlo(s, 100_000)),
         "sobol, 2^14 base rows": (base_rows * (len(factors(s)[0]) + 2), lambda: sobol(s, n=base_rows)),
         "loop of brentq": (FEW, lambda: [by_brentq(*row) for row in few]),

@@ -6,6 +6,9 @@ least N with its least D. A node that keeps the limits is a design, so the best 
 above that are closed, and a finer grid is laid over those that stay open.
 
 A placement cannot be the best where its least open cell lies above an optimum that is solved.
+
+Many rows that differ in the amount of traffic alone share more. The cost of a design is affine in the amount, so the least cost of a
+placement is concave in it: a chord between lower bounds at two amounts is a lower bound in between. Only some amounts are then looked at.
 """
 
 import os
@@ -21,7 +24,6 @@ from jaxtyping import Array, Float
 
 from ..assumptions.goal import LossGoal
 from ..assumptions.quantisation import quantised
-from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, Served, design_of, lifecycle_cost_served, served_by
@@ -42,6 +44,12 @@ _BLOCK, _CHUNK = 1 << 10, 1 << 7
 _ENDS = (np.log(SMALLEST_USEFUL), np.log(1e18))
 """ln N of designs that mean anything, and beyond what any replica holds."""
 _FAR = 40.0
+_TOKENS = ("traffic.input_tokens", "traffic.output_tokens")
+"""What costs are affine in, and no limit depends on."""
+_AMOUNTS = 1 << 12
+"""Amounts of traffic that are looked at for rows that differ in nothing else."""
+_MANY = 1 << 14
+"""Such rows from which that takes less time than to look at each of them."""
 
 
 class Compared(NamedTuple):
@@ -85,6 +93,8 @@ class _Affine(NamedTuple):
 
 class _Cells(NamedTuple):
     bounds: Array
+    ceiling: Array
+    """cells above are closed"""
     left: Array
     right: Array
     least: Array
@@ -110,8 +120,53 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         listed: their placements.
 
     """
-    count, varied = len(batch.rows), batch.block(_BLOCK, range(len(batch.leaves)))
-    order, bounds = np.arange(count), np.full((count, len(listed)), np.inf)
+    amounts = _amounts(batch)
+    return _by_cells(batch, listed)[0] if amounts is None else _along(batch, listed, amounts)
+
+
+def _amounts(batch: Batch) -> np.ndarray | None:
+    """The amount of traffic of each of many rows that differ in nothing else; else None."""
+    moved = {path: values for path, values in batch.varied.items() if np.ptp(values) > 0}
+    if len(batch.rows) < _MANY or not moved or not {*moved} <= {*_TOKENS}:
+        return None
+    first, *_, last = [*moved.values()] * 2
+    in_proportion = first.min() > 0 and np.allclose(last * first[0], first * last[0], rtol=1e-14, atol=0)
+    return first if in_proportion else None
+
+
+def _along(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray) -> Compared:
+    """By chords between some amounts of traffic, in equal ratios.
+
+    A design that is more expensive than the best at both ends of a chord may be the best in between, where the least cost rises above its
+    chord. It is concave and starts at 0 or above, so by at most a quarter of (ratio - 1) of it; cells are closed with that to spare.
+    """
+    some = np.geomspace(amounts.min(), amounts.max(), _AMOUNTS)
+    scale = {
+        path: some / amounts[0] if np.ptp(values) > 0 else np.ones(_AMOUNTS) for path, values in batch.varied.items()
+    }
+    varied = {path: values[0] * scale[path] for path, values in batch.varied.items()}
+    spare = (some[1] / some[0] - 1) / 4
+    found, ceilings = _by_cells(batch._replace(rows=np.arange(_AMOUNTS), varied=varied), listed, spare)
+    # No design of a cell that is closed costs less than the ceiling.
+    bounds = np.minimum(found.bounds, ceilings[:, None])
+    low = np.clip(np.searchsorted(some, amounts, "right") - 1, 0, _AMOUNTS - 2)
+    ends, share = (bounds[low], bounds[low + 1]), (amounts - some[low]) / (some[low + 1] - some[low])
+    known = np.isfinite(ends[0]) & np.isfinite(ends[1])
+    with np.errstate(invalid="ignore"):
+        chords = ends[0] + share[:, None] * (ends[1] - ends[0])
+    never = np.isinf(ends[0]) & np.isinf(ends[1])
+    return Compared(
+        np.where(known, chords, np.where(never, np.inf, 0.0)),
+        np.minimum(found.left[low], found.left[low + 1]),
+        np.maximum(found.right[low], found.right[low + 1]),
+    )
+
+
+def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> tuple[Compared, np.ndarray]:
+    """What is known of every row, and a cost that no design of its closed cells lies below; with a share to spare before a cell closes."""
+    count, shared, places = len(batch.rows), np.array(batch.leaves, float), list(batch.places)
+    columns = np.array(list(batch.varied.values()), float).reshape(len(places), count)
+    order, bounds, ceilings = np.arange(count), np.full((count, len(listed)), np.inf), np.full(count, np.inf)
     ends = np.tile(np.array([[-_FAR], [_FAR], [_ENDS[0]], [_ENDS[1]]]), count)
 
     def look(begin: int, table: _Table) -> None:
@@ -119,9 +174,13 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         rows = rows[ends[2, rows] < np.inf]
         if not len(rows):
             return
-        found = _cells(batch.tree, varied(rows), table.between(ends[2, rows].min(), ends[3, rows].max()))
+        # One array, as each that is handed over takes as long as a hundred rows.
+        numbers = np.repeat(shared[:, None], _BLOCK, axis=1)
+        numbers[places] = np.pad(columns[:, rows], ((0, 0), (0, _BLOCK - len(rows))), mode="edge")
+        found = _cells(batch.tree, numbers, table.between(ends[2, rows].min(), ends[3, rows].max()), spare)
         bounds[rows] = np.asarray(found.bounds)[: len(rows)]
-        ends[:, rows] = np.stack([np.asarray(v)[: len(rows)] for v in found[1:]])
+        ceilings[rows] = np.minimum(ceilings[rows], np.asarray(found.ceiling)[: len(rows)])
+        ends[:, rows] = np.stack([np.asarray(v)[: len(rows)] for v in found[2:]])
 
     table = None
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -133,7 +192,7 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
                 table = _tabled(listed, np.linspace(ends[2, some].min(), ends[3, some].max(), nodes), pool)
             list(pool.map(partial(look, table=table), range(0, count, _BLOCK)))
             order = np.argsort(ends[2] + ends[3], kind="stable")
-    return Compared(bounds, ends[0], ends[1])
+    return Compared(bounds, ends[0], ends[1]), ceilings
 
 
 def _tabled(listed: Sequence[Scenario], ln_n: np.ndarray, pool: ThreadPoolExecutor) -> _Table:
@@ -169,66 +228,70 @@ def _needs(
 
 
 @compiled(structure=1, rows=True)
-def _cells(tree: Hashable, varied: tuple[Float[Array, " row"], ...], table: _Table) -> _Cells:
+def _cells(tree: Hashable, numbers: Float[Array, "leaf row"], table: _Table, spare: Float[Array, ""]) -> _Cells:
     ln_n = jnp.asarray(table.ln_n)
     n = jnp.exp(ln_n)[:, None]
 
-    def chunk(varied: tuple[Float[Array, " row"], ...]) -> _Cells:
+    def chunk(numbers: Float[Array, "leaf row"]) -> _Cells:
         # Everything is elementwise in (node, row); sums and minima over placements run along rows.
-        scenario: Scenario = jax.tree.unflatten(tree, [values[None] for values in varied])
+        scenario: Scenario = jax.tree.unflatten(tree, [values[None] for values in numbers])
         z, law = target_inner_sum(scenario), scenario.law.chinchilla
-        # as `params_term`, without a power for each row
-        left_by_n = jnp.exp(jnp.log(law.A) - law.alpha * jnp.log(scenario.law.effective_params(n)))
-        d = jnp.asarray(scenario.law.tokens_of_term(z - left_by_n))
+
+        def left_by(n: Array) -> Array:
+            # as `params_term`, without a power for each row
+            return jnp.exp(jnp.log(law.A) - law.alpha * jnp.log(scenario.law.effective_params(n)))
+
+        def coordinate(ln_n: Float[Array, " row"]) -> Float[Array, " row"]:
+            v = jnp.log(jnp.maximum(z / left_by(jnp.exp(ln_n)[None]) - 1, 0.0))[0]
+            return jnp.clip(v, -_FAR, _FAR)
+
+        d = jnp.asarray(scenario.law.tokens_of_term(z - left_by(n)))
         reached = ~jnp.isnan(d)
-        v = jnp.clip(jnp.log(jnp.where(reached, z / left_by_n - 1, 0.0)), -_FAR, _FAR)
+        d = jnp.where(reached, d, 1.0)
         kept = reached
         for passed in straight_excess(scenario, Design(n, d, d)).values():
             kept &= passed <= 0
         at_nodes, at_corners = _affine(scenario, n, d, kept), _affine(scenario, n[:-1], d[1:], reached[1:])
         needed = jnp.concatenate([table.served, table.refused[None]]).transpose(2, 0, 1)[..., None]
-        none = jnp.full(v.shape[-1], jnp.inf)
+        none = jnp.full(d.shape[-1], jnp.inf)
 
-        def cost(at: _Affine, parts: Array) -> Float[Array, "placement row"]:
-            decode, prefill, held, refused = parts
-            apart, x, y, z = (part[None] for part in at)
-            return (apart + x * decode) + (y * prefill + z * held) + refused
+        def look(found: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], Array]:
+            def of(values: Array) -> Array:  # the last where there is none of its own
+                return jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
 
-        def cheapest(most: Array, node: tuple[_Affine, Array]) -> tuple[Array, None]:
-            return jnp.minimum(most, cost(*node).min(axis=0)), None
+            def cost(at: _Affine) -> Float[Array, "placement row"]:
+                apart, x, y, z = (of(part)[None] for part in at)
+                return (apart + x * decode) + (y * prefill + z * held) + refused
 
-        def cell(found: _Cells, of: tuple[_Affine, Array, Array, Array, Array, Array]) -> tuple[_Cells, None]:
-            at, parts, left, right, least, most = of
-            costs = cost(at, parts)
-            is_open = costs.min(axis=0) <= most_at_best
-            wider = _Cells(
-                jnp.minimum(found.bounds, costs),
-                jnp.minimum(found.left, left),
-                jnp.maximum(found.right, right),
-                jnp.minimum(found.least, least),
-                jnp.maximum(found.most, most),
-            )
-            ends = [jnp.where(is_open, then, now) for then, now in zip(wider[1:], found[1:], strict=True)]
-            return _Cells(wider.bounds, *ends), None
+            decode, prefill, held, refused = of(needed)
+            bounds, most = found
+            costs = jnp.where(i < len(ln_n) - 1, cost(at_corners), jnp.inf)
+            found = jnp.minimum(bounds, costs), jnp.minimum(most, cost(at_nodes).min(axis=0))
+            return found, costs.min(axis=0)
 
-        most_at_best = jax.lax.scan(cheapest, none, (at_nodes, needed))[0]
-        far, some = jnp.full_like(none, _FAR), (len(table.refused), len(none))
-        nothing = _Cells(jnp.full(some, jnp.inf), far, -far, none, -none)
-        cells = (at_corners, needed[:-1], v[:-1], v[1:], ln_n[:-1], ln_n[1:])
-        found = jax.lax.scan(cell, nothing, cells)[0]
-        return found._replace(bounds=found.bounds.T)
+        nothing = jnp.full((len(table.refused), len(none)), jnp.inf), none
+        (bounds, most_at_best), least_of_cell = jax.lax.scan(look, nothing, jnp.arange(len(ln_n)))
+        ceiling = most_at_best * (1 + spare)
+        is_open = least_of_cell[:-1] <= ceiling[None]
+        least = jnp.where(is_open, ln_n[:-1, None], jnp.inf).min(axis=0)
+        most = jnp.where(is_open, ln_n[1:, None], -jnp.inf).max(axis=0)
+        some = least < jnp.inf
+        left, right = jnp.where(some, coordinate(least), _FAR), jnp.where(some, coordinate(most), -_FAR)
+        return _Cells(bounds.T, ceiling, left, right, least, most)
 
-    chunks = jax.lax.map(chunk, tuple(v.reshape(-1, _CHUNK) for v in varied))
+    chunks = jax.lax.map(chunk, numbers.reshape(len(numbers), -1, _CHUNK).swapaxes(0, 1))
     return jax.tree.map(lambda found: found.reshape(_BLOCK, *found.shape[2:]), chunks)
 
 
 def _affine(scenario: Scenario, n: Array, d: Array, allowed: Array) -> _Affine:
     """Of designs that are allowed; infinite for others."""
-    design, zero = design_of(scenario, n, d), jnp.zeros_like(d)
+    design, zero = design_of(scenario, n, d), jnp.zeros_like(d[:1])
 
-    def total(*served: Array) -> Numeric:
-        return lifecycle_cost_served(scenario, design, Served(*served)).total
+    def parts(*served: Array) -> list[Array]:
+        cost = lifecycle_cost_served(scenario, design, Served(*served))
+        return [jnp.asarray(part) for part in cost]
 
-    apart, slopes = jax.linearize(total, zero, zero, zero)
-    weights = [slopes(*(zero + float(i == j) for j in range(3))) for i in range(3)]
-    return _Affine(jnp.where(allowed, apart, jnp.inf), *(jnp.where(allowed, w, 0.0) for w in weights))
+    # What a part takes of serving is the same at every node, but where RL tokens go with D.
+    apart, slopes = jax.linearize(parts, zero, zero, zero)
+    x, y, z = (jnp.asarray(sum(slopes(*(zero + float(i == j) for j in range(3))))) for i in range(3))
+    return _Affine(jnp.where(allowed, sum(apart), jnp.inf), x, y, z)

@@ -17,11 +17,14 @@ from optimizer.assumptions.numbers import percent
 from optimizer.assumptions.problems import InputError
 from optimizer.model.cost import Design, served_by
 from optimizer.model.placements import moves_serving, placements
+from optimizer.model.quality import target_inner_sum
 from optimizer.model.replica import replica
 from optimizer.optimum.batch import solve_batch
+from optimizer.optimum.compared import compared
 from optimizer.optimum.given import cost
 from optimizer.optimum.optimal import optimal_design
 from optimizer.optimum.placing import _least_costs, cheapest
+from optimizer.optimum.rows import as_batch
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import solve
 from tests.counts import cases, named, thorough
@@ -151,6 +154,26 @@ def test_a_table_of_placements_is_brute_force(kind):
     assert (found["status"] == np.where(served, "optimal", "infeasible")).all()
     assert served.sum() > ROWS / 2
     np.testing.assert_allclose(found["cost_total"][served], least[served], rtol=1e-12)
+
+
+def test_chords_between_amounts_of_traffic_bound_what_lies_between(monkeypatch):
+    """With few amounts, so that the least cost lies well above its chords."""
+    for name, value in (("_MANY", 1), ("_AMOUNTS", 4)):
+        monkeypatch.setattr(f"optimizer.optimum.compared.{name}", value)
+    scenario = next(scenarios(1)).update({"deployment.parallelism": "expert"})
+    frame = pd.DataFrame({"traffic.share": np.geomspace(1e-3, 1, ROWS)})
+    costs = np.stack([solve_batch(candidate, frame)["cost_total"] for candidate in placements(scenario)], axis=1)
+    least = np.nanmin(costs, axis=1)
+    assert len({*np.nanargmin(costs, axis=1)}) > 1
+    asked = as_batch(scenario, {str(path): values.to_numpy() for path, values in frame.items()}).totalled()
+    near = compared(asked, placements(asked.base))
+    assert not (near.bounds > costs * (1 + 1e-12)).any()
+    found = solve_batch(scenario, frame)
+    np.testing.assert_allclose(found["cost_total"], least, rtol=1e-12)
+    law, z = scenario.law.chinchilla, float(target_inner_sum(scenario))
+    v = np.log(z / (float(law.A) * found["n_params"].to_numpy() ** -float(law.alpha)) - 1)
+    assert (near.left <= v + 1e-9).all()
+    assert (v <= near.right + 1e-9).all()
 
 
 def test_what_moves_serving():
