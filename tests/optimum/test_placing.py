@@ -160,7 +160,7 @@ def test_chords_between_amounts_of_traffic_bound_what_lies_between(monkeypatch):
     """With few amounts, so that the least cost lies well above its chords."""
     for name, value in (("_MANY", 1), ("_AMOUNTS", 4)):
         monkeypatch.setattr(f"optimizer.optimum.compared.{name}", value)
-    scenario = next(scenarios(1)).update({"deployment.parallelism": "expert"})
+    scenario = next(scenarios(1))
     frame = pd.DataFrame({"traffic.share": np.geomspace(1e-3, 1, ROWS)})
     costs = np.stack([solve_batch(candidate, frame)["cost_total"] for candidate in placements(scenario)], axis=1)
     least = np.nanmin(costs, axis=1)
