@@ -134,6 +134,16 @@ def plain() -> Scenario:
     return plain_scenario()
 
 
+DENSE = {
+    "money.unit": "usd",
+    "serving.method": "roofline",
+    "deployment.placement": "given",
+    "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+    "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
+}
+"""A dense model that is served by the roofline, its placement given; changes to `lecture-2026`."""
+
+
 def plain_scenario(**changes: object) -> Scenario:
     base = Scenario.from_dict(
         {

@@ -17,14 +17,14 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from ..assumptions.arguments import checks, instance_of
 from ..assumptions.attention import attends, multiplied_params
 from ..assumptions.hardware import Accelerator
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.present import not_discounted, paid_demand
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from ..assumptions.traffic import Demand
@@ -33,7 +33,7 @@ from .loop import first_token
 from .placements import decides, over_places
 from .prompts import prompt_replica
 from .replica import Replica, replica
-from .roofline import SERVED, can_serve, decode_seconds, decode_seconds_by_regime, regimes
+from .roofline import SERVED, by_worst, can_serve, decode_seconds, decode_seconds_by_regime, regimes, serving_excess
 from .step import prompt_seconds
 
 __all__ = [
@@ -50,11 +50,15 @@ __all__ = [
     "moving_cost",
     "nominal_cost",
     "phase_prices",
+    "place_order",
     "pretraining_flops",
     "research_cost",
     "served_by",
     "served_by_regime",
 ]
+
+_LATE = 1e4
+"""More than the logarithms of two costs differ by."""
 
 
 class Design(NamedTuple):
@@ -200,15 +204,30 @@ def _lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
 
 
 def _cost_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Array, ...]]:
-    """What orders placements, and the cost: those that serve the model in time come first, the cheapest of them before all."""
-    cost = _lifecycle_cost(scenario, design)
-    serves, longest = can_serve(scenario, design.n_params), scenario.limits.max_seconds_to_first_token
-    if longest is not None:
-        serves &= jnp.log(first_token(scenario, design.n_params) / longest) <= SERVED
-    # Below 0 for what serves; what does not is ordered by what its cost says is missing.
-    merit = jnp.where(serves, -1 / cost.total, cost.total)
+    """What orders placements, and the cost."""
+    cost, n, longest = _lifecycle_cost(scenario, design), design.n_params, scenario.limits.max_seconds_to_first_token
+    late = -jnp.inf if longest is None else jnp.log(first_token(scenario, n) / longest)
+    merit = place_order(cost.total, can_serve(scenario, n), late, by_worst(serving_excess(scenario, n))[0])
     merit, *phases = jnp.broadcast_arrays(merit, *(jnp.asarray(phase, float) for phase in cost))
     return merit, tuple(phases)
+
+
+def place_order(total: Numeric, serves: bool | Bool[Array, "..."], late: Numeric, missing: Numeric) -> Numeric:
+    """What orders the placements of a design, least first; of two that serve it in time the difference is that of their ln cost.
+
+    Those that serve it and bring its first token in time come first, then those that are late, both by cost; what cannot serve it comes
+    last, by how much it misses.
+
+    Args:
+        total: cost of the design.
+        serves: whether some batch serves it.
+        late: ln(first token / longest time); -inf where none is asked for.
+        missing: the largest excess of what a deployment must keep.
+
+    """
+    xp = numpy_for(total, serves, late, missing)
+    cost = xp.log(xp.where(serves, total, 1.0))
+    return xp.where(serves, cost + xp.where(late > SERVED, _LATE, 0.0), 2 * _LATE + missing)
 
 
 def lifecycle_cost_by_regime(scenario: Scenario, design: Design, served: Served | None = None) -> LifecycleCost:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..assumptions.arguments import MAPPING, checks
-from ..assumptions.goal import BudgetGoal, LossGoal
+from ..assumptions.goal import BudgetGoal, LossGoal, TokensGoal
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.quantity import Numeric
@@ -124,7 +124,8 @@ def _merit(scenario: Scenario, found: OptimalDesign) -> Array:
     if isinstance(scenario.goal, LossGoal):
         return jnp.asarray(found.cost.total)
     excess = found.cost.total / lifecycle_cost(scenario, found.design).total - 1
-    return jnp.where(excess <= SAME, 0.0, excess)
+    size = jnp.log(found.design.n_params) if isinstance(scenario.goal, TokensGoal) else 0.0
+    return jnp.where(excess <= SAME, -size, excess)
 
 
 @partial(jax.jit, static_argnums=0)  # not `compiled`, whose programs are no part of a transformation

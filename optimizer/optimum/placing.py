@@ -26,7 +26,7 @@ from ..assumptions.numbers import human, percent
 from ..assumptions.present import as_paid
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
-from ..model.cost import Design, design_of, lifecycle_cost
+from ..model.cost import Design, design_of, lifecycle_cost, place_order
 from ..model.placements import decides, placed_as, placements
 from ..model.quality import as_good_as
 from ..model.roofline import can_serve, serving_excess
@@ -120,8 +120,9 @@ def _decided(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> C
         except InfeasibleError as error:
             refused = error
             continue
-        if (own := _cost(rows, point)) < math.inf:
-            excess = own / min(_costs(listed, _design(rows, point))) - 1
+        if _cost(rows, point) < math.inf:
+            orders = _orders(listed, _design(rows, point))
+            excess = orders[i] - min(orders)
             answers.append((excess if excess > SAME else 0.0, rows.value(LOSS, point.x), i, rows, point))
     if not answers:
         raise _none_answers(listed, refused)
@@ -164,16 +165,17 @@ def _at_its_loss(scenario: Scenario, own: int, rows: Rows, point: Point, found: 
     return Chosen(scenario, rows.scenario, rows, point, len(listed), compared, cheaper)
 
 
-def _costs(listed: Sequence[Scenario], design: Design) -> list[float]:
-    """What each placement costs, infinite where it cannot serve the design; or is late for its first token, where another is not."""
-    found = [Rows(s) for s in listed]
+def _orders(listed: Sequence[Scenario], design: Design) -> list[float]:
+    """`place_order` of each placement."""
+    found, x = [Rows(s) for s in listed], ln_design(listed[0], design)
     figures = [rows.figures(design) for rows in found]
-    costs = [float(f.cost.total) if f.can_serve else math.inf for f in figures]
-    if _FIRST_TOKEN in found[0].limits:
-        late = [rows.value(_FIRST_TOKEN, ln_design(listed[0], design)) > SAME for rows in found]
-        in_time = [math.inf if over else cost for over, cost in zip(late, costs, strict=True)]
-        costs = in_time if min(in_time) < math.inf else costs
-    return costs
+    late = [rows.value(_FIRST_TOKEN, x) if _FIRST_TOKEN in rows.limits else -math.inf for rows in found]
+    missing = [0.0] * len(found)
+    if not any(f.can_serve for f in figures):
+        with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
+            missing = [max(float(e) for e in serving_excess(s, design.n_params).values()) for s in listed]
+    every = zip(figures, late, missing, strict=True)
+    return [float(place_order(float(f.cost.total), f.can_serve, over, gap)) for f, over, gap in every]
 
 
 def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
@@ -183,11 +185,7 @@ def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
     listed = placements(scenario)
     if not decides(scenario):
         return scenario, 1
-    costs = _costs(listed, design)
-    if min(costs) == math.inf:
-        with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
-            costs = [max(float(e) for e in serving_excess(s, design.n_params).values()) for s in listed]
-    return listed[int(np.argmin(costs))], len(listed)
+    return listed[int(np.argmin(_orders(listed, design)))], len(listed)
 
 
 def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:

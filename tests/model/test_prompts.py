@@ -16,24 +16,17 @@ from optimizer.model.replica import memory_batch, replica
 from optimizer.model.roofline import batch_size
 from optimizer.model.step import prompt_seconds, step_time
 from optimizer.optimum.best_of import is_convex
+from tests.conftest import DENSE
 
 LLAMA = "Llama 3 70B"
 READ, WROTE = 6000.0, 400.0
 MIX = {"traffic.input_tokens": 2e14 * READ / WROTE, "traffic.output_tokens": 2e14}
-DENSE = {
-    "money.unit": "usd",
-    "serving.method": "roofline",
-    "deployment.placement": "given",
-    "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
-    "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
-    **MIX,
-}
 TOGETHER = {"deployment.prefill": "together"}
 FAST = {"deployment.batch": "latency", "deployment.target_tokens_per_second": 25.0}
 
 
 def dense(*changes):
-    return load("lecture-2026", {k: v for block in (DENSE, *changes) for k, v in block.items()})
+    return load("lecture-2026", {k: v for block in (DENSE, MIX, *changes) for k, v in block.items()})
 
 
 def test_decoding_with_prompts_is_the_closed_loop():

@@ -15,7 +15,7 @@ from optimizer.analysis.placement import placement
 from optimizer.assumptions.library import load
 from optimizer.assumptions.numbers import percent
 from optimizer.assumptions.problems import InputError
-from optimizer.model.cost import Design, served_by
+from optimizer.model.cost import Design, lifecycle_cost, served_by
 from optimizer.model.placements import moves_serving, placements
 from optimizer.model.quality import target_inner_sum
 from optimizer.model.replica import replica
@@ -24,6 +24,7 @@ from optimizer.optimum.compared import compared
 from optimizer.optimum.given import cost
 from optimizer.optimum.optimal import optimal_design
 from optimizer.optimum.placing import _least_costs, cheapest
+from optimizer.optimum.program import Rows
 from optimizer.optimum.rows import as_batch
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import solve
@@ -333,6 +334,23 @@ def test_a_size_that_no_loss_has_for_the_best_names_what_is_cheaper():
         f"on 2 chips, tensor parallelism reach its loss for {percent(1 - least / own)} less"
     )
     assert best.certificate.cheaper in best.certificate.sentence
+
+
+@pytest.mark.parametrize("longest", [2.0, 1e-6])
+def test_one_order_of_placements(longest):
+    """In time on some, late on all, and beyond all of them: the cost of a design is that of the placement that is named."""
+    changes = {
+        "limits.max_seconds_to_first_token": longest,
+        "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
+    }
+    scenario, taken = [*scenarios(2)][1].update(changes), set()
+    for n in (7e10, 4e11, 1e14):
+        design = Design(n, 2e13, 0.0)
+        place, _ = cheapest(scenario, design)
+        taken.add(place.deployment.chips)
+        own = float(Rows(place).figures(design).cost.total)
+        assert float(lifecycle_cost(scenario, design).total) == pytest.approx(own, rel=1e-12)
+    assert len(taken) > 1
 
 
 def test_no_certificate_where_a_placement_is_neither_solved_nor_bounded(monkeypatch):

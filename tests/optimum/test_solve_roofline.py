@@ -20,18 +20,12 @@ from optimizer.model.training import training_bytes_per_chip
 from optimizer.optimum.best_of import is_convex
 from optimizer.optimum.program import Rows
 
+from ..conftest import DENSE
 from ..counts import cases, some
 
 
 def dense(**changes: object) -> Scenario:
-    start = {
-        "money.unit": "usd",
-        "serving.method": "roofline",
-        "deployment.placement": "given",
-        "money.serve_chip": {"name": "H100 SXM", "precision": "fp8"},
-        "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
-    }
-    return load("lecture-2026").update({**start, **{k.replace("__", "."): v for k, v in changes.items()}})
+    return load("lecture-2026").update({**DENSE, **{k.replace("__", "."): v for k, v in changes.items()}})
 
 
 EIGHT = {"serving.method": "roofline", "money.unit": "usd", "deployment.placement": "given"}

@@ -13,6 +13,7 @@ from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.needs import expanded_at, serving_alone
 from optimizer.optimum.solve import solve
 from optimizer.optimum.tabulated import by_table, tabulated
+from tests.conftest import DENSE
 from tests.counts import thorough
 
 TARGETS = (30.0, 90.0)
@@ -82,12 +83,6 @@ def test_rows_by_a_table_are_rows_without(scenario, frame, found):
     assert at_kinks > ROWS / 100
 
 
-DENSE = {
-    "deployment.placement": "given",
-    "money.unit": "usd",
-    "serving.method": "roofline",
-    "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
-}
 FIXED = {"batch": "fixed", "batch_size": 64.0, "target_tokens_per_second": None, "placement": "given"}
 LIMITED = {
     "law": {"kind": "repetition", "name": "hoffmann", "unique_tokens": 5e12},
