@@ -9,7 +9,6 @@ import streamlit as st
 
 from ..analysis.plans import monthly_tokens
 from ..assumptions.months import month_after, month_of
-from ..assumptions.naming import title_in_words
 from ..assumptions.numbers import human, parse_number
 from ..assumptions.problems import InputError
 from ..assumptions.traffic_file import MAX_BYTES, TEMPLATE, TrafficFile, read_traffic
@@ -80,7 +79,7 @@ def upload(asked: Question) -> None:
         cache = {} if found.cache_hit_share is None else {"traffic.cache_hit_share": found.cache_hit_share}
         asked.change({"traffic.kind": "table", TABLE: found.rows, "traffic.read_as": found.understood, **cache})
     except InputError as error:
-        asked.notice = (*error.problems, f"The scenario is still {title_in_words(asked.scenario)}.")
+        asked.notice = tuple(error.problems)
     st.rerun()
 
 

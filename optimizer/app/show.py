@@ -14,7 +14,7 @@ from ..assumptions.naming import title_in_words
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import Scenario
 from ..optimum.solution import Solution, Status
-from ..report.chart.drawing import Drawing, Drawn, pixels
+from ..report.chart.drawing import Drawing, Drawn, autosize, pixels
 from ..report.chart.picture import PICTURES, check_picture, picture
 from ..report.files.export import check_writer, encoded
 from .answers import answer
@@ -84,7 +84,7 @@ def notices(asked: Question) -> None:
     """Above every page: problems of a link, of a file, and of typed values whose field is not in sight."""
     if asked.notice:
         st.warning(
-            f"These parts could not be read and are ignored; the scenario is {escaped(title_in_words(asked.scenario))}:\n\n"
+            f"The following could not be read; the scenario is {escaped(title_in_words(asked.scenario))}:\n\n"
             + "\n\n".join(said(sentence) for sentence in asked.notice)
         )
     left = [sentence for sentence in asked.problems if sentence not in asked.placed]
@@ -197,10 +197,9 @@ def put(made: Figure, scenario: Scenario | None = None, beside: Callable[[], obj
         with st.container(horizontal=True, gap="small"):
             st.html(head)
             beside()
-    # The page fits a chart into its width. Vega warns of a height by the row there, so that it comes in pixels, without the axis.
-    fit = "fit-x" if isinstance(spec["height"], dict) else "fit"
     without_title = {key: value for key, value in spec.items() if key != "title"} | {
-        "autosize": {"type": fit, "contains": "padding"},
+        "autosize": autosize(spec),
+        # Vega warns of a height by the row in a page that gives the width.
         "height": pixels(spec),
         "description": title["text"],
         "background": None,

@@ -151,5 +151,5 @@ def _upload(asked: Question) -> None:
     try:
         asked.choose(asked.preset, uploaded_scenario(file.getvalue(), file.name))
     except InputError as error:
-        asked.notice = (*error.problems, f"The scenario is still {title_in_words(asked.scenario)}.")
+        asked.notice = tuple(error.problems)
     st.rerun()

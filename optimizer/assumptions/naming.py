@@ -73,7 +73,10 @@ def in_words(path: str) -> str:
     name = re.split(r"[;:]", declared.about)[0]
     name = name if len(name) <= CLAUSE else name.split(", ")[0]
     name = name if len(name) <= LONGEST else path.rpartition(".")[2].replace("_", " ")
-    inside = re.sub(r"table\[(\d+)\]", r"month \1", " ".join(path.split(".")[1:-1])).replace("_", " ")
+    inside = re.sub(
+        r"\btable(?:\[(\d+)\])?", lambda row: f"month {row[1]}" if row[1] else "", " ".join(path.split(".")[1:-1])
+    )
+    inside = inside.replace("_", " ").strip()
     return f"{name} ({inside})" if inside else name
 
 

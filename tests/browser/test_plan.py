@@ -158,7 +158,7 @@ def test_a_broken_link_is_reported_and_a_preset_shown(visit, query, sentence):
 
 
 def test_what_the_charts_show_can_be_taken_away(visit):
-    page = visit("/?traffic.output_tokens=500T")
+    page = visit("/?v=2&traffic.output_tokens=500T")
     best = solve(load("lecture-2026", {"traffic.output_tokens": "500T"}))
     shows(page, expected(best.scenario))
     for chart, frame in (("cost-against-params", cost_curve(best, near=3)), ("cost-by-phase", cost_phases(best))):
@@ -181,7 +181,7 @@ def test_what_the_charts_show_can_be_taken_away(visit):
 
 
 def test_the_scenario_leaves_as_a_file(visit):
-    page = visit("/?traffic.output_tokens=500T")
+    page = visit("/?v=2&traffic.output_tokens=500T")
     shows(page, expected(load("lecture-2026", {"traffic.output_tokens": "500T"})))
     page.locator(".st-key-open-file summary").click()
     with page.expect_download() as saved:

@@ -59,7 +59,7 @@ def test_back_and_forward_follow_the_link(visit):
     ],
 )
 def test_an_old_address_leads_to_the_page_and_keeps_the_scenario(visit, old, new, part):
-    page = visit(f"/{old}?preset={SMALL}&traffic.share=0.5")
+    page = visit(f"/{old}?preset={SMALL}&v=2&traffic.share=0.5")
     page.wait_for_url(lambda url: urlsplit(url).path == f"/{new}")
     expect(page.get_by_role("radio", name=part)).to_be_checked()
     settled(page)

@@ -62,7 +62,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     y = alt.Y("cost:Q", scale=around, axis=output_axis(value, unit, c_ticks))
     legend = series_legend(columns=3)
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
-    dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=None)
+    dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=legend)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
     tooltip = tips(plan="plan", size="size", cost_text=heading(value), extra="above its optimum")
     cut = [
@@ -174,9 +174,7 @@ def maps(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
     tooltip = tips(plan="plan", kind="design", size="size", tokens="training tokens")
     # Plans of one law share a line of equal loss: the first plan's is wide, and stays in sight below the others.
-    width = alt.StrokeWidth(
-        "plan:N", scale=alt.Scale(domain=plans, range=[5.0, *[1.5] * (len(plans) - 1)]), legend=None
-    )
+    width = alt.condition(alt.FieldEqualPredicate(field="plan", equal=plans[0]), alt.value(5.0), alt.value(1.5))
     layers = [
         alt.Chart(data(part))
         .mark_line(strokeDash=dash)
@@ -234,7 +232,7 @@ def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Draw
         y=names_axis("assumption", [in_words(name) for name in widest]),
         yOffset=alt.YOffset("plan:N", sort=plans),
         color=colour,
-        stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=None),
+        stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(columns=3)),
         tooltip=tips(plan="plan", at="assumption", path="path", result=heading(output)),
     )
     bars = [

@@ -210,7 +210,7 @@ def size_table(frame: "pd.DataFrame", output: str = "overtraining_vs_rule_of_20"
         color=alt.Color("line:N", scale=in_turn(lines, COLOURS), legend=below),
     )
     curves = whole.mark_line(strokeWidth=2).encode(
-        strokeDash=alt.StrokeDash("line:N", scale=in_turn(lines, DASHES), legend=None)
+        strokeDash=alt.StrokeDash("line:N", scale=in_turn(lines, DASHES), legend=below)
     )
     points = whole.mark_point(filled=True, size=60, opacity=1).encode(
         shape=alt.Shape("line:N", scale=in_turn(lines, SHAPES), legend=below),

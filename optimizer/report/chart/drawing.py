@@ -20,7 +20,7 @@ from altair.utils.schemapi import debug_mode
 from ...assumptions.arguments import FLAG, TEXT, WHOLE, checks
 from .theme import WIDTH, page_style
 
-__all__ = ["Drawing", "Drawn", "Layers", "Rows", "data", "finished", "pixels"]
+__all__ = ["Drawing", "Drawn", "Layers", "Rows", "autosize", "data", "finished", "pixels"]
 
 GAP = 0.2
 """Room between two rows that hold several marks each, in rows; Vega's own."""
@@ -83,6 +83,11 @@ class Drawing:
     def spec(self) -> dict[str, Any]:
         """Vega-Lite: the same as `chart().to_dict()`."""
         return {"$schema": alt.SCHEMA_URL, **self.around, "layer": self.layers.plain, "datasets": self.datasets}
+
+
+def autosize(spec: dict[str, Any]) -> dict[str, str]:
+    """How a page fits a chart: into its width, and into a height in pixels; a height by the row is that of the rows alone."""
+    return {"type": "fit-x" if isinstance(spec["height"], dict) else "fit", "contains": "padding"}
 
 
 def pixels(spec: dict[str, Any]) -> float:

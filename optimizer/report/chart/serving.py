@@ -162,16 +162,17 @@ def chip_frontier(
     if others:
         quiet = alt.Chart(data(others)).encode(x=x, y=y, detail=alt.Detail("chip:N"), tooltip=shown)
         layers += [quiet.mark_line(color=QUIET, strokeWidth=1, opacity=0.6), touched(quiet, 60)]
+    below = series_legend(3)
     named = alt.Chart(data([r for r in drawn if r["chip"] in looks])).encode(
         x=x,
         y=y,
         color=alt.Color(
             "chip:N",
             scale=alt.Scale(domain=best, range=[looks[chip][0] for chip in best]),
-            legend=series_legend(3),
+            legend=below,
         ),
         strokeDash=alt.StrokeDash(
-            "chip:N", scale=alt.Scale(domain=best, range=[looks[chip][1] for chip in best]), legend=None
+            "chip:N", scale=alt.Scale(domain=best, range=[looks[chip][1] for chip in best]), legend=below
         ),
         tooltip=shown,
     )
