@@ -33,7 +33,8 @@ def test_without_arguments_it_is_the_lecture():
 
 def test_the_law_is_chosen():
     out = run("--law", "besiroglu,hoffmann").stdout
-    assert "The law is one input: besiroglu, hoffmann" in out
+    assert "The law is one input: Besiroglu et al. 2024" in out
+    assert "Hoffmann et al. 2022" in out
     assert "120x" in out
     assert "The law is held." in run("--law", "none").stdout
     assert "did you mean 'hoffmann'" in run("--law", "hofmann", status=2).output

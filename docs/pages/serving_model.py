@@ -100,7 +100,10 @@ With `deployment.placement = "best"`, the default, the placement is chosen: the 
 8, 16, 32, .. chips and the whole scale-up domain with expert parallelism for models with experts, and 2 and 4 pipeline stages of the
 largest of each kind; each with the largest batch that memory and speed allow. Each has a convex program of its own where the model above
 has one: all are solved, or bounded from below by what no design of the target loss can cost less than, and the best is taken. The answer
-names it and the settings that fix it. What is given of `deployment.chips`, `parallelism` and `pipeline_stages` is kept, and "given" takes
+names it and the settings that fix it. With a size or a run decided (goals `params` and `tokens`) the answer is the cheapest design of its
+own loss: every other placement is solved or bounded at that loss, and one that reaches it for less at another size is named. Small models
+cost more for each parameter, so that they are trained longer, and one run may be the best of several sizes: goal `tokens` takes the
+largest, whose loss is the lowest. What is given of `deployment.chips`, `parallelism` and `pipeline_stages` is kept, and "given" takes
 the whole scale-up domain, at most 8 chips of it with tensor parallelism, where these say nothing. Files, links and pins that say they are
 of version 1 mean "given".
 

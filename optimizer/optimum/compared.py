@@ -129,7 +129,8 @@ def _amounts(batch: Batch) -> np.ndarray | None:
     moved = {path: values for path, values in batch.varied.items() if np.ptp(values) > 0}
     if len(batch.rows) < _MANY or not moved or not {*moved} <= {*_TOKENS}:
         return None
-    first, *_, last = [*moved.values()] * 2
+    some = [*moved.values()]
+    first, last = some[0], some[-1]
     in_proportion = first.min() > 0 and np.allclose(last * first[0], first * last[0], rtol=1e-14, atol=0)
     return first if in_proportion else None
 
