@@ -17,6 +17,8 @@ from optimizer.analysis.serving import POINTS, batch_points, fast_mode, speed_po
 from optimizer.model.limits import limit_excess
 from optimizer.model.placements import placements, places
 from optimizer.model.roofline import can_serve, serving_excess
+from optimizer.optimum.placing import _least_costs
+from optimizer.optimum.solution import InfeasibleError, Status
 
 from .counts import named, some, thorough
 
@@ -221,6 +223,28 @@ def test_a_model_that_fits_nowhere_says_so():
     chip = {"name": "H100 SXM", "precision": "bf16", "scaleup_domain_chips": 2.0}
     with pytest.raises(InputError, match="GPT-3 needs"):
         placement("GPT-3", changes={**OPEN, "money.serve_chip": chip, "deployment.pipeline_stages": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"deployment.target_tokens_per_second": 1e5},
+            r"On 1 chip: even 1M parameters decode at most 5\.\d+K tokens/s",
+        ),
+        (
+            {"goal.like_params": 1e17, "goal.like_tokens": 1e17},
+            "On 72 chips, expert parallelism, 4 pipeline stages: target loss .* cannot be reached within deployment",
+        ),
+    ],
+)
+def test_where_no_placement_has_an_answer_the_nearest_says_why(changes, reason):
+    """The one that is fastest where the speed is out of reach, the largest where the size is; bounds alone exclude all of them."""
+    scenario = load("frontier-moe-rack", OPEN | changes)
+    assert np.isinf(_least_costs(placements(scenario))).all()
+    with pytest.raises(InfeasibleError, match=rf"none of 13 placements has an answer\. {reason}") as error:
+        solve(scenario)
+    assert error.value.status is Status.INFEASIBLE
 
 
 def test_the_cost_curve_serves_every_size_at_its_own_placement():

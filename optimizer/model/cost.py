@@ -29,7 +29,7 @@ from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from ..assumptions.traffic import Demand
 from .cache import usd_to_keep
-from .loop import first_token
+from .loop import first_token_excess
 from .placements import decides, over_places
 from .prompts import prompt_replica
 from .replica import Replica, replica
@@ -205,9 +205,9 @@ def _lifecycle_cost(scenario: Scenario, design: Design) -> LifecycleCost:
 
 def _cost_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Array, ...]]:
     """What orders placements, and the cost."""
-    cost, n, longest = _lifecycle_cost(scenario, design), design.n_params, scenario.limits.max_seconds_to_first_token
-    late = -jnp.inf if longest is None else jnp.log(first_token(scenario, n) / longest)
-    merit = place_order(cost.total, can_serve(scenario, n), late, by_worst(serving_excess(scenario, n))[0])
+    cost, n = _lifecycle_cost(scenario, design), design.n_params
+    late, missing = first_token_excess(scenario, n), by_worst(serving_excess(scenario, n))[0]
+    merit = place_order(cost.total, can_serve(scenario, n), late, missing)
     merit, *phases = jnp.broadcast_arrays(merit, *(jnp.asarray(phase, float) for phase in cost))
     return merit, tuple(phases)
 

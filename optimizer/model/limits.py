@@ -22,7 +22,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from .cost import Design
 from .fleet import training_days
-from .loop import first_token
+from .loop import first_token_excess
 from .placements import decides, over_places
 from .prompts import prompt_replica
 from .replica import replica
@@ -86,8 +86,7 @@ def straight_excess(scenario: Scenario, design: Design) -> dict[str, Numeric]:
         held = training_bytes_per_chip(scenario, n_params)
         excess["limits.max_training_bytes_per_chip"] = jnp.log(held / limits.max_training_bytes_per_chip)
     if limits.max_seconds_to_first_token is not None:
-        seconds = first_token(scenario, n_params)
-        excess["limits.max_seconds_to_first_token"] = jnp.log(seconds / limits.max_seconds_to_first_token)
+        excess["limits.max_seconds_to_first_token"] = first_token_excess(scenario, n_params)
     return excess
 
 

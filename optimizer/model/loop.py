@@ -44,6 +44,7 @@ __all__ = [
     "Loop",
     "closed_loop",
     "first_token",
+    "first_token_excess",
     "first_token_parts",
     "first_token_seconds",
     "first_token_wait",
@@ -167,6 +168,12 @@ def first_token(scenario: Scenario, n_params: Numeric) -> Numeric:
         step = longest_step(scenario, replica(scenario, n_params))
     alone, sent = first_token_parts(scenario, n_params, step)
     return alone * (1 + first_token_wait(scenario)) + sent
+
+
+def first_token_excess(scenario: Scenario, n_params: Numeric) -> Numeric:
+    """ln(first token / limits.max_seconds_to_first_token); -inf where none is set."""
+    longest = scenario.limits.max_seconds_to_first_token
+    return -jnp.inf if longest is None else jnp.log(first_token(scenario, n_params) / longest)
 
 
 def first_token_parts(scenario: Scenario, n_params: Numeric, step: Numeric) -> tuple[Numeric, Numeric]:

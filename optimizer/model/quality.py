@@ -8,6 +8,7 @@ keeps its digits where L is close to E.
 """
 
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from ..assumptions.goal import LossGoal
 from ..assumptions.quantisation import added_loss, quantised
@@ -85,11 +86,13 @@ def target_reducible_loss(scenario: Scenario) -> Numeric:
 
 
 def as_good_as(scenario: Scenario, design: Design) -> LossGoal:
-    """The goal to reach the loss of a design, given as plain numbers."""
+    """The goal to reach the loss of a design: plain numbers where these are given, pure JAX where they are traced."""
     if quantised(scenario):  # a model to be as good as is served without loss
-        return LossGoal(loss=float(loss(scenario, design)))
-    n, d, r = (float(v) for v in design)
-    return LossGoal(like_params=n, like_tokens=d, like_rl_tokens=r if scenario.rl.decided else None)
+        level = loss(scenario, design)
+        return LossGoal(loss=1.0).model_copy(update={"loss": level if isinstance(level, Tracer) else float(level)})
+    n, d, r = design
+    like = {"like_params": n, "like_tokens": d, "like_rl_tokens": r if scenario.rl.decided else None}
+    return LossGoal(like_params=1.0).model_copy(update=like)
 
 
 def target_inner_sum(scenario: Scenario) -> Numeric:

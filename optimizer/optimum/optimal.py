@@ -17,14 +17,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..assumptions.arguments import MAPPING, checks
-from ..assumptions.goal import BudgetGoal, LossGoal, TokensGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, TokensGoal
 from ..assumptions.numbers import parse_number
 from ..assumptions.problems import InputError, near_miss
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..model.cost import Design, LifecycleCost, lifecycle_cost
 from ..model.placements import at_place, decides, places
-from ..model.quality import loss
+from ..model.quality import as_good_as, loss
 from .base import in_base_class, optimum
 from .placing import SAME
 from .search import optimum_on_curve
@@ -58,7 +58,8 @@ def optimal_design(scenario: Scenario, values: Mapping[str, Numeric] | None = No
         the residual exceeds 1e-8: `solve` says why, or solves it. The optimum on a kink of the serving roofline has no derivative (NaN).
         Where a limit holds the optimum the derivative is along that limit, one-sided where another would take over. Where the placement
         is open (deployment.placement = "best") all listed ones are solved and the derivative is that of the best (envelope theorem), up to
-        where another one takes over.
+        where another one takes over. Goals `params` and `tokens` are NaN where another placement reaches the loss of their design for
+        less at another size, which `solve` names.
 
     Raises:
         InputError: a path is no number of the scenario.
@@ -114,7 +115,13 @@ def _best_placed(scenario: Scenario) -> OptimalDesign:
         found = _optimal(tree, tuple(jnp.where(chosen, v, jax.lax.stop_gradient(v)) for v in own))
         best = found if best is None else jax.tree.map(partial(jnp.where, chosen), found, best)
     assert best is not None
-    return best
+    if not isinstance(scenario.goal, DecidedGoal):
+        return best
+    # As the certificate of `solve`: no placement, at another size, may reach the loss of the design for less.
+    asked, design = jax.lax.stop_gradient((scenario, best.design))
+    least = _best_placed(asked.model_copy(update={"goal": as_good_as(asked, design)})).cost.total
+    known = jnp.where(least < best.cost.total * (1 - SAME), jnp.nan, 1.0)
+    return jax.tree.map(lambda v: v * known, best)
 
 
 def _merit(scenario: Scenario, found: OptimalDesign) -> Array:

@@ -31,6 +31,7 @@ from ..model.placements import decides, placed_as, placements
 from ..model.quality import as_good_as
 from ..model.roofline import can_serve, serving_excess
 from .curve import curve
+from .feasibility import SMALLEST_USEFUL
 from .program import LOSS, Point, Rows, ln_design
 from .solution import InfeasibleError, Status
 
@@ -78,27 +79,52 @@ def chosen(scenario: Scenario, found: _Found) -> Chosen:
         return Chosen(scenario, scenario, *found(scenario), listed=1)
     if isinstance(scenario.goal, DecidedGoal):
         return _decided(scenario, listed, found)
-    bounds = _least_costs(listed) if isinstance(scenario.goal, LossGoal) and not scenario.rl.decided else None
-    order = range(len(listed)) if bounds is None else np.argsort(bounds, kind="stable").tolist()
-    best, least, refused, stopped = None, math.inf, None, False
-    for i in order:
-        if bounds is not None and (bounds[i] >= least or (bounds[i] == math.inf and refused is not None)):
+    bounded = isinstance(scenario.goal, LossGoal) and not scenario.rl.decided
+    looked = _look(listed, _least_costs(listed) if bounded else np.zeros(len(listed)), math.inf, found)
+    if looked.best is None:
+        raise _none_answers(scenario, listed, found, compared=looked.compared)
+    return Chosen(scenario, *looked.best, listed=len(listed), compared=looked.compared)
+
+
+class _Looked(NamedTuple):
+    """What a look through placements found."""
+
+    best: tuple[Scenario, Rows, Point] | None
+    """the best that is better than what was to be beaten"""
+    merit: float
+    """its own, or what was to be beaten"""
+    compared: bool
+    """whether every placement was solved or bounded"""
+
+
+def _look(listed: Sequence[Scenario], bounds: np.ndarray, least: float, found: _Found) -> _Looked:
+    """Solve placements in the order of their bounds, until one excludes the rest; a merit of `least` or more is not better."""
+    best, compared = None, True
+    for i in np.argsort(bounds, kind="stable").tolist():
+        if bounds[i] >= least:
             break
         try:
             rows, point = found(listed[i])
         except InfeasibleError as error:
-            refused, stopped = error, stopped or error.status is Status.NOT_CONVERGED
+            compared = compared and error.status is not Status.NOT_CONVERGED
             continue
-        merit = rows.value(LOSS, point.x) if isinstance(scenario.goal, BudgetGoal) else _cost(rows, point)
-        if merit < least:
+        if (merit := _merit(rows, point)) < least:
             best, least = (listed[i], rows, point), merit
-    if best is None:
-        raise _none_answers(listed, refused)
-    return Chosen(scenario, *best, listed=len(listed), compared=not stopped)
+    return _Looked(best, least, compared)
 
 
-def _none_answers(listed: Sequence[Scenario], refused: InfeasibleError | None) -> InfeasibleError:
-    reason, status = ("", Status.INFEASIBLE) if refused is None else (f" {refused}", refused.status)
+def _none_answers(scenario: Scenario, listed: Sequence[Scenario], found: _Found, *, compared: bool) -> InfeasibleError:
+    """Why none has an answer: what the largest placement says or, where not even the smallest model is served, what the nearest says."""
+    nearest, _ = cheapest(scenario, Design(SMALLEST_USEFUL, SMALLEST_USEFUL, SMALLEST_USEFUL))
+    asked, reason = listed[::-1] if can_serve(nearest, SMALLEST_USEFUL) else [nearest], ""
+    for s in asked:
+        try:
+            found(s)
+        except InfeasibleError as error:
+            place = placed_as(s, math.nan)
+            reason = f" On {place.where if place else 'it'}: {error}"
+            break
+    status = Status.INFEASIBLE if compared else Status.NOT_CONVERGED
     return InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
 
 
@@ -111,21 +137,26 @@ def _cost(rows: Rows, point: Point) -> float:
     return float(figures.cost.total) if figures.can_serve else math.inf
 
 
+def _merit(rows: Rows, point: Point) -> float:
+    """What is least for the best placement, above 0: the reducible loss for a budget, else the cost."""
+    return math.exp(rows.value(LOSS, point.x)) if isinstance(rows.scenario.goal, BudgetGoal) else _cost(rows, point)
+
+
 def _decided(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> Chosen:
     """The design with N or D decided: the best one of those that are the cheapest of their own loss, or the one that misses least."""
-    answers, refused = [], None
+    answers, compared = [], True
     for i, s in enumerate(listed):
         try:
             rows, point = found(s)
         except InfeasibleError as error:
-            refused = error
+            compared = compared and error.status is not Status.NOT_CONVERGED
             continue
         if _cost(rows, point) < math.inf:
             orders = _orders(listed, _design(rows, point))
             excess = orders[i] - min(orders)
             answers.append((excess if excess > SAME else 0.0, rows.value(LOSS, point.x), i, rows, point))
     if not answers:
-        raise _none_answers(listed, refused)
+        raise _none_answers(scenario, listed, found, compared=compared)
     answers.sort(key=lambda answer: answer[:3])
     first: Chosen | None = None
     for excess, _, i, rows, point in answers:
@@ -144,25 +175,16 @@ def _at_its_loss(scenario: Scenario, own: int, rows: Rows, point: Point, found: 
     goal = as_good_as(scenario, _design(rows, point))
     listed = placements(scenario.model_copy(update={"goal": goal}))
     bounds = np.zeros(len(listed)) if scenario.rl.decided else _least_costs(listed)
-    first = _cost(rows, point)
-    least, cheaper, compared = first * (1 - SAME), "", True
-    for i in np.argsort(bounds, kind="stable").tolist():
-        if bounds[i] >= least:
-            break
-        if i == own:
-            continue
-        try:
-            others, other = found(listed[i])
-        except InfeasibleError as error:
-            compared = compared and error.status is not Status.NOT_CONVERGED
-            continue
-        if (cost := _cost(others, other)) < least:
-            place = placed_as(listed[i], math.nan)
-            assert place is not None
-            size = human(float(_design(others, other).n_params))
-            least = cost
-            cheaper = f"{size} parameters on {place.where} reach its loss for {percent(1 - cost / first)} less"
-    return Chosen(scenario, rows.scenario, rows, point, len(listed), compared, cheaper)
+    bounds[own] = math.inf
+    first, cheaper = _cost(rows, point), ""
+    looked = _look(listed, bounds, first * (1 - SAME), found)
+    if looked.best is not None:
+        other, at = looked.best[0], _design(*looked.best[1:])
+        place = placed_as(other, math.nan)
+        assert place is not None
+        share = percent(1 - looked.merit / first)
+        cheaper = f"{human(float(at.n_params))} parameters on {place.where} reach its loss for {share} less"
+    return Chosen(scenario, rows.scenario, rows, point, len(listed), looked.compared, cheaper)
 
 
 def _orders(listed: Sequence[Scenario], design: Design) -> list[float]:

@@ -279,6 +279,17 @@ def test_a_size_that_is_decided_as_a_function():
     assert float(optimal_design(scenario).cost.total) == pytest.approx(float(solve(scenario).cost.total), rel=1e-9)
 
 
+@thorough
+def test_a_function_has_no_answer_that_is_not_the_cheapest_of_its_loss():
+    """The cost at this size is the least there is for it, and another size reaches the same loss for less."""
+    scenario = just_below_two_chips()
+    assert solve(scenario).certificate.cheaper
+    assert np.isnan(jax.tree.leaves(optimal_design(scenario))).all()
+    certified = scenario.update({"goal.params": 3e10})
+    assert not solve(certified).certificate.cheaper
+    assert np.isfinite(jax.tree.leaves(optimal_design(certified))).all()
+
+
 def test_a_replica_has_a_placement():
     with pytest.raises(InputError, match="is chosen for a design or a model, and a replica has one"):
         replica(next(scenarios(1)), 1e10)
@@ -318,15 +329,19 @@ def test_a_run_is_the_best_of_several_sizes_and_the_largest_is_taken():
     assert tokens[4] > tokens[3] > 5.33e13
 
 
-def test_a_size_that_no_loss_has_for_the_best_names_what_is_cheaper():
-    """Just below the size from which two chips are cheaper than one, a larger model on two reaches the loss of this one for less."""
+def just_below_two_chips():
+    """A size just below the one from which two chips are cheaper than one: a larger model on two reaches its loss for less."""
     dense, sizes = [*scenarios(2)][1], [7.4e10, 1.04e11]
     chips = [float(solve(dense.update({"goal": {"kind": "params", "params": n}})).placement.chips) for n in sizes]
     assert chips == [1, 2]
     for _ in range(12):
         middle = math.sqrt(sizes[0] * sizes[1])
         sizes[cheapest(dense, Design(middle, 1.2e14, 6e12))[0].deployment.chips > 1] = middle
-    best = solve(dense.update({"goal": {"kind": "params", "params": 0.999 * sizes[0]}}))
+    return dense.update({"goal": {"kind": "params", "params": 0.999 * sizes[0]}})
+
+
+def test_a_size_that_no_loss_has_for_the_best_names_what_is_cheaper():
+    best = solve(just_below_two_chips())
     least, own = least_at_its_loss(best), float(best.cost.total)
     assert least < own * (1 - 1e-6)
     assert not best.certificate.certified_global
