@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ..assumptions.hardware import CacheTier
 from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
-from ..assumptions.speed import load_factor
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
+from ..model.fleet import chip_seconds_per_token
 from ..model.placements import placements
 from ..model.prompted import Prompted, prompted
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
@@ -225,12 +225,8 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
 
 def prompts_of(s: Placement) -> Prompted | None:
     """How the prompts of the scenario's traffic are computed next to decoding at the deployment's own batch; None without the roofline."""
-    point = operating_point(s)
-    usd_per_second = (
-        float(s.scenario.money.serve_chip.usd_per_chip_hour) / SECONDS_PER_HOUR / float(load_factor(s.scenario))
-    )
-    read, wrote = (point[f"usd_per_mtok_{phase}"] / MILLION / usd_per_second for phase in ("prefill", "decode"))
-    return prompted(s.scenario, s.n_params, point["batch"], (read, wrote))
+    per_input, per_output = map(float, chip_seconds_per_token(s.scenario, s.n_params))
+    return prompted(s.scenario, s.n_params, operating_point(s)["batch"], (per_input, per_output))
 
 
 def _energy(s: Placement) -> dict[str, tuple[float, str]]:

@@ -101,14 +101,13 @@ def throughput(
                 f"request at a time; allow {human(single, 3)} s or more, or give it more deployment.chips."
             ]
         )
-    tokens, batch, seconds, first, late, step = found[:, 1:]
+    tokens, batch, seconds, first, late, step, prompt = found[:, 1:]
     chips = stages * float(d.chips_on(chip))
     r = replica_of(d, chip, s.n_params)
     usd = stages * float(r.usd_per_second) / float(load_factor(moved.scenario))
     kept, chunk = float(r.kept_tokens), float(r.chunk_tokens)
-    # What a prompt takes of all steps of the answers in flight, and the prompts that come in a step.
-    work = (seconds - step / kept) * answer_tokens / (batch * prompt_tokens)
-    beside = [tokens_of_a_step(kept * b / answer_tokens, prompt_tokens, chunk, LATE) for b in batch]
+    computed = [tokens_of_a_step(kept * b / answer_tokens, prompt_tokens, chunk, LATE) for b in batch]
+    late_step = step + prompt / prompt_tokens * computed
     # Fewer users than stages leave some of these without a batch.
     filled = np.minimum(np.asarray(users, float) / (stages * batch), 1.0)
     tokens, batch = tokens * filled, batch * filled
@@ -128,7 +127,7 @@ def throughput(
                 "joules_per_token": 1e3 * chip.kw * chips / (stages * rate),
             }
             for n, rate, b, tau, wait, longest_wait, longest_step in zip(
-                users, tokens, batch, seconds, first, late, step + work * beside, strict=True
+                users, tokens, batch, seconds, first, late, late_step, strict=True
             )
         ]
     )

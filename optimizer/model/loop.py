@@ -74,6 +74,8 @@ class Loop(NamedTuple):
     """the 99th percentile of that time"""
     step_seconds: Numeric
     """of decoding, without the prompts that are computed between steps"""
+    prompt_seconds: Numeric
+    """of computing what it does of a prompt, without the steps of decoding between chunks"""
 
 
 def closed_loop(
@@ -122,7 +124,7 @@ def closed_loop(
     served = work + prompts * input_tokens / prompt.chunk_tokens * (1 - 1 / batch) * step
     alone, longest = prompt.fixed_seconds + served, (batch - 1) * work
     first, late = (alone + jnp.minimum(w * served, longest) for w in (mean_wait(share), wait(share, LATE)))
-    return Loop(batch / seconds, batch, seconds, first, late, step)
+    return Loop(batch / seconds, batch, seconds, first, late, step, work)
 
 
 def _within(tau, most: Numeric, seconds: Numeric) -> Numeric:
