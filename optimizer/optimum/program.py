@@ -65,7 +65,7 @@ _ACTIVE = 1e-8
 _SOLVED = 1e-10
 _STEEP = 1e-3
 _OPTIONS: dict[str, dict[str, float]] = {
-    "SLSQP": {"ftol": 1e-14, "maxiter": 200},
+    "SLSQP": {"ftol": 1e-12, "maxiter": 200},
     "trust-constr": {"gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12, "maxiter": 1000},
 }
 _NEWTON_STEPS, _LONGEST_STEP = 25, 2.0

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
+from ..counts import some
 from .running import PATIENCE, settled
 
 PHONE = {"width": 390, "height": 844}
@@ -119,7 +120,10 @@ def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):
 
 @pytest.mark.parametrize(
     ("size", "preset"),
-    [((1440, 900), "frontier-moe-chat"), ((1280, 720), "frontier-moe-chat"), ((1280, 720), "lecture-2026")],
+    some(
+        [((1440, 900), "frontier-moe-chat"), ((1280, 720), "frontier-moe-chat"), ((1280, 720), "lecture-2026")],
+        quick=[1],
+    ),
 )
 def test_the_first_screen_needs_no_scrolling(visit, size, preset):
     """Verdict, five metrics, both charts and the traffic levers lie inside the window."""

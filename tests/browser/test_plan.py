@@ -15,6 +15,7 @@ from optimizer.analysis.plans import cost_curve, cost_phases, monthly_tokens
 from optimizer.app.link import TABLE
 
 from ..app.session import SMALL, expected
+from ..counts import some
 from ..links import scenario_of
 from .running import metrics, settled
 
@@ -145,11 +146,11 @@ def test_a_table_edited_by_hand_travels_in_the_link(visit):
     assert metrics(page).items() <= metrics(other).items(), "the other opens on a tab with more of them"
 
 
-@pytest.mark.parametrize(("query", "sentence"), [
+@pytest.mark.parametrize(("query", "sentence"), some([
     ("preset=nonsense", "preset 'nonsense' does not exist"),
     ("traffic.output_tokens=many", "Output tokens in all must be a number"),
     ("no.such.path=1", "no.such.path is not a field of a scenario"),
-])  # fmt: skip
+], quick=[1]))  # fmt: skip
 def test_a_broken_link_is_reported_and_a_preset_shown(visit, query, sentence):
     page = visit(f"/?{query}")
     page.get_by_text(sentence).wait_for()
