@@ -31,7 +31,7 @@ if tuple(int(part) for part in version("jaxlib").split(".")[:2]) >= (0, 8):
 
 from jaxtyping import install_import_hook  # noqa: E402
 
-from . import typechecker  # noqa: E402, F401  the hook looks it up by its dotted name
+from . import typechecker  # noqa: E402  the hook looks it up by its dotted name
 
 # The modules that compute with arrays. The others are left to pyright: their functions within functions would be checked anew with every
 # call, which takes two fifths of a run, and names and units of outputs are looked up more often than anything is computed.
@@ -121,6 +121,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _checked() -> None:
+    typechecker.begin()
 
 
 @pytest.fixture

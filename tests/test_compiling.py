@@ -61,15 +61,15 @@ print("compiled", len(made))
 """
 COMMANDS = (
     "solve lecture-2026",
-    "solve open-weights-8b",
     "cost --params 70B --tokens 15T",
     "roofline 'Llama 2 70B' --prompt 1K --answer 500",
-    "prices",
-    "implied",
-    "sensitivity",
     "table --over traffic.share=0.1,0.2",
 )
 SLOW_COMMANDS = (
+    "solve open-weights-8b",
+    "prices",
+    "implied",
+    "sensitivity",
     "solve frontier-moe-rack",
     "sensitivity frontier-moe-rack",
     "reproduce",

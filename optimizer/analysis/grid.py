@@ -113,7 +113,7 @@ def over_grid(
         "law error": "80 % of a sample of laws lie between the ends of the columns across laws"
         if recipe.get("across_laws")
         else "not counted, each row holds under the law that it names",
-        "serving error": serving_errors(served),
+        "serving error": serving_errors(served).removesuffix("."),
     }
     return table
 

@@ -67,6 +67,6 @@ def serving_error(scenario: Scenario) -> str:
 
 
 def serving_errors(scenarios: Iterable[Scenario]) -> str:
-    """The same of several scenarios, each class once, without a full stop; "" where none is served by the roofline."""
+    """The same of several scenarios, each class once; "" where none is served by the roofline."""
     classes = dict.fromkeys(error_class(s) for s in scenarios if s.serving.by_roofline)
-    return " ".join(SERVING_ERRORS[name].sentence(name) for name in classes).removesuffix(".")
+    return " ".join(SERVING_ERRORS[name].sentence(name) for name in classes)

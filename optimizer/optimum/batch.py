@@ -16,6 +16,7 @@ from ..assumptions.arguments import FLAG, FRAME, checks
 from ..assumptions.goal import BudgetGoal, LossGoal
 from ..assumptions.scenario import SCENARIO, Scenario
 from ..assumptions.traffic import Demand
+from ..model.accuracy import serving_errors
 from ..model.cost import LifecycleCost, at_tokens
 from ..model.limits import limit_names
 from ..model.outputs import ANSWER, DETAIL, units_of
@@ -68,7 +69,8 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
 
     Returns:
         One row a scenario, on the index of `frame`: status, design, both over-training ratios, loss, cost by phase, KKT residual,
-        message, active limits (texts as categories); `cost_nominal` where money.discount_rate is set; `attrs["units"]` gives the units.
+        message, active limits (texts as categories); `cost_nominal` where money.discount_rate is set; `attrs["units"]` gives the units,
+        `attrs["error"]` how far measured serving is from the roofline ("" without it).
         A row without an answer carries its status, a sentence and NaN.
 
     Raises:
@@ -102,7 +104,7 @@ def solve_batch(scenario: Scenario, frame: "pd.DataFrame | None" = None, *, deta
         units |= units_of([NOMINAL], scenario.money.currency)
     result.insert(0, "status", table.status.column())
     result["message"], result["active_limits"] = table.message.column(), table.active_limits.column()
-    result.attrs["units"] = units
+    result.attrs |= {"units": units, "error": serving_errors(batch.base for batch in batches)}
     return result
 
 

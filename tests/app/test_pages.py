@@ -57,6 +57,8 @@ def test_every_preset_can_be_compared():
     assert not at.error
     found = at.dataframe[0]
     assert set(presets()) <= set(found.value.columns)
+    rack = serving_error(solve(load("frontier-moe-rack")).scenario)
+    assert any(rack in caption.value for caption in at.caption)
     assert not texts_that_are_numbers(at)
     ratio = written(found).loc[found.value["output"].str.startswith("over-training"), presets()]
     assert ratio.map(lambda text: text.endswith("x")).to_numpy().all()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from optimizer import InputError, compiling, load, solve, solve_batch
+from optimizer.model.accuracy import serving_error
 from optimizer.optimum import batch, curve
 from optimizer.optimum.equation import reduced_optimum, softplus_root
 from optimizer.optimum.search import optimum_on_curve
@@ -81,6 +82,7 @@ def test_experts_repetition_and_limits_agree_too():
     assert answers["active_limits"].tolist() == ["", "limits.max_epochs", ""]
     moe = solve_batch(load("frontier-moe-chat"), pd.DataFrame({"law.experts": [1.0, 8.0, 32.0]}))
     assert moe.attrs["units"]["cost_total"] == "USD"
+    assert moe.attrs["error"] == "", "nothing is served by the roofline"
     assert moe.loc[2, "n_params"] == pytest.approx(solve(load("frontier-moe-chat")).design.n_params, rel=1e-9)
 
 
@@ -348,6 +350,7 @@ def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
     frame = pd.DataFrame({"traffic.share": [0.05, 0.3, 1.0], "deployment.context_tokens": [2000.0, 8000.0, 5000.0]})
     monkeypatch.setattr(batch, "_solve_alone", lambda *_: pytest.fail("a row was solved alone"))
     answers = solve_batch(s, frame)
+    assert answers.attrs["error"] == serving_error(s)
     for i, row in enumerate(frame.to_dict("records")):
         best = solve(s.update(row))
         assert answers["n_params"][i] == pytest.approx(best.design.n_params, rel=1e-9)

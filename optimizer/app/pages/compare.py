@@ -14,6 +14,7 @@ from optimizer.app.work import worked
 from optimizer.assumptions.library import presets
 from optimizer.assumptions.naming import preset_in_words
 from optimizer.assumptions.problems import InputError
+from optimizer.model.accuracy import serving_errors
 from optimizer.model.outputs import SENSITIVE, heading
 from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import Solution, Status
@@ -70,7 +71,10 @@ def _results(known: dict[str, Pin]) -> None:
         _side_by_side(drawn)
     frame = difference_table(plans, reference)
     st.header("Outputs")
-    st.caption(f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal.")
+    error = serving_errors(best.scenario for best in answered.values())
+    st.caption(
+        f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal. {error}".rstrip()
+    )
     table(frame, "Outputs of the pinned scenarios and their ratios")
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))
     st.header("Assumptions that differ")

@@ -14,7 +14,7 @@ from optimizer.assumptions.tables import rows
 from optimizer.model.outputs import heading, units_of, written
 from optimizer.optimum.given import cost, design_from
 from optimizer.optimum.solution import Solution, Status
-from optimizer.report.sentences import excess, limits_kept
+from optimizer.report.sentences import excess, limits_kept, served
 
 OWN = "a design of your own"
 GIVEN, BEST = "given design", "best of its loss"
@@ -70,6 +70,8 @@ def _shown(found: Solution) -> None:
     st.markdown(said(excess(found)))
     if kept := limits_kept(found):
         st.markdown(said(kept))
+    if place := served(found):
+        st.caption(said(place))
     plans = {GIVEN: found} | ({BEST: found.best} if found.best and found.best.status is Status.OPTIMAL else {})
     frame = difference_table(plans, [*plans][-1])
     table(frame, "Outputs of the given design and of the best design of its loss")
