@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optimizer import load
 
 
-def overtrain(*arguments: str, **streams: object) -> subprocess.CompletedProcess[str]:
+def overtrain(*arguments: str, **streams: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "optimizer.cli", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
     return subprocess.run(command, text=True, check=False, cwd=Path(__file__).parents[1], **streams)

@@ -1,12 +1,10 @@
 """Placements: a model on a deployment, what does not fit there, and its operating point."""
 
 from bisect import bisect_left
-from collections.abc import Hashable, Mapping, Sequence
-from math import ceil, floor, inf, nan
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -25,9 +23,10 @@ from ..model.cost import Design
 from ..model.outputs import POINT, units_of
 from ..model.placements import Placed, decides, placed_as, placements
 from ..model.prompts import prompt_replica
-from ..model.replica import longest_context, replica
+from ..model.replica import Replica, longest_context, replica
 from ..model.roofline import (
     batch_size,
+    batch_within,
     fastest_step,
     serving_excess,
     usd_per_decode_token,
@@ -37,7 +36,6 @@ from ..model.roofline import (
 from ..model.step import step_time
 from ..optimum.placing import cheapest
 from ..optimum.solution import Solution, Status
-from ..optimum.structure import flattened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -277,10 +275,33 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
         memory_share (of what the chips may fill), waits_for.
 
     """
-    found = _point(*flattened(s.scenario), s.n_params, nan if batch is None else batch)
-    *numbers, compute, memory, _, exchange, fixed, sequences = np.asarray(found).tolist()
-    parts = {"compute": compute, "memory": memory, "exchange": exchange, "layers": fixed, "sequences": sequences}
-    return {**dict(zip(POINT, numbers, strict=True)), "waits_for": max(parts, key=lambda name: parts[name])}
+    scenario, r = s.scenario, replica(s.scenario, s.n_params)
+    size = batch_size(scenario, r, lambda *given: float(_batch_within(*given))) if batch is None else batch
+    step, seen = step_time(r, size), user_step(scenario, r, size)
+    rate = size * r.kept_tokens / seen
+    figures = (
+        size,
+        1e3 * step.total,
+        r.kept_tokens / seen,
+        rate / scenario.deployment.chips_on(scenario.money.serve_chip),
+        MILLION * usd_per_decode_token(scenario, r, size),
+        MILLION * usd_per_prefill_token(scenario, prompt_replica(scenario, s.n_params, r)),
+        (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
+    )
+    parts = {
+        "compute": step.compute,
+        "memory": step.memory,
+        "exchange": step.exchange,
+        "layers": step.fixed,
+        "sequences": step.sequences,
+    }
+    longest = max(parts, key=lambda name: float(parts[name]))
+    return {**{name: float(v) for name, v in zip(POINT, figures, strict=True)}, "waits_for": longest}
+
+
+@compiled(structure=0)
+def _batch_within(r: Replica, seconds: Numeric) -> Float[Array, ""]:
+    return batch_within(r, seconds)
 
 
 def place_of(scenario: Scenario) -> dict[str, Any]:
@@ -297,23 +318,3 @@ def points_frame(records: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
     frame = pd.DataFrame.from_records([*records])
     frame.attrs["units"] = units_of(frame, "USD")
     return frame
-
-
-@compiled(structure=1)
-def _point(tree: Hashable, leaves: Float[Array, " leaf"], n_params: Numeric, batch: Numeric) -> Float[Array, " figure"]:
-    """The figures of `operating_point` in their order, and the parts of the step; a batch that is NaN is the deployment's own."""
-    scenario = jax.tree.unflatten(tree, list(leaves))
-    r = replica(scenario, n_params)
-    size = jnp.where(jnp.isnan(batch), batch_size(scenario, r), batch)
-    step, seen, prompts = step_time(r, size), user_step(scenario, r, size), prompt_replica(scenario, n_params, r)
-    rate = size * r.kept_tokens / seen
-    figures = (
-        size,
-        1e3 * step.total,
-        r.kept_tokens / seen,
-        rate / scenario.deployment.chips_on(scenario.money.serve_chip),
-        MILLION * usd_per_decode_token(scenario, r, size),
-        MILLION * usd_per_prefill_token(scenario, prompts),
-        (r.weight_bytes / r.stages + size * r.kv_held_bytes) / r.memory_bytes,
-    )
-    return jnp.stack([jnp.asarray(v, float) for v in (*figures, *step)])

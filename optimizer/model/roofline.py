@@ -20,10 +20,11 @@ References:
 
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..assumptions.quantity import Numeric, numpy_for
@@ -38,6 +39,7 @@ from .step import below_one, prompt_seconds, step_time
 __all__ = [
     "SERVED",
     "batch_size",
+    "batch_within",
     "by_worst",
     "can_serve",
     "decode_seconds",
@@ -56,16 +58,17 @@ __all__ = [
 SERVED = 1e-9
 """Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
+BatchWithin = Callable[[Replica, Numeric], Numeric]
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
-def _batches(scenario: Scenario, r: Replica) -> Sequence[Numeric]:
+def _batches(scenario: Scenario, r: Replica, within: BatchWithin) -> Sequence[Numeric]:
     """B at each bound: memory, and a speed when there is one.
 
     Below 1 where not even one sequence is allowed, and falling further the more is missing.
     """
     found, speed = [memory_batch(r)], _speed(scenario)
-    return found if speed is None else [*found, _batch_within(with_prompts(scenario, r), r.kept_tokens / speed)]
+    return found if speed is None else [*found, within(with_prompts(scenario, r), r.kept_tokens / speed)]
 
 
 def _inverse(batch: Numeric) -> Numeric:
@@ -82,7 +85,7 @@ def _inverse(batch: Numeric) -> Numeric:
     )
 
 
-def _batch_within(r: Replica, seconds: Numeric) -> Numeric:
+def batch_within(r: Replica, seconds: Numeric) -> Numeric:
     """B at which a step takes `seconds`; negative where even a tiny batch takes longer: how much is missing over the slope there.
 
     What a step reads, and what it computes, each without the other, take less: they bound B from above, in closed form. From the lower
@@ -159,13 +162,21 @@ def _speed(scenario: Scenario) -> Numeric | None:
     return None if not given else given[0] if len(given) == 1 else numpy_for(*given).maximum(*given)
 
 
-def batch_size(scenario: Scenario, r: Replica) -> Numeric:
-    """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1."""
+def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_within) -> Numeric:
+    """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1.
+
+    Args:
+        scenario: with its placement given.
+        r: its replica.
+        within: `batch_within`, or a program of it that gives a float: NumPy then does the rest.
+
+    """
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    memory, *speed = _batches(scenario, r)
-    tightest = -largest(jnp.stack([-jnp.asarray(x, float) for x in (memory, *speed)])) if speed else memory
-    return numpy_for(tightest).maximum(tightest, 1.0)
+    bounds = _batches(scenario, r, within)
+    if numpy_for(*bounds) is np:
+        return np.maximum(np.min(bounds), 1.0)
+    return jnp.maximum(-largest(jnp.stack([-jnp.asarray(x, float) for x in bounds])), 1.0)
 
 
 def sequences(scenario: Scenario, n_params: Numeric) -> Numeric:
@@ -187,7 +198,7 @@ def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "re
     if scenario.deployment.batch_size is not None:
         batches, inverse = [scenario.deployment.batch_size + 0.0 * r.kv_held_bytes], jnp.reciprocal
     else:
-        batches, inverse = _batches(scenario, r), _inverse
+        batches, inverse = _batches(scenario, r, batch_within), _inverse
 
     def seconds(batch: Numeric) -> Numeric:
         x = inverse(batch)
