@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil, floor, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -301,7 +302,7 @@ def operating_point(s: Placement, batch: float | None = None) -> dict[str, Any]:
 
 @compiled(structure=0)
 def _batch_within(r: Replica, seconds: Numeric) -> Float[Array, ""]:
-    return batch_within(r, seconds)
+    return jnp.asarray(batch_within(r, seconds))
 
 
 def place_of(scenario: Scenario) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_withi
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
     bounds = _batches(scenario, r, within)
     if numpy_for(*bounds) is np:
-        return np.maximum(np.min(bounds), 1.0)
+        return max(float(min(bounds)), 1.0)
     return jnp.maximum(-largest(jnp.stack([-jnp.asarray(x, float) for x in bounds])), 1.0)
 
 

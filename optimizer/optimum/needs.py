@@ -45,8 +45,14 @@ def _plain() -> Scenario:
 def serving_alone(scenario: Scenario) -> Scenario:
     """The scenario's deployment, chip and speed in an otherwise plain scenario: the same for all that serve a model in the same way.
 
-    Its mix of prompts and answers goes with them where it moves the batch.
+    Its mix of prompts and answers goes with them where it moves the batch. What the deployment leaves out of its placement is written out.
     """
+    d, chip = placed(scenario), scenario.money.serve_chip
+    written = {
+        "chips": d.chips_on(chip),
+        "parallelism": "expert" if d.by_expert else "tensor",
+        "pipeline_stages": d.stages,
+    }
     mix = computed_per_output(scenario) if prompts_delay(scenario) else 0.0
     plain, speed = _plain(), "min_tokens_per_second_per_user"
     own = {"method": "roofline", "flops_per_param_token": scenario.serving.flops_per_param_token}
@@ -54,8 +60,8 @@ def serving_alone(scenario: Scenario) -> Scenario:
         update={
             "traffic": plain.traffic.model_copy(update={"input_tokens": mix}),
             "serving": plain.serving.model_copy(update=own),
-            "deployment": placed(scenario),
-            "money": plain.money.model_copy(update={"serve_chip": scenario.money.serve_chip}),
+            "deployment": d.model_copy(update=written),
+            "money": plain.money.model_copy(update={"serve_chip": chip}),
             "limits": plain.limits.model_copy(update={speed: getattr(scenario.limits, speed)}),
         }
     )
@@ -71,7 +77,7 @@ def expanded(tree: Hashable, leaves: Float[Array, " leaf"], ln_n: Float[Array, "
     return _expansion(jax.tree.unflatten(tree, list(leaves)), ln_n)
 
 
-@compiled(structure=1, rows=True)
+@compiled(structure=1)
 def expanded_at(
     tree: Hashable, leaves: Float[Array, " leaf"], ln_n: Float[Array, " node"]
 ) -> Float[Array, "3 need node"]:

@@ -12,6 +12,7 @@ from optimizer.optimum import batch, curve
 from optimizer.optimum.equation import reduced_optimum, softplus_root
 from optimizer.optimum.search import optimum_on_curve
 
+from ..conftest import DENSE
 from ..counts import cases, some
 
 GOALS = {
@@ -333,20 +334,13 @@ def test_how_far_a_fit_reaches_is_known_in_a_batch_too(lecture):
             assert any(known)
 
 
-@pytest.mark.parametrize(
-    "changes", some([{}, {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}], [1])
-)
+LATENCY = {"deployment.batch": "latency", "deployment.target_tokens_per_second": 40.0}
+
+
+@pytest.mark.parametrize("changes", some([{}, LATENCY, LATENCY | {"deployment.prefill": "together"}], [2]))
 def test_the_roofline_is_solved_together(lecture, changes, monkeypatch):
     """The same answers as `solve`, without calling it for any row."""
-    s = lecture.update(
-        {
-            "money.unit": "usd",
-            "serving.method": "roofline",
-            "deployment.placement": "given",
-            "goal": {"kind": "loss", "like_params": 3e10, "like_tokens": 2e13},
-            **changes,
-        }
-    )
+    s = lecture.update(DENSE | {"traffic.input_tokens": 1e15} | changes)
     frame = pd.DataFrame({"traffic.share": [0.05, 0.3, 1.0], "deployment.context_tokens": [2000.0, 8000.0, 5000.0]})
     monkeypatch.setattr(batch, "_solve_alone", lambda *_: pytest.fail("a row was solved alone"))
     answers = solve_batch(s, frame)

@@ -22,7 +22,9 @@ ROWS = len(TARGETS) * 600
 
 @pytest.fixture(scope="module")
 def scenario():
-    return load("frontier-moe-rack", {"deployment.placement": "given"})
+    """Its placement written out, as those are that a batch chooses among."""
+    given = {"placement": "given", "chips": 72, "parallelism": "expert", "pipeline_stages": 1}
+    return load("frontier-moe-rack", {f"deployment.{name}": value for name, value in given.items()})
 
 
 @pytest.fixture(scope="module")
