@@ -4,6 +4,7 @@ What is compiled is kept in `build/`, for the next run and for the processes tha
 process.
 """
 
+import gc
 import os
 import sys
 from functools import cache
@@ -121,6 +122,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # what is imported stays to the end: to look at it again and again takes a twentieth of a run
 
 
 @pytest.fixture(scope="module", autouse=True)
