@@ -145,13 +145,13 @@ def test_the_list_is_the_same_where_its_numbers_are_traced():
         s = asked(kind)
         traced = jax.jit(lambda s: places(s))(s)
         listed = {
-            (name, float(n), float(p))
+            (name, float(n), float(p), float(q))
             for name, some in traced.items()
-            for n, p, allowed in zip(*map(np.asarray, some), strict=True)
+            for n, p, allowed, q, _ in zip(*map(np.asarray, some.pairs()), strict=True)
             if allowed
         }
         assert listed == {
-            (p.deployment.parallelism, p.deployment.chips, p.deployment.pipeline_stages) for p in placements(s)
+            (d.parallelism, d.chips, d.pipeline_stages, d.prefill_chips) for d in (p.deployment for p in placements(s))
         }
 
 
@@ -185,14 +185,14 @@ def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
     s = placement(model, changes=changes)
     design = Design(s.n_params, 1.0, 0.0)
     costs = {
-        (p.deployment.chips, p.deployment.parallelism, p.deployment.pipeline_stages): float(
+        (p.deployment.chips, p.deployment.parallelism, p.deployment.pipeline_stages, p.deployment.prefill_chips): float(
             lifecycle_cost(p, design).total
         )
         for p in placements(s.asked)
         if can_serve(p, s.n_params)
     }
     d = s.scenario.deployment
-    assert (d.chips, d.parallelism, d.pipeline_stages) == min(costs, key=costs.get)
+    assert (d.chips, d.parallelism, d.pipeline_stages, d.prefill_chips) == min(costs, key=costs.get)
     assert (d.placement, s.asked.deployment.placement) == ("given", "best")
     assert f"the cheapest of {len(placements(s.asked))}" in s.placed.sentence
     # Each speed is served by the placement that is the cheapest for it.
@@ -201,8 +201,9 @@ def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
     for row in found.iloc[[0, -1]].to_dict("records"):
         at_speed = s.asked.update({"deployment.target_tokens_per_second": row["target_tokens_per_second"]})
         own = {f"deployment.{field}": row[field] for field in ("chips", "parallelism", "pipeline_stages")}
-        alone, least = (lifecycle_cost(q, design).total for q in (at_speed.update({**own, **GIVEN}), at_speed))
-        assert float(alone) == pytest.approx(float(least), rel=1e-12)
+        alone = [at_speed.update({**own, **GIVEN, "deployment.prefill_chips": size}) for size in (1, 2, 4, 8)]
+        least, *each = (float(lifecycle_cost(q, design).total) for q in (at_speed, *alone))
+        assert min(each) == pytest.approx(least, rel=1e-12)
 
 
 def test_tables_of_serving_answer():
@@ -242,7 +243,7 @@ def test_where_no_placement_has_an_answer_the_nearest_says_why(changes, reason):
     """The one that is fastest where the speed is out of reach, the largest where the size is; bounds alone exclude all of them."""
     scenario = load("frontier-moe-rack", OPEN | changes)
     assert np.isinf(_least_costs(placements(scenario))).all()
-    with pytest.raises(InfeasibleError, match=rf"none of 13 placements has an answer\. {reason}") as error:
+    with pytest.raises(InfeasibleError, match=rf"none of 59 placements has an answer\. {reason}") as error:
         solve(scenario)
     assert error.value.status is Status.INFEASIBLE
 

@@ -48,7 +48,7 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
         raise InputError([f"offer {offer!r} is unknown{near_miss(offer, OFFERS)} Offers: {', '.join(OFFERS)}."])
     priced, wanted = _offered(offer), s.scenario.money.serve_chip.precision
     free = {f"deployment.{field}": None for field in ("chips", "parallelism", "pipeline_stages")}
-    any_place = s.scenario.update({**free, "deployment.placement": "best"})
+    any_place = (s.scenario if s.asked is None else s.asked).update({**free, "deployment.placement": "best"})
     found = []
     for r in rows("hardware"):
         if not r["hbm_bytes_per_second"]:
@@ -66,7 +66,7 @@ def _on_chips(s: Placement, offer: str) -> list[tuple[dict[str, Any], list[Place
         chip = {"name": r["chip"], "precision": has[0], "usd_per_chip_hour": float(usd)}
         moved = any_place.update({"money.serve_chip": chip})
         head["precision"] = has[0]
-        found.append((head, [s._replace(scenario=p, asked=None) for p in placements(moved)], ""))
+        found.append((head, [s._replace(scenario=p, asked=None) for p in placements(moved, decoding=True)], ""))
     return found
 
 

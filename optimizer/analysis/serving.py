@@ -94,7 +94,9 @@ def _for_speed(s: Placement, tokens_per_second: float) -> Placement:
 
 def _fastest(s: Placement) -> float:
     """Tokens per second that a lone sequence reaches; the most of all placements where it is open."""
-    some = [s] if s.asked is None else [s._replace(scenario=at, asked=None) for at in placements(s.asked)]
+    some = (
+        [s] if s.asked is None else [s._replace(scenario=at, asked=None) for at in placements(s.asked, decoding=True)]
+    )
     return max(operating_point(p, 1.0)["tokens_per_second_per_user"] for p in some if p is s or _holds(p))
 
 

@@ -7,8 +7,11 @@ whose cost is convex in logarithms where `optimum.best_of.is_convex` says so; th
     expert    8, 16, 32, .. chips and the whole domain, at most one chip per expert; for models with experts
     stages    2 and 4 of the largest replica of each kind, for models that one stage does not hold
 
+With prompts computed apart, each comes with every size that its kind lists for the chips of prompts' own replicas, and the same stages.
+
 The batch is not listed: every entry takes the best one that memory and speed allow. Precision is the chip's, as it changes what the model
-is worth. What is given of chips, parallelism and pipeline stages is kept.
+is worth. What is given of chips, parallelism, pipeline stages and prefill_chips is kept. Prompts between the steps of decoding are not
+listed: a prompt token costs the chips that compute it as much as apart, and takes its time from the users of the batch.
 
 """
 
@@ -24,7 +27,7 @@ from jaxtyping import Array, Bool, Float
 from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from .accuracy import error_of, serving_error
-from .prompts import prompts_delay
+from .prompts import chooses_prompt_chips, prompts_delay
 from .total import placed
 
 __all__ = [
@@ -84,6 +87,8 @@ class Placed(NamedTuple):
     """how far measurements of such a deployment lie from the roofline"""
     within: float
     """factor on the cost of serving within which 80 % of them lie"""
+    prefill_chips: float | None
+    """of a pipeline stage that computes prompts; None where those decode too, or are as many"""
 
     @property
     def where(self) -> str:
@@ -108,6 +113,7 @@ class Placed(NamedTuple):
             "chips": f"{self.chips:g}",
             "parallelism": self.parallelism,
             "pipeline_stages": f"{self.stages:g}",
+            **({} if self.prefill_chips is None else {"prefill_chips": f"{self.prefill_chips:g}"}),
         }
 
 
@@ -118,6 +124,18 @@ class Places(NamedTuple):
     stages: Float[Array, " place"]
     allowed: Bool[Array, " place"]
     """which of them the list has"""
+    prompts: Float[Array, " prompt"] | None = None
+    """chips that compute prompts beside any of them; None where they are not chosen"""
+    prompts_allowed: Bool[Array, " prompt"] | None = None
+
+    def pairs(self) -> "Places":
+        """Each place with each size for prompts, all on one axis."""
+        if self.prompts is None or self.prompts_allowed is None:
+            return self
+        xp, many, each = numpy_for(self.chips, self.prompts), len(self.chips), len(self.prompts)
+        chips, stages, allowed = (xp.repeat(v, each) for v in self[:3])
+        prompts, too = (xp.tile(v, many) for v in self[3:])
+        return Places(chips, stages, allowed & too, prompts, too)
 
 
 def decides(scenario: Scenario) -> bool:
@@ -149,9 +167,7 @@ def places(scenario: Scenario) -> dict[str, Places]:
         if given.parallelism not in (None, kind):
             continue
         powers = xp.array(sizes)
-        if given.chips is not None:
-            chips, allowed = xp.array([given.chips]), xp.array([True if kind == "tensor" else has_experts])
-        elif kind == "tensor":
+        if kind == "tensor":
             chips, allowed = powers, powers <= domain
         else:
             fits = (powers <= most) & has_experts
@@ -159,6 +175,13 @@ def places(scenario: Scenario) -> dict[str, Places]:
             whole = has_experts & (domain > 1) & (domain <= most) & ~(powers == domain).any()
             chips = xp.append(powers, domain)
             allowed = xp.append(fits, whole | ((given.parallelism == "expert") & ~fits.any()))
+        prompts = chips, allowed
+        if given.chips is not None:
+            chips, allowed = xp.array([given.chips]), xp.array([True if kind == "tensor" else has_experts])
+            prompts = (
+                xp.append(prompts[0], given.chips),
+                xp.append(prompts[1], allowed & ~(prompts[0] == given.chips).any()),
+            )
         stages = xp.ones(len(chips)) * given.stages
         if given.pipeline_stages is None:
             largest = xp.where(allowed, chips, 0.0).max()
@@ -167,33 +190,49 @@ def places(scenario: Scenario) -> dict[str, Places]:
             allowed = xp.concatenate([allowed, allowed.any() & xp.ones(len(_STAGES), bool)])
         if xp is np:
             chips, stages, allowed = chips[allowed], stages[allowed], allowed[allowed]
+            prompts = tuple(v[prompts[1]] for v in prompts)
         # One that is not listed stands for a single chip, so that no number of it is out of range.
         found[kind] = Places(xp.where(allowed, chips, 1.0), stages, allowed)
+        if chooses_prompt_chips(scenario):
+            found[kind] = found[kind]._replace(
+                prompts=xp.where(prompts[1], prompts[0], 1.0), prompts_allowed=prompts[1]
+            )
     return {kind: some for kind, some in found.items() if len(some.chips)}
 
 
-def at_place(scenario: Scenario, kind: str, chips: Numeric, stages: Numeric) -> Scenario:
+def at_place(
+    scenario: Scenario, kind: str, chips: Numeric, stages: Numeric, prompts: Numeric | None = None
+) -> Scenario:
     """The scenario with its placement given."""
     settings = {"placement": "given", "chips": chips, "parallelism": kind, "pipeline_stages": stages}
+    if prompts is not None:
+        settings["prefill_chips"] = prompts
     return scenario.model_copy(update={"deployment": scenario.deployment.model_copy(update=settings)})
 
 
-def placements(scenario: Scenario) -> list[Scenario]:
+def placements(scenario: Scenario, *, decoding: bool = False) -> list[Scenario]:
     """The scenario at each placement it may choose from, or itself where none is chosen; those with more stages last.
+
+    Args:
+        scenario: the question.
+        decoding: list what decodes alone, prompts as it is.
 
     >>> from optimizer.assumptions.library import load
     >>> rack = load("frontier-moe-rack", {"deployment.placement": "best", "deployment.parallelism": None})
-    >>> [f"{s.deployment.chips:g} {s.deployment.parallelism}" for s in placements(rack)][:6]
+    >>> [f"{s.deployment.chips:g} {s.deployment.parallelism}" for s in placements(rack, decoding=True)][:6]
     ['1 tensor', '2 tensor', '4 tensor', '8 tensor', '8 expert', '16 expert']
+    >>> [f"{s.deployment.prefill_chips:g}" for s in placements(rack)][:4]
+    ['1', '2', '4', '8']
 
     """
     if not decides(scenario):
         return [scenario]
-    found = [
-        at_place(scenario, kind, float(chips), float(stages))
-        for kind, some in places(scenario).items()
-        for chips, stages in zip(some.chips, some.stages, strict=True)
-    ]
+    found = []
+    for kind, some in places(scenario).items():
+        listed = some._replace(prompts=None) if decoding else some.pairs()
+        prompts = [None] * len(listed.chips) if listed.prompts is None else map(float, listed.prompts)
+        for chips, stages, own in zip(listed.chips, listed.stages, prompts, strict=True):
+            found.append(at_place(scenario, kind, float(chips), float(stages), own))
     return sorted(found, key=lambda s: float(s.deployment.stages))
 
 
@@ -211,8 +250,8 @@ def over_places(of: Callable[..., _Of], scenario: Scenario, *args: Any) -> tuple
     leaves, tree = jax.tree.flatten(scenario)
     merits, values = [], []
     for kind, some in places(scenario).items():
-        merit, found = _at_places(of, tree, kind, leaves, args, some.chips, some.stages)
-        left_out = ~jnp.asarray(some.allowed).reshape(-1, *[1] * (merit.ndim - 1))
+        merit, found = _at_places(of, tree, kind, leaves, args, some.chips, some.stages, some.prompts)
+        left_out = ~jnp.asarray(some.pairs().allowed).reshape(-1, *[1] * (merit.ndim - 1))
         merits.append(jnp.where(left_out | jnp.isnan(merit), jnp.inf, merit))
         values.append(found)
     best = jnp.argmin(jnp.concatenate(merits), axis=0)[None]
@@ -228,9 +267,16 @@ def _at_places(
     args: tuple[Any, ...],
     chips: Float[Array, " place"],
     stages: Float[Array, " place"],
+    prompts: Float[Array, " prompt"] | None,
 ) -> _Of:
     scenario = jax.tree.unflatten(tree, leaves)
-    return jax.vmap(lambda n, p: of(at_place(scenario, kind, n, p), *args))(chips, stages)
+    if prompts is None:
+        return jax.vmap(lambda n, p: of(at_place(scenario, kind, n, p), *args))(chips, stages)
+    # One axis in the other, so that decoding is computed once a place.
+    found = jax.vmap(lambda n, p: jax.vmap(lambda q: of(at_place(scenario, kind, n, p, q), *args))(prompts))(
+        chips, stages
+    )
+    return jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), found)
 
 
 def placed_as(scenario: Scenario, batch: float, listed: int = 1) -> Placed | None:
@@ -247,4 +293,5 @@ def placed_as(scenario: Scenario, batch: float, listed: int = 1) -> Placed | Non
         listed,
         serving_error(scenario),
         error_of(scenario).within,
+        None if d.prefill == "together" or d.prefill_chips is None else float(d.prefill_chips),
     )

@@ -9,6 +9,9 @@ tau is the time between two tokens of a user. A speed for every user then allows
 prompt token costs t_prefill of the chips that compute it, so that together a token of an answer, its prompt included, costs tau(B) / B.
 """
 
+import numpy as np
+from jax.core import Tracer
+
 from ..assumptions.deployment import Deployment
 from ..assumptions.present import paid_demand
 from ..assumptions.quantity import Numeric, numpy_for
@@ -18,6 +21,7 @@ from .step import prompt_seconds
 from .total import placed
 
 __all__ = [
+    "chooses_prompt_chips",
     "computed_per_output",
     "own_prompt_chips",
     "prompt_deployment",
@@ -50,8 +54,19 @@ def prompts_delay(scenario: Scenario) -> bool:
 
 
 def own_prompt_chips(scenario: Scenario) -> bool:
-    """Whether prompts are computed on replicas of another number of chips than decode."""
-    return scenario.deployment.prefill == "apart" and scenario.deployment.prefill_chips is not None
+    """Whether prompts are computed on replicas of a number of chips of their own: given, or still to be chosen."""
+    given = scenario.deployment.prefill == "apart" and scenario.deployment.prefill_chips is not None
+    return given or chooses_prompt_chips(scenario)
+
+
+def chooses_prompt_chips(scenario: Scenario) -> bool:
+    """Whether an open placement chooses the chips of a replica that computes prompts: there are prompts, or may be, and none are given."""
+    d = scenario.deployment
+    if d.placement != "best" or d.prefill != "apart" or d.prefill_chips is not None:
+        return False
+    demand = scenario.traffic.demand()
+    computed = demand.input_tokens - demand.cached_tokens
+    return isinstance(computed, Tracer) or bool(np.any(np.asarray(computed) > 0))
 
 
 def prompt_deployment(scenario: Scenario) -> Deployment:

@@ -46,6 +46,7 @@ __all__ = [
     "decode_seconds_by_regime",
     "fastest_step",
     "longest_step",
+    "prompts_excess",
     "regimes",
     "sequences",
     "serving_excess",
@@ -267,14 +268,18 @@ def serving_excess(scenario: Scenario, n_params: Numeric) -> dict[str, Numeric]:
     smallest = 1.0 if scenario.deployment.batch_size is None else scenario.deployment.batch_size
     held = r.weight_bytes / r.stages + smallest * r.kv_held_bytes
     excess: dict[str, Numeric] = {"deployment.chips": _ln(held / r.memory_bytes)}
-    if own_prompt_chips(scenario):  # the weights, and the cache of a prompt
-        p = prompt_replica(scenario, n_params, r)
-        excess["deployment.prefill_chips"] = _ln((p.weight_bytes / p.stages + p.kv_held_bytes) / p.memory_bytes)
+    if own_prompt_chips(scenario):
+        excess["deployment.prefill_chips"] = prompts_excess(prompt_replica(scenario, n_params, r))
     step = fastest_step(scenario, r)
     for path, speed in _speeds(scenario).items():
         if speed is not None:
             excess[path] = _ln(step * speed / r.kept_tokens)
     return excess
+
+
+def prompts_excess(r: Replica) -> Numeric:
+    """ln(needed / there is) of the memory of a replica that computes prompts: the weights, and the cache of one."""
+    return _ln((r.weight_bytes / r.stages + r.kv_held_bytes) / r.memory_bytes)
 
 
 def _excess_at_place(scenario: Scenario, n_params: Numeric) -> tuple[Array, tuple[Array, ...]]:

@@ -209,6 +209,9 @@ def _sharing_tables(batch: Batch) -> list[Batch]:
 
 def _solve_placed(batch: Batch, table: Answers) -> None:
     """Rows whose placement is to be chosen: the best of each row is taken."""
+    # The chips of prompts are chosen where a row has prompts.
+    most = int(np.argmax(_serving_tokens(batch).input_tokens))
+    batch = batch._replace(base=batch.scenario(most))
     moved = [path for path in batch.varied if moves_serving(batch.base, path)]
     groups = batch.sharing(moved) if comparable(batch.base) else []
     if groups and len(groups) <= max(1, len(batch.rows) / SHARING):

@@ -97,10 +97,10 @@ def _best_placed(scenario: Scenario) -> OptimalDesign:
     """The best of all placements: first each without derivatives, then the best of each kind with those of the one that is chosen."""
     stacks: dict[Hashable, tuple[Array, ...]] = {}
     merits: dict[Hashable, Array] = {}
-    for kind, some in places(scenario).items():
-        every = [
-            jax.tree.flatten(at_place(scenario, kind, *place)) for place in zip(some.chips, some.stages, strict=True)
-        ]
+    for kind, listed in places(scenario).items():
+        some = listed.pairs()
+        each = (some.chips, some.stages, *(() if some.prompts is None else (some.prompts,)))
+        every = [jax.tree.flatten(at_place(scenario, kind, *place)) for place in zip(*each, strict=True)]
         tree, leaves = every[0][1], zip(*(found for found, _ in every), strict=True)
         stacks[tree] = tuple(jnp.stack([jnp.asarray(v, float) for v in leaf]) for leaf in leaves)
         found = jax.vmap(partial(_optimal, tree))(jax.lax.stop_gradient(stacks[tree]))

@@ -21,15 +21,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal
 from ..assumptions.numbers import human, percent
 from ..assumptions.present import as_paid
+from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost, place_order
+from ..model.loop import first_token_excess
 from ..model.placements import decides, placed_as, placements
+from ..model.prompts import prompt_deployment
 from ..model.quality import as_good_as
-from ..model.roofline import can_serve, serving_excess
+from ..model.replica import replica_of
+from ..model.roofline import SERVED, can_serve, prompts_excess, serving_excess
+from ..model.step import prompt_seconds
 from .curve import curve
 from .feasibility import SMALLEST_USEFUL
 from .program import LOSS, Point, Rows, ln_design
@@ -39,6 +44,8 @@ __all__ = ["SAME", "Chosen", "cheapest", "chosen"]
 
 _EDGES = np.concatenate([[-40.0], np.linspace(-12.0, 12.0, 1025), [40.0]])
 """Ends of the cells, as coordinates of `curve`."""
+_SIZES = 8
+"""Sizes for prompts of one compiled call."""
 SAME = 1e-9
 """Share by which another placement may be cheaper: rounding."""
 _FIRST_TOKEN = "limits.max_seconds_to_first_token"
@@ -79,8 +86,10 @@ def chosen(scenario: Scenario, found: _Found) -> Chosen:
         return Chosen(scenario, scenario, *found(scenario), listed=1)
     if isinstance(scenario.goal, DecidedGoal):
         return _decided(scenario, listed, found)
-    bounded = isinstance(scenario.goal, LossGoal) and not scenario.rl.decided
-    looked = _look(listed, _least_costs(listed) if bounded else np.zeros(len(listed)), math.inf, found)
+    if isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided:
+        looked = _within_budget(scenario, listed, found)
+    else:
+        looked = _look(listed, found)
     if looked.best is None:
         raise _none_answers(scenario, listed, found, compared=looked.compared)
     return Chosen(scenario, *looked.best, listed=len(listed), compared=looked.compared)
@@ -97,12 +106,27 @@ class _Looked(NamedTuple):
     """whether every placement was solved or bounded"""
 
 
-def _look(listed: Sequence[Scenario], bounds: np.ndarray, least: float, found: _Found) -> _Looked:
-    """Solve placements in the order of their bounds, until one excludes the rest; a merit of `least` or more is not better."""
-    best, compared = None, True
-    for i in np.argsort(bounds, kind="stable").tolist():
-        if bounds[i] >= least:
+def _look(listed: Sequence[Scenario], found: _Found, least: float = math.inf) -> _Looked:
+    """Solve placements, those of the least bounds first, until the bounds exclude the rest; one of `least` or more is not better.
+
+    Bounds are for goal `loss`. Whenever a better one is found, they are made closer by finer cells where the rest may still be better.
+    """
+    best, compared, edges = None, True, _EDGES
+    bounded = isinstance(listed[0].goal, LossGoal) and not listed[0].rl.decided
+    cells = _least_in_cells(listed, edges) if bounded else np.zeros((len(listed), 1))
+    left, beaten = np.arange(len(listed)), math.inf
+    while len(left):
+        if bounded and least < beaten:
+            left, cells, beaten = left[cells.min(axis=1) < least], cells[cells.min(axis=1) < least], least
+            if len(left):
+                somewhere = np.flatnonzero((cells < least).any(axis=0))
+                edges = np.linspace(edges[somewhere[0]], edges[somewhere[-1] + 1], len(_EDGES))
+                cells = _least_in_cells([listed[i] for i in left], edges)
+            continue
+        first = int(np.argmin(cells.min(axis=1)))
+        if cells[first].min() >= least:
             break
+        i, left, cells = left[first], np.delete(left, first), np.delete(cells, first, axis=0)
         try:
             rows, point = found(listed[i])
         except InfeasibleError as error:
@@ -111,6 +135,24 @@ def _look(listed: Sequence[Scenario], bounds: np.ndarray, least: float, found: _
         if (merit := _merit(rows, point)) < least:
             best, least = (listed[i], rows, point), merit
     return _Looked(best, least, compared)
+
+
+def _within_budget(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> _Looked:
+    """The least loss of a budget: one placement is better than another where it reaches the loss of that for less than the budget."""
+    assert isinstance(scenario.goal, BudgetGoal)
+    looked, left = _Looked(None, math.inf, compared=True), list(listed)
+    while left:
+        own = _look(left[:1], found, looked.merit)
+        left, looked = left[1:], looked._replace(compared=looked.compared and own.compared)
+        if own.best is None:
+            continue
+        looked = own._replace(compared=looked.compared)
+        goal = as_good_as(scenario, _design(*own.best[1:]))
+        bounds = _least_in_cells([s.model_copy(update={"goal": goal}) for s in left], _EDGES).min(
+            axis=1, initial=math.inf
+        )
+        left = [left[i] for i in np.argsort(bounds, kind="stable") if bounds[i] < scenario.goal.budget]
+    return looked
 
 
 def _none_answers(scenario: Scenario, listed: Sequence[Scenario], found: _Found, *, compared: bool) -> InfeasibleError:
@@ -145,15 +187,19 @@ def _merit(rows: Rows, point: Point) -> float:
 def _decided(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> Chosen:
     """The design with N or D decided: the best one of those that are the cheapest of their own loss, or the one that misses least."""
     answers, compared = [], True
-    for i, s in enumerate(listed):
+    goal = scenario.goal
+    asked = _prompts_for_least(listed, goal.params) if isinstance(goal, ParamsGoal) else range(len(listed))
+    for i in asked:
+        s = listed[i]
         try:
             rows, point = found(s)
         except InfeasibleError as error:
             compared = compared and error.status is not Status.NOT_CONVERGED
             continue
         if _cost(rows, point) < math.inf:
-            orders = _orders(listed, _design(rows, point))
-            excess = orders[i] - min(orders)
+            design = _design(rows, point)
+            own, *orders = _orders([s, *(listed[k] for k in _prompts_for_least(listed, design.n_params))], design)
+            excess = own - min(orders)
             answers.append((excess if excess > SAME else 0.0, rows.value(LOSS, point.x), i, rows, point))
     if not answers:
         raise _none_answers(scenario, listed, found, compared=compared)
@@ -174,10 +220,8 @@ def _at_its_loss(scenario: Scenario, own: int, rows: Rows, point: Point, found: 
     """An answer, with every other placement solved or bounded for goal `loss` at its loss."""
     goal = as_good_as(scenario, _design(rows, point))
     listed = placements(scenario.model_copy(update={"goal": goal}))
-    bounds = np.zeros(len(listed)) if scenario.rl.decided else _least_costs(listed)
-    bounds[own] = math.inf
     first, cheaper = _cost(rows, point), ""
-    looked = _look(listed, bounds, first * (1 - SAME), found)
+    looked = _look([s for i, s in enumerate(listed) if i != own], found, first * (1 - SAME))
     if looked.best is not None:
         other, at = looked.best[0], _design(*looked.best[1:])
         place = placed_as(other, math.nan)
@@ -207,28 +251,109 @@ def cheapest(scenario: Scenario, design: Design) -> tuple[Scenario, int]:
     listed = placements(scenario)
     if not decides(scenario):
         return scenario, 1
-    return listed[int(np.argmin(_orders(listed, design)))], len(listed)
+    some = [listed[i] for i in _prompts_for_least(listed, design.n_params)]
+    return some[int(np.argmin(_orders(some, design)))], len(listed)
+
+
+def _prompts_for_least(listed: Sequence[Scenario], n_params: Numeric) -> list[int]:
+    """Of placements that differ in the chips of prompts alone, the one whose prompts cost least at a size, of those that hold it.
+
+    All of them where a time to the first token is asked for: it depends on both kinds of replica.
+    """
+    if listed[0].limits.max_seconds_to_first_token is not None:
+        return [*range(len(listed))]
+    best: dict[tuple[object, ...], tuple[float, float, int]] = {}
+    with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
+        for i, s in enumerate(listed):
+            passed = seconds = 0.0
+            if s.deployment.prefill_chips is not None:
+                d, flops = prompt_deployment(s), s.serving.flops_per_param_token
+                r = replica_of(d, s.money.serve_chip, n_params, flops)
+                passed, seconds = max(float(prompts_excess(r)), 0.0), float(r.chips * prompt_seconds(r))
+            key, merit = _decoding(s), (passed if passed > SERVED else 0.0, seconds, i)
+            best[key] = min(best.get(key, merit), merit)
+    return sorted(i for *_, i in best.values())
+
+
+def _decoding(scenario: Scenario) -> tuple[object, ...]:
+    """What tells the placements of decoding apart."""
+    d = scenario.deployment
+    return d.parallelism, d.chips, d.pipeline_stages
 
 
 def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:
-    """A cost below which no design of the target loss can be served, of each placement; infinite where nothing fits."""
-    found = []
-    for s in listed:
-        leaves, tree = jax.tree.flatten(as_paid(s).model_copy(update={"sources": {}}))
-        found.append(float(_least_cost(tree, np.array(leaves, float))))
-    return np.array(found)
+    """A cost below which no design of the target loss can be served, of each placement; infinite where nothing fits, or another with as
+    many chips to decode costs less everywhere.
+    """
+    return _least_in_cells(listed, _EDGES).min(axis=1)
+
+
+def _least_in_cells(
+    listed: Sequence[Scenario], edges: Float[np.ndarray, " edge"]
+) -> Float[np.ndarray, "placement cell"]:
+    """The bounds of each cell between two edges.
+
+    Of placements that differ in the chips of prompts alone, in each cell only the one counts whose prompts cost least at both of its ends.
+    """
+    found = np.full((len(listed), len(edges) - 1), math.inf)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, s in enumerate(listed):
+        groups.setdefault(_decoding(s), []).append(i)
+    paid = [as_paid(s) for s in listed[:1]]
+    for some in groups.values():
+        alike = {"sources": {}, "traffic": paid[0].traffic, "money": paid[0].money}
+        leaves, tree = jax.tree.flatten(listed[some[0]].model_copy(update=alike))
+        sizes = [listed[i].deployment.prefill_chips for i in some]
+        own = np.array([] if None in sizes else sizes, float)
+        padded = np.pad(own, (0, -len(own) % _SIZES), mode="edge" if len(own) else "constant").reshape(-1, _SIZES)
+        cells = [_cells(tree, np.array(leaves, float), block, edges) for block in (padded if len(own) else [own])]
+        cost, prefill, keeps = np.concatenate(cells, axis=1)[:, : len(some)]
+        found[some] = np.where(_beaten(prefill, keeps > 0), math.inf, cost)
+    return found
+
+
+def _beaten(prefill: np.ndarray, keeps: np.ndarray) -> np.ndarray:
+    """By size for prompts and cell: another size serves all of the cell and its prompts cost less, or the same and it comes first."""
+    ends = np.stack([prefill, np.append(prefill[:, 1:], np.full((len(prefill), 1), np.nan), axis=1)])
+    everywhere = keeps & np.append(keeps[:, 1:], np.zeros((len(keeps), 1), bool), axis=1)
+    beaten = np.zeros(keeps.shape, bool)
+    for i, other in enumerate(ends.swapaxes(0, 1)):
+        less = (other[:, None] < ends).all(axis=0)
+        same = (other[:, None] <= ends).all(axis=0) & (np.arange(len(prefill)) > i)[:, None]
+        beaten |= everywhere[i] & (less | same)
+    return beaten
 
 
 @compiled(structure=1)
-def _least_cost(tree: Hashable, leaves: Float[Array, " leaf"]) -> Float[Array, ""]:
+def _cells(
+    tree: Hashable, leaves: Float[Array, " leaf"], sizes: Float[Array, " size"], edges: Float[Array, " edge"]
+) -> Float[Array, "3 size cell"]:
+    """By size for prompts: the least cost of each cell, that of its prompts, and 1 where its least size is served in time.
+
+    Without sizes the scenario's own counts.
+    """
     scenario = jax.tree.unflatten(tree, list(leaves))
-    places = jax.vmap(curve(scenario).place)(jnp.asarray(_EDGES))
+    places = jax.vmap(curve(scenario).place)(edges)
     n, d = jnp.exp(places.ln_n[:-1]), jnp.exp(places.ln_d[1:])
     design = Design(
         *jax.vmap(lambda n, d: jnp.stack(jnp.broadcast_arrays(*design_of(scenario, n, d))), out_axes=1)(n, d)
     )
-    cost = jax.vmap(lambda *at: lifecycle_cost(scenario, Design(*at)).total)(*design)
-    served = jax.vmap(lambda n: can_serve(scenario, n))(n)
-    cost = jnp.where(served, cost, jnp.inf)
     ordered = jnp.all(jnp.diff(places.ln_n) >= 0) & jnp.all(jnp.diff(places.ln_d) <= 0)
-    return jnp.where(ordered & ~jnp.any(jnp.isnan(cost)), jnp.min(cost), 0.0)
+
+    def of(s: Scenario) -> Float[Array, "3 cell"]:
+        def at(*design: Array) -> tuple[Array, Array, Array]:
+            cost, size = lifecycle_cost(s, Design(*design)), design[0]
+            return cost.total, cost.prefill, can_serve(s, size) & (first_token_excess(s, size) <= SERVED)
+
+        cost, prefill, keeps = jax.vmap(at)(*design)
+        known = ordered & ~jnp.any(jnp.isnan(cost))
+        return jnp.stack([jnp.where(known, jnp.where(keeps, cost, jnp.inf), 0.0), prefill, keeps & known])
+
+    if not sizes.shape[0]:
+        return of(scenario)[:, None]
+
+    def sized(chips: Float[Array, ""]) -> Float[Array, "3 cell"]:
+        deployment = scenario.deployment.model_copy(update={"prefill_chips": chips})
+        return of(scenario.model_copy(update={"deployment": deployment}))
+
+    return jax.vmap(sized, out_axes=1)(sizes)
