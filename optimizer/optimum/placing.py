@@ -341,7 +341,7 @@ def _cells(
     ordered = jnp.all(jnp.diff(places.ln_n) >= 0) & jnp.all(jnp.diff(places.ln_d) <= 0)
 
     def of(s: Scenario) -> Float[Array, "3 cell"]:
-        def at(*design: Array) -> tuple[Array, Array, Array]:
+        def at(*design: Numeric) -> tuple[Numeric, Numeric, Array]:
             cost, size = lifecycle_cost(s, Design(*design)), design[0]
             return cost.total, cost.prefill, can_serve(s, size) & (first_token_excess(s, size) <= SERVED)
 
