@@ -99,14 +99,14 @@ $$g = \frac{1 - a^{k + 1}}{1 - a}$$
 With `deployment.placement = "best"`, the default, the placement is chosen: the cheapest of 1, 2, 4 and 8 chips with tensor parallelism,
 8, 16, 32, .. chips and the whole scale-up domain with expert parallelism for models with experts, and 2 and 4 pipeline stages of the
 largest of each kind; each with the largest batch that memory and speed allow. Prompts that are computed apart have replicas of their own,
-for which each placement comes with every size of its kind: they share the kind of parallelism and the stages. Each has a convex program of
-its own where the model above has one: all are solved, or bounded from below by what no design of the target loss can cost less than, and
-the best is taken. The answer names it and the settings that fix it. With a size or a run decided (goals `params` and `tokens`) the answer is the cheapest design of its
-own loss: every other placement is solved or bounded at that loss, and one that reaches it for less at another size is named. Small models
-cost more for each parameter, so that they are trained longer, and one run may be the best of several sizes: goal `tokens` takes the
-largest, whose loss is the lowest. What is given of `deployment.chips`, `parallelism`, `pipeline_stages` and `prefill_chips` is kept, and "given" takes
-the whole scale-up domain, at most 8 chips of it with tensor parallelism, where these say nothing. Files, links and pins that say they are
-of version 1 mean "given".
+for which each placement comes with every size of its kind: they share the kind of parallelism and the stages. Each has a convex program
+of its own where the model above has one: all are solved, or bounded from below by what no design of the target loss can cost less than,
+and the best is taken. The answer names it and the settings that fix it. With a size or a run decided (goals `params` and `tokens`) the
+answer is the cheapest design of its own loss: every other placement is solved or bounded at that loss, and one that reaches it for less
+at another size is named. Small models cost more for each parameter, so that they are trained longer, and one run may be the best of
+several sizes: goal `tokens` takes the largest, whose loss is the lowest. What is given of `deployment.chips`, `parallelism`,
+`pipeline_stages` and `prefill_chips` is kept, and "given" takes the whole scale-up domain, at most 8 chips of it with tensor parallelism,
+where these say nothing. Files, links and pins that say they are of version 1 mean "given".
 
 A design, or a model at its size, is served at the placement that is cheapest for it: in the cost curve, the Chinchilla plan, regret and
 implied traffic. The band around an optimum is that of the placement that was chosen; another one may reach further. Derivatives are those
@@ -160,21 +160,23 @@ wait longer than its mean load says.
 
 ## Prompts apart or together
 
-`deployment.prefill = "apart"` (the default): prompts are computed on replicas of their own, of `deployment.prefill_chips` (where left out,
-chosen with an open placement, else those of a decoding replica), whose memory holds the weights and a prompt. Few chips exchange less, so
-that the fewest that hold the model are the cheapest; a limit on the first token may ask for more. Before its first token the cache of a prompt of S tokens
-crosses the links that leave a domain, S k / (n W_out) seconds; moving it layer by layer would hide part of that. `"together"`: prompts are
-computed between the steps of decoding. With a = T_in (1 - h) / T_out computed prompt tokens of the traffic for each token of an answer,
+`deployment.prefill = "apart"` (the default): prompts are computed on replicas of their own, of `deployment.prefill_chips` (where left
+out, chosen with an open placement, else those of a decoding replica), whose memory holds the weights and a prompt. Few chips exchange
+less, so that the fewest that hold the model are the cheapest; a limit on the first token may ask for more. Before its first token the
+cache of a prompt of S tokens crosses the links that leave a domain, S k / (n W_out) seconds; moving it layer by layer would hide part of
+that. `"together"`: prompts are computed between the steps of decoding. With a = T_in (1 - h) / T_out computed prompt tokens of the
+traffic for each token of an answer,
 
 $$\tau(B) = \frac{t(B)}{g} + B\, a\, t_{\text{prefill}}, \qquad
 \frac{\text{prefill chips}}{\text{decode chips}} = \frac{T_{in} (1 - h)\, \tau_{in}}{T_{out}\, \tau_{out}}$$
 
-tau being what a speed for every user (`deployment.target_tokens_per_second`, `limits.min_tokens_per_second_per_user`) bounds: the batch is
-smaller than apart, and a token of an answer costs tau(B) / B with its prompt. A prompt token costs the chips that compute it as much in
-both, so that together is never cheaper: an open placement keeps what is given, and its default is apart. That is the loop above at the mix of the traffic. The batch
-at a speed stays log-log concave in N and the cost convex, so what is certified apart is certified together. The ratio, in chip-seconds per
-token tau_in and tau_out, stands with every answer (`Solution.prompts`), together as the share of the work. A first token together waits
-for a step of at most g / v, v the speed, or of the fixed batch, with every chunk, and for other prompts as if they came apart: a bound.
+tau being what a speed for every user (`deployment.target_tokens_per_second`, `limits.min_tokens_per_second_per_user`) bounds: the batch
+is smaller than apart, and a token of an answer costs tau(B) / B with its prompt. That is the loop above at the mix of the traffic. A
+prompt token costs the chips that compute it as much in both, so that together is never cheaper: an open placement keeps what is given,
+and the default is apart. The batch at a speed stays log-log concave in N and the cost convex, so what is certified apart is certified
+together. The ratio, in chip-seconds per token tau_in and tau_out, stands with every answer (`Solution.prompts`), together as the share of
+the work. A first token together waits for a step of at most g / v, v the speed, or of the fixed batch, with every chunk, and for other
+prompts as if they came apart: a bound.
 
 > An optimum under the roofline moves with hardware, batch, context and latency. What it cannot see: experts of uneven load.
 """
