@@ -263,15 +263,19 @@ def _prompts_for_least(listed: Sequence[Scenario], n_params: Numeric) -> list[in
     if listed[0].limits.max_seconds_to_first_token is not None:
         return [*range(len(listed))]
     best: dict[tuple[object, ...], tuple[float, float, int]] = {}
+    known: dict[tuple[object, ...], tuple[float, float]] = {}
     with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
         for i, s in enumerate(listed):
-            passed = seconds = 0.0
-            if s.deployment.prefill_chips is not None:
-                d, flops = prompt_deployment(s), s.serving.flops_per_param_token
-                r = replica_of(d, s.money.serve_chip, n_params, flops)
-                passed, seconds = max(float(prompts_excess(r)), 0.0), float(r.chips * prompt_seconds(r))
-            key, merit = _decoding(s), (passed if passed > SERVED else 0.0, seconds, i)
-            best[key] = min(best.get(key, merit), merit)
+            d, decoding = s.deployment, _decoding(s)
+            key = d.parallelism, d.pipeline_stages, d.prefill_chips
+            if d.prefill_chips is None:
+                known[key] = 0.0, 0.0
+            elif key not in known:
+                r = replica_of(prompt_deployment(s), s.money.serve_chip, n_params, s.serving.flops_per_param_token)
+                passed = float(prompts_excess(r))
+                known[key] = (passed if passed > SERVED else 0.0), float(r.chips * prompt_seconds(r))
+            merit = *known[key], i
+            best[decoding] = min(best.get(decoding, merit), merit)
     return sorted(i for *_, i in best.values())
 
 
