@@ -27,10 +27,10 @@ class Words:
 
 
 class Answers:
-    """The answer while it is filled in, column by column."""
+    """The answer while it is filled in, column by column; of some rows of a question with so many, or of all."""
 
-    def __init__(self, rows: int, columns: list[str]) -> None:
-        self.columns = columns
+    def __init__(self, rows: int, columns: list[str], asked: int | None = None) -> None:
+        self.columns, self.asked = columns, rows if asked is None else asked
         self.numbers = np.empty((len(columns), rows))
         self.status, self.message, self.active_limits = (Words(rows, text) for text in ("optimal", "", ""))
 

@@ -29,7 +29,7 @@ from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS
 from .solution import Status
 from .solve import KKT_TOLERANCE, solve
-from .tabulated import tabulated
+from .tabulated import Table, tabulated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,14 +153,22 @@ def _serving_tokens(batch: Batch) -> Demand:
     return Demand(*(np.broadcast_to(np.asarray(v, float), len(batch.rows)) for v in demand))
 
 
-def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None) -> None:
-    """Fill in the rows of one batch: all share every name, kind and set of limits. `near` says between which designs each optimum lies."""
+def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None, served: Table | None = None) -> None:
+    """Fill in the rows of one batch: all share every name, kind and set of limits.
+
+    Args:
+        batch: the rows.
+        table: where their answers go.
+        near: between which designs each optimum lies, where that is known.
+        served: what their deployment needs, where they are known to share it.
+
+    """
     if not len(batch.rows):
         return
     if decides(batch.base):
         _solve_placed(batch, table)
         return
-    groups = _sharing_tables(batch)
+    groups = _sharing_tables(batch) if served is None else []
     if len(groups) > 1:
         for group in groups:
             _solve_batch(group, table)
@@ -169,10 +177,14 @@ def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None) -> 
     base, names = batch.base, limit_names(batch.base)
     closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
-    served = tabulated(asked.base) if groups else None
+    served = tabulated(asked.base) if groups else served
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     equation = [(None, BLOCK if len(left) > BLOCK else FEW, None)] if closed else []
-    quick = [(QUICK_ROUNDS, CURVE_BLOCK, served)] if groups or near is not None or len(left) > CURVE_BLOCK else []
+    quick = (
+        [(QUICK_ROUNDS, CURVE_BLOCK, served)]
+        if served is not None or near is not None or len(left) > CURVE_BLOCK
+        else []
+    )
     slow = [(ROUNDS, CURVE_BLOCK, by) for by in ((None,) if served is None else (served, None))]
     for rounds, block, by in (*equation, *quick, *slow):
         if not len(left):
@@ -237,11 +249,14 @@ def _solve_compared(batch: Batch, table: Answers) -> None:
     table.no_answer(batch.rows[~served], "infeasible", Status.INFEASIBLE.value)
     for i in np.flatnonzero(~served)[:SENTENCES]:
         _solve_alone(batch, int(i), table)
-    costs = np.full(len(batch.rows), np.inf)
+    costs, tables = np.full(len(batch.rows), np.inf), dict[int, Table | None]()
     for first in (True, False):
         for k, candidate in enumerate(listed):
-            which = served & ((guess == k) if first else (guess != k) & (found.bounds[:, k] < costs))
-            _take_better(asked, candidate, np.flatnonzero(which), costs, table, anyway=first, near=found)
+            which = np.flatnonzero(served & ((guess == k) if first else (guess != k) & (found.bounds[:, k] < costs)))
+            if len(which) and k not in tables:
+                tables[k] = tabulated(candidate) if len(batch.rows) >= TABULATED else None
+            near = found.only(which)
+            _take_better(asked, candidate, which, costs, table, anyway=first, near=near, served=tables.get(k))
 
 
 def _take_better(
@@ -253,13 +268,14 @@ def _take_better(
     *,
     anyway: bool,
     near: Compared | None = None,
+    served: Table | None = None,
 ) -> None:
     """Solve some rows at one placement, and write down where it is better than what there is, or all of them."""
     if not len(which):
         return
-    own = Answers(len(which), table.columns)
+    own = Answers(len(which), table.columns, table.asked)
     some = batch.only(which)._replace(base=candidate, rows=np.arange(len(which)), refused={})
-    _solve_batch(some, own, None if near is None else near.only(which))
+    _solve_batch(some, own, near, served)
     merit = own.numbers[table.columns.index("loss" if isinstance(candidate.goal, BudgetGoal) else "cost_total")]
     # never for NaN
     better = merit < merits[which]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ instead of 11 s and a row takes 80 instead of 50 microseconds of the processor."
 
 _ACTIVE = -1e-9
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
 class _Found(NamedTuple):
@@ -65,23 +65,19 @@ def in_blocks(
 
     By the equation, or by a search of so many rounds.
     """
-    count, asked, shared = len(batch.rows), table.numbers.shape[1], np.array(batch.leaves, float)
+    count, asked = len(batch.rows), table.numbers.shape[1]
     flags: list[np.ndarray] = [np.empty(count) for _ in range(3 + len(limit_names(batch.base)))]
-    # A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
-    # number may differ.
-    places = batch.places if block == BLOCK else tuple(range(len(shared)))
-    varied = batch.block(block, places)
+    given = _given(batch, block)
 
     def solve_block(begin: int) -> None:
         size = min(block, count - begin)
         here = slice(begin, begin + size)
-        given = (batch.tree, places, shared, varied(here))
         if rounds is None:
-            found = _EQUATION[block == BLOCK](*given)
+            found = _EQUATION[block == BLOCK](*given(here))
         else:
             ends = (np.zeros(count),) * 2 if near is None else (near.left, near.right)
             around = Around(*(padded(v[here], block) for v in ends), known=0.0 if near is None else 1.0)
-            found = _SEARCH[asked >= MANY](*given, rounds, around, served)
+            found = _SEARCH[table.asked >= MANY](*given(here), rounds, around, served)
         rows = here if count == asked else batch.rows[here]
         for column, values in zip(table.numbers[: len(ANSWER)], found.numbers, strict=True):
             column[rows] = np.asarray(values)[:size]
@@ -93,19 +89,30 @@ def in_blocks(
     return flags
 
 
+def _given(batch: Batch, block: int) -> Callable[[slice], tuple[Any, ...]]:
+    """A function of some rows: the scenarios as compiled programs take them, structure first.
+
+    A program for the columns that differ is faster and pays for itself in a very large batch; all others share the one in which every
+    number may differ.
+    """
+    places = batch.places if block == BLOCK else tuple(range(len(batch.leaves)))
+    shared, varied = np.array(batch.leaves, float), batch.block(block, places)
+    return lambda here: (batch.tree, places, shared, varied(here))
+
+
 def _scenarios(
     tree: Hashable,
     places: tuple[int, ...],
     shared: Float[Array, " leaf"],
     varied: tuple[Float[Array, " row"], ...],
-    answer: Callable[..., Found],
+    answer: Callable[..., Answer],
     *known: Float[Array, " row"],
-) -> Found:
+) -> Answer:
     """`answer` of the scenario and of what is known, mapped over the rows; what rows share stays without a row axis, so that it is computed
     once.
     """
 
-    def one(values: tuple[Numeric, ...], *known: Numeric) -> Found:
+    def one(values: tuple[Numeric, ...], *known: Numeric) -> Answer:
         leaves = list(shared)
         for place, value in zip(places, values, strict=True):
             leaves[place] = value
@@ -175,13 +182,12 @@ def baselines(
     """
     count = len(batch.rows)
     block = BLOCK if count > BLOCK else FEW
-    places = batch.places if block == BLOCK else tuple(range(len(batch.leaves)))
-    shared, varied = np.array(batch.leaves, float), batch.block(block, places)
+    given = _given(batch, block)
 
     def plans(begin: int) -> tuple[np.ndarray, ...]:
         here = slice(begin, begin + block)
         designs = tuple(padded(v[here], block) for v in (n_params, train_tokens, rl_tokens))
-        found = _BASELINES[block == BLOCK](batch.tree, places, shared, varied(here), designs)
+        found = _BASELINES[block == BLOCK](*given(here), designs)
         return tuple(np.asarray(v) for v in found)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

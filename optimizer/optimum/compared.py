@@ -5,7 +5,8 @@ row looks at the cells of a grid of N, as `placing` does for one scenario. No de
 least N with its least D. A node that keeps the limits is a design, so the best placement costs at most what the cheapest node does. Cells
 above that are closed, and a finer grid is laid over those that stay open.
 
-A placement cannot be the best where its least open cell lies above an optimum that is solved.
+A placement cannot be the best where its least open cell lies above an optimum that is solved. Those that differ in the chips of prompts
+alone are looked at as one, whose prompts are computed where they cost least at each node; only such of them are solved.
 
 Many rows that differ in the amount of traffic alone share more. The cost of a design is affine in the amount, so the least cost of a
 placement is concave in it: a chord between lower bounds at two amounts is a lower bound in between. Only some amounts are then looked at.
@@ -20,7 +21,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..assumptions.goal import LossGoal
 from ..assumptions.quantisation import quantised
@@ -31,13 +32,14 @@ from ..model.limits import straight_excess
 from ..model.quality import target_inner_sum
 from ..model.roofline import can_serve
 from .feasibility import SMALLEST_USEFUL
+from .prompt_sizes import beaten, decoding, prompts_at
 from .rows import Batch
 
 __all__ = ["Compared", "comparable", "compared"]
 
 _GRID = 64
 """Nodes that a row looks at in one pass."""
-_NODES = (_GRID, 512, 512)
+_NODES = (_GRID, 512, 2048)
 """Nodes of the table in each pass, of which a block of rows takes those over its own open cells."""
 _BLOCK, _CHUNK = 1 << 10, 1 << 7
 """Rows of one call, and of them those whose grids fit in the cache."""
@@ -56,7 +58,8 @@ class Compared(NamedTuple):
     """What is known of every row before any placement is solved."""
 
     bounds: Float[np.ndarray, "row placement"]
-    """a cost below which no design of the open cells can be served; infinite where none is left"""
+    """a cost below which no design of the open cells can be served; infinite where none is left, or where another placement that decodes
+    alike computes prompts for less in all of them"""
     left: Float[np.ndarray, " row"]
     """coordinate of `curve` where the open cells begin"""
     right: Float[np.ndarray, " row"]
@@ -120,8 +123,68 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         listed: their placements.
 
     """
-    amounts = _amounts(batch)
-    return _by_cells(batch, listed)[0] if amounts is None else _along(batch, listed, amounts)
+    amounts, places = _amounts(batch), _Places.of(listed)
+    seen = _by_cells(batch, places)[0] if amounts is None else _along(batch, places, amounts)
+    return Compared(places.bounds(seen), seen.left, seen.right)
+
+
+class _Seen(NamedTuple):
+    """What is known of every row, before sizes for prompts are told apart."""
+
+    bounds: Float[np.ndarray, "row place"]
+    left: Float[np.ndarray, " row"]
+    right: Float[np.ndarray, " row"]
+    least: Float[np.ndarray, " row"]
+    """ln N where the open cells begin; infinite where none is left"""
+    most: Float[np.ndarray, " row"]
+
+
+class _Places(NamedTuple):
+    """Placements by where they decode. In each cell prompts are computed where they cost least of all that decode there."""
+
+    listed: Sequence[Scenario]
+    first: list[Scenario]
+    """the first of those that decode alike, prompts on its own chips where they are told apart"""
+    place: Int[np.ndarray, " placement"]
+    """index into `first`"""
+
+    @classmethod
+    def of(cls, listed: Sequence[Scenario]) -> "_Places":
+        first: dict[Hashable, Scenario] = {}
+        for s in listed:
+            first.setdefault(decoding(s), s)
+        place = np.array([[*first].index(decoding(s)) for s in listed])
+        if len(first) == len(listed):
+            return cls(listed, [*first.values()], place)
+        alike = [
+            s.model_copy(update={"deployment": s.deployment.model_copy(update={"prefill_chips": None})})
+            for s in first.values()
+        ]
+        return cls(listed, alike, place)
+
+    def prompts(self, ln_n: Float[np.ndarray, " node"]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of each placement at each node what prompts take, and whether its memory holds them; None where none differs in them."""
+        if len(self.first) == len(self.listed):
+            return None
+        seconds, excess = prompts_at(self.listed, np.exp(ln_n))
+        return seconds, excess == 0
+
+    def bounds(self, seen: _Seen) -> Float[np.ndarray, "row placement"]:
+        """The bounds of each placement: infinite where another's prompts cost less in all open cells."""
+        bounds, some = seen.bounds[:, self.place], np.isfinite(seen.least)
+        if len(self.first) == len(self.listed) or not some.any():
+            return bounds
+        ln_n = np.linspace(seen.least[some].min(), seen.most[some].max(), _NODES[-1])
+        found = self.prompts(ln_n)
+        assert found is not None
+        counts = np.zeros((len(self.listed), len(ln_n)), bool)
+        for k in range(len(self.first)):
+            alike = self.place == k
+            counts[alike] = found[1][alike] & ~beaten(found[0][alike], found[1][alike])
+        so_far = np.concatenate([np.zeros((len(counts), 1), int), np.cumsum(counts, axis=1)], axis=1)
+        begin = np.clip(np.searchsorted(ln_n, seen.least, "right") - 1, 0, len(ln_n) - 1)
+        end = np.clip(np.searchsorted(ln_n, seen.most, "left"), begin, len(ln_n) - 1)
+        return np.where((so_far[:, end] > so_far[:, begin]).T, bounds, np.inf)
 
 
 def _amounts(batch: Batch) -> np.ndarray | None:
@@ -135,7 +198,7 @@ def _amounts(batch: Batch) -> np.ndarray | None:
     return first if in_proportion else None
 
 
-def _along(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray) -> Compared:
+def _along(batch: Batch, places: _Places, amounts: np.ndarray) -> _Seen:
     """By chords between some amounts of traffic, in equal ratios.
 
     A design that is more expensive than the best at both ends of a chord may be the best in between, where the least cost rises above its
@@ -147,7 +210,7 @@ def _along(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray) -> Com
     }
     varied = {path: values[0] * scale[path] for path, values in batch.varied.items()}
     spare = (some[1] / some[0] - 1) / 4
-    found, ceilings = _by_cells(batch._replace(rows=np.arange(_AMOUNTS), varied=varied), listed, spare)
+    found, ceilings = _by_cells(batch._replace(rows=np.arange(_AMOUNTS), varied=varied), places, spare)
     # No design of a cell that is closed costs less than the ceiling.
     bounds = np.minimum(found.bounds, ceilings[:, None])
     low = np.clip(np.searchsorted(some, amounts, "right") - 1, 0, _AMOUNTS - 2)
@@ -156,18 +219,20 @@ def _along(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray) -> Com
     with np.errstate(invalid="ignore"):
         chords = ends[0] + share[:, None] * (ends[1] - ends[0])
     never = np.isinf(ends[0]) & np.isinf(ends[1])
-    return Compared(
+    return _Seen(
         np.where(known, chords, np.where(never, np.inf, 0.0)),
         np.minimum(found.left[low], found.left[low + 1]),
         np.maximum(found.right[low], found.right[low + 1]),
+        np.minimum(found.least[low], found.least[low + 1]),
+        np.maximum(found.most[low], found.most[low + 1]),
     )
 
 
-def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> tuple[Compared, np.ndarray]:
+def _by_cells(batch: Batch, placed: _Places, spare: float = 0.0) -> tuple[_Seen, np.ndarray]:
     """What is known of every row, and a cost that no design of its closed cells lies below; with a share to spare before a cell closes."""
     count, shared, places = len(batch.rows), np.array(batch.leaves, float), list(batch.places)
     columns = np.array(list(batch.varied.values()), float).reshape(len(places), count)
-    order, bounds, ceilings = np.arange(count), np.full((count, len(listed)), np.inf), np.full(count, np.inf)
+    order, bounds, ceilings = np.arange(count), np.full((count, len(placed.first)), np.inf), np.full(count, np.inf)
     ends = np.tile(np.array([[-_FAR], [_FAR], [_ENDS[0]], [_ENDS[1]]]), count)
 
     def look(begin: int, table: _Table) -> None:
@@ -190,13 +255,14 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> t
             if not some.any():
                 break
             if table is None or len(table.ln_n) != nodes:
-                table = _tabled(listed, np.linspace(ends[2, some].min(), ends[3, some].max(), nodes), pool)
+                table = _tabled(placed, np.linspace(ends[2, some].min(), ends[3, some].max(), nodes), pool)
             list(pool.map(partial(look, table=table), range(0, count, _BLOCK)))
             order = np.argsort(ends[2] + ends[3], kind="stable")
-    return Compared(bounds, ends[0], ends[1]), ceilings
+    return _Seen(bounds, *ends), ceilings
 
 
-def _tabled(listed: Sequence[Scenario], ln_n: np.ndarray, pool: ThreadPoolExecutor) -> _Table:
+def _tabled(placed: _Places, ln_n: np.ndarray, pool: ThreadPoolExecutor) -> _Table:
+    listed = placed.first
     trees = [jax.tree.structure(s) for s in listed]
     kinds = {tree: [i for i, other in enumerate(trees) if other == tree] for tree in trees}
     every = {tree: np.array([jax.tree.leaves(listed[i]) for i in some], float) for tree, some in kinds.items()}
@@ -212,6 +278,13 @@ def _tabled(listed: Sequence[Scenario], ln_n: np.ndarray, pool: ThreadPoolExecut
                 part[some, nodes] = np.where(able, values, 0.0)
 
     list(pool.map(fill, range(0, len(ln_n), _GRID)))
+    if (found := placed.prompts(ln_n)) is not None:
+        seconds, keeps = np.where(found[1], found[0], np.inf), found[1]
+        for k in range(len(listed)):
+            alike = placed.place == k
+            able = keeps[alike].any(axis=0)
+            table[1, k] = np.where(able, seconds[alike].min(axis=0), 0.0)
+            table[3, k] = np.where(able, table[3, k], np.inf)
     return _Table(ln_n, table[:3], table[3])
 
 

@@ -30,14 +30,12 @@ from ..compiling import compiled
 from ..model.cost import Design, design_of, lifecycle_cost, place_order
 from ..model.loop import first_token_excess
 from ..model.placements import decides, placed_as, placements
-from ..model.prompts import prompt_deployment
 from ..model.quality import as_good_as
-from ..model.replica import replica_of
-from ..model.roofline import SERVED, can_serve, prompts_excess, serving_excess
-from ..model.step import prompt_seconds
+from ..model.roofline import SERVED, can_serve, serving_excess
 from .curve import curve
 from .feasibility import SMALLEST_USEFUL
 from .program import LOSS, Point, Rows, ln_design
+from .prompt_sizes import beaten, decoding, prompts_at
 from .solution import InfeasibleError, Status
 
 __all__ = ["SAME", "Chosen", "cheapest", "chosen"]
@@ -262,27 +260,11 @@ def _prompts_for_least(listed: Sequence[Scenario], n_params: Numeric) -> list[in
     """
     if listed[0].limits.max_seconds_to_first_token is not None:
         return [*range(len(listed))]
-    best: dict[tuple[object, ...], tuple[float, float, int]] = {}
-    known: dict[tuple[object, ...], tuple[float, float]] = {}
-    with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
-        for i, s in enumerate(listed):
-            d, decoding = s.deployment, _decoding(s)
-            key = d.parallelism, d.pipeline_stages, d.prefill_chips
-            if d.prefill_chips is None:
-                known[key] = 0.0, 0.0
-            elif key not in known:
-                r = replica_of(prompt_deployment(s), s.money.serve_chip, n_params, s.serving.flops_per_param_token)
-                passed = float(prompts_excess(r))
-                known[key] = (passed if passed > SERVED else 0.0), float(r.chips * prompt_seconds(r))
-            merit = *known[key], i
-            best[decoding] = min(best.get(decoding, merit), merit)
+    best: dict[Hashable, tuple[float, float, int]] = {}
+    for i, (s, seconds, passed) in enumerate(zip(listed, *prompts_at(listed, n_params), strict=True)):
+        merit = float(passed), float(seconds), i
+        best[decoding(s)] = min(best.get(decoding(s), merit), merit)
     return sorted(i for *_, i in best.values())
-
-
-def _decoding(scenario: Scenario) -> tuple[object, ...]:
-    """What tells the placements of decoding apart."""
-    d = scenario.deployment
-    return d.parallelism, d.chips, d.pipeline_stages
 
 
 def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:
@@ -300,9 +282,9 @@ def _least_in_cells(
     Of placements that differ in the chips of prompts alone, in each cell only the one counts whose prompts cost least at both of its ends.
     """
     found = np.full((len(listed), len(edges) - 1), math.inf)
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for i, s in enumerate(listed):
-        groups.setdefault(_decoding(s), []).append(i)
+        groups.setdefault(decoding(s), []).append(i)
     paid = [as_paid(s) for s in listed[:1]]
     for some in groups.values():
         alike = {"sources": {}, "traffic": paid[0].traffic, "money": paid[0].money}
@@ -312,20 +294,8 @@ def _least_in_cells(
         padded = np.pad(own, (0, -len(own) % _SIZES), mode="edge" if len(own) else "constant").reshape(-1, _SIZES)
         cells = [_cells(tree, np.array(leaves, float), block, edges) for block in (padded if len(own) else [own])]
         cost, prefill, keeps = np.concatenate(cells, axis=1)[:, : len(some)]
-        found[some] = np.where(_beaten(prefill, keeps > 0), math.inf, cost)
+        found[some] = np.where(beaten(prefill, keeps > 0), math.inf, cost)
     return found
-
-
-def _beaten(prefill: np.ndarray, keeps: np.ndarray) -> np.ndarray:
-    """By size for prompts and cell: another size serves all of the cell and its prompts cost less, or the same and it comes first."""
-    ends = np.stack([prefill, np.append(prefill[:, 1:], np.full((len(prefill), 1), np.nan), axis=1)])
-    everywhere = keeps & np.append(keeps[:, 1:], np.zeros((len(keeps), 1), bool), axis=1)
-    beaten = np.zeros(keeps.shape, bool)
-    for i, other in enumerate(ends.swapaxes(0, 1)):
-        less = (other[:, None] < ends).all(axis=0)
-        same = (other[:, None] <= ends).all(axis=0) & (np.arange(len(prefill)) > i)[:, None]
-        beaten |= everywhere[i] & (less | same)
-    return beaten
 
 
 @compiled(structure=1)
