@@ -94,7 +94,7 @@ def test_an_open_placement_answers(name, kind):
         assert (found <= fixed * (1 + 1e-9)).all() | (~np.isfinite(fixed)).any()
 
 
-@pytest.mark.parametrize("kind", ["experts", "dense"])
+@pytest.mark.parametrize("kind", named(["experts", "dense"], "dense"))
 def test_the_cost_of_designs_is_that_of_the_cheapest_placement_that_serves_each(kind):
     s, sizes = asked(kind), np.geomspace(1e9, 3e12, 13)
     design = Design(sizes, 1e14 + 0 * sizes, 5e12 + 0 * sizes)

@@ -17,7 +17,7 @@ from optimizer.model.accuracy import serving_error
 from optimizer.report.chart.theme import capital
 from optimizer.report.table_text import reach
 
-from ..counts import named
+from ..counts import THOROUGH, named
 from .session import (
     PAGES,
     SMALL,
@@ -40,6 +40,8 @@ def test_every_page_shows_every_preset(preset):
     assert expected_below(load(preset)).items() <= shown(at).items()
     assert not at.error
     for page in PAGES[1:]:
+        if page == "sensitivity" and preset == "frontier-moe-rack" and not THOROUGH:
+            continue  # elasticities of experts on the roofline compile for 12 s
         turned(at, page)
         run(at)
         for button in [b for b in at.button if b.label == "Calculate"]:

@@ -29,7 +29,7 @@ from optimizer.optimum.prompt_sizes import decoding
 from optimizer.optimum.rows import as_batch
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import _found, solve
-from tests.counts import THOROUGH, cases, named, thorough
+from tests.counts import cases, named, some, thorough
 
 ROOT = Path(__file__).parents[2]
 BEST = {"deployment.placement": "best", "deployment.parallelism": None}
@@ -245,8 +245,9 @@ def test_what_eight_chips_overcharge(model, chip, read, best, overcharged):
     assert f" {overcharged} (" in line
 
 
-def test_elasticities_are_those_of_the_placement_that_is_chosen():
-    scenario = next(scenarios(1))
+@pytest.mark.parametrize("which", some([0, 1], [1]))
+def test_elasticities_are_those_of_the_placement_that_is_chosen(which):
+    scenario = [*scenarios(2)][which]
     best = solve(scenario)
     fixed = elasticities(best.scenario)
     found = elasticities(scenario)
