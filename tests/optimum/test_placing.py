@@ -29,7 +29,7 @@ from optimizer.optimum.prompt_sizes import decoding
 from optimizer.optimum.rows import as_batch
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import _found, solve
-from tests.counts import cases, named, some, thorough
+from tests.counts import THOROUGH, cases, named, some, thorough
 
 ROOT = Path(__file__).parents[2]
 BEST = {"deployment.placement": "best", "deployment.parallelism": None}
