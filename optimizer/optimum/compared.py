@@ -41,7 +41,7 @@ _GRID = 64
 """Nodes that a row looks at in one pass."""
 _NODES = (_GRID, 512, 2048)
 """Nodes of the table in each pass, of which a block of rows takes those over its own open cells."""
-_BLOCK, _CHUNK = 1 << 10, 1 << 7
+_BLOCK, _CHUNK = 1 << 9, 1 << 7
 """Rows of one call, and of them those whose grids fit in the cache."""
 _ENDS = (np.log(SMALLEST_USEFUL), np.log(1e18))
 """ln N of designs that mean anything, and beyond what any replica holds."""
