@@ -110,12 +110,12 @@ def _look(listed: Sequence[Scenario], found: _Found, least: float = math.inf) ->
     Bounds are for goal `loss`. Whenever a better one is found, they are made closer by finer cells where the rest may still be better.
     """
     best, compared, edges = None, True, _EDGES
-    bounded = isinstance(listed[0].goal, LossGoal) and not listed[0].rl.decided
+    bounded = all(isinstance(s.goal, LossGoal) and not s.rl.decided for s in listed)
     cells = _least_in_cells(listed, edges) if bounded else np.zeros((len(listed), 1))
-    left, beaten = np.arange(len(listed)), math.inf
+    left, close_to = np.arange(len(listed)), math.inf
     while len(left):
-        if bounded and least < beaten:
-            left, cells, beaten = left[cells.min(axis=1) < least], cells[cells.min(axis=1) < least], least
+        if bounded and least < close_to:
+            left, cells, close_to = left[cells.min(axis=1) < least], cells[cells.min(axis=1) < least], least
             if len(left):
                 somewhere = np.flatnonzero((cells < least).any(axis=0))
                 edges = np.linspace(edges[somewhere[0]], edges[somewhere[-1] + 1], len(_EDGES))

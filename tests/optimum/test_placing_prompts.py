@@ -133,3 +133,13 @@ def test_a_budget_is_spent_where_the_loss_is_least():
     assert found.loss == pytest.approx(best.loss, rel=1e-9)
     assert found.placement[:3] == best.placement[:3]
     assert found.placement.prefill_chips == best.placement.prefill_chips
+
+
+@pytest.mark.parametrize("goal", [{"kind": "params", "params": 3e10}, {"kind": "tokens", "tokens": 1e14}])
+def test_where_one_placement_is_left_it_is_the_answer(goal):
+    only = {"deployment.chips": 2, "deployment.parallelism": "tensor", "deployment.prefill_chips": 1}
+    scenario = asked("dense", **only, goal=goal)
+    assert len(placements(scenario)) == 1
+    best, given = (solve(scenario.update({"deployment.placement": how})) for how in ("best", "given"))
+    assert float(best.cost.total) == pytest.approx(float(given.cost.total), rel=1e-12)
+    assert best.certificate.certified_global == given.certificate.certified_global
