@@ -307,9 +307,8 @@ def _batch_within(r: Replica, seconds: Numeric) -> Float[Array, ""]:
 
 def place_of(scenario: Scenario) -> dict[str, Any]:
     """The columns that name a placement."""
-    d = scenario.deployment
-    chips, kind = float(d.chips_on(scenario.money.serve_chip)), "expert" if d.by_expert else "tensor"
-    return {"chips": chips, "parallelism": kind, "pipeline_stages": float(d.stages)}
+    written = scenario.deployment.written_out(scenario.money.serve_chip)
+    return {name: value if name == "parallelism" else float(value) for name, value in written.items()}
 
 
 def points_frame(records: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":

@@ -3,7 +3,7 @@
 The chip itself is `money.serve_chip`.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -182,6 +182,11 @@ class Deployment(Engine, Architecture, _Placed):
     def stages(self) -> Numeric:
         """Pipeline stages: as given, or 1."""
         return 1.0 if self.pipeline_stages is None else self.pipeline_stages
+
+    def written_out(self, chip: Accelerator) -> dict[str, Any]:
+        """Its placement, with what is left out of it."""
+        kind = "expert" if self.by_expert else "tensor"
+        return {"chips": self.chips_on(chip), "parallelism": kind, "pipeline_stages": self.stages}
 
     def link_share_used(self) -> Numeric:
         """Share of link bandwidth: as given, or that of the kind of parallelism."""

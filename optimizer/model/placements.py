@@ -125,7 +125,7 @@ class Places(NamedTuple):
     allowed: Bool[Array, " place"]
     """which of them the list has"""
     prompts: Float[Array, " prompt"] | None = None
-    """chips that compute prompts beside any of them; None where they are not chosen"""
+    """chips that compute prompts for any of them; None where they are not chosen"""
     prompts_allowed: Bool[Array, " prompt"] | None = None
 
     def pairs(self) -> "Places":
@@ -284,10 +284,11 @@ def placed_as(scenario: Scenario, batch: float, listed: int = 1) -> Placed | Non
     if not scenario.serving.by_roofline:
         return None
     d, chip = scenario.deployment, scenario.money.serve_chip
+    written = d.written_out(chip)
     return Placed(
-        float(d.chips_on(chip)),
-        "expert" if d.by_expert else "tensor",
-        float(d.stages),
+        float(written["chips"]),
+        written["parallelism"],
+        float(written["pipeline_stages"]),
         chip.precision,
         batch,
         listed,

@@ -129,7 +129,7 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
 
 
 class _Seen(NamedTuple):
-    """What is known of every row, before sizes for prompts are told apart."""
+    """What is known of every row, whichever chips compute prompts."""
 
     bounds: Float[np.ndarray, "row place"]
     left: Float[np.ndarray, " row"]
@@ -144,7 +144,7 @@ class _Places(NamedTuple):
 
     listed: Sequence[Scenario]
     first: list[Scenario]
-    """the first of those that decode alike, prompts on its own chips where they are told apart"""
+    """the first of those that decode alike, prompts on its own chips where several do"""
     place: Int[np.ndarray, " placement"]
     """index into `first`"""
 
@@ -172,16 +172,16 @@ class _Places(NamedTuple):
     def bounds(self, seen: _Seen) -> Float[np.ndarray, "row placement"]:
         """The bounds of each placement: infinite where another's prompts cost less in all open cells."""
         bounds, some = seen.bounds[:, self.place], np.isfinite(seen.least)
-        if len(self.first) == len(self.listed) or not some.any():
+        if not some.any():
             return bounds
         ln_n = np.linspace(seen.least[some].min(), seen.most[some].max(), _NODES[-1])
-        found = self.prompts(ln_n)
-        assert found is not None
+        if (found := self.prompts(ln_n)) is None:
+            return bounds
         counts = np.zeros((len(self.listed), len(ln_n)), bool)
         for k in range(len(self.first)):
             alike = self.place == k
             counts[alike] = found[1][alike] & ~beaten(found[0][alike], found[1][alike])
-        so_far = np.concatenate([np.zeros((len(counts), 1), int), np.cumsum(counts, axis=1)], axis=1)
+        so_far = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), axis=1, dtype=np.int16)
         begin = np.clip(np.searchsorted(ln_n, seen.least, "right") - 1, 0, len(ln_n) - 1)
         end = np.clip(np.searchsorted(ln_n, seen.most, "left"), begin, len(ln_n) - 1)
         return np.where((so_far[:, end] > so_far[:, begin]).T, bounds, np.inf)

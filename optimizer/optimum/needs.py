@@ -48,11 +48,6 @@ def serving_alone(scenario: Scenario) -> Scenario:
     Its mix of prompts and answers goes with them where it moves the batch. What the deployment leaves out of its placement is written out.
     """
     d, chip = placed(scenario), scenario.money.serve_chip
-    written = {
-        "chips": d.chips_on(chip),
-        "parallelism": "expert" if d.by_expert else "tensor",
-        "pipeline_stages": d.stages,
-    }
     mix = computed_per_output(scenario) if prompts_delay(scenario) else 0.0
     plain, speed = _plain(), "min_tokens_per_second_per_user"
     own = {"method": "roofline", "flops_per_param_token": scenario.serving.flops_per_param_token}
@@ -60,7 +55,7 @@ def serving_alone(scenario: Scenario) -> Scenario:
         update={
             "traffic": plain.traffic.model_copy(update={"input_tokens": mix}),
             "serving": plain.serving.model_copy(update=own),
-            "deployment": d.model_copy(update=written),
+            "deployment": d.model_copy(update=d.written_out(chip)),
             "money": plain.money.model_copy(update={"serve_chip": chip}),
             "limits": plain.limits.model_copy(update={speed: getattr(scenario.limits, speed)}),
         }

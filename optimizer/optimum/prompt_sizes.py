@@ -16,7 +16,7 @@ __all__ = ["beaten", "decoding", "prompts_at"]
 
 
 def decoding(scenario: Scenario) -> Hashable:
-    """What tells the placements of decoding apart."""
+    """What placements of decoding differ in."""
     d = scenario.deployment
     return d.parallelism, d.chips, d.pipeline_stages
 
