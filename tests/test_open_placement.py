@@ -13,7 +13,7 @@ from optimizer import Design, InputError, lifecycle_cost, load, placement, solve
 from optimizer.analysis.capacity import capacity_points
 from optimizer.analysis.chips import chip_comparison
 from optimizer.analysis.plans import cost_curve
-from optimizer.analysis.serving import POINTS, batch_points, fast_mode, speed_points
+from optimizer.analysis.serving import POINTS, batch_points, fast_mode, key_figures, prompts_of, speed_points
 from optimizer.model.limits import limit_excess
 from optimizer.model.placements import placements, places
 from optimizer.model.roofline import can_serve, serving_excess
@@ -195,8 +195,13 @@ def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
     assert (d.chips, d.parallelism, d.pipeline_stages, d.prefill_chips) == min(costs, key=costs.get)
     assert (d.placement, s.asked.deployment.placement) == ("given", "best")
     assert f"the cheapest of {len(placements(s.asked))}" in s.placed.sentence
+    # Prompts are computed on chips of their own, which every figure and table of the deployment names.
+    assert d.prefill_chips < d.chips
+    assert key_figures(s)["chips of a replica for prompts"] == (d.prefill_chips * d.stages, "chips")
+    assert s.placed.prefill_chips == prompts_of(s).chips == d.prefill_chips
     # Each speed is served by the placement that is the cheapest for it.
     found = speed_points(s).query("does_not_fit == ''")
+    assert found.attrs["units"]["prefill_chips"] == "chips"
     assert found["chips"].nunique() > 1
     for row in found.iloc[[0, -1]].to_dict("records"):
         at_speed = s.asked.update({"deployment.target_tokens_per_second": row["target_tokens_per_second"]})
@@ -204,6 +209,7 @@ def test_a_model_is_placed_where_its_tokens_cost_least(model, chip):
         alone = [at_speed.update({**own, **GIVEN, "deployment.prefill_chips": size}) for size in (1, 2, 4, 8)]
         least, *each = (float(lifecycle_cost(q, design).total) for q in (at_speed, *alone))
         assert min(each) == pytest.approx(least, rel=1e-12)
+        assert each[(1, 2, 4, 8).index(row["prefill_chips"])] == min(each)
 
 
 def test_tables_of_serving_answer():
@@ -235,7 +241,7 @@ def test_a_model_that_fits_nowhere_says_so():
         ),
         (
             {"goal.like_params": 1e17, "goal.like_tokens": 1e17},
-            "On 72 chips, expert parallelism, 4 pipeline stages: target loss .* cannot be reached within deployment",
+            "On 4 pipeline stages of 72 chips, expert parallelism: target loss .* cannot be reached within deployment",
         ),
     ],
 )

@@ -168,15 +168,16 @@ that. `"together"`: prompts are computed between the steps of decoding. With a =
 traffic for each token of an answer,
 
 $$\tau(B) = \frac{t(B)}{g} + B\, a\, t_{\text{prefill}}, \qquad
-\frac{\text{prefill chips}}{\text{decode chips}} = \frac{T_{in} (1 - h)\, \tau_{in}}{T_{out}\, \tau_{out}}$$
+\frac{\text{prefill chips}}{\text{decode chips}} = \frac{T_{in} (1 - h)\, \tau_{in}}{T_{out}\, \tau_{out}}, \qquad
+\frac{\text{prefill replicas}}{\text{decode replicas}} = \frac{\text{prefill chips}}{\text{decode chips}} \frac{n_{out}}{n_{in}}$$
 
-tau being what a speed for every user (`deployment.target_tokens_per_second`, `limits.min_tokens_per_second_per_user`) bounds: the batch
-is smaller than apart, and a token of an answer costs tau(B) / B with its prompt. That is the loop above at the mix of the traffic. A
-prompt token costs the chips that compute it as much in both, so that together is never cheaper: an open placement keeps what is given,
-and the default is apart. The batch at a speed stays log-log concave in N and the cost convex, so what is certified apart is certified
-together. The ratio, in chip-seconds per token tau_in and tau_out, stands with every answer (`Solution.prompts`), together as the share of
-the work. A first token together waits for a step of at most g / v, v the speed, or of the fixed batch, with every chunk, and for other
-prompts as if they came apart: a bound.
+tau being what a speed for every user (`deployment.target_tokens_per_second`, `limits.min_tokens_per_second_per_user`) bounds: the batch is
+smaller than apart, and a token of an answer costs tau(B) / B with its prompt. That is the loop above at the mix of the traffic. A prompt
+token costs the chips that compute it as much in both, so that together is never cheaper: an open placement keeps what is given, and the
+default is apart. The batch at a speed stays log-log concave in N and the cost convex, so what is certified apart is certified together.
+Both ratios, in chip-seconds per token tau_in and tau_out and chips of a replica n_in and n_out, stand with every answer
+(`Solution.prompts`), together the first as the share of the work. A first token together waits for a step of at most g / v, v the speed, or
+of the fixed batch, with every chunk, and for other prompts as if they came apart: a bound.
 
 > An optimum under the roofline moves with hardware, batch, context and latency. What it cannot see: experts of uneven load.
 """

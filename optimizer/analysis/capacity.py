@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..assumptions.arguments import NUMBER, checks
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
+from ..model.loop import first_token_parts
 from ..model.outputs import units_of
-from ..model.replica import replica
-from ..model.step import prompt_seconds
 from .placement import Placement, misfits, operating_point
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ def capacity_points(
         s: the model, and the deployment of one replica.
         users: how many decode at once, such as the mean and the peak; one row each.
         tokens_per_second: what every user must see at least.
-        prompt_tokens: length of a prompt, for the time to its first token on an idle replica; `throughput` has it under load.
+        prompt_tokens: length of a prompt, for the time to its first token where no other waits: computed by the chips that compute
+            prompts and, where those are others, sent to the ones that decode; `throughput` has it under load.
         answer_tokens: length of an answer, for the requests that are finished per second.
 
     Returns:
@@ -87,7 +87,8 @@ def capacity_points(
     records = [_row(s, n, sizes, float(d.chips_on(chip)), answer_tokens) for n in users]
     frame = pd.DataFrame.from_records(records)
     if prompt_tokens is not None:
-        frame["first_token_seconds"] = float(prompt_seconds(replica(s.scenario, s.n_params))) * prompt_tokens
+        asked = s.scenario.update({"deployment.prompt_tokens": prompt_tokens})
+        frame["first_token_seconds"] = sum(map(float, first_token_parts(asked, s.n_params, 0.0)))
     frame.attrs["units"] = units_of(frame, "USD")
     return frame
 

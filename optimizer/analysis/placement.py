@@ -23,7 +23,7 @@ from ..compiling import compiled
 from ..model.cost import Design
 from ..model.outputs import POINT, units_of
 from ..model.placements import Placed, decides, placed_as, placements
-from ..model.prompts import prompt_replica
+from ..model.prompts import own_prompt_chips, prompt_deployment, prompt_replica
 from ..model.replica import Replica, longest_context, replica
 from ..model.roofline import (
     batch_size,
@@ -306,8 +306,10 @@ def _batch_within(r: Replica, seconds: Numeric) -> Float[Array, ""]:
 
 
 def place_of(scenario: Scenario) -> dict[str, Any]:
-    """The columns that name a placement."""
+    """The columns that name a placement, with the chips of a stage that computes prompts where those are a number of their own."""
     written = scenario.deployment.written_out(scenario.money.serve_chip)
+    if own_prompt_chips(scenario):
+        written["prefill_chips"] = prompt_deployment(scenario).chips
     return {name: value if name == "parallelism" else float(value) for name, value in written.items()}
 
 

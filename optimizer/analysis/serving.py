@@ -16,6 +16,7 @@ from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seco
 from ..model.fleet import chip_seconds_per_token
 from ..model.placements import placements
 from ..model.prompted import Prompted, prompted
+from ..model.prompts import prompt_deployment
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
 from ..model.roofline import usd_per_decode_token
 from ..model.total import placed, total_params
@@ -212,11 +213,13 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
     """The figures that place a model on a chip: name to (value, unit)."""
     r, chip, d = replica(s.scenario, s.n_params), s.scenario.money.serve_chip, s.scenario.deployment
     weights = float(r.weight_bytes / r.stages)
+    decoding, prompts = (float(at.chips_on(chip) * at.stages) for at in (d, prompt_deployment(s.scenario)))
     return {
         "balance batch": (float(balance_batch(chip, placed(s.scenario))), "sequences"),
         "memory drain time": (1e3 * float(drain_seconds(chip)), "ms"),
         "parameters in all": (float(total_params(s.scenario, s.n_params)), "parameters"),
-        "chips of a replica": (float(d.chips_on(chip) * d.stages), "chips"),
+        "chips of a replica": (decoding, "chips"),
+        **({} if prompts == decoding else {"chips of a replica for prompts": (prompts, "chips")}),
         "weights per stage": (weights / GIGA, "GB"),
         "cache per token": (float(r.kv_held_bytes) / d.context_tokens / 1e3, "KB"),
         "memory left for cache": ((float(r.memory_bytes) - weights) / GIGA, "GB"),

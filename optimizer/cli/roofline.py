@@ -44,7 +44,7 @@ def roofline(
     with reporting_errors(json_):
         from ..analysis.capacity import capacity_points
         from ..analysis.placement import placement
-        from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures
+        from ..analysis.serving import POINTS, endless_saving, fast_mode, key_figures, prompts_of
         from ..analysis.throughput import throughput
         from ..assumptions.numbers import parse_number
         from ..assumptions.problems import InputError
@@ -89,12 +89,13 @@ def roofline(
             faster, price = fast_mode(asked)
             modes = {"slow": {"saving": endless_saving(asked)}, "fast": {"speed": faster, "cost": price}}
             frames["cache"]["cheapest"] = tables["cache"].attrs["cheapest"]
-            on = asked.scenario.money.serve_chip
+            on, prompts = asked.scenario.money.serve_chip, prompts_of(asked)
             head = {
                 "model": asked.name,
                 "chip": on.title,
                 "precision": on.precision,
                 "placement": asked.placed._asdict(),
+                "prompts": prompts and {k: None if v != v else v for k, v in prompts._asdict().items()},
                 "figures": figures,
                 "modes": modes,
                 "error": serving_error(asked.scenario),

@@ -4,8 +4,9 @@
     busy chips = (T_in (1 - h) tau_in + T_out tau_out) / 86400
 
 F peak FLOP/s of a training chip, T tokens a day, h the share of input read from a cache, tau chip-seconds per token at full load: s N over
-the useful FLOP/s of a serving chip, or what the roofline finds for the deployment. Chips are counted in whole replicas, and are no part
-of the cost. Research runs and RL come on top of the chip-hours. A chip draws its whole power (`watts`) whenever it is paid for:
+the useful FLOP/s of a serving chip, or what the roofline finds for the deployment. Chips are counted in whole replicas, those that
+compute prompts and those that decode each by their own size where they are apart, and are no part of the cost. Research runs and RL come
+on top of the chip-hours. A chip draws its whole power (`watts`) whenever it is paid for:
 
     energy of training = chip-hours W        energy per token = busy chip-seconds per token W / load factor
 """
@@ -19,6 +20,7 @@ from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import efficiencies, load_factor, utilisation
 from .cost import Design, pretraining_flops, served_by
+from .prompts import prompt_deployment
 from .total import total_params
 
 __all__ = [
@@ -46,6 +48,10 @@ class MonthChips(NamedTuple):
     """for the mean of the month, every chip busy all the time"""
     chips_at_peak: float
     """for the busiest time of the month: traffic.peak_to_mean times the mean, or what serving.load_factor leaves idle on average"""
+    prefill_chips: float = 0.0
+    """those of `chips` that compute prompts; 0 where replicas are not told apart"""
+    prefill_chips_at_peak: float = 0.0
+    """those of `chips_at_peak` that do"""
 
 
 class Fleet(NamedTuple):
@@ -136,12 +142,13 @@ def chip_seconds_per_token(scenario: Scenario, n_params: Numeric) -> tuple[Numer
     return seconds * multiplied.prefill / relative.prefill, seconds * multiplied.decode / relative.decode
 
 
-def replica_chips(scenario: Scenario) -> float:
-    """Chips that are added together: those of one replica of the deployment, or 1 where an efficiency stands for it."""
+def replica_chips(scenario: Scenario) -> tuple[float, float]:
+    """Chips that are added together where prompts are computed and where tokens are decoded: a replica, or 1 without a deployment."""
     if not scenario.serving.by_roofline:
-        return 1.0
-    d = scenario.deployment
-    return float(d.chips_on(scenario.money.serve_chip) * d.stages)
+        return 1.0, 1.0
+    chip = scenario.money.serve_chip
+    prompts, decoding = (float(d.chips_on(chip) * d.stages) for d in (prompt_deployment(scenario), scenario.deployment))
+    return prompts, decoding
 
 
 def serving_chips(scenario: Scenario, seconds_per_token: tuple[float, float]) -> tuple[MonthChips, ...]:
@@ -152,16 +159,21 @@ def serving_chips(scenario: Scenario, seconds_per_token: tuple[float, float]) ->
         seconds_per_token: of `chip_seconds_per_token`.
 
     """
-    traffic, at_once = scenario.traffic, replica_chips(scenario)
+    traffic, (for_prompts, for_decoding) = scenario.traffic, replica_chips(scenario)
+    apart = scenario.serving.by_roofline and scenario.deployment.prefill == "apart"
     per_input, per_output = (traffic.share * v / SECONDS_PER_DAY for v in seconds_per_token)
     per_input *= 1 - traffic.cache_hit_share
-
-    def whole(chips: float) -> float:
-        replicas = chips / at_once
-        return at_once * math.ceil(replicas - _ROUNDING) if math.isfinite(replicas) else math.nan
-
-    busy = [
-        (m.month, m.input_tokens_per_day * per_input + m.output_tokens_per_day * per_output) for m in traffic.by_month()
-    ]
     peak = 1 / float(load_factor(scenario)) if traffic.peak_to_mean is None else traffic.peak_to_mean
-    return tuple(MonthChips(month, whole(n), whole(n * peak)) for month, n in busy)
+    found = []
+    for m in traffic.by_month():
+        prompts, decoding = m.input_tokens_per_day * per_input, m.output_tokens_per_day * per_output
+        own, rest = (prompts, decoding) if apart else (0.0, prompts + decoding)
+        both = [(_whole(n * own, for_prompts), _whole(n * rest, for_decoding)) for n in (1.0, peak)]
+        found.append(MonthChips(m.month, *map(sum, both), *(p for p, _ in both)))
+    return tuple(found)
+
+
+def _whole(chips: float, at_once: float) -> float:
+    """Chips in whole replicas of so many; NaN where they are not known."""
+    replicas = chips / at_once
+    return at_once * math.ceil(replicas - _ROUNDING) if math.isfinite(replicas) else math.nan

@@ -131,6 +131,7 @@ _DECLARED = (
     Output("target_tokens_per_second", "speed asked for", "asked for", "tokens/s"),
     Output("usd_per_chip_hour", "price of a chip", "chip", "USD/h"),
     Output("chips", "chips", "chips", "chips", kind="whole"),
+    Output("prefill_chips", "chips for prompts", "for prompts", "chips", kind="whole"),
     Output("pipeline_stages", "pipeline stages", "stages", "stages"),
     Output("weight_bytes_per_stage", "weights per stage", "weights", "bytes"),
     Output("context_tokens", "context", "context", "tokens"),

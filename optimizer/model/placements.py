@@ -94,7 +94,7 @@ class Placed(NamedTuple):
     def where(self) -> str:
         """Chips, parallelism and stages in words."""
         many = f"{self.chips:g} chips, {self.parallelism} parallelism" if self.chips > 1 else "1 chip"
-        return f"{many}, {self.stages:g} pipeline stages" if self.stages > 1 else many
+        return f"{self.stages:g} pipeline stages of {many}" if self.stages > 1 else many
 
     @property
     def sentence(self) -> str:

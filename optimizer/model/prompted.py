@@ -1,4 +1,4 @@
-"""What an answer says of prompts: the chips that compute them, and the time to a first token."""
+"""What an answer says of prompts: the chips and replicas that compute them, and the time to a first token."""
 
 import math
 from typing import NamedTuple
@@ -12,7 +12,17 @@ from .prompts import prompt_deployment
 from .replica import replica
 from .step import step_time
 
-__all__ = ["Prompted", "prompted"]
+__all__ = ["Prompted", "prompted", "replicas_for_each"]
+
+
+def replicas_for_each(chips_for_each: float, decode_chips: float, prompt_chips: float) -> float:
+    """Replicas that compute prompts for each that decodes, from the chips for each chip; both have as many pipeline stages.
+
+    >>> replicas_for_each(0.25, decode_chips=32, prompt_chips=4)
+    2.0
+
+    """
+    return chips_for_each * decode_chips / prompt_chips
 
 
 class Prompted(NamedTuple):
@@ -24,6 +34,10 @@ class Prompted(NamedTuple):
     """of a replica and pipeline stage that computes them"""
     per_decode_chip: float
     """chips that compute prompts for each that decodes, or together the times of both; NaN where nothing is answered"""
+    stages: float
+    """pipeline stages of a replica, as many as where tokens are decoded"""
+    per_decode_replica: float
+    """replicas that compute prompts for each that decodes; NaN where those decode too, or nothing is answered"""
     prompt_tokens: float
     """of the prompt whose first token is asked about"""
     first_token_seconds: float
@@ -38,22 +52,30 @@ class Prompted(NamedTuple):
     @property
     def sentence(self) -> str:
         """Where prompts are computed and when their first token comes."""
-        said = f"Prompts: on replicas of {self.chips:g} {'chip' if self.chips == 1 else 'chips'} of their own"
-        if self.prefill == "together":
-            said = "Prompts: on the chips that decode, between their steps"
-        if self.per_decode_chip > 0:
-            share = self.per_decode_chip / (1 + self.per_decode_chip)
-            said += (
-                f", for {percent(share)} of their work"
-                if self.prefill == "together"
-                else f", {human(self.per_decode_chip, 3)} chips for each that decodes"
-            )
-        said += f". The first token of a prompt of {human(self.prompt_tokens)} comes after {human(self.first_token_seconds, 3)} s"
+        alone = f"{human(self.first_token_seconds, 3)} s"
+        said = f"{self._where}. The first token of a prompt of {human(self.prompt_tokens)} comes after {alone}"
         if math.isnan(self.queued_first_token_seconds):
             return f"{said} where no other prompt is before it."
         whose = "on average" if self.percentile is None else f"for {percent(self.percentile)} of prompts"
         queued = f"{human(self.queued_first_token_seconds, 3)} s {whose} at a load of {percent(self.load)}"
         return f"{said}, or {queued}."
+
+    @property
+    def _where(self) -> str:
+        """The replicas that compute prompts, and how many of them the traffic needs."""
+        if self.prefill == "together":
+            share = self.per_decode_chip / (1 + self.per_decode_chip)
+            work = f", for {percent(share)} of their work" if share > 0 else ""
+            return f"Prompts: on the chips that decode, between their steps{work}"
+        size = f"{self.chips:g} {'chip' if self.chips == 1 else 'chips'}"
+        size = f"{self.stages:g} pipeline stages of {size}" if self.stages > 1 else size
+        many = ""
+        if self.per_decode_chip > 0:
+            many = (
+                f", {human(self.per_decode_replica, 3)} for each replica that decodes ({human(self.per_decode_chip, 3)} "
+                "chips for each chip)"
+            )
+        return f"Prompts: on replicas of {size} of their own{many}"
 
 
 def prompted(
@@ -75,12 +97,16 @@ def prompted(
     decoding = float(demand.output_tokens) * per_output
     computing = float(demand.input_tokens - demand.cached_tokens) * per_input
     step = float(step_time(replica(scenario, n_params), batch).total) if d.prefill == "together" else 0.0
+    each = computing / decoding if decoding > 0 else math.nan
+    chips, decode_chips = (float(where.chips_on(scenario.money.serve_chip)) for where in (d, scenario.deployment))
     alone, sent = map(float, first_token_parts(scenario, n_params, step))
     waits = float(first_token_wait(scenario))
     return Prompted(
         prefill=d.prefill,
-        chips=float(d.chips_on(scenario.money.serve_chip)),
-        per_decode_chip=computing / decoding if decoding > 0 else math.nan,
+        chips=chips,
+        per_decode_chip=each,
+        stages=float(d.stages),
+        per_decode_replica=math.nan if d.prefill == "together" else replicas_for_each(each, decode_chips, chips),
         prompt_tokens=float(prompt_tokens(scenario)),
         first_token_seconds=alone + sent,
         load=float(load_factor(scenario)),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.placement import GIGA, Placement
-from ..analysis.serving import endless_saving, fast_mode, key_figures
+from ..analysis.serving import endless_saving, fast_mode, key_figures, prompts_of
 from ..assumptions.numbers import human, percent
 from ..assumptions.warned import warnings
 from ..evidence.claims import Claim
@@ -57,7 +57,7 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
     same = [
         c
         for c in columns
-        if c in ("memory_share", "usd_per_mtok_prefill", "offer")
+        if c in ("memory_share", "usd_per_mtok_prefill", "offer", "prefill_chips")
         and len({_cell(c, row[c], units) for row in answered}) == 1
     ]
     shown = [
@@ -86,7 +86,7 @@ def _cell(column: str, value: object, units: Mapping[str, str]) -> str:
 
 def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
     """A model on a chip: key figures first, then every sweep."""
-    chip = s.scenario.money.serve_chip
+    chip, prompts = s.scenario.money.serve_chip, prompts_of(s)
     figures = [(name, written(value, name, unit=unit), unit) for name, (value, unit) in key_figures(s).items()]
     titles = {
         "capacity": "Capacity: replicas and chips for users who decode at once, and the smallest number of chips that does",
@@ -112,7 +112,7 @@ def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> Renderab
     lines += [f"Warning: {sentence}" for sentence in warnings(s.scenario, quality=False)]
     return Group(
         Text(f"{s.name} on {chip.title or 'the chip'} at {chip.precision}", style="bold"),
-        Text(s.placed.sentence),
+        Text(" ".join(filter(None, (s.placed.sentence, prompts and prompts.sentence)))),
         grid(["", "value", "unit"], figures),
         *shown,
         Text("\n".join(lines)),

@@ -10,6 +10,8 @@ from optimizer import InputError, elasticities, load, solve, solve_batch
 from optimizer.analysis.capacity import capacity_points
 from optimizer.analysis.placement import operating_point, placement
 from optimizer.assumptions.warned import warnings
+from optimizer.model.replica import replica
+from optimizer.model.step import prompt_seconds
 
 LLAMA = "Llama 3.1 70B"
 TWO_H100 = {
@@ -63,6 +65,20 @@ def test_the_smallest_number_of_chips_by_hand():
     assert found["fewest_chips"] == by_hand == 4
     assert found["fewest_chips_replica"] == 4
     assert found["batch"] == held[8]
+
+
+@pytest.mark.parametrize(
+    ("own", "chips"), [({}, 2), ({"deployment.prefill_chips": 4}, 4), ({"deployment.prefill": "together"}, 2)]
+)
+def test_the_first_token_comes_from_the_chips_that_compute_prompts(own, chips):
+    """Products of 500 tokens on those chips and a layer's fixed times, and apart the cache sent over the links of the two that decode."""
+    s = placement(LLAMA, changes={**TWO_H100, **own})
+    found = capacity_points(s, [200], 20.0, prompt_tokens=500)["first_token_seconds"][0]
+    apart = s.scenario.deployment.prefill == "apart"
+    at = {"deployment.chips": chips, "deployment.context_tokens": 500, "deployment.prefill_chips": None}
+    r = replica(s.scenario.update(at | ({"deployment.chunk_tokens": 500} if apart else {})), s.n_params)
+    sent = float(r.kv_held_bytes) / (2 * s.scenario.money.serve_chip.scaleout_bytes_per_second) if apart else 0.0
+    assert found == pytest.approx(500 * float(prompt_seconds(r)) + float(r.fixed_seconds) + sent, rel=1e-12)
 
 
 def test_what_cannot_be_asked_is_refused():

@@ -267,7 +267,10 @@ def test_the_command_prints_every_table():
     assert found["cache"]["cheapest"]["5 min"] == "flash"
     place = found["placement"]
     assert found["figures"]["chips of a replica"] == {"value": place["chips"] * place["stages"], "unit": "chips"}
-    assert f"deployment.chips = {place['chips']:g}" in run("roofline", "Llama 3 70B").stdout.replace("\n", " ")
+    assert found["prompts"]["chips"] == place["chips"], "a total without prompts chooses no chips for them"
+    printed = run("roofline", "Llama 3 70B").stdout.replace("\n", " ")
+    assert f"deployment.chips = {place['chips']:g}" in printed
+    assert "The first token of a prompt of 8K comes after" in printed
 
 
 @pytest.mark.parametrize(

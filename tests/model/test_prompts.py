@@ -8,7 +8,7 @@ import pytest
 from optimizer import InfeasibleError, InputError, load, placement, solve, solve_batch, throughput
 from optimizer.analysis.placement import operating_point, placement_of
 from optimizer.analysis.serving import prompts_of
-from optimizer.assumptions.numbers import SECONDS_PER_HOUR
+from optimizer.assumptions.numbers import SECONDS_PER_HOUR, human
 from optimizer.model.cost import design_of, lifecycle_cost
 from optimizer.model.loop import first_token
 from optimizer.model.prompts import with_prompts
@@ -85,6 +85,7 @@ def test_a_speed_costs_more_where_prompts_delay_it():
     assert served == pytest.approx(tokens * usd / (25.0 * batch), rel=1e-9)
     prompts = together.prompts
     assert prompts.prefill == "together"
+    assert math.isnan(prompts.per_decode_replica)
     assert prompts.per_decode_chip == pytest.approx(float(together.cost.prefill / together.cost.decode), rel=1e-9)
     assert (
         f"between their steps, for {100 * float(together.cost.prefill) / served:.3g} % of their work"
@@ -119,6 +120,15 @@ def test_prompts_on_chips_of_their_own():
     assert float(found.cost.prefill) == pytest.approx(MIX["traffic.input_tokens"] * usd, rel=1e-9)
     assert found.prompts.per_decode_chip == pytest.approx(float(found.cost.prefill / found.cost.decode), rel=1e-9)
     assert "on replicas of 2 chips of their own" in found.prompts.sentence
+    # A replica that decodes ends so many requests a second, and one that computes prompts begins so many.
+    ended = operating_point(placement_of(found))["tokens_per_second_per_chip"] * found.placement.chips / WROTE
+    begun = 1 / (READ * float(prompt_seconds(best)))
+    each = found.prompts.per_decode_replica
+    assert each == pytest.approx(ended / begun, rel=1e-9)
+    assert each == pytest.approx(4 * found.prompts.per_decode_chip, rel=1e-12), "8 chips decode and 2 compute prompts"
+    assert f"{human(each, 3)} for each replica that decodes" in found.prompts.sentence
+    staged = found.prompts._replace(stages=4.0).sentence
+    assert "on replicas of 4 pipeline stages of 2 chips of their own" in staged
     # The first token: of the two chips' own, and 8K tokens of cache over two links of 50 GB/s.
     at = {"limits.first_token_percentile": 0.0, "limits.max_seconds_to_first_token": 9.0}
     sent = 2 * [0.0]

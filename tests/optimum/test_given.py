@@ -8,6 +8,7 @@ import pytest
 
 from optimizer import Design, InputError, Status, cost, design_from, lifecycle_cost, load, solve
 from optimizer.model.cost import pretraining_flops
+from optimizer.model.fleet import serving_chips
 from optimizer.model.limits import limit_excess
 
 from ..conftest import plain_scenario
@@ -157,3 +158,24 @@ def test_serving_chips_are_demand_over_throughput():
         chips = s.traffic.share * (read + wrote) * seconds / 86400
         assert at.chips == np.ceil(chips - 1e-6)
         assert at.chips_at_peak >= at.chips
+
+
+@pytest.mark.parametrize(
+    ("changes", "chips", "prompts"),
+    [
+        # 100 busy chips for prompts and 1,000 for decoding, of which 0.6 are busy at the mean: 167 and 1,667 at the peak.
+        ({}, (14 * 72 + 13 * 8, 24 * 72 + 21 * 8), (13 * 8, 21 * 8)),
+        ({"deployment.prefill_chips": None}, (14 * 72 + 2 * 72, 24 * 72 + 3 * 72), (2 * 72, 3 * 72)),
+        ({"deployment.pipeline_stages": 2}, (7 * 144 + 7 * 16, 12 * 144 + 11 * 16), (7 * 16, 11 * 16)),
+        ({"deployment.prefill": "together", "deployment.prefill_chips": None}, (16 * 72, 26 * 72), (0, 0)),
+    ],
+)
+def test_serving_chips_are_whole_replicas_of_either_kind(changes, chips, prompts):
+    month = {"month": "2026-11", "input_tokens_per_day": 8e13, "output_tokens_per_day": 2e13}
+    traffic = {"kind": "table", "table": [month], "share": 1.0, "cache_hit_share": 0.5}
+    given = {"placement": "given", "chips": 72, "parallelism": "expert", "pipeline_stages": 1, "prefill_chips": 8}
+    fixed = {f"deployment.{field}": value for field, value in given.items()}
+    s = load("frontier-moe-rack", {"traffic": traffic, "serving.load_factor": 0.6, **fixed, **changes})
+    (found,) = serving_chips(s, (100 * 86400 / 4e13, 1000 * 86400 / 2e13))
+    assert (found.chips, found.chips_at_peak) == chips
+    assert (found.prefill_chips, found.prefill_chips_at_peak) == prompts

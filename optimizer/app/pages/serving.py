@@ -46,6 +46,7 @@ ABOUT = {
     "memory drain time": "time to read the whole memory of a chip once: the least time of a step that uses all of it",
     "parameters in all": "of every expert; all of them are held in memory",
     "chips of a replica": "chips that hold one copy of the model",
+    "chips of a replica for prompts": "chips that hold the copy of the model that computes prompts, and decodes nothing",
     "weights per stage": "bytes of the weights that one pipeline stage holds",
     "cache per token": "bytes that attention keeps for each token of a sequence",
     "memory left for cache": "memory of a stage without the weights",
