@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array
 
 from ..assumptions.arguments import checks, instance_of
 from ..assumptions.attention import attends, multiplied_params
@@ -33,7 +33,16 @@ from .loop import first_token_excess
 from .placements import decides, over_places
 from .prompts import prompt_replica
 from .replica import Replica, replica
-from .roofline import SERVED, by_worst, can_serve, decode_seconds, decode_seconds_by_regime, regimes, serving_excess
+from .roofline import (
+    SERVED,
+    Serves,
+    by_worst,
+    can_serve,
+    decode_seconds,
+    decode_seconds_by_regime,
+    regimes,
+    serving_excess,
+)
 from .step import prompt_seconds
 
 __all__ = [
@@ -212,7 +221,7 @@ def _cost_at_place(scenario: Scenario, design: Design) -> tuple[Array, tuple[Arr
     return merit, tuple(phases)
 
 
-def place_order(total: Numeric, serves: bool | Bool[Array, "..."], late: Numeric, missing: Numeric) -> Numeric:
+def place_order(total: Numeric, serves: Serves, late: Numeric, missing: Numeric) -> Numeric:
     """What orders the placements of a design, least first; of two that serve it in time the difference is that of their ln cost.
 
     Those that serve it and bring its first token in time come first, then those that are late, both by cost; what cannot serve it comes

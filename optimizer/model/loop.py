@@ -29,7 +29,7 @@ import jax.numpy as jnp
 
 from ..assumptions.deployment import Deployment
 from ..assumptions.hardware import Accelerator
-from ..assumptions.quantity import Numeric
+from ..assumptions.quantity import Numeric, numpy_for
 from ..assumptions.scenario import Scenario
 from ..assumptions.speed import load_factor
 from .prompts import prompt_deployment
@@ -175,7 +175,10 @@ def first_token(scenario: Scenario, n_params: Numeric) -> Numeric:
 def first_token_excess(scenario: Scenario, n_params: Numeric) -> Numeric:
     """ln(first token / limits.max_seconds_to_first_token); -inf where none is set."""
     longest = scenario.limits.max_seconds_to_first_token
-    return -jnp.inf if longest is None else jnp.log(first_token(scenario, n_params) / longest)
+    if longest is None:
+        return -jnp.inf
+    share = first_token(scenario, n_params) / longest
+    return numpy_for(share).log(share)
 
 
 def first_token_parts(scenario: Scenario, n_params: Numeric, step: Numeric) -> tuple[Numeric, Numeric]:

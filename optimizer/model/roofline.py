@@ -21,6 +21,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,7 @@ from .step import below_one, prompt_seconds, step_time
 
 __all__ = [
     "SERVED",
+    "Serves",
     "batch_size",
     "batch_within",
     "by_worst",
@@ -60,6 +62,7 @@ SERVED = 1e-9
 """Excess up to which a limit counts as kept: an optimum that it holds keeps it but for rounding."""
 _TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
 BatchWithin = Callable[[Replica, Numeric], Numeric]
+Serves = Bool[Array, "..."] | Bool[np.ndarray, "..."] | np.bool_ | bool
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
 
 
@@ -169,14 +172,14 @@ def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_withi
     Args:
         scenario: with its placement given.
         r: its replica.
-        within: `batch_within`, or a program of it that gives a float: NumPy then does the rest.
+        within: `batch_within`, or a program of it that gives plain numbers: NumPy then does the rest.
 
     """
     if scenario.deployment.batch_size is not None:
         return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
     bounds = _batches(scenario, r, within)
     if numpy_for(*bounds) is np:
-        return max(float(min(bounds)), 1.0)
+        return np.maximum(reduce(np.minimum, bounds), 1.0)
     return jnp.maximum(-largest(jnp.stack([-jnp.asarray(x, float) for x in bounds])), 1.0)
 
 
@@ -298,10 +301,10 @@ def _ln(value: Numeric) -> Numeric:
 
 def _serves_at_place(scenario: Scenario, n_params: Numeric) -> tuple[Array, tuple[Array]]:
     serves = can_serve(scenario, n_params)
-    return jnp.where(serves, 0.0, 1.0), (serves,)
+    return jnp.where(serves, 0.0, 1.0), (jnp.asarray(serves),)
 
 
-def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
+def can_serve(scenario: Scenario, n_params: Numeric) -> Serves:
     """Whether some batch serves a model of this size; a plan that the deployment cannot serve has no cost.
 
     Beyond that the cost only says how much is missing, so that a search finds back. At a fixed batch a model that is too slow has one.
@@ -313,4 +316,4 @@ def can_serve(scenario: Scenario, n_params: Numeric) -> Bool[Array, "..."]:
     excess = serving_excess(scenario, n_params)
     if scenario.deployment.batch_size is not None:
         excess = {path: value for path, value in excess.items() if path.endswith("chips")}
-    return jnp.stack([jnp.asarray(e, float) for e in excess.values()]).max(axis=0) <= SERVED
+    return reduce(numpy_for(*excess.values()).maximum, excess.values()) <= SERVED

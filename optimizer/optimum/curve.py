@@ -22,6 +22,7 @@ import jax.numpy as jnp
 
 from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal, TokensGoal
 from ..assumptions.quantisation import quantised
+from ..assumptions.quantity import numpy_for
 from ..assumptions.scenario import Scenario
 from ..model.cost import Design, design_of, fixed_cost, lifecycle_cost, lifecycle_cost_served, moving_cost
 from ..model.largest import largest
@@ -113,12 +114,14 @@ def curve(scenario: Scenario, needs: NeedsAt | None = None) -> Curve:
 def _places(scenario: Scenario) -> Callable[[Scalar], Place]:
     goal, law, decided = scenario.goal, scenario.law.chinchilla, scenario.rl.decided
     if isinstance(goal, LossGoal) and not decided and not quantised(scenario):
-        ln_z = jnp.log(target_inner_sum(scenario))
+        z = target_inner_sum(scenario)
+        xp = numpy_for(z, law.A, law.B)
+        ln_z, ln_A, ln_B = xp.log(z), xp.log(law.A), xp.log(law.B)
 
         def at_loss(v: Scalar) -> Place:
-            ln_n, over_n = scenario.law.ln_params_worth((jnp.log(law.A) - ln_z + _softplus(v)) / law.alpha)
-            ln_d, over_d = scenario.law.ln_tokens_worth((jnp.log(law.B) - ln_z + _softplus(-v)) / law.beta)
-            return _place(ln_n, ln_d, over=jnp.maximum(over_n, over_d))
+            ln_n, over_n = scenario.law.ln_params_worth((ln_A - ln_z + _softplus(v)) / law.alpha)
+            ln_d, over_d = scenario.law.ln_tokens_worth((ln_B - ln_z + _softplus(-v)) / law.beta)
+            return _place(ln_n, ln_d, over=numpy_for(over_n, over_d).maximum(over_n, over_d))
 
         return at_loss
 
@@ -194,7 +197,8 @@ def _place(
 
 def _softplus(v: Scalar) -> Scalar:
     """ln(1 + e^v) for |v| up to 40, to rounding of the logarithms it is added to; half the time of log1p."""
-    return jnp.log(1 + jnp.exp(v))
+    xp = numpy_for(v)
+    return xp.log(1 + xp.exp(v))
 
 
 def design_at_point(scenario: Scenario, ln_n: Scalar, ln_d: Scalar, ln_r: Scalar) -> Design:

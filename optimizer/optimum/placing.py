@@ -1,8 +1,7 @@
 """Choose the placement of a scenario: each listed one is solved, or bounded from below, and the best is taken.
 
-Goal `loss`: along the designs of the target loss a cell runs from (N_i, D_i) to (N_i+1, D_i+1), N rising and D falling. A placement's cost
-rises with N and with D, so no design in the cell costs less than C(N_i, D_i+1). A placement whose every cell lies above an optimum that is
-solved cannot win, and is not solved. Goal `budget`: the least loss of all placements, each solved.
+Goal `loss`: `cells` bounds what a placement costs in each of many cells along the designs of the target loss. A placement whose every cell
+lies above an optimum that is solved cannot win, and is not solved. Goal `budget`: the least loss of all placements, each solved.
 
 Goals `params` and `tokens` ask for the design that is the cheapest of its own loss. Each placement is solved for the goal; a design that
 another placement serves for less is not the cheapest. Of a design that is left, every other placement is solved or bounded for goal `loss`
@@ -16,34 +15,26 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal, ParamsGoal
 from ..assumptions.numbers import human, percent
-from ..assumptions.present import as_paid
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
-from ..compiling import compiled
-from ..model.cost import Design, design_of, lifecycle_cost, place_order
-from ..model.loop import first_token_excess
+from ..model.cost import Design, design_of, place_order
 from ..model.placements import decides, placed_as, placements
 from ..model.quality import as_good_as
-from ..model.roofline import SERVED, can_serve, serving_excess
-from .curve import curve
+from ..model.roofline import can_serve, serving_excess
+from .cells import least_in_cells
 from .feasibility import SMALLEST_USEFUL
 from .program import LOSS, Point, Rows, ln_design
-from .prompt_sizes import beaten, decoding, prompts_at
+from .prompt_sizes import decoding, prompts_at
 from .solution import InfeasibleError, Status
 
 __all__ = ["SAME", "Chosen", "cheapest", "chosen"]
 
 _EDGES = np.concatenate([[-40.0], np.linspace(-12.0, 12.0, 1025), [40.0]])
 """Ends of the cells, as coordinates of `curve`."""
-_SIZES = 8
-"""Sizes for prompts of one compiled call."""
 SAME = 1e-9
 """Share by which another placement may be cheaper: rounding."""
 _FIRST_TOKEN = "limits.max_seconds_to_first_token"
@@ -111,7 +102,7 @@ def _look(listed: Sequence[Scenario], found: _Found, least: float = math.inf) ->
     """
     best, compared, edges = None, True, _EDGES
     bounded = all(isinstance(s.goal, LossGoal) and not s.rl.decided for s in listed)
-    cells = _least_in_cells(listed, edges) if bounded else np.zeros((len(listed), 1))
+    cells = least_in_cells(listed, edges) if bounded else np.zeros((len(listed), 1))
     left, close_to = np.arange(len(listed)), math.inf
     while len(left):
         if bounded and least < close_to:
@@ -119,7 +110,7 @@ def _look(listed: Sequence[Scenario], found: _Found, least: float = math.inf) ->
             if len(left):
                 somewhere = np.flatnonzero((cells < least).any(axis=0))
                 edges = np.linspace(edges[somewhere[0]], edges[somewhere[-1] + 1], len(_EDGES))
-                cells = _least_in_cells([listed[i] for i in left], edges)
+                cells = least_in_cells([listed[i] for i in left], edges, listed[0])
             continue
         first = int(np.argmin(cells.min(axis=1)))
         if cells[first].min() >= least:
@@ -146,9 +137,7 @@ def _within_budget(scenario: Scenario, listed: Sequence[Scenario], found: _Found
             continue
         looked = own._replace(compared=looked.compared)
         goal = as_good_as(scenario, _design(*own.best[1:]))
-        bounds = _least_in_cells([s.model_copy(update={"goal": goal}) for s in left], _EDGES).min(
-            axis=1, initial=math.inf
-        )
+        bounds = _least_costs([s.model_copy(update={"goal": goal}) for s in left])
         left = [left[i] for i in np.argsort(bounds, kind="stable") if bounds[i] < scenario.goal.budget]
     return looked
 
@@ -271,63 +260,4 @@ def _least_costs(listed: Sequence[Scenario]) -> np.ndarray:
     """A cost below which no design of the target loss can be served, of each placement; infinite where nothing fits, or another with as
     many chips to decode costs less everywhere.
     """
-    return _least_in_cells(listed, _EDGES).min(axis=1)
-
-
-def _least_in_cells(
-    listed: Sequence[Scenario], edges: Float[np.ndarray, " edge"]
-) -> Float[np.ndarray, "placement cell"]:
-    """The bounds of each cell between two edges.
-
-    Of placements that differ in the chips of prompts alone, in each cell only the one counts whose prompts cost least at both of its ends.
-    """
-    found = np.full((len(listed), len(edges) - 1), math.inf)
-    groups: dict[Hashable, list[int]] = {}
-    for i, s in enumerate(listed):
-        groups.setdefault(decoding(s), []).append(i)
-    paid = [as_paid(s) for s in listed[:1]]
-    for some in groups.values():
-        alike = {"sources": {}, "traffic": paid[0].traffic, "money": paid[0].money}
-        leaves, tree = jax.tree.flatten(listed[some[0]].model_copy(update=alike))
-        sizes = [listed[i].deployment.prefill_chips for i in some]
-        own = np.array([] if None in sizes else sizes, float)
-        padded = np.pad(own, (0, -len(own) % _SIZES), mode="edge" if len(own) else "constant").reshape(-1, _SIZES)
-        cells = [_cells(tree, np.array(leaves, float), block, edges) for block in (padded if len(own) else [own])]
-        cost, prefill, keeps = np.concatenate(cells, axis=1)[:, : len(some)]
-        found[some] = np.where(beaten(prefill, keeps > 0), math.inf, cost)
-    return found
-
-
-@compiled(structure=1)
-def _cells(
-    tree: Hashable, leaves: Float[Array, " leaf"], sizes: Float[Array, " size"], edges: Float[Array, " edge"]
-) -> Float[Array, "3 size cell"]:
-    """By size for prompts: the least cost of each cell, that of its prompts, and 1 where its least size is served in time.
-
-    Without sizes the scenario's own counts.
-    """
-    scenario = jax.tree.unflatten(tree, list(leaves))
-    places = jax.vmap(curve(scenario).place)(edges)
-    n, d = jnp.exp(places.ln_n[:-1]), jnp.exp(places.ln_d[1:])
-    design = Design(
-        *jax.vmap(lambda n, d: jnp.stack(jnp.broadcast_arrays(*design_of(scenario, n, d))), out_axes=1)(n, d)
-    )
-    ordered = jnp.all(jnp.diff(places.ln_n) >= 0) & jnp.all(jnp.diff(places.ln_d) <= 0)
-
-    def of(s: Scenario) -> Float[Array, "3 cell"]:
-        def at(*design: Numeric) -> tuple[Numeric, Numeric, Array]:
-            cost, size = lifecycle_cost(s, Design(*design)), design[0]
-            return cost.total, cost.prefill, can_serve(s, size) & (first_token_excess(s, size) <= SERVED)
-
-        cost, prefill, keeps = jax.vmap(at)(*design)
-        known = ordered & ~jnp.any(jnp.isnan(cost))
-        return jnp.stack([jnp.where(known, jnp.where(keeps, cost, jnp.inf), 0.0), prefill, keeps & known])
-
-    if not sizes.shape[0]:
-        return of(scenario)[:, None]
-
-    def sized(chips: Float[Array, ""]) -> Float[Array, "3 cell"]:
-        deployment = scenario.deployment.model_copy(update={"prefill_chips": chips})
-        return of(scenario.model_copy(update={"deployment": deployment}))
-
-    return jax.vmap(sized, out_axes=1)(sizes)
+    return least_in_cells(listed, _EDGES).min(axis=1, initial=math.inf)

@@ -394,7 +394,7 @@ def test_no_certificate_where_a_placement_is_neither_solved_nor_bounded(monkeypa
         return found(scenario)
 
     monkeypatch.setattr("optimizer.optimum.solve._found", fails)
-    monkeypatch.setattr("optimizer.optimum.placing._least_in_cells", lambda listed, edges: np.zeros((len(listed), 1)))
+    monkeypatch.setattr("optimizer.optimum.placing.least_in_cells", lambda listed, *_: np.zeros((len(listed), 1)))
     best = solve([*scenarios(2)][1].update(RUN))
     assert not best.certificate.certified_global
     assert "not all are solved or bounded at others" in best.certificate.sentence
