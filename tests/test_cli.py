@@ -61,7 +61,7 @@ def test_cost_prints_a_given_design_and_what_the_best_would_save():
     for text in (
         "a given design, 405.8B parameters on 15.6T tokens",
         "more than the best design of the same loss within the limits",
-        "limits.max_params holds (406B parameters, bound 500B parameters)",
+        "limits.max_params: kept (406B parameters, bound 500B parameters)",
     ):
         assert text in out
     plain = json.loads(run(*given, "--json"))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Figure",
     "answered",
+    "blocks",
     "chart",
     "dark",
     "download",
@@ -250,3 +251,27 @@ def _missing(check: Callable[[str], object], kind: str) -> str | None:
     except InputError as error:
         return str(error)
     return None
+
+
+_BLOCKS = """@media (max-width: 799px) {{
+  {where} :is(table, tbody, tr, td) {{display: block}}
+  {where} thead {{display: none}}
+  {where} tr {{padding: 0.6rem 0; border-bottom: 1px solid rgba(128, 128, 128, 0.3)}}
+  {where} td {{min-width: 0; padding: 0.1rem 0; border: 0; overflow-wrap: anywhere}}
+  {where} td:first-child {{font-weight: 600}}
+  {where} td :is(div, p) {{display: inline}}
+{names}}}"""
+"""A row of a table as lines, each with the name of its column, as on a phone many columns of text leave a word a line."""
+
+
+def blocks(rows: Sequence[Mapping[str, str]], key: str) -> None:
+    """A table of text; on a phone each of its rows stands as a block of lines, the first cell as its title."""
+    where = f".st-key-{key} [data-testid=stTable]"
+    names = "".join(
+        f"  {where} td:nth-child({i})::before {{content: '{name}: '; opacity: 0.7}}\n"
+        for i, name in enumerate(rows[0], 1)
+        if i > 1
+    )
+    with st.container(key=key):
+        st.html(f"<style>{_BLOCKS.format(where=where, names=names)}</style>")
+        st.table([*rows], border="horizontal")

@@ -91,8 +91,8 @@ class Deployment(Engine, Architecture, _Placed):
     )
     prefill_chips: float | None = quantity(
         "chips",
-        "chips of a replica and pipeline stage that computes prompts apart; when left out chosen with the placement, or those of one that "
-        "decodes where that is given",
+        "chips of one replica and stage that computes prompts; when left out chosen with the placement, or those of one that decodes "
+        "where that is given",
         ge=1,
         default=None,
         low=1,

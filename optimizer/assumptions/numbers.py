@@ -29,6 +29,7 @@ __all__ = [
     "SECONDS_PER_HOUR",
     "amount",
     "human",
+    "in_bytes",
     "parse_number",
     "percent",
     "times",
@@ -166,13 +167,23 @@ def amount(value: float, unit: str = "", was: float | None = None) -> str:
 
     def short(number: float, digits: int) -> str:
         text = human(number, digits)
-        return f"{text[:-1]} {_BYTES[text[-1]]}" if unit == "bytes" and text[-1] in _BYTES else text
+        return in_bytes(text) if unit == "bytes" else text
 
     for digits in range(4, 17):
         text = short(value, digits)
         if (was is None or text != short(was, digits)) and (digits >= 6 or float(f"{value:.{digits}g}") == value):
             return text
     return repr(value)
+
+
+def in_bytes(text: str) -> str:
+    """A number of bytes that `human` wrote, in the units of bytes where it has a letter.
+
+    >>> in_bytes("401B"), in_bytes("12.1T"), in_bytes("512")
+    ('401 GB', '12.1 TB', '512')
+
+    """
+    return f"{text[:-1]} {_BYTES[text[-1]]}" if text[-1:] in _BYTES else text
 
 
 def percent(share: float, digits: int = 3) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from ..assumptions.numbers import human, percent, times
+from ..assumptions.numbers import human, in_bytes, percent, times
 from .cache import KEEP_SECONDS
 
 __all__ = [
@@ -351,9 +351,13 @@ def quantity_text(value: float, unit: str, column: str = "") -> str:
 
     >>> quantity_text(1.114e11, "parameters"), quantity_text(52.43, "1", "overtraining_vs_law"), quantity_text(0.25, "1")
     ('111B parameters', '52.4x', '0.25')
+    >>> quantity_text(1.21e13, "bytes"), quantity_text(512, "bytes")
+    ('12.1 TB', '512 bytes')
 
     """
     text = written(value, column, 3, unit) or "n/a"
+    if unit == "bytes" and (short := in_bytes(text)) != text:
+        return short
     return text if unit in ("1", "") else f"{text} {unit}"
 
 

@@ -92,7 +92,7 @@ def limits_kept(best: Solution) -> str:
     if best.best is None or not best.limits:
         return ""
     said = [
-        f"{at.path} {'holds' if at.kept else 'is broken'} ({quantity_text(at.value, at.unit)}, bound {quantity_text(at.bound, at.unit)})"
+        f"{at.path}: {'kept' if at.kept else 'broken'} ({quantity_text(at.value, at.unit)}, bound {quantity_text(at.bound, at.unit)})"
         for at in best.limits
     ]
     return f"Limits: {'; '.join(said)}."

@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Page
 
+from optimizer.evidence.claim import Claim
+
 from ..counts import some
 from .running import PATIENCE, settled
 
@@ -83,6 +85,21 @@ def test_a_phone_needs_no_sideways_scroll(visit):
             """() => [document.documentElement, document.querySelector('[data-testid=stMain]')].map(n => n.scrollWidth - n.clientWidth)"""
         )
         assert max(wide) <= 0, address
+
+
+def test_a_phone_shows_a_claim_as_lines_with_the_names_of_its_columns(visit):
+    page = visit("/method", viewport=PHONE, is_mobile=True, has_touch=True)
+    page.get_by_test_id("stButtonGroup").get_by_text("Claims about serving", exact=True).click()
+    table = page.locator(".st-key-claims [data-testid=stTable]")
+    table.wait_for()
+    settled(page)
+    assert table.evaluate("n => n.scrollWidth - n.clientWidth") <= 0, "nothing is cut off"
+    cells = table.evaluate(
+        """n => [...n.querySelectorAll('tr')].pop().querySelectorAll('td').values()
+        .map(td => [td.clientWidth, getComputedStyle(td, '::before').content]).toArray()"""
+    )
+    assert min(wide for wide, _ in cells) > 300
+    assert [name.strip('"').removesuffix(": ") for _, name in cells[1:]] == Claim.headings()[1:]
 
 
 def test_a_phone_shows_the_answer_first_and_reaches_the_controls(visit):

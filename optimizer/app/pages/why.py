@@ -136,7 +136,5 @@ def _serving() -> None:
         "The lecture's claims about serving, computed with its own inputs and with corrected ones, next to the evidence. "
         "On the command line: `overtrain reproduce --claims`."
     )
-    st.table(
-        [dict(zip(Claim.headings(), claim, strict=True)) for claim in worked(None, "claims", lambda _: claims())],
-        border="horizontal",
-    )
+    found = worked(None, "claims", lambda _: claims())
+    show.blocks([dict(zip(Claim.headings(), claim, strict=True)) for claim in found], "claims")

@@ -6,9 +6,9 @@ from typing import Any
 import altair as alt
 
 from .drawing import data
-from .theme import ACCENT, MAIN, QUIET
+from .theme import ACCENT, MAIN, QUIET, page_style
 
-__all__ = ["bars_by", "end_labels", "legend", "reference_line", "rule", "series_legend", "tips", "touched"]
+__all__ = ["bars_by", "end_labels", "legend", "outlined", "reference_line", "rule", "series_legend", "tips", "touched"]
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
@@ -44,6 +44,14 @@ def end_labels(whole: alt.Chart, field: str, *, gap: int) -> list[alt.Chart]:
     inside = alt.XValue(alt.ExprRef(f"max(scale('x', datum['{field}']) - {gap}, 6 * length(datum.label))"))
     text = alt.Text("label:N")
     return [left.encode(x=inside, text=text), right.encode(x=alt.X(f"{field}:Q"), text=text)]
+
+
+def outlined(whole: alt.Chart, *, dark: bool, **mark: Any) -> list[alt.Chart]:
+    """Texts with an edge of the colour of the page, which parts them from the lines that they lie on."""
+    page = page_style(dark=dark)["background"]
+    # A layer of its own, as Vega paints the edge of a letter over its inside.
+    edge = whole.mark_text(color=page, stroke=page, strokeWidth=4, strokeJoin="round", aria=False, **mark)
+    return [edge, whole.mark_text(**mark)]
 
 
 def rule(value: float) -> alt.Chart:

@@ -23,6 +23,7 @@ __all__ = [
     "output_axis",
     "scale",
     "scale_in_data",
+    "share_of",
     "steady",
     "steady_top",
     "ticks_in_data",
@@ -81,6 +82,12 @@ def log_scale(ends: tuple[float, float]) -> tuple[alt.Scale, list[float]]:
     """A logarithmic scale from end to end, and its ticks."""
     low, high = ends
     return alt.Scale(type="log", domain=[low, high], nice=False), [t for t in _ticks(low, high) if low <= t <= high]
+
+
+def share_of(where: alt.Scale, value: float) -> float:
+    """Where a value stands between the ends of a scale, 0 to 1."""
+    low, high = where.domain
+    return math.log(value / low) / math.log(high / low) if where.type == "log" else (value - low) / (high - low)
 
 
 def scale_in_data(rows: str, *ends: str, log: bool = False) -> alt.Scale:

@@ -10,7 +10,7 @@ from ...model.outputs import heading, quantity_text, units_of
 from .drawing import Drawing, Drawn, data, finished
 from .marks import series_legend, tips, touched
 from .rows import records, some
-from .scales import output_axis, scale
+from .scales import output_axis, scale, share_of
 from .theme import ACCENT, COLOURS, DASHES, MAIN, QUIET, capital
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["chip_frontier", "latency_against_cost"]
 
+LETTER, LINE = 6.5, 14
+"""Width of a letter of a label and height of its line, pixels."""
+LEAST_HEIGHT = 200
+"""of the plot of operating points, pixels"""
 _POINTS = ["batch", "tokens_per_second_per_user", "usd_per_mtok_decode", "memory_share", "waits_for"]
 
 
@@ -54,7 +58,11 @@ def latency_against_cost(
     drawn = [point(r, full=i == len(rows) - 1) for i, r in enumerate(rows)]
     mine = [point(own, full=False)] if own and math.isfinite(own[price]) and math.isfinite(own[speed]) else []
     along, ticks = scale([r["speed"] for r in drawn + mine])
-    around, prices = scale([r["price"] for r in drawn + mine])
+    costs = [r["price"] for r in drawn + mine]
+    # Room below the cheapest point for the label of the largest batch.
+    around, prices = scale([min(costs) * (min(costs) / max(costs)) ** 0.06, *costs])
+    for r, width in zip(drawn, _widths(drawn, along, around), strict=True):
+        r["width"] = width
     bare = alt.Chart(data(drawn)).encode(
         x=alt.X("speed:Q", scale=along, axis=output_axis(speed, "tokens/s", ticks)),
         y=alt.Y("price:Q", scale=around, axis=output_axis(price, "USD/Mtok", prices)),
@@ -73,10 +81,15 @@ def latency_against_cost(
         .encode(x=alt.X("speed:Q"), y=alt.Y("price:Q"), tooltip=points.encoding.tooltip)
         for _ in mine
     ]
-    texts = whole.mark_text(dy=-12).encode(text=alt.Text("label:N"))
+    # The curve rises to the right, so nothing else is drawn above it on the left, or below it on the right.
+    fitting = whole.transform_filter("datum.width <= width").encode(text=alt.Text("label:N"))
+    texts = [
+        fitting.transform_filter("!datum.full").mark_text(align="right", dx=-8, dy=-9),
+        fitting.transform_filter("datum.full").mark_text(align="left", dx=-6, dy=17),
+    ]
     ends = " to ".join(f"{r['speed_text']} for {r['price_text']} at {r['batch']}" for r in (drawn[0], drawn[-1]))
     return finished(
-        [line, points, full, *ring, texts],
+        [line, points, full, *ring, *texts],
         "Decode cost against speed per user",
         "labels: batch in sequences; diamond: the largest batch that fits in memory"
         + ("; ring: the scenario's own batch" if mine else ""),
@@ -85,6 +98,25 @@ def latency_against_cost(
         height=300,
         dark=dark,
     )
+
+
+def _widths(rows: list[dict[str, Any]], along: alt.Scale, around: alt.Scale) -> list[float]:
+    """For each batch, largest last, the least width of the plot in pixels at which its label meets neither another one nor the axis.
+
+    Where there is no room for all, every second, fourth, .. label stays, counted from that of the largest batch.
+    """
+    places = [(share_of(along, r["speed"]), share_of(around, r["price"]), LETTER * len(r["label"])) for r in rows]
+    count = len(rows) - 1
+    found = [0.0] * len(rows)
+    order = sorted(range(count), key=lambda i: (-((count - i) & (i - count)), i))
+    for done, i in enumerate(order):
+        x, y, long = places[i]
+        found[i] = (long + 8) / x
+        for x_other, y_other, long_other in (places[j] for j in order[:done]):
+            if abs(y - y_other) * LEAST_HEIGHT < LINE:
+                between = abs(x - x_other)
+                found[i] = max(found[i], (long if x > x_other else long_other) / between if between else math.inf)
+    return found
 
 
 _CHIP_POINTS = [

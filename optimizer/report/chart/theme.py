@@ -66,12 +66,22 @@ def page_style(*, dark: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_FOLLOW = (
+    ("text", "fill", "labelColor"),
+    ("line", "stroke", "gridColor"),
+    ("text", "fill", "page"),
+    ("text", "stroke", "page"),
+)
+"""What is drawn in a colour of a light or a dark page: the mark, its paint, and which of the colours."""
+
+
 def recoloured(where: str) -> str:
     """CSS rules by which charts below a selector follow a page that turns dark or light after they were drawn."""
-    light, dark = (page_style(dark=one)["config"]["axis"] for one in (False, True))
+    styles = [page_style(dark=one) for one in (False, True)]
+    light, dark = ({**style["config"]["axis"], "page": style["background"]} for style in styles)
     return "".join(
         f'{where} {mark}[{paint}="{drawn[name]}"] {{{paint}: light-dark({light[name]}, {dark[name]})}}\n'
-        for mark, paint, name in (("text", "fill", "labelColor"), ("line", "stroke", "gridColor"))
+        for mark, paint, name in _FOLLOW
         for drawn in (light, dark)
     )
 

@@ -8,7 +8,7 @@ import altair as alt
 from ...assumptions.numbers import human
 from ...model.outputs import heading, quantity_text, written
 from .drawing import Drawing, Drawn, data, finished
-from .marks import legend, tips
+from .marks import legend, outlined, tips
 from .rows import records, some
 from .scales import names_axis, output_axis, scale
 from .theme import ACCENT, MAIN, QUIET
@@ -118,7 +118,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     upward, token_ticks = scale([r["train_tokens"] for r in drawn], log=True)
     x = alt.X("n_params:Q", scale=across, axis=output_axis("n_params", "parameters", ticks, optimal=False))
     y = alt.Y("train_tokens:Q", scale=upward, axis=output_axis("train_tokens", "tokens", token_ticks, optimal=False))
-    layers, fitted = [], [r for r in drawn if r["kind"] == "fitted"]
+    layers, labels, fitted = [], [], [r for r in drawn if r["kind"] == "fitted"]
     if fitted:
         layers.append(
             alt.Chart(data(fitted))
@@ -147,15 +147,15 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
                 pick((r for r in part if r["line"] == line), key=lambda r: r[end])
                 for line in dict.fromkeys(r["line"] for r in part)
             ]
-            layers.append(
-                alt.Chart(data(last))
-                .mark_text(
-                    align="right" if kind == RULE else "left",
-                    dx=-4 if kind == RULE else 4,
-                    dy=-6 if kind == "equal cost" else 0,
-                    fontSize=10,
-                )
-                .encode(x=x, y=y, text=alt.Text("label:N"))
+            # On a narrow page the name of the rule moves onto its line before it would run into the axis.
+            inside = alt.XValue(alt.ExprRef("max(scale('x', datum.n_params), 5 * length(datum.label))"))
+            labels += outlined(
+                alt.Chart(data(last)).encode(x=inside if kind == RULE else x, y=y, text=alt.Text("label:N")),
+                dark=dark,
+                align="right" if kind == RULE else "left",
+                dx=-4 if kind == RULE else 4,
+                dy=-6 if kind == "equal cost" else 0,
+                fontSize=10,
             )
     points = (
         alt.Chart(data([*plans.values()]))
@@ -185,7 +185,7 @@ def design_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         f"costs {plan['loss_and_cost'].split(', ')[-1]}" if priced else "has no cost, as the deployment cannot serve it"
     )
     return finished(
-        [*layers, points],
+        [*layers, *labels, points],
         "Designs of equal loss and of equal cost",
         f"solid: equal loss (nat/token); dashed: equal cost over the life ({unit}); dotted: {RULE};\n"
         f"thick: from Chinchilla to the optimum at the same loss; {fit}",
