@@ -26,6 +26,8 @@ SMALLEST_USEFUL = 1e6
 """Parameters, and training tokens, below which no scaling law says anything: 57 times below the smallest run of any fit."""
 
 _ROUNDING = 1e-12
+_FARTHEST = 60.0
+"""ln N of the largest size that is looked at."""
 _PARAM_CAPS = ("limits.max_params", "limits.max_bytes")
 _CURVED_CAPS = (
     "limits.max_training_bytes_per_chip",
@@ -47,7 +49,10 @@ class Room:
         # A straight limit is ln(quantity) - ln(bound), so its excess at N = D = 1 is minus the logarithm of its bound.
         at_one = {path: rows.value(path, np.zeros(rows.size)) for path in rows.limits}
         self.least_params = at_one.get("limits.min_params", -math.inf)
-        at_one |= {path: -_largest_within(rows, path) for path in _CURVED_CAPS if path in at_one}
+        _, most = _tightest(at_one, _PARAM_CAPS)
+        for path in (path for path in _CURVED_CAPS if path in at_one):
+            largest = _largest_within(rows, path, most=most)
+            at_one[path], most = -largest, min(most, largest)
         self.params_by, self.most_params = _tightest(at_one, (*_PARAM_CAPS, *_CURVED_CAPS))
         self.tokens_by, self.most_tokens = _tightest(at_one, _TOKEN_CAPS)
         self.compute_by, self.most_compute = _tightest(at_one, _COMPUTE_CAPS)
@@ -76,16 +81,21 @@ class Room:
         return self.most_compute - min(self.most_tokens, 700.0)
 
 
-def _largest_within(rows: Rows, path: str, ln_tokens: float = 0.0) -> float:
-    """The largest ln N that keeps a limit whose quantity rises with N but is not a power of it; -inf where no size does."""
+def _largest_within(rows: Rows, path: str, ln_tokens: float = 0.0, most: float = math.inf) -> float:
+    """The largest ln N that keeps a limit whose quantity rises with N but is not a power of it; -inf where no size does.
+
+    Infinite where the limit allows `most`, the ln N that another one allows.
+    """
 
     def excess(ln_params: float) -> float:
         return rows.value(path, np.array([ln_params, ln_tokens, *[0.0] * (rows.size - 2)]))
 
-    low, high = math.log(SMALLEST_USEFUL), 60.0
+    low, high = math.log(SMALLEST_USEFUL), min(most, _FARTHEST)
     if excess(low) > 0:
         return -math.inf
-    return high if excess(high) <= 0 else float(brentq(excess, low, high, xtol=1e-12))  # pyright: ignore[reportArgumentType]
+    if high <= low or excess(high) <= 0:
+        return _FARTHEST if high == _FARTHEST else math.inf
+    return float(brentq(excess, low, high, xtol=1e-12))  # pyright: ignore[reportArgumentType]
 
 
 def _tightest(at_one: dict[str, float], caps: tuple[str, ...]) -> tuple[str, float]:

@@ -169,6 +169,7 @@ class Rows:
         self.size = 3 if scenario.rl.decided else 2
         """how many decisions there are: ln N, ln D and, when it is decided, ln R"""
         self._last: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
+        self._last_needs = math.nan, np.empty((3, 0))
 
     def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(values, gradients, Hessians) of all rows at x."""
@@ -185,7 +186,11 @@ class Rows:
         return figures_of(self._tree, self._leaves, design, self._needs(math.log(design.n_params)))
 
     def _needs(self, ln_n: float) -> np.ndarray:
-        return np.empty((3, 0)) if self._served is None else np.asarray(expanded(*self._served, ln_n))
+        if self._served is None:
+            return np.empty((3, 0))
+        if self._last_needs[0] != ln_n:  # searches move D alone
+            self._last_needs = ln_n, np.asarray(expanded(*self._served, ln_n))
+        return self._last_needs[1]
 
     def ln_moving(self, total_cost: float) -> float:
         """The cost row's value at which the whole cost is `total_cost`."""

@@ -94,9 +94,10 @@ def _chinchilla(best: Solution) -> str:
 
 
 def _serving(best: Solution) -> str:
-    if not best.scenario.serving.by_roofline or math.isnan(float(best.cost.total)):
+    if best.placement is None or math.isnan(float(best.cost.total)):
         return ""
-    point = operating_point(Placement("the model", float(best.design.n_params), best.scenario))
+    s = Placement("the model", float(best.design.n_params), best.scenario)
+    point = operating_point(s, best.placement.batch)
     return (
         f"Serving: {quantity_text(point['batch'], 'sequences')} a step, {human(point['tokens_per_second_per_user'], 3)} tokens/s each, "
         f"{human(point['tokens_per_second_per_chip'], 3)} tokens/s per chip; {human(point['usd_per_mtok_decode'], 3)} USD per million "
