@@ -97,6 +97,12 @@ class Placed(NamedTuple):
         return f"{self.stages:g} pipeline stages of {many}" if self.stages > 1 else many
 
     @property
+    def whole(self) -> str:
+        """The same, with the chips of prompts where they are others: what tells a placement from the rest of the list."""
+        own = self.prefill_chips
+        return self.where if own is None or own == self.chips else f"{self.where} (prompts on {own:g})"
+
+    @property
     def sentence(self) -> str:
         """The placement in words, and the settings that fix it where it was chosen."""
         said = f"Placement: {self.where}, {self.precision}, {self.batch:,.0f} sequences a step"

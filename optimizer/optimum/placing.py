@@ -151,7 +151,7 @@ def _none_answers(scenario: Scenario, listed: Sequence[Scenario], found: _Found,
             found(s)
         except InfeasibleError as error:
             place = placed_as(s, math.nan)
-            reason = f" On {place.where if place else 'it'}: {error}"
+            reason = f" On {place.whole if place else 'it'}: {error}"
             break
     status = Status.INFEASIBLE if compared else Status.NOT_CONVERGED
     return InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
@@ -214,7 +214,7 @@ def _at_its_loss(scenario: Scenario, own: int, rows: Rows, point: Point, found: 
         place = placed_as(other, math.nan)
         assert place is not None
         share = percent(1 - looked.merit / first)
-        cheaper = f"{human(float(at.n_params))} parameters on {place.where} reach its loss for {share} less"
+        cheaper = f"{human(float(at.n_params))} parameters on {place.whole} reach its loss for {share} less"
     return Chosen(scenario, rows.scenario, rows, point, len(listed), looked.compared, cheaper)
 
 

@@ -362,7 +362,7 @@ def test_a_size_that_no_loss_has_for_the_best_names_what_is_cheaper():
     assert least < own * (1 - 1e-6)
     assert not best.certificate.certified_global
     assert best.certificate.cheaper.endswith(
-        f"on 2 chips, tensor parallelism reach its loss for {percent(1 - least / own)} less"
+        f"on 2 chips, tensor parallelism (prompts on 1) reach its loss for {percent(1 - least / own)} less"
     )
     assert best.certificate.cheaper in best.certificate.sentence
 

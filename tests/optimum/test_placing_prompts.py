@@ -6,7 +6,7 @@ import pytest
 
 from optimizer.assumptions.library import load
 from optimizer.model.limits import limit_excess
-from optimizer.model.placements import placements
+from optimizer.model.placements import placed_as, placements
 from optimizer.optimum.batch import solve_batch
 from optimizer.optimum.placing import _cost
 from optimizer.optimum.program import Rows
@@ -143,3 +143,12 @@ def test_where_one_placement_is_left_it_is_the_answer(goal):
     best, given = (solve(scenario.update({"deployment.placement": how})) for how in ("best", "given"))
     assert float(best.cost.total) == pytest.approx(float(given.cost.total), rel=1e-12)
     assert best.certificate.certified_global == given.certificate.certified_global
+
+
+def test_a_placement_is_told_from_every_other_of_its_list():
+    """Sentences that name one placement among others: no two have the same words, and chips of prompts stand where they are others."""
+    for kind in KINDS:
+        listed = [placed_as(s, 1.0) for s in placements(asked(kind))]
+        assert len({place.whole for place in listed}) == len(listed) > 4
+        for place in listed:
+            assert (f"(prompts on {place.prefill_chips:g})" in place.whole) == (place.prefill_chips != place.chips)
