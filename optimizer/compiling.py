@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 import platformdirs
+from jax.extend.mlir.passmanager import PassManager
 
 __all__ = ["compiled", "folder", "forget", "held"]
 
@@ -139,6 +140,7 @@ def _loaded(
     arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, float) for shape in shapes])
     # Arguments that are not used stay in the text, so that the text says which argument is which.
     lowered = jax.jit(functools.partial(function, *fixed), keep_unused=True).lower(*arguments)
+    _strip(lowered)
     text = lowered.as_text()
     # A program that calls a library, as linear algebra does, crashes in a process that has not loaded it.
     if path is None or "custom_call" in text:
@@ -155,6 +157,13 @@ def _loaded(
     with contextlib.suppress(OSError):
         path.hardlink_to(same)
     return made
+
+
+def _strip(lowered: Any) -> None:
+    """Take away the names of where each operation comes from: a quarter of a program on disk, and of the time to load it."""
+    module = lowered.compiler_ir()
+    with module.context:
+        PassManager.parse("builtin.module(strip-debuginfo)").run(module.operation)
 
 
 def _compile(lowered: Any, options: dict[str, bool | int]) -> Any:

@@ -120,6 +120,13 @@ def test_a_damaged_file_is_made_again(kept, new, damage):
         assert hashlib.sha256(kind.read_bytes()[32:]).digest() == kind.read_bytes()[:32]
 
 
+def test_a_file_does_not_name_where_each_operation_comes_from(kept, new):
+    answer(new)
+    (content,) = {file.read_bytes() for file in kept.iterdir()}
+    assert b"jit_scaled" in content
+    assert b"jit(scaled)/" not in content
+
+
 @pytest.mark.parametrize("asked", ["off", "0"])
 def test_off_keeps_nothing_on_disk(tmp_path, monkeypatch, asked):
     monkeypatch.setenv("OVERTRAIN_CACHE", asked)
