@@ -13,12 +13,12 @@ from ..assumptions.numbers import SECONDS_PER_HOUR
 from ..assumptions.problems import InputError
 from ..assumptions.tables import rows
 from ..model.cache import KEEP_SECONDS, cheapest_tier, hbm_tier, tier_drain_seconds, usd_to_keep
-from ..model.fleet import chip_seconds_per_token
 from ..model.placements import placements
 from ..model.prompted import Prompted, prompted
-from ..model.prompts import prompt_deployment
+from ..model.prompts import prompt_deployment, prompt_replica
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
 from ..model.roofline import usd_per_decode_token
+from ..model.step import prompt_seconds, step_time
 from ..model.total import placed, total_params
 from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point, place_of, points_frame
@@ -230,8 +230,12 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
 
 def prompts_of(s: Placement) -> Prompted | None:
     """How the prompts of the scenario's traffic are computed next to decoding at the deployment's own batch; None without the roofline."""
-    per_input, per_output = map(float, chip_seconds_per_token(s.scenario, s.n_params))
-    return prompted(s.scenario, s.n_params, operating_point(s)["batch"], (per_input, per_output))
+    if not s.scenario.serving.by_roofline:
+        return None
+    r, batch = replica(s.scenario, s.n_params), operating_point(s)["batch"]
+    prompts = prompt_replica(s.scenario, s.n_params, r)
+    per_output = float(r.chips * step_time(r, batch).total / (batch * r.kept_tokens))
+    return prompted(s.scenario, s.n_params, batch, (float(prompts.chips * prompt_seconds(prompts)), per_output))
 
 
 def _energy(s: Placement) -> dict[str, tuple[float, str]]:
