@@ -92,7 +92,9 @@ def _of_a_kind(
     counts = np.logical_and(keeps, known)
     for k in range(len(places)):
         alike = row == k
-        bounds[alike] = np.where(beaten(prefill[alike], counts[alike]), np.inf, bounds[alike])
+        # What the last cell ends with is not known.
+        out = np.pad(beaten(prefill[None, alike], counts[alike]), ((0, 0), (0, 1)))
+        bounds[alike] = np.where(out, np.inf, bounds[alike])
     return bounds
 
 

@@ -5,8 +5,8 @@ row looks at the cells of a grid of N, as `placing` does for one scenario. No de
 least N with its least D. A node that keeps the limits is a design, so the best placement costs at most what the cheapest node does. Cells
 above that are closed, and a finer grid is laid over those that stay open.
 
-A placement cannot be the best where its least open cell lies above an optimum that is solved. Those that differ in the chips of prompts
-alone are looked at as one, whose prompts are computed where they cost least at each node; only such of them are solved.
+A placement cannot be the best where its least open cell lies above an optimum that is solved, nor where others need no more in all open
+cells. Those that differ in the chips of prompts alone are looked at as one, whose prompts are computed where they cost least at each node.
 
 Many rows that differ in the amount of traffic alone share more. The cost of a design is affine in the amount, so the least cost of a
 placement is concave in it: a chord between lower bounds at two amounts is a lower bound in between. Only some amounts are then looked at.
@@ -58,8 +58,8 @@ class Compared(NamedTuple):
     """What is known of every row before any placement is solved."""
 
     bounds: Float[np.ndarray, "row placement"]
-    """a cost below which no design of the open cells can be served; infinite where none is left, or where another placement that decodes
-    alike computes prompts for less in all of them"""
+    """a cost below which no design of the open cells can be served; infinite where none is left, or where others need no more in all of
+    them"""
     left: Float[np.ndarray, " row"]
     """coordinate of `curve` where the open cells begin"""
     right: Float[np.ndarray, " row"]
@@ -124,7 +124,7 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
 
     """
     amounts, places = _amounts(batch), _Places.of(listed)
-    seen = _by_cells(batch, places)[0] if amounts is None else _along(batch, places, amounts)
+    seen = _by_cells(batch, places) if amounts is None else _along(batch, places, amounts)
     return Compared(places.bounds(seen), seen.left, seen.right)
 
 
@@ -132,11 +132,15 @@ class _Seen(NamedTuple):
     """What is known of every row, whichever chips compute prompts."""
 
     bounds: Float[np.ndarray, "row place"]
+    ceilings: Float[np.ndarray, " row"]
+    """a cost that no design of the closed cells lies below"""
     left: Float[np.ndarray, " row"]
     right: Float[np.ndarray, " row"]
     least: Float[np.ndarray, " row"]
     """ln N where the open cells begin; infinite where none is left"""
     most: Float[np.ndarray, " row"]
+    table: _Table
+    """of nodes from the first of the open cells to the last"""
 
 
 class _Places(NamedTuple):
@@ -170,21 +174,16 @@ class _Places(NamedTuple):
         return seconds, excess == 0
 
     def bounds(self, seen: _Seen) -> Float[np.ndarray, "row placement"]:
-        """The bounds of each placement: infinite where another's prompts cost less in all open cells."""
-        bounds, some = seen.bounds[:, self.place], np.isfinite(seen.least)
-        if not some.any():
-            return bounds
-        ln_n = np.linspace(seen.least[some].min(), seen.most[some].max(), _NODES[-1])
-        if (found := self.prompts(ln_n)) is None:
-            return bounds
-        counts = np.zeros((len(self.listed), len(ln_n)), bool)
-        for k in range(len(self.first)):
-            alike = self.place == k
-            counts[alike] = found[1][alike] & ~beaten(found[0][alike], found[1][alike])
+        """The bounds of each placement: infinite where others need no more in all open cells."""
+        ln_n, served, refused = seen.table
+        needs, keeps = served[:, self.place], np.isfinite(refused[self.place])
+        if (found := self.prompts(ln_n)) is not None:
+            needs[1], keeps = found[0], keeps & found[1]
+        counts = keeps[:, :-1] & ~beaten(needs, keeps)
         so_far = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), axis=1, dtype=np.int16)
         begin = np.clip(np.searchsorted(ln_n, seen.least, "right") - 1, 0, len(ln_n) - 1)
         end = np.clip(np.searchsorted(ln_n, seen.most, "left"), begin, len(ln_n) - 1)
-        return np.where((so_far[:, end] > so_far[:, begin]).T, bounds, np.inf)
+        return np.where((so_far[:, end] > so_far[:, begin]).T, seen.bounds[:, self.place], np.inf)
 
 
 def _amounts(batch: Batch) -> np.ndarray | None:
@@ -210,26 +209,25 @@ def _along(batch: Batch, places: _Places, amounts: np.ndarray) -> _Seen:
     }
     varied = {path: values[0] * scale[path] for path, values in batch.varied.items()}
     spare = (some[1] / some[0] - 1) / 4
-    found, ceilings = _by_cells(batch._replace(rows=np.arange(_AMOUNTS), varied=varied), places, spare)
-    # No design of a cell that is closed costs less than the ceiling.
-    bounds = np.minimum(found.bounds, ceilings[:, None])
+    found = _by_cells(batch._replace(rows=np.arange(_AMOUNTS), varied=varied), places, spare)
+    bounds = np.minimum(found.bounds, found.ceilings[:, None])
     low = np.clip(np.searchsorted(some, amounts, "right") - 1, 0, _AMOUNTS - 2)
     ends, share = (bounds[low], bounds[low + 1]), (amounts - some[low]) / (some[low + 1] - some[low])
     known = np.isfinite(ends[0]) & np.isfinite(ends[1])
     with np.errstate(invalid="ignore"):
         chords = ends[0] + share[:, None] * (ends[1] - ends[0])
     never = np.isinf(ends[0]) & np.isinf(ends[1])
-    return _Seen(
-        np.where(known, chords, np.where(never, np.inf, 0.0)),
-        np.minimum(found.left[low], found.left[low + 1]),
-        np.maximum(found.right[low], found.right[low + 1]),
-        np.minimum(found.least[low], found.least[low + 1]),
-        np.maximum(found.most[low], found.most[low + 1]),
+    return found._replace(
+        bounds=np.where(known, chords, np.where(never, np.inf, 0.0)),
+        left=np.minimum(found.left[low], found.left[low + 1]),
+        right=np.maximum(found.right[low], found.right[low + 1]),
+        least=np.minimum(found.least[low], found.least[low + 1]),
+        most=np.maximum(found.most[low], found.most[low + 1]),
     )
 
 
-def _by_cells(batch: Batch, placed: _Places, spare: float = 0.0) -> tuple[_Seen, np.ndarray]:
-    """What is known of every row, and a cost that no design of its closed cells lies below; with a share to spare before a cell closes."""
+def _by_cells(batch: Batch, placed: _Places, spare: float = 0.0) -> _Seen:
+    """What is known of every row, with a share to spare before a cell is closed."""
     count, shared, places = len(batch.rows), np.array(batch.leaves, float), list(batch.places)
     columns = np.array(list(batch.varied.values()), float).reshape(len(places), count)
     order, bounds, ceilings = np.arange(count), np.full((count, len(placed.first)), np.inf), np.full(count, np.inf)
@@ -248,17 +246,17 @@ def _by_cells(batch: Batch, placed: _Places, spare: float = 0.0) -> tuple[_Seen,
         ceilings[rows] = np.minimum(ceilings[rows], np.asarray(found.ceiling)[: len(rows)])
         ends[:, rows] = np.stack([np.asarray(v)[: len(rows)] for v in found[2:]])
 
-    table = None
+    table = _Table(np.empty(0), np.empty((3, 0, 0)), np.empty((0, 0)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for nodes in _NODES:
             some = ends[2] < np.inf
             if not some.any():
                 break
-            if table is None or len(table.ln_n) != nodes:
+            if len(table.ln_n) != nodes:
                 table = _tabled(placed, np.linspace(ends[2, some].min(), ends[3, some].max(), nodes), pool)
             list(pool.map(partial(look, table=table), range(0, count, _BLOCK)))
             order = np.argsort(ends[2] + ends[3], kind="stable")
-    return _Seen(bounds, *ends), ceilings
+    return _Seen(bounds, ceilings, *ends, table)
 
 
 def _tabled(placed: _Places, ln_n: np.ndarray, pool: ThreadPoolExecutor) -> _Table:

@@ -1,4 +1,4 @@
-"""Placements that differ in the chips of prompts alone: what prompts take on each of them, and which of them count."""
+"""What prompts take on placements that differ in the chips of prompts alone, and which placements another one beats."""
 
 from collections.abc import Hashable, Sequence
 
@@ -45,18 +45,17 @@ def prompts_at(
 
 
 def beaten(
-    prefill: Float[np.ndarray, "size cell"], keeps: Bool[np.ndarray, "size cell"]
-) -> Bool[np.ndarray, "size cell"]:
-    """By size for prompts and cell: another size serves all of the cell and its prompts cost less, or the same and it comes first.
+    needs: Float[np.ndarray, "need placement node"], keeps: Bool[np.ndarray, "placement node"]
+) -> Bool[np.ndarray, "placement cell"]:
+    """By placement and cell between two nodes: another placement serves all of the cell and needs no more, or the same and comes first.
 
-    Numbers are those of the least N of a cell, the next cell's of its largest; of the last cell nothing is known. What is more expensive at
-    both ends of a narrow cell is so within: two costs of prompts are taken to cross there once at most.
+    What is needed costs something or nothing, so a placement that is beaten in all cells where an optimum may lie is the best in none of
+    them, whatever the prices are. What needs more at both ends of a narrow cell does so within: two needs are taken to cross there once at
+    most.
     """
-    ends = np.stack([prefill, np.append(prefill[:, 1:], np.full((len(prefill), 1), np.nan), axis=1)])
-    everywhere = keeps & np.append(keeps[:, 1:], np.zeros((len(keeps), 1), bool), axis=1)
-    found = np.zeros(keeps.shape, bool)
-    for i, other in enumerate(ends.swapaxes(0, 1)):
-        less = (other[:, None] < ends).all(axis=0)
-        same = (other[:, None] <= ends).all(axis=0) & (np.arange(len(prefill)) > i)[:, None]
-        found |= everywhere[i] & (less | same)
-    return found
+    no_more = np.ones((needs.shape[1], *needs.shape[1:]), bool)
+    for need in needs:
+        no_more &= need[:, None] <= need[None]
+    no_more, served = no_more[..., :-1] & no_more[..., 1:], keeps[:, :-1] & keeps[:, 1:]
+    first = np.tri(needs.shape[1], k=-1, dtype=bool).T[..., None]
+    return np.any(served[:, None] & no_more & (first | ~no_more.swapaxes(0, 1)), axis=0)
