@@ -244,15 +244,15 @@ def _solve_compared(batch: Batch, table: Answers) -> None:
     asked = batch.totalled()
     listed = placements(asked.base)
     found = compared(asked, listed)
-    guess = np.argmin(found.bounds, axis=1)
     served = np.isfinite(found.bounds.min(axis=1))
+    guess = np.where(served, np.argmin(found.bounds, axis=1), -1)
     table.no_answer(batch.rows[~served], "infeasible", Status.INFEASIBLE.value)
     for i in np.flatnonzero(~served)[:SENTENCES]:
         _solve_alone(batch, int(i), table)
     costs, tables = np.full(len(batch.rows), np.inf), dict[int, Table | None]()
     for first in (True, False):
-        for k, candidate in enumerate(listed):
-            which = np.flatnonzero(served & ((guess == k) if first else (guess != k) & (found.bounds[:, k] < costs)))
+        for k, candidate in enumerate(listed[i] for i in found.listed):
+            which = np.flatnonzero(guess == k if first else (guess != k) & (found.bounds[:, k] < costs))
             if len(which) and k not in tables:
                 tables[k] = tabulated(candidate) if len(batch.rows) >= TABULATED else None
             near = found.only(which)

@@ -50,6 +50,8 @@ _MANY = 1 << 14
 class Compared(NamedTuple):
     """What is known of every row before any placement is solved."""
 
+    listed: Int[np.ndarray, " placement"]
+    """indices of those that may be the best in some row"""
     bounds: Float[np.ndarray, "row placement"]
     """a cost below which no design of the open cells can be served; infinite where none is left, or where others need no more in all of
     them"""
@@ -59,7 +61,7 @@ class Compared(NamedTuple):
 
     def only(self, some: np.ndarray) -> "Compared":
         """Some of the rows."""
-        return Compared(*(values[some] for values in self))
+        return self._replace(bounds=self.bounds[some], left=self.left[some], right=self.right[some])
 
 
 class _Table(NamedTuple):
@@ -125,16 +127,17 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
     seen = _by_cells(batch, listed) if amounts is None else _along(batch, listed, amounts)
     ln_n, *_, counts = seen.table
     # Whether a placement counts in one of a row's open cells.
-    so_far = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), axis=1, dtype=np.int16)
+    so_far = np.cumsum(np.pad(counts[seen.listed], ((0, 0), (1, 0))), axis=1, dtype=np.int16)
     begin = np.clip(np.searchsorted(ln_n, seen.least, "right") - 1, 0, len(ln_n) - 1)
     end = np.clip(np.searchsorted(ln_n, seen.most, "left"), begin, len(ln_n) - 1)
     bounds = np.where((so_far[:, end] > so_far[:, begin]).T, seen.bounds, np.inf)
-    return Compared(bounds, seen.left, seen.right)
+    return Compared(seen.listed, bounds, seen.left, seen.right)
 
 
 class _Seen(NamedTuple):
     """What is known of every row by the cells that it looked at."""
 
+    listed: Int[np.ndarray, " placement"]
     bounds: Float[np.ndarray, "row placement"]
     ceilings: Float[np.ndarray, " row"]
     """a cost that no design of the closed cells lies below"""
@@ -223,7 +226,9 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
             table = _tabled(listed, ends[2, left].min(), ends[3, left].max(), _FINE * (NODES - 3), pool)
             table = table._replace(counts=table.counts & ~beaten(table.served, table.serves))
             list(pool.map(look, range(0, count, BLOCK)))
-    return _Seen(bounds, ceilings, *ends, table=table)
+    finite = np.isfinite(bounds).any(axis=0)
+    some = np.flatnonzero(finite | ~finite.any())
+    return _Seen(some, bounds[:, some], ceilings, *ends, table=table)
 
 
 def _tabled(listed: Sequence[Scenario], least: float, most: float, cells: int, pool: ThreadPoolExecutor) -> _Table:
