@@ -28,8 +28,8 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Served, served_by
 from ..model.roofline import can_serve
-from .minorants import BLOCK, FAR, NODES, PLACES, Needs, cells, log_convex, standing_for
 from .feasibility import SMALLEST_USEFUL
+from .minorants import BLOCK, FAR, NODES, PLACES, NodeNeeds, log_convex, open_cells, standing_for
 from .prompt_sizes import beaten, decoding, prompts_at
 from .rows import Batch
 
@@ -74,7 +74,7 @@ class _Table(NamedTuple):
     counts: Bool[np.ndarray, "placement cell"]
     """where it serves and no other needs no more"""
 
-    def between(self, least: float, most: float) -> tuple[Needs, np.ndarray]:
+    def between(self, least: float, most: float) -> tuple[NodeNeeds, np.ndarray]:
         """Nodes at equal distances, the second at `least` or below, the last but one at `most` or above; and the placements that count."""
         low, high = np.searchsorted(self.ln_n, least, "right") - 1, np.searchsorted(self.ln_n, most, "left")
         apart = max(-((low - high) // (NODES - 3)), 1)
@@ -83,7 +83,7 @@ class _Table(NamedTuple):
         some = np.flatnonzero(self.counts[:, low : max(high, low + 1)].any(axis=1))
         served, serves = self.served[:, some, nodes], self.serves[some, nodes]
         refused = np.where(serves, 0.0, standing_for(serves.T).T)
-        needs = Needs(self.ln_n[nodes], *(_filled(v) for v in (served, log_convex(served), refused)))
+        needs = NodeNeeds(self.ln_n[nodes], *(_filled(v) for v in (served, log_convex(served), refused)))
         return needs, some
 
     def merged(self, place: Int[np.ndarray, " placement"]) -> "_Table":
@@ -100,7 +100,7 @@ class _Table(NamedTuple):
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """With as many placements as `cells` takes, the last one several times."""
+    """With as many placements as `open_cells` takes, the last one several times."""
     more = -values.shape[-2] % PLACES
     return np.concatenate([values, *[values[..., -1:, :]] * more], axis=-2)
 
@@ -199,7 +199,7 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
 
     order = np.arange(count)
 
-    def look(begin: int, known: tuple[Needs, np.ndarray] | None = None) -> None:
+    def look(begin: int, known: tuple[NodeNeeds, np.ndarray] | None = None) -> None:
         rows = order[begin : begin + BLOCK]
         rows = rows[ends[2, rows] < np.inf]
         if not len(rows):
@@ -211,7 +211,7 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
         # One array, as each that is handed over takes as long as a hundred rows.
         numbers = np.repeat(shared[:, None], BLOCK, axis=1)
         numbers[places] = np.pad(columns[:, rows], ((0, 0), (0, BLOCK - len(rows))), mode="edge")
-        found = [np.asarray(values)[: len(rows)] for values in cells(batch.tree, numbers, needs, spare)]
+        found = [np.asarray(values)[: len(rows)] for values in open_cells(batch.tree, numbers, needs, spare)]
         if known is None:
             bounds[rows[:, None], some] = found[0][:, : len(some)]
         ceilings[rows] = np.minimum(ceilings[rows], found[1])

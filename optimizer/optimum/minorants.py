@@ -21,7 +21,7 @@ from ..model.cost import Design, Served, design_of, lifecycle_cost_served
 from ..model.limits import straight_excess
 from ..model.quality import target_inner_sum
 
-__all__ = ["BLOCK", "FAR", "NODES", "PLACES", "Cells", "Needs", "cells", "log_convex", "standing_for"]
+__all__ = ["BLOCK", "FAR", "NODES", "PLACES", "NodeNeeds", "OpenCells", "log_convex", "open_cells", "standing_for"]
 
 NODES = 64
 """Nodes that a row looks at in one pass."""
@@ -37,7 +37,7 @@ _NEXT, _BEYOND = 1e100, 1e150
 """Stand for the cost of a size without a design: next to one that has one, and further on. Lines through them rise or fall at once."""
 
 
-class Needs(NamedTuple):
+class NodeNeeds(NamedTuple):
     """What placements need at nodes at equal distances of ln N."""
 
     ln_n: Float[np.ndarray, " node"]
@@ -49,7 +49,7 @@ class Needs(NamedTuple):
     """0, or what stands for a cost where it cannot"""
 
 
-class Cells(NamedTuple):
+class OpenCells(NamedTuple):
     """What is known of each row."""
 
     bounds: Float[Array, "row placement"]
@@ -74,7 +74,9 @@ class _Affine(NamedTuple):
 
 
 @compiled(structure=1, rows=True)
-def cells(tree: Hashable, numbers: Float[Array, "leaf row"], needs: Needs, spare: Float[Array, ""]) -> Cells:
+def open_cells(
+    tree: Hashable, numbers: Float[Array, "leaf row"], needs: NodeNeeds, spare: Float[Array, ""]
+) -> OpenCells:
     """The cells between the inner nodes, for `BLOCK` rows.
 
     Args:
@@ -107,7 +109,7 @@ def cells(tree: Hashable, numbers: Float[Array, "leaf row"], needs: Needs, spare
         cost = _affine(scenario, n, d)
         return cost._replace(apart=jnp.where(reached, cost.apart, standing_for(reached))), kept
 
-    def look(given: tuple[Float[Array, "leaf row"], _Affine, Array]) -> Cells:
+    def look(given: tuple[Float[Array, "leaf row"], _Affine, Array]) -> OpenCells:
         numbers, (apart, *slopes), kept = given
 
         def cost(place: tuple[Array, Array]) -> Float[Array, "node row"]:
@@ -138,7 +140,7 @@ def cells(tree: Hashable, numbers: Float[Array, "leaf row"], needs: Needs, spare
         most = jnp.where(is_open, ln_n[2:-1, None], -jnp.inf).max(axis=0)
         some = least < jnp.inf
         left, right = jnp.where(some, coordinate(least), FAR), jnp.where(some, coordinate(most), -FAR)
-        return Cells(jnp.where(bounds < _NEXT / 2, bounds, jnp.inf).T, ceiling, left, right, least, most)
+        return OpenCells(jnp.where(bounds < _NEXT / 2, bounds, jnp.inf).T, ceiling, left, right, least, most)
 
     # What does not depend on the placement comes first, so that it is not computed for each of them.
     chunks = numbers.reshape(len(numbers), -1, _CHUNK).swapaxes(0, 1)

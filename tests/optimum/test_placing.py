@@ -17,19 +17,16 @@ from optimizer.assumptions.numbers import percent
 from optimizer.assumptions.problems import InputError
 from optimizer.model.cost import Design, lifecycle_cost, served_by
 from optimizer.model.placements import moves_serving, placements
-from optimizer.model.quality import target_inner_sum
 from optimizer.model.replica import replica
 from optimizer.optimum.batch import solve_batch
-from optimizer.optimum.compared import compared
 from optimizer.optimum.given import cost
 from optimizer.optimum.optimal import optimal_design
 from optimizer.optimum.placing import _cost, _least_costs, cheapest
 from optimizer.optimum.program import Rows
 from optimizer.optimum.prompt_sizes import decoding
-from optimizer.optimum.rows import as_batch
 from optimizer.optimum.solution import InfeasibleError, Status
 from optimizer.optimum.solve import _found, solve
-from tests.counts import THOROUGH, cases, named, some, thorough
+from tests.counts import THOROUGH, cases, some, thorough
 
 ROOT = Path(__file__).parents[2]
 BEST = {"deployment.placement": "best", "deployment.parallelism": None}
@@ -125,70 +122,6 @@ def test_a_batch_is_the_loop():
         there = cost(best.scenario, best.baseline.design).cost.total
         own += not there <= alone["baseline_cost_total"] * (1 + 1e-9)
     assert own
-
-
-ROWS = 200
-
-
-def table(scenario, draw, **more):
-    """Rows that share what moves serving."""
-    columns = {"traffic.share": 10 ** draw.uniform(-3, 0, ROWS), "serving.load_factor": draw.uniform(0.2, 0.9, ROWS)}
-    columns["money.serve_chip.usd_per_chip_hour"] = draw.uniform(1, 6, ROWS)
-    columns["law.alpha"] = scenario.law.alpha * draw.uniform(0.97, 1.03, ROWS)
-    return pd.DataFrame(columns | more)
-
-
-def kinds():
-    """Questions whose placements are compared by a table, with rows for each; limits, repeated data and RL tied to D among them."""
-    draw = np.random.default_rng(23)
-    with_experts, dense = list(scenarios(2))
-    few = np.resize([2e3, 1.5e4, 9e4], ROWS)
-    shapes = np.resize([15.0, 20.0], ROWS)
-    limits = {"limits.max_params": 2e10, "rl.policy": "ratio", "rl.ratio": 0.1, "rl.tokens": None}
-    return {
-        "three contexts": (with_experts, table(with_experts, draw, **{"deployment.context_tokens": few})),
-        "dense": (dense, table(dense, draw)),
-        "a limit": (dense.update(limits), table(dense, draw)),
-        "two shapes": (with_experts, table(with_experts, draw, **{"deployment.sparsity": shapes})),
-    }
-
-
-@pytest.mark.parametrize("kind", named(kinds(), "three contexts"))
-def test_a_table_of_placements_is_brute_force(kind):
-    scenario, frame = kinds()[kind]
-    found, least = solve_batch(scenario, frame), np.full(ROWS, np.inf)
-    for candidate in placements(scenario):
-        given = solve_batch(candidate, frame)
-        least = np.fmin(least, given["cost_total"])
-    served = np.isfinite(least)
-    assert (found["status"] == np.where(served, "optimal", "infeasible")).all()
-    assert served.sum() > ROWS / 2
-    np.testing.assert_allclose(found["cost_total"][served], least[served], rtol=1e-12)
-
-
-def test_chords_between_amounts_of_traffic_bound_what_lies_between(monkeypatch):
-    """With few amounts, so that the least cost lies well above its chords."""
-    for name, value in (("_MANY", 1), ("_AMOUNTS", 4)):
-        monkeypatch.setattr(f"optimizer.optimum.compared.{name}", value)
-    # With more traffic the model is smaller and its prompts fit on fewer chips.
-    scenario = next(scenarios(1)).update({"goal.like_params": 9e10})
-    frame = pd.DataFrame({"traffic.share": np.geomspace(1e-3, 1, ROWS)})
-    costs = np.stack([solve_batch(candidate, frame)["cost_total"] for candidate in placements(scenario)], axis=1)
-    least = np.nanmin(costs, axis=1)
-    assert len({*np.nanargmin(costs, axis=1)}) > 1
-    asked = as_batch(scenario, {str(path): values.to_numpy() for path, values in frame.items()}).totalled()
-    near, known = compared(asked, placements(asked.base)), ~np.isnan(costs)
-    bounds = np.full_like(costs, np.inf)
-    bounds[:, near.listed] = near.bounds
-    left_out = np.isinf(bounds)
-    assert not (known & ~left_out & (bounds > costs * (1 + 1e-12))).any()
-    assert not (known & left_out & (costs <= least[:, None])).any(), "what has no bound is not the best"
-    found = solve_batch(scenario, frame)
-    np.testing.assert_allclose(found["cost_total"], least, rtol=1e-12)
-    law, z = scenario.law.chinchilla, float(target_inner_sum(scenario))
-    v = np.log(z / (float(law.A) * found["n_params"].to_numpy() ** -float(law.alpha)) - 1)
-    assert (near.left <= v + 1e-9).all()
-    assert (v <= near.right + 1e-9).all()
 
 
 CHOSEN = ("deployment.chips", "deployment.pipeline_stages", "deployment.prefill_chips")
