@@ -5,7 +5,7 @@ row looks at the cells of a grid of N. A node that keeps the limits is a design,
 does. Cells that cost more on every placement (`minorants`) are closed, and a finer grid is laid over those that stay open.
 
 A placement cannot be the best where its least open cell lies above an optimum that is solved, nor where others need no more in all open
-cells. At first those that differ in the chips of prompts alone are looked at as one, whose prompts are computed where they cost least.
+cells.
 
 Many rows that differ in the amount of traffic alone share more. The cost of a design is affine in the amount, so the least cost of a
 placement is concave in it: a chord between lower bounds at two amounts is a lower bound in between. Only some amounts are then looked at.
@@ -85,18 +85,6 @@ class _Table(NamedTuple):
         refused = np.where(serves, 0.0, standing_for(serves.T).T)
         needs = NodeNeeds(self.ln_n[nodes], *(_filled(v) for v in (served, log_convex(served), refused)))
         return needs, some
-
-    def merged(self, place: Int[np.ndarray, " placement"]) -> "_Table":
-        """With placements that decode alike as one, whose prompts are computed where they cost least."""
-        served, serves = (
-            np.zeros((3, place.max() + 1, len(self.ln_n))),
-            np.zeros((place.max() + 1, len(self.ln_n)), bool),
-        )
-        for k in range(len(serves)):
-            alike = place == k
-            serves[k] = self.serves[alike].any(axis=0)
-            served[:, k] = np.where(self.serves[alike], self.served[:, alike], np.inf).min(axis=1)
-        return _Table(self.ln_n, np.where(serves, served, 0.0), serves, serves[:, :-1] | serves[:, 1:])
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
@@ -195,8 +183,9 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
     count, shared, places = len(batch.rows), np.array(batch.leaves, float), list(batch.places)
     columns = np.array(list(batch.varied.values()), float).reshape(len(places), count)
     bounds, ceilings = np.full((count, len(listed)), np.inf), np.full(count, np.inf)
-    ends = np.tile(np.array([[-FAR], [FAR], [_ENDS[0]], [_ENDS[1]]]), count)
-
+    table = _table(listed)
+    least, most = table.ln_n[_FINE], table.ln_n[-1 - _FINE]
+    ends = np.tile(np.array([[-FAR], [FAR], [least], [most]]), count)
     order = np.arange(count)
 
     def look(begin: int, known: tuple[NodeNeeds, np.ndarray] | None = None) -> None:
@@ -218,25 +207,36 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
         ends[:, rows] = found[2:]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        table = _tabled(listed, *_ENDS, NODES - 3, pool)
-        list(pool.map(partial(look, known=table.merged(_alike(listed)[1]).between(*_ENDS)), range(0, count, BLOCK)))
-        left = ends[2] < np.inf
-        if left.any():
-            order = np.argsort(np.where(left, ends[2] + np.where(left, ends[3], 0.0), np.inf), kind="stable")
-            table = _tabled(listed, ends[2, left].min(), ends[3, left].max(), _FINE * (NODES - 3), pool)
-            table = table._replace(counts=table.counts & ~beaten(table.served, table.serves))
-            list(pool.map(look, range(0, count, BLOCK)))
+        list(pool.map(partial(look, known=table.between(least, most)), range(0, count, BLOCK)))
+        with np.errstate(invalid="ignore"):  # rows without an open cell come last
+            order = np.argsort(ends[2] + ends[3], kind="stable")
+        list(pool.map(look, range(0, count, BLOCK)))
     finite = np.isfinite(bounds).any(axis=0)
     some = np.flatnonzero(finite | ~finite.any())
     return _Seen(some, bounds[:, some], ceilings, *ends, table=table)
 
 
-def _tabled(listed: Sequence[Scenario], least: float, most: float, cells: int, pool: ThreadPoolExecutor) -> _Table:
-    """A table of so many cells between two sizes, and beyond them as much as `between` takes at most."""
-    inner = np.linspace(least, most, cells + 1)
-    beyond = (inner[1] - inner[0]) * np.arange(1, -(-cells // (NODES - 3)) + 1)
-    ln_n = np.concatenate([least - beyond[::-1], inner, most + beyond])
-    first, place = _alike(listed)
+def _table(listed: Sequence[Scenario]) -> _Table:
+    """A table from the smallest size that means anything to one that none serves, and beyond both what `between` takes at most."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        coarse = np.linspace(*_ENDS, NODES)
+        served = np.flatnonzero(_needed(listed, coarse, pool)[1].any(axis=0))
+        end = min(served.max(initial=0) + 1, NODES - 1)
+        cells = _FINE * (NODES - 3)
+        step = (coarse[end] - coarse[0]) / cells
+        ln_n = coarse[0] + step * np.arange(-_FINE, cells + _FINE + 1)
+        needs, serves = _needed(listed, ln_n, pool)
+    return _Table(ln_n, needs, serves, (serves[:, :-1] | serves[:, 1:]) & ~beaten(needs, serves))
+
+
+def _needed(
+    listed: Sequence[Scenario], ln_n: Float[np.ndarray, " node"], pool: ThreadPoolExecutor
+) -> tuple[Float[np.ndarray, "need placement node"], Bool[np.ndarray, "placement node"]]:
+    """What placements need, 0 where they cannot serve the size, and whether they can."""
+    alike: dict[Hashable, Scenario] = {}
+    for s in listed:
+        alike.setdefault(decoding(s), s)
+    first, place = [*alike.values()], [[*alike].index(decoding(s)) for s in listed]
     own_prompts = len(first) < len(listed)
     if own_prompts:
         first = [
@@ -260,15 +260,7 @@ def _tabled(listed: Sequence[Scenario], least: float, most: float, cells: int, p
     if own_prompts:
         served[1], passed = prompts_at(listed, np.exp(ln_n))
         serves &= passed == 0
-    return _Table(ln_n, np.where(serves, served, 0.0), serves, serves[:, :-1] | serves[:, 1:])
-
-
-def _alike(listed: Sequence[Scenario]) -> tuple[list[Scenario], Int[np.ndarray, " placement"]]:
-    """Placements by where they decode: the first of each, and which of them each decodes as."""
-    first: dict[Hashable, Scenario] = {}
-    for s in listed:
-        first.setdefault(decoding(s), s)
-    return [*first.values()], np.array([[*first].index(decoding(s)) for s in listed])
+    return np.where(serves, served, 0.0), serves
 
 
 @compiled(structure=1, rows=True)

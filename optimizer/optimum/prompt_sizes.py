@@ -54,7 +54,7 @@ def beaten(
     most.
     """
     no_more = np.ones((needs.shape[1], *needs.shape[1:]), bool)
-    for need in needs:
+    for need in np.where(keeps, needs, np.inf):
         no_more &= need[:, None] <= need[None]
     no_more, served = no_more[..., :-1] & no_more[..., 1:], keeps[:, :-1] & keeps[:, 1:]
     first = np.tri(needs.shape[1], k=-1, dtype=bool).T[..., None]
