@@ -41,9 +41,9 @@ _ENDS = (np.log(SMALLEST_USEFUL), np.log(1e18))
 """ln N of designs that mean anything, and beyond what any replica holds."""
 _TOKENS = ("traffic.input_tokens", "traffic.output_tokens")
 """What costs are affine in, and no limit depends on."""
-_AMOUNTS = 1 << 12
+_AMOUNTS = 1 << 10
 """Amounts of traffic that are looked at for rows that differ in nothing else."""
-_MANY = 1 << 14
+_MANY = 1 << 12
 """Such rows from which that takes less time than to look at each of them."""
 
 
