@@ -55,35 +55,35 @@ def test_a_table_of_placements_is_brute_force(kind):
     np.testing.assert_allclose(found["cost_total"][served], least[served], rtol=1e-12)
 
 
-@pytest.mark.parametrize("which", ["amounts", "several numbers"])
-def test_what_is_known_before_a_placement_is_solved(which, monkeypatch):
+def test_what_is_known_before_a_placement_is_solved(monkeypatch):
     """Amounts of traffic by few chords, so that the least cost lies well above them."""
     for name, value in (("_MANY", 1), ("_AMOUNTS", 4)):
         monkeypatch.setattr(f"optimizer.optimum.compared.{name}", value)
+    monkeypatch.setattr("optimizer.optimum.batch.SENTENCES", 0)
     # With more traffic the model is smaller and its prompts fit on fewer chips.
     scenario = next(scenarios(1)).update({"goal.like_params": 9e10})
-    frame = pd.DataFrame({"traffic.share": np.geomspace(1e-3, 1, ROWS)})
-    if which == "several numbers":
-        frame = table(scenario, np.random.default_rng(5), **{"goal.like_params": np.geomspace(2e9, 4e11, ROWS)})
-    costs = np.stack([solve_batch(candidate, frame)["cost_total"] for candidate in placements(scenario)], axis=1)
-    served = ~np.isnan(costs).all(axis=1)
-    least = np.nanmin(costs[served], axis=1)
-    assert len({*np.nanargmin(costs[served], axis=1)}) > 1
-    asked = as_batch(scenario, {str(path): values.to_numpy() for path, values in frame.items()}).totalled()
-    near, known = compared(asked, placements(asked.base)), ~np.isnan(costs)
-    bounds = np.full_like(costs, np.inf)
-    bounds[:, near.listed] = near.bounds
-    left_out = np.isinf(bounds)
-    assert not (known & ~left_out & (bounds > costs * (1 + 1e-12))).any()
-    assert not (known & left_out)[served][costs[served] <= least[:, None]].any(), "what has no bound is not the best"
-    left = (bounds[served] < least[:, None]).sum(axis=1)
-    assert which == "amounts" or left.mean() < costs.shape[1] / 5
-    found = solve_batch(scenario, frame)
-    np.testing.assert_allclose(found["cost_total"][served], least, rtol=1e-12)
-    law, z = asked.stacked().law.chinchilla, np.asarray(target_inner_sum(asked.stacked()))
-    v = np.log(z / (np.asarray(law.A) * found["n_params"].to_numpy() ** -np.asarray(law.alpha)) - 1)
-    assert (near.left <= v + 1e-9)[served].all()
-    assert (v <= near.right + 1e-9)[served].all()
+    amounts = pd.DataFrame({"traffic.share": np.geomspace(1e-3, 1, ROWS)})
+    several = table(scenario, np.random.default_rng(5), **{"goal.like_params": np.geomspace(2e9, 4e11, ROWS)})
+    both, listed = pd.concat([amounts, several]), placements(scenario)
+    every = np.stack([solve_batch(candidate, both)["cost_total"] for candidate in listed], axis=1)
+    for frame, costs in ((amounts, every[:ROWS]), (several, every[ROWS:])):
+        served, known = ~np.isnan(costs).all(axis=1), ~np.isnan(costs)
+        least = np.nanmin(costs[served], axis=1)
+        assert len({*np.nanargmin(costs[served], axis=1)}) > 1
+        asked = as_batch(scenario, {str(path): values.to_numpy() for path, values in frame.items()}).totalled()
+        near, bounds = compared(asked, placements(asked.base)), np.full_like(costs, np.inf)
+        bounds[:, near.listed] = near.bounds
+        left_out = np.isinf(bounds)
+        assert not (known & ~left_out & (bounds > costs * (1 + 1e-12))).any()
+        assert not (known & left_out)[served][costs[served] <= least[:, None]].any(), "it has a bound"
+        left = (bounds[served] < least[:, None]).sum(axis=1)
+        assert frame is amounts or left.mean() < len(listed) / 5
+        found = solve_batch(scenario, frame)
+        np.testing.assert_allclose(found["cost_total"][served], least, rtol=1e-12)
+        law, z = asked.stacked().law.chinchilla, np.asarray(target_inner_sum(asked.stacked()))
+        v = np.log(z / (np.asarray(law.A) * found["n_params"].to_numpy() ** -np.asarray(law.alpha)) - 1)
+        assert (near.left <= v + 1e-9)[served].all()
+        assert (v <= near.right + 1e-9)[served].all()
 
 
 def test_lines_meet_below_convex_functions():
