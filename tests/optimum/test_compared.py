@@ -34,10 +34,15 @@ def kinds():
     few = np.resize([2e3, 1.5e4, 9e4], ROWS)
     shapes = np.resize([15.0, 20.0], ROWS)
     limits = {"limits.max_params": 2e10, "rl.policy": "ratio", "rl.ratio": 0.1, "rl.tokens": None}
+    repeats = dense.update(
+        {"law": {"name": "muennighoff", "kind": "repetition", "unique_tokens": 1.5e13}, "limits.max_epochs": 16.0}
+    )
+    data = {"law.unique_tokens": 10 ** draw.uniform(12, 14, ROWS)}
     return {
         "three contexts": (with_experts, table(with_experts, draw, **{"deployment.context_tokens": few})),
         "dense": (dense, table(dense, draw)),
         "a limit": (dense.update(limits), table(dense, draw)),
+        "repeated data": (repeats, table(repeats, draw, **data)),
         "two shapes": (with_experts, table(with_experts, draw, **{"deployment.sparsity": shapes})),
     }
 
