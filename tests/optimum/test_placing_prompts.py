@@ -57,13 +57,13 @@ def test_the_chips_of_prompts_against_every_size(kind):
         )
         costs, best = brute_force(scenario), solve(scenario)
         place = best.placement
-        assert len(costs) > 4
         assert float(best.cost.total) == pytest.approx(min(costs.values()), rel=1e-12)
         assert costs[place.chips, place.prefill_chips] == pytest.approx(float(best.cost.total), rel=1e-12)
         assert place.prefill_chips == best.prompts.chips
         # As many chips as those that decode are never better, and here are worse.
         assert float(best.cost.total) <= min(cost for (chips, own), cost in costs.items() if chips == own) * (1 + 1e-12)
         if not i:
+            assert len(costs) > 4
             assert place.prefill_chips < place.chips
             rows = solve_batch(scenario, pd.DataFrame({"traffic.share": [float(scenario.traffic.share)]}))
             assert rows["cost_total"][0] == pytest.approx(float(best.cost.total), rel=1e-12)
