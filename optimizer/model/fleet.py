@@ -49,7 +49,7 @@ class MonthChips(NamedTuple):
     chips_at_peak: float
     """for the busiest time of the month: traffic.peak_to_mean times the mean, or what serving.load_factor leaves idle on average"""
     prefill_chips: float = 0.0
-    """those of `chips` that compute prompts; 0 where replicas are not told apart"""
+    """those of `chips` that compute prompts; 0 where the same replicas decode"""
     prefill_chips_at_peak: float = 0.0
     """those of `chips_at_peak` that do"""
 

@@ -98,7 +98,7 @@ class Placed(NamedTuple):
 
     @property
     def whole(self) -> str:
-        """The same, with the chips of prompts where they are others: what tells a placement from the rest of the list."""
+        """The same, with the chips of prompts where they are others: by which it differs from the rest of the list."""
         own = self.prefill_chips
         return self.where if own is None or own == self.chips else f"{self.where} (prompts on {own:g})"
 

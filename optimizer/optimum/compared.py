@@ -36,7 +36,7 @@ from .rows import Batch
 __all__ = ["Compared", "comparable", "compared"]
 
 _FINE = 32
-"""Cells of the second table in a cell of the first pass."""
+"""Cells of the table in a cell of the first pass."""
 _ENDS = (np.log(SMALLEST_USEFUL), np.log(1e18))
 """ln N of designs that mean anything, and beyond what any replica holds."""
 _TOKENS = ("traffic.input_tokens", "traffic.output_tokens")
@@ -135,7 +135,6 @@ class _Seen(NamedTuple):
     """ln N where the open cells begin; infinite where none is left"""
     most: Float[np.ndarray, " row"]
     table: _Table
-    """from the first of the open cells to the last"""
 
 
 def _amounts(batch: Batch) -> np.ndarray | None:

@@ -172,9 +172,9 @@ def _affine(scenario: Scenario, n: Array, d: Array) -> _Affine:
 def standing_for(known: Bool[Array, "node row"] | Bool[np.ndarray, "node row"]) -> Any:
     """What stands for a cost at nodes where there is none."""
     xp = numpy_for(known)
-    beside = xp.zeros_like(known[:1])
-    beside = xp.concatenate([known[1:], beside]) | xp.concatenate([beside, known[:-1]])
-    return xp.where(beside, _NEXT, _BEYOND)
+    none = xp.zeros_like(known[:1])
+    is_next = xp.concatenate([known[1:], none]) | xp.concatenate([none, known[:-1]])
+    return xp.where(is_next, _NEXT, _BEYOND)
 
 
 def log_convex(needs: Float[np.ndarray, "need placement node"]) -> Float[np.ndarray, "need placement node"]:
@@ -185,6 +185,5 @@ def log_convex(needs: Float[np.ndarray, "need placement node"]) -> Float[np.ndar
     for i in zip(*np.nonzero(bends.any(axis=-1)), strict=True):
         some = needs[i] > 0
         logs = np.log(needs[i][some])
-        rises = isotonic_regression(np.diff(logs)).x if len(logs) > 1 else 0.0 * logs[1:]
-        below[i][some] = np.exp(logs[0] + np.append(0.0, np.cumsum(rises)))
+        below[i][some] = np.exp(logs[0] + np.append(0.0, np.cumsum(isotonic_regression(np.diff(logs)).x)))
     return below
