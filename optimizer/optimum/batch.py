@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "optimum", "solve_batch", "solve_columns"]
 
-QUICK_ROUNDS = 3.0
+QUICK_ROUNDS = 4.0
 """Rounds of the first search, enough for most rows."""
 
 ROUNDING = 1e-13
-"""Largest KKT residual after a search that another one can improve."""
+"""Largest KKT residual after the first search that another one cannot improve."""
 
 TABULATED = 512
 """Rows that share what moves serving from which a table of what they need pays for itself."""
@@ -190,7 +190,7 @@ def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None, ser
         if not len(left):
             break
         residual, covered, possible, *active = in_blocks(rounds, asked.only(left), block, table, near, by)
-        final = rounds != QUICK_ROUNDS and by is None
+        final = rounds != QUICK_ROUNDS
         impossible = ~(possible > 0) & final
         solved = (covered > 0) & (possible > 0) & (residual < (KKT_TOLERANCE if final else ROUNDING))
         table.status.write(batch.rows[left[solved]], "optimal")

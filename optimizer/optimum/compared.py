@@ -14,8 +14,8 @@ placement is concave in it: a chord between lower bounds at two amounts is a low
 import os
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,11 @@ from ..assumptions.quantisation import quantised
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Served, served_by
+from ..model.placements import at_place
 from ..model.roofline import can_serve
 from .feasibility import SMALLEST_USEFUL
 from .minorants import BLOCK, FAR, NODES, PLACES, NodeNeeds, log_convex, open_cells, standing_for
+from .needs import serving_alone
 from .prompt_sizes import beaten, decoding, prompts_at
 from .rows import Batch
 
@@ -43,6 +45,8 @@ _TOKENS = ("traffic.input_tokens", "traffic.output_tokens")
 """What costs are affine in, and no limit depends on."""
 _AMOUNTS = 1 << 10
 """Amounts of traffic that are looked at for rows that differ in nothing else."""
+_KEPT = 4
+"""Tables that are kept, of up to 10 MB each."""
 _MANY = 1 << 12
 """Such rows from which that takes less time than to look at each of them."""
 
@@ -83,7 +87,8 @@ class _Table(NamedTuple):
         some = np.flatnonzero(self.counts[:, low : max(high, low + 1)].any(axis=1))
         served, serves = self.served[:, some, nodes], self.serves[some, nodes]
         refused = np.where(serves, 0.0, standing_for(serves.T).T)
-        needs = NodeNeeds(self.ln_n[nodes], *(_filled(v) for v in (served, log_convex(served), refused)))
+        arrays = (_filled(values) for values in (served, log_convex(served), refused))
+        needs = NodeNeeds(self.ln_n[nodes], *arrays, places=np.asarray(float(len(some))))
         return needs, some
 
 
@@ -179,13 +184,13 @@ def _along(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray) -> _Se
 
 def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _Seen:
     """What is known of every row, with a share to spare before a cell is closed."""
-    count, shared, places = len(batch.rows), np.array(batch.leaves, float), list(batch.places)
+    count, tree, shared, places = len(batch.rows), batch.tree, np.array(batch.leaves, float), list(batch.places)
     columns = np.array(list(batch.varied.values()), float).reshape(len(places), count)
     bounds, ceilings = np.full((count, len(listed)), np.inf), np.full(count, np.inf)
     table = _table(listed)
     least, most = table.ln_n[_FINE], table.ln_n[-1 - _FINE]
     ends = np.tile(np.array([[-FAR], [FAR], [least], [most]]), count)
-    order = np.arange(count)
+    order, every = np.arange(count), np.arange(BLOCK)
 
     def look(begin: int, known: tuple[NodeNeeds, np.ndarray] | None = None) -> None:
         rows = order[begin : begin + BLOCK]
@@ -197,9 +202,10 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
             ends[:, rows] = np.array([[FAR], [-FAR], [np.inf], [-np.inf]])
             return
         # One array, as each that is handed over takes as long as a hundred rows.
-        numbers = np.repeat(shared[:, None], BLOCK, axis=1)
-        numbers[places] = np.pad(columns[:, rows], ((0, 0), (0, BLOCK - len(rows))), mode="edge")
-        found = [np.asarray(values)[: len(rows)] for values in open_cells(batch.tree, numbers, needs, spare)]
+        numbers = np.empty((len(shared), BLOCK))
+        numbers[:] = shared[:, None]
+        numbers[places] = columns[:, rows[np.minimum(every, len(rows) - 1)]]
+        found = [np.asarray(values)[: len(rows)] for values in open_cells(tree, numbers, needs, spare)]
         if known is None:
             bounds[rows[:, None], some] = found[0][:, : len(some)]
         ceilings[rows] = np.minimum(ceilings[rows], found[1])
@@ -216,7 +222,18 @@ def _by_cells(batch: Batch, listed: Sequence[Scenario], spare: float = 0.0) -> _
 
 
 def _table(listed: Sequence[Scenario]) -> _Table:
-    """A table from the smallest size that means anything to one that none serves, and beyond both what `between` takes at most."""
+    """What placements need of all that differ in nothing else. The last tables are kept."""
+    leaves, tree = jax.tree.flatten(serving_alone(listed[0]))
+    return _tabulated(
+        tree, tuple(map(float, leaves)), tuple((*decoding(s), s.deployment.prefill_chips) for s in listed)
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _tabulated(tree: Hashable, leaves: tuple[float, ...], places: tuple[tuple[Any, ...], ...]) -> _Table:
+    """From the smallest size that means anything to one that none serves, and beyond both what `between` takes at most."""
+    base = jax.tree.unflatten(tree, leaves)
+    listed = [at_place(base, *place) for place in places]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         coarse = np.linspace(*_ENDS, NODES)
         served = np.flatnonzero(_needed(listed, coarse, pool)[1].any(axis=0))

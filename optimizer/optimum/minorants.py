@@ -28,7 +28,7 @@ NODES = 64
 BLOCK, _CHUNK = 1 << 9, 1 << 7
 """Rows of one call, and of them those whose grids fit in the cache."""
 PLACES = 8
-"""Placements come in multiples of it, so that another number of them compiles nothing."""
+"""Arrays of placements are as long as a multiple of it, so that another number of them compiles nothing."""
 FAR = 40.0
 """Ends of the coordinate of `curve`."""
 _ROUNDING = 1e-9
@@ -47,6 +47,8 @@ class NodeNeeds(NamedTuple):
     """no more than that, and log-convex in ln N"""
     refused: Float[np.ndarray, "placement node"]
     """0, or what stands for a cost where it cannot"""
+    places: Float[np.ndarray, ""]
+    """how many there are; the arrays may be longer"""
 
 
 class OpenCells(NamedTuple):
@@ -112,17 +114,16 @@ def open_cells(
     def look(given: tuple[Float[Array, "leaf row"], _Affine, Array]) -> OpenCells:
         numbers, (apart, *slopes), kept = given
 
-        def cost(place: tuple[Array, Array]) -> Float[Array, "node row"]:
-            decode, prefill, held = (slope * need[:, None] for slope, need in zip(slopes, place[0], strict=True))
-            return (apart + decode) + (prefill + held) + place[1][:, None]
+        def cost(needed: Array, k: Array) -> Float[Array, "node row"]:
+            decode, prefill, held = (slope * need[:, None] for slope, need in zip(slopes, needed[:, k], strict=True))
+            return (apart + decode) + (prefill + held) + refused[k][:, None]
 
-        def of_nodes(costs: Array, place: tuple[Array, Array]) -> tuple[Array, None]:
-            return jnp.minimum(costs, cost(place)), None
-
-        def of_cells(costs: Array, place: tuple[Array, Array]) -> tuple[Array, Array]:
+        def look_at(k: Array, found: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            costs, least_of_cell, bounds = found
             # Where a placement serves no size that reaches the loss but may do so in between, training still costs.
-            bounds = jnp.maximum(_least_between(cost(place)), apart_at_least)
-            return jnp.minimum(costs, bounds), bounds.min(axis=0)
+            here = jnp.maximum(_least_between(cost(below, k)), apart_at_least)
+            costs, least_of_cell = jnp.minimum(costs, cost(served, k)), jnp.minimum(least_of_cell, here)
+            return costs, least_of_cell, bounds.at[k].set(here.min(axis=0))
 
         def coordinate(ln_n: Float[Array, " row"]) -> Float[Array, " row"]:
             scenario = scenario_of(numbers)
@@ -130,10 +131,9 @@ def open_cells(
             return jnp.clip(v, -FAR, FAR)
 
         apart_at_least = jnp.maximum(_least_between(apart), 0.0)
-        refused, nothing = jnp.asarray(needs.refused), jnp.full(apart.shape, jnp.inf)
-        served, below = (jnp.swapaxes(values, 0, 1) for values in (needs.served, needs.below))
-        costs, _ = jax.lax.scan(of_nodes, nothing, (served, refused))
-        least_of_cell, bounds = jax.lax.scan(of_cells, nothing[3:], (below, refused))
+        served, below, refused, places = (jnp.asarray(values) for values in needs[1:])
+        nothing, unseen = jnp.full(apart.shape, jnp.inf), jnp.full((len(refused), apart.shape[1]), jnp.inf)
+        costs, least_of_cell, bounds = jax.lax.fori_loop(0, places.astype(int), look_at, (nothing, nothing[3:], unseen))
         ceiling = jnp.where(kept & (costs < _NEXT), costs, jnp.inf).min(axis=0) * (1 + spare)
         is_open = (least_of_cell <= ceiling[None] * (1 + _ROUNDING)) & (least_of_cell < _NEXT / 2)
         least = jnp.where(is_open, ln_n[1:-2, None], jnp.inf).min(axis=0)

@@ -15,7 +15,7 @@ from ..model.step import prompt_seconds
 __all__ = ["beaten", "decoding", "prompts_at"]
 
 
-def decoding(scenario: Scenario) -> Hashable:
+def decoding(scenario: Scenario) -> tuple[str | None, float | None, float | None]:
     """What placements of decoding differ in."""
     d = scenario.deployment
     return d.parallelism, d.chips, d.pipeline_stages

@@ -8,7 +8,9 @@ last Newton steps and the certificate are those of the function itself.
 
 import math
 import os
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +34,8 @@ _NODES, _BLOCK = 1 << 11, 1 << 7
 """Nodes of a table, and those of one compiled call."""
 _ENDS = (math.log(SMALLEST_USEFUL), math.log(1e18))
 """ln N of designs that mean anything, and beyond what any replica holds."""
+_KEPT = 32
+"""Tables that are kept, of up to 1 MB each."""
 _EDGE = 1e-3
 """How far beyond the largest size that is served a table goes, in ln N."""
 
@@ -57,8 +61,16 @@ class Table(NamedTuple):
 
 
 def tabulated(scenario: Scenario) -> Table | None:
-    """The table of a scenario whose placement is given; None where no size is served or a need is no finite number."""
+    """The table of a scenario whose placement is given; None where no size is served or a need is no finite number. The last ones are
+    kept.
+    """
     leaves, tree = jax.tree.flatten(serving_alone(scenario))
+    return _tabulated(tree, tuple(map(float, leaves)))
+
+
+@lru_cache(maxsize=_KEPT)
+def _tabulated(tree: Hashable, leaves: tuple[float, ...]) -> Table | None:
+    scenario = jax.tree.unflatten(tree, leaves)
     several, kinds = regimes(scenario), len(serving_limits(scenario))
 
     def at(ln_n: np.ndarray) -> np.ndarray:

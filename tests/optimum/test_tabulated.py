@@ -61,6 +61,7 @@ def answers(scenario, frame, tabulated):
 def found(scenario, frame):
     answer, rows = answers(scenario, frame, batch.TABULATED)
     assert rows[True][0] == ROWS / len(TARGETS)
+    assert sum(rows[False]) < ROWS / 100, "rows at a limit, and those that no size serves, take no other search"
     return answer
 
 
