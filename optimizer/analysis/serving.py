@@ -18,7 +18,7 @@ from ..model.prompted import Prompted, prompted
 from ..model.prompts import prompt_deployment, prompt_replica
 from ..model.replica import balance_batch, cache_bytes, cache_copies, drain_seconds, memory_batch, replica
 from ..model.roofline import usd_per_decode_token
-from ..model.step import prompt_seconds, step_time
+from ..model.step import decoded_seconds, prompt_seconds
 from ..model.total import placed, total_params
 from .chips import chip_comparison
 from .placement import GIGA, MILLION, Placement, misfits, operating_point, place_of, points_frame
@@ -234,7 +234,7 @@ def prompts_of(s: Placement) -> Prompted | None:
         return None
     r, batch = replica(s.scenario, s.n_params), operating_point(s)["batch"]
     prompts = prompt_replica(s.scenario, s.n_params, r)
-    per_output = float(r.chips * step_time(r, batch).total / (batch * r.kept_tokens))
+    per_output = float(r.chips * decoded_seconds(r, batch))
     return prompted(s.scenario, s.n_params, batch, (float(prompts.chips * prompt_seconds(prompts)), per_output))
 
 

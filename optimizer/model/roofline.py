@@ -35,7 +35,7 @@ from .largest import largest
 from .placements import decides, over_places
 from .prompts import own_prompt_chips, prompt_replica, with_prompts
 from .replica import Replica, memory_batch, replica
-from .step import below_one, prompt_seconds, step_time
+from .step import below_one, decoded_seconds, prompt_seconds, step_time
 
 __all__ = [
     "SERVED",
@@ -224,7 +224,7 @@ def usd_per_prefill_token(scenario: Scenario, r: Replica) -> Numeric:
 
 def usd_per_decode_token(scenario: Scenario, r: Replica, batch: Numeric) -> Numeric:
     """USD of one decoded token in steps of `batch` sequences, at the scenario's load factor."""
-    return step_time(r, batch).total / (batch * r.kept_tokens) * r.usd_per_second / load_factor(scenario)
+    return decoded_seconds(r, batch) * r.usd_per_second / load_factor(scenario)
 
 
 def user_step(scenario: Scenario, r: Replica, batch: Numeric) -> Numeric:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from ..assumptions.quantity import Numeric, numpy_for
 from .replica import Replica
 
-__all__ = ["StepTime", "below_one", "joined", "prompt_seconds", "step_time"]
+__all__ = ["StepTime", "below_one", "decoded_seconds", "joined", "prompt_seconds", "step_time"]
 
 
 class StepTime(NamedTuple):
@@ -92,6 +92,11 @@ def _pass(r: Replica, batch: Numeric) -> StepTime:
         fixed=r.fixed_seconds,
         sequences=batch * r.sequence_seconds,
     )
+
+
+def decoded_seconds(r: Replica, batch: Numeric) -> Numeric:
+    """Stage-seconds per decoded token in steps of `batch` sequences."""
+    return step_time(r, batch).total / (batch * r.kept_tokens)
 
 
 def prompt_seconds(r: Replica) -> Numeric:

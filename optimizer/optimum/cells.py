@@ -24,9 +24,9 @@ from ..model.placements import at_place
 from ..model.prompts import own_prompt_chips
 from ..model.replica import Replica, replica
 from ..model.roofline import SERVED, batch_size, batch_within, can_serve
-from ..model.step import prompt_seconds, step_time
+from ..model.step import decoded_seconds, prompt_seconds
 from .curve import curve
-from .prompt_sizes import beaten, decoding, prompts_at
+from .prompt_sizes import alike, beaten, prompts_at
 from .structure import general
 
 __all__ = ["least_in_cells"]
@@ -78,9 +78,8 @@ def _of_a_kind(
     listed: Sequence[Scenario], n: Float[np.ndarray, " cell"], d: Float[np.ndarray, " cell"]
 ) -> Float[np.ndarray, "placement cell"]:
     """Bounds of placements with one kind of parallelism, from the least N and the least D of each cell."""
-    first, places = listed[0], {decoding(s): s for s in listed}
-    row = np.array([[*places].index(decoding(s)) for s in listed])
-    decode, prefill, held, keeps = (part[row] for part in _decoding([*places.values()], n))
+    first, (places, row) = listed[0], alike(listed)
+    decode, prefill, held, keeps = (part[row] for part in _decoding(places, n))
     if own_prompt_chips(first):
         prefill, excess = prompts_at(listed, n)
         keeps = np.logical_and(keeps, excess == 0)
@@ -91,10 +90,10 @@ def _of_a_kind(
     bounds = np.where(known, np.where(keeps, cost, np.inf), 0.0)
     counts = np.logical_and(keeps, known)
     for k in range(len(places)):
-        alike = row == k
+        some = row == k
         # What the last cell ends with is not known.
-        out = np.pad(beaten(prefill[None, alike], counts[alike]), ((0, 0), (0, 1)))
-        bounds[alike] = np.where(out, np.inf, bounds[alike])
+        out = np.pad(beaten(prefill[None, some], counts[some]), ((0, 0), (0, 1)))
+        bounds[some] = np.where(out, np.inf, bounds[some])
     return bounds
 
 
@@ -105,7 +104,7 @@ def _decoding(listed: Sequence[Scenario], n: Float[np.ndarray, " cell"]) -> list
     r = replica(s, n)
     batch = batch_size(s, r, _batches)
     # Of the regimes the one of the smallest batch takes longest.
-    decode = r.chips * step_time(r, batch).total / (batch * r.kept_tokens)
+    decode = r.chips * decoded_seconds(r, batch)
     parts = (decode, r.chips * prompt_seconds(r), r.kv_held_bytes, can_serve(s, n))
     return [np.broadcast_to(np.asarray(part), (len(listed), len(n))) for part in parts]
 

@@ -32,7 +32,7 @@ from ..model.roofline import can_serve
 from .feasibility import SMALLEST_USEFUL
 from .minorants import BLOCK, FAR, NODES, PLACES, NodeNeeds, log_convex, open_cells, standing_for
 from .needs import serving_alone
-from .prompt_sizes import beaten, decoding, prompts_at
+from .prompt_sizes import alike, beaten, decoding, prompts_at
 from .rows import Batch
 
 __all__ = ["Compared", "comparable", "compared"]
@@ -249,10 +249,7 @@ def _needed(
     listed: Sequence[Scenario], ln_n: Float[np.ndarray, " node"], pool: ThreadPoolExecutor
 ) -> tuple[Float[np.ndarray, "need placement node"], Bool[np.ndarray, "placement node"]]:
     """What placements need, 0 where they cannot serve the size, and whether they can."""
-    alike: dict[Hashable, Scenario] = {}
-    for s in listed:
-        alike.setdefault(decoding(s), s)
-    first, place = [*alike.values()], [[*alike].index(decoding(s)) for s in listed]
+    first, place = alike(listed)
     own_prompts = len(first) < len(listed)
     if own_prompts:
         first = [

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
@@ -12,13 +12,21 @@ from ..model.replica import replica_of
 from ..model.roofline import SERVED, prompts_excess
 from ..model.step import prompt_seconds
 
-__all__ = ["beaten", "decoding", "prompts_at"]
+__all__ = ["alike", "beaten", "decoding", "prompts_at"]
 
 
 def decoding(scenario: Scenario) -> tuple[str | None, float | None, float | None]:
     """What placements of decoding differ in."""
     d = scenario.deployment
     return d.parallelism, d.chips, d.pipeline_stages
+
+
+def alike(listed: Sequence[Scenario]) -> tuple[list[Scenario], Int[np.ndarray, " placement"]]:
+    """The first placement of each that decode alike, and which of these each placement decodes as."""
+    first: dict[Hashable, Scenario] = {}
+    for s in listed:
+        first.setdefault(decoding(s), s)
+    return [*first.values()], np.array([[*first].index(decoding(s)) for s in listed])
 
 
 def prompts_at(
