@@ -14,19 +14,21 @@ A limit that comes first takes the place of the root, and the KKT conditions dec
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 
+from ..assumptions.goal import ParamsGoal, TokensGoal
 from ..assumptions.numbers import human
 from ..assumptions.scenario import Scenario
 from .best_of import best_of, is_convex
-from .feasibility import SMALLEST_USEFUL, Room
+from .feasibility import SMALLEST_USEFUL, Room, check
 from .pairing import paired
 from .program import COST, LAW_LOSS, LOSS, OutOfRangeError, Point, Rows
 from .solution import KKT_TOLERANCE, InfeasibleError
 
-__all__ = ["at_params", "at_tokens"]
+__all__ = ["Balance", "balance", "best_there"]
 
 _PARAMS, _TOKENS = 0, 1
 _SAME = 1e-9
@@ -36,35 +38,46 @@ _LN_SCANNED, _SCANNED = math.log(1e14), 60
 """Sizes that are tried for a turn, to the largest: steps of about a third."""
 
 
-def at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Point:
-    """The design with N given that is optimal for its own loss."""
+class Balance(NamedTuple):
+    """The design that balances the number decided, or that a limit holds before it does. `best_there` says whether it is the cheapest."""
+
+    rows: Rows
+    limits: Room
+    x: np.ndarray
+    given: int
+    """which of N and D is decided"""
+    cap: float
+    """ln of the most of the other one that limits allow"""
+    beyond: bool
+    """whether that limit holds it"""
+
+
+def balance(scenario: Scenario) -> Balance:
+    """Where N or D that is decided is in balance with the other one.
+
+    Raises:
+        InfeasibleError: nothing within the limits is.
+
+    """
+    rows = Rows(scenario)
+    limits = check(scenario, rows)
+    if isinstance(scenario.goal, ParamsGoal):
+        return _at_params(rows, scenario, math.log(scenario.goal.params), limits)
+    assert isinstance(scenario.goal, TokensGoal)
+    return _at_tokens(rows, scenario, math.log(scenario.goal.tokens), limits)
+
+
+def _at_params(rows: Rows, scenario: Scenario, ln_params: float, limits: Room) -> Balance:
     start = math.log(float(scenario.law.train_optimal_tokens(math.exp(ln_params))))
     ln_tokens, x = _balanced(rows, scenario, _PARAMS, ln_params, start, math.inf)
     cap = limits.tokens_at(ln_params)
     if ln_tokens > cap:
         shared = limits.compute_at(ln_params) <= limits.most_tokens
         x = _held(rows, scenario, limits, np.where(np.arange(rows.size) == _TOKENS, cap, x), shared=shared, tokens=True)
-    found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
-    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[0] - ln_params) <= _SAME:
-        return found
-    asked, other = human(math.exp(ln_params)), human(math.exp(found.x[0]))
-    if ln_tokens > cap:
-        raise InfeasibleError(
-            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
-            f"{human(math.exp(cap))} training tokens, {other} parameters reach the same "
-            f"loss for less. Raise {limits.compute_by or limits.tokens_by}, or plan a smaller model."
-        )
-    if not is_convex(scenario):
-        raise InfeasibleError(
-            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
-            f"{human(math.exp(x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
-            f"{other}, or fix the batch with deployment.batch_size."
-        )
-    raise ArithmeticError(f"the size found differs from goal.params by {abs(found.x[0] - ln_params):.1e}")
+    return Balance(rows, limits, x, _PARAMS, cap, ln_tokens > cap)
 
 
-def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) -> Point:
-    """The design with D given that is optimal for its own loss."""
+def _at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) -> Balance:
     law = scenario.law.chinchilla
     start = (math.log(law.alpha * law.A / (law.beta * law.B)) + law.beta * ln_tokens) / law.alpha
     by_compute = limits.params_at(ln_tokens)
@@ -73,23 +86,59 @@ def at_tokens(rows: Rows, scenario: Scenario, ln_tokens: float, limits: Room) ->
     if not limits.least_params <= ln_params <= cap:
         x[0] = min(max(ln_params, limits.least_params), cap)
         x = _held(rows, scenario, limits, x, shared=ln_params > cap and by_compute <= limits.most_params, tokens=False)
-    found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, limits)
-    if not found.kkt_residual < KKT_TOLERANCE or abs(found.x[1] - ln_tokens) <= _SAME:
+    return Balance(rows, limits, x, _TOKENS, cap, ln_params > cap)
+
+
+def best_there(at: Balance) -> Point:
+    """The optimum for the loss of a balance: the design itself.
+
+    Raises:
+        InfeasibleError: another design reaches that loss for less.
+
+    """
+    rows, scenario, x = at.rows, at.rows.scenario, at.x
+    found = best_of(rows, scenario, {COST: 1.0}, {LOSS: rows.value(LOSS, x)}, x, at.limits)
+    missed = abs(found.x[at.given] - x[at.given])
+    if not found.kkt_residual < KKT_TOLERANCE or missed <= _SAME:
         return found
-    asked, other = human(math.exp(ln_tokens)), human(math.exp(found.x[1]))
-    if ln_params > cap:
-        raise InfeasibleError(
-            f"goal.tokens = {asked} is not the best run for any quality within the limits: with at most {human(math.exp(cap))} "
-            f"parameters on so many tokens, {other} training tokens reach the same loss for less. Raise {limits.compute_by}, or plan a "
-            "shorter run."
+    sentence = (_not_the_best_size if at.given == _PARAMS else _not_the_best_run)(at, found)
+    if sentence is None:
+        raise ArithmeticError(f"what is found differs from what is decided by {missed:.1e}")
+    raise InfeasibleError(sentence)
+
+
+def _not_the_best_size(at: Balance, found: Point) -> str | None:
+    asked, other = human(math.exp(at.x[0])), human(math.exp(found.x[0]))
+    if at.beyond:
+        return (
+            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
+            f"{human(math.exp(at.cap))} training tokens, {other} parameters reach the same "
+            f"loss for less. Raise {at.limits.compute_by or at.limits.tokens_by}, or plan a smaller model."
         )
-    if not is_convex(scenario):
-        raise InfeasibleError(
-            f"goal.tokens = {asked} is not the best run for any quality: its cost is least among runs near it for "
-            f"{human(math.exp(x[0]))} parameters, but {other} training tokens reach the same loss for less. Set goal.tokens near "
+    if not is_convex(at.rows.scenario):
+        return (
+            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
+            f"{human(math.exp(at.x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
             f"{other}, or fix the batch with deployment.batch_size."
         )
-    raise ArithmeticError(f"the run found differs from goal.tokens by {abs(found.x[1] - ln_tokens):.1e}")
+    return None
+
+
+def _not_the_best_run(at: Balance, found: Point) -> str | None:
+    asked, other = human(math.exp(at.x[1])), human(math.exp(found.x[1]))
+    if at.beyond:
+        return (
+            f"goal.tokens = {asked} is not the best run for any quality within the limits: with at most {human(math.exp(at.cap))} "
+            f"parameters on so many tokens, {other} training tokens reach the same loss for less. Raise {at.limits.compute_by}, or plan a "
+            "shorter run."
+        )
+    if not is_convex(at.rows.scenario):
+        return (
+            f"goal.tokens = {asked} is not the best run for any quality: its cost is least among runs near it for "
+            f"{human(math.exp(at.x[0]))} parameters, but {other} training tokens reach the same loss for less. Set goal.tokens near "
+            f"{other}, or fix the batch with deployment.batch_size."
+        )
+    return None
 
 
 def _balanced(

@@ -26,6 +26,7 @@ from ..model.placements import decides, placed_as, placements
 from ..model.quality import as_good_as
 from ..model.roofline import can_serve, serving_excess
 from .cells import least_in_cells
+from .decided import Balance, balance
 from .feasibility import SMALLEST_USEFUL
 from .program import LOSS, Point, Rows, ln_design
 from .prompt_sizes import decoding, prompts_at
@@ -40,7 +41,7 @@ SAME = 1e-9
 _FIRST_TOKEN = "limits.max_seconds_to_first_token"
 
 
-_Found = Callable[[Scenario], tuple[Rows, Point]]
+_Found = Callable[..., tuple[Rows, Point]]
 
 
 class Chosen(NamedTuple):
@@ -157,12 +158,12 @@ def _none_answers(scenario: Scenario, listed: Sequence[Scenario], found: _Found,
     return InfeasibleError(f"none of {len(listed)} placements has an answer.{reason}", status)
 
 
-def _design(rows: Rows, point: Point) -> Design:
-    return Design(*(float(v) for v in design_of(rows.scenario, *(math.exp(v) for v in point.x))))
+def _design(rows: Rows, at: Point | Balance) -> Design:
+    return Design(*(float(v) for v in design_of(rows.scenario, *(math.exp(v) for v in at.x))))
 
 
-def _cost(rows: Rows, point: Point) -> float:
-    figures = rows.figures(_design(rows, point))
+def _cost(rows: Rows, at: Point | Balance) -> float:
+    figures = rows.figures(_design(rows, at))
     return float(figures.cost.total) if figures.can_serve else math.inf
 
 
@@ -173,33 +174,37 @@ def _merit(rows: Rows, point: Point) -> float:
 
 def _decided(scenario: Scenario, listed: Sequence[Scenario], found: _Found) -> Chosen:
     """The design with N or D decided: the best one of those that are the cheapest of their own loss, or the one that misses least."""
-    answers, compared = [], True
+    balanced, compared = [], True
     goal = scenario.goal
     asked = _prompts_for_least(listed, goal.params) if isinstance(goal, ParamsGoal) else range(len(listed))
     for i in asked:
         s = listed[i]
         try:
-            rows, point = found(s)
+            at = balance(s)
         except InfeasibleError as error:
             compared = compared and error.status is not Status.NOT_CONVERGED
             continue
-        if _cost(rows, point) < math.inf:
-            design = _design(rows, point)
+        if _cost(at.rows, at) < math.inf:
+            design = _design(at.rows, at)
             own, *orders = _orders([s, *(listed[k] for k in _prompts_for_least(listed, design.n_params))], design)
             excess = own - min(orders)
-            answers.append((excess if excess > SAME else 0.0, rows.value(LOSS, point.x), i, rows, point))
-    if not answers:
-        raise _none_answers(scenario, listed, found, compared=compared)
-    answers.sort(key=lambda answer: answer[:3])
+            balanced.append((excess if excess > SAME else 0.0, at.rows.value(LOSS, at.x), i, at))
+    balanced.sort(key=lambda answer: answer[:3])
     first: Chosen | None = None
-    for excess, _, i, rows, point in answers:
+    for excess, _, i, at in balanced:
         if first is not None and excess > 0:
             break
+        try:
+            rows, point = found(listed[i], at)
+        except InfeasibleError as error:
+            compared = compared and error.status is not Status.NOT_CONVERGED
+            continue
         checked = _at_its_loss(scenario, i, rows, point, found)
         if checked.compared and not checked.cheaper:
             return checked
         first = first or checked
-    assert first is not None
+    if first is None:
+        raise _none_answers(scenario, listed, found, compared=compared)
     return first
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..assumptions.arguments import FLAG, NUMBER, checks
 from ..assumptions.bounds import within
-from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
+from ..assumptions.goal import BudgetGoal, DecidedGoal, LossGoal
 from ..assumptions.numbers import human
 from ..assumptions.problems import InputError
 from ..assumptions.scenario import SCENARIO, Scenario
@@ -35,7 +35,7 @@ from ..model.prompted import prompted
 from ..model.quality import target_reducible_loss
 from .band import near_optimal
 from .best_of import best_of, is_convex
-from .decided import at_params, at_tokens
+from .decided import Balance, balance, best_there
 from .equation import design_at_budget, design_at_loss
 from .feasibility import SMALLEST_USEFUL, Room, check
 from .placing import Chosen, cheapest, chosen
@@ -105,8 +105,11 @@ def _solve(scenario: Scenario, band: float) -> Solution:
     return _solution(chosen(scenario, _found), band)
 
 
-def _found(scenario: Scenario) -> tuple[Rows, Point]:
-    """The optimum of a scenario whose placement is given."""
+def _found(scenario: Scenario, at: Balance | None = None) -> tuple[Rows, Point]:
+    """The optimum of a scenario whose placement is given, with its `balance` where that is known."""
+    if isinstance(scenario.goal, DecidedGoal):
+        at = at or balance(scenario)
+        return at.rows, _converged(best_there(at))
     rows = Rows(scenario)
     limits = check(scenario, rows)
     match scenario.goal:
@@ -118,17 +121,17 @@ def _found(scenario: Scenario) -> tuple[Rows, Point]:
             ln_budget = rows.ln_moving(budget)
             start = _start(rows, scenario, limits, ln_budget=ln_budget)
             found = best_of(rows, scenario, {LOSS: 1.0}, {COST: ln_budget}, start, limits)
-        case ParamsGoal(params=params):
-            found = at_params(rows, scenario, math.log(params), limits)
-        case TokensGoal(tokens=tokens):
-            found = at_tokens(rows, scenario, math.log(tokens), limits)
+    return rows, _converged(found)
+
+
+def _converged(found: Point) -> Point:
     if not found.kkt_residual < KKT_TOLERANCE:
         raise InfeasibleError(
             f"the solver stopped at a KKT residual of {found.kkt_residual:.1e}, above {KKT_TOLERANCE:.0e}; the numbers cannot be "
             "trusted. Check for limits that leave almost no room, and exponents or amounts far outside their plausible ranges.",
             Status.NOT_CONVERGED,
         )
-    return rows, found
+    return found
 
 
 def _start(

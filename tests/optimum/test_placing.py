@@ -323,10 +323,10 @@ def test_no_certificate_where_a_placement_is_neither_solved_nor_bounded(monkeypa
     """Of the size that `test_a_run_is_the_best_of_several_sizes` takes, certified where all placements are."""
     found = importlib.import_module("optimizer.optimum.solve")._found
 
-    def fails(scenario):
+    def fails(scenario, *known):
         if scenario.goal.kind == "loss" and scenario.deployment.chips == 8:
             raise InfeasibleError("it stopped", Status.NOT_CONVERGED)
-        return found(scenario)
+        return found(scenario, *known)
 
     monkeypatch.setattr("optimizer.optimum.solve._found", fails)
     monkeypatch.setattr("optimizer.optimum.placing.least_in_cells", lambda listed, *_: np.zeros((len(listed), 1)))
