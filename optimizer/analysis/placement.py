@@ -13,7 +13,7 @@ from ..assumptions.architecture import released
 from ..assumptions.arguments import MAPPING, NUMBER, PATH, TEXT, checks
 from ..assumptions.bounds import within
 from ..assumptions.library import load
-from ..assumptions.numbers import amount, human
+from ..assumptions.numbers import amount, human, in_bytes
 from ..assumptions.present import not_discounted
 from ..assumptions.problems import InputError
 from ..assumptions.quantity import Numeric
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "GIGA",
     "MILLION",
     "Placement",
     "misfits",
@@ -53,7 +52,7 @@ __all__ = [
     "points_frame",
 ]
 
-MILLION, GIGA = 1e6, 1e9
+MILLION = 1e6
 _MORE = (2.0, 4.0, 8.0)
 """Times the chips of a replica that are tried for a speed."""
 _PREFILL_CHIPS = "deployment.prefill_chips"
@@ -224,9 +223,9 @@ def _what_fits(s: Placement) -> str:
     if cache < room:
         ways.append(f"deployment.pipeline_stages = {ceil(float(r.weight_bytes) / (room - cache)):,} or more")
     return (
-        f"{s.name} needs {_gigabytes(weights)} for weights and {_gigabytes(cache)} for the cache of "
+        f"{s.name} needs {in_bytes(weights)} for weights and {in_bytes(cache)} for the cache of "
         f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of {human(d.context_tokens)} tokens; {chips:g} "
-        f"{chip.title or 'chips'} hold{'s' if chips == 1 else ''} {_gigabytes(room)} for both. "
+        f"{chip.title or 'chips'} hold{'s' if chips == 1 else ''} {in_bytes(room)} for both. "
         f"Take {', or '.join([*ways, 'fewer bytes a weight'])}."
     )
 
@@ -241,10 +240,6 @@ def _chips_needed(s: Placement) -> int | None:
         return float(serving_excess(moved, s.n_params)["deployment.chips"]) <= 0
 
     return bisect_left(range(1, _MOST_CHIPS), True, key=fits) + 1 if fits(_MOST_CHIPS) else None
-
-
-def _gigabytes(size: float) -> str:
-    return f"{size / GIGA:,.0f} GB" if 100 * GIGA < size < 1e6 * GIGA else f"{human(size / GIGA)} GB"
 
 
 def _what_speed(s: Placement, path: str) -> str:

@@ -21,7 +21,7 @@ from ..model.roofline import usd_per_decode_token
 from ..model.step import decoded_seconds, prompt_seconds
 from ..model.total import placed, total_params
 from .chips import chip_comparison
-from .placement import GIGA, MILLION, Placement, misfits, operating_point, place_of, points_frame
+from .placement import MILLION, Placement, misfits, operating_point, place_of, points_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,9 +220,9 @@ def key_figures(s: Placement) -> dict[str, tuple[float, str]]:
         "parameters in all": (float(total_params(s.scenario, s.n_params)), "parameters"),
         "chips of a replica": (decoding, "chips"),
         **({} if prompts == decoding else {"chips of a replica for prompts": (prompts, "chips")}),
-        "weights per stage": (weights / GIGA, "GB"),
+        "weights per stage": (weights / 1e9, "GB"),
         "cache per token": (float(r.kv_held_bytes) / d.context_tokens / 1e3, "KB"),
-        "memory left for cache": ((float(r.memory_bytes) - weights) / GIGA, "GB"),
+        "memory left for cache": ((float(r.memory_bytes) - weights) / 1e9, "GB"),
         "largest batch in memory": (float(memory_batch(r)), "sequences"),
         "context wall": (context_wall(s), "tokens"),
     } | _energy(s)

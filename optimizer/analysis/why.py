@@ -2,7 +2,7 @@
 
 staircase(s)      the over-training ratio as training, inference and RL are paid for one after the other
 reasoning(best)   the lecture's arithmetic with the scenario's own numbers
-every_law(s)      the optimum under each law, with its band and, where one is published, the interval of its posterior
+every_law(s)      the optimum under each law of the scenario's kind, with its band and the interval of its posterior, where published
 design_map(best)  lines of equal loss and of equal cost in parameters and tokens, with the way from Chinchilla to the optimum
 """
 
@@ -23,6 +23,7 @@ from ..optimum.few_bits import tokens_of_loss
 from ..optimum.solution import Solution, Status
 from ..optimum.solve import solve
 from .blocks import Progress, reported
+from .experts import under_expert_laws
 from .laws import optima, under_law
 from .plans import needs_answer, reducible_at, total_cost
 from .uncertainty import monte_carlo
@@ -198,10 +199,11 @@ def reasoning(best: Solution) -> list[Step]:
 
 
 def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataFrame":
-    """The optimum under each law of dense training, with its band and the middle 80 % of the ratio over the law's posterior.
+    """The optimum under each law of the scenario's kind, with its band and the middle 80 % of the ratio over the law's posterior.
 
     Args:
-        scenario: the question. Its own law comes first unless it is a published law of the table.
+        scenario: the question. A law of its own, which is none of the table's, comes first. A mixture of experts is asked under the
+            laws of experts, as `laws` and `expert_laws` do: under a law of dense training it would be another model.
         progress: called with (laws done, laws in all).
 
     Returns:
@@ -211,14 +213,27 @@ def every_law(scenario: Scenario, progress: Progress | None = None) -> "pd.DataF
     """
     import pandas as pd
 
-    kinds = dict.fromkeys(law_names("ensemble"), "law") | dict.fromkeys(law_names("stress"), "stress test")
-    asked = {law: (under_law(scenario, law), kind) for law, kind in kinds.items()}
-    if all(s.law.to_dict() != scenario.law.to_dict() for s, _ in asked.values()):
-        asked = {f"{scenario.law.title or 'own numbers'} (this scenario's)": (scenario, "own"), **asked}
+    asked = _every_law(scenario)
     parts = [_one_law(law, *asked[law]) for law in reported([*asked], progress)]
     frame = pd.concat(parts)
     frame.attrs["units"] = parts[0].attrs["units"]
     return frame
+
+
+def _every_law(scenario: Scenario) -> dict[str, tuple[Scenario, str]]:
+    """The question under each law, and what kind of law that is; by name."""
+    mine = f"{scenario.law.title or 'own numbers'} (this scenario's)"
+    experts = under_expert_laws(scenario)
+    if experts:
+        published = law_names("moe")
+        return {
+            law if law in published else mine: (s, "law" if law in published else "own") for law, s in experts.items()
+        }
+    kinds = dict.fromkeys(law_names("ensemble"), "law") | dict.fromkeys(law_names("stress"), "stress test")
+    asked = {law: (under_law(scenario, law), kind) for law, kind in kinds.items()}
+    if all(s.law.to_dict() != scenario.law.to_dict() for s, _ in asked.values()):
+        asked = {mine: (scenario, "own"), **asked}
+    return asked
 
 
 def _one_law(law: str, scenario: Scenario, kind: str) -> "pd.DataFrame":

@@ -10,6 +10,7 @@ import streamlit as st
 
 from ..analysis.plans import cost_curve, cost_phases, monthly_tokens
 from ..assumptions.differences import same
+from ..assumptions.numbers import in_unit
 from ..assumptions.problems import InputError
 from ..model.outputs import output_of, units_of, with_unit, written
 from ..optimum.solution import Solution, Status
@@ -104,7 +105,8 @@ def metric(column: str, value: float, unit: str, below: str | None = None) -> tu
     """Label, value, change and help of an output; its formula where there is no other help."""
     output = output_of(column)
     about = ABOUT.get(column) or (output.formula if output else "")
-    return capital(with_unit(column, unit)), written(value, column), below, about or None
+    text, said = in_unit(written(value, column), unit)
+    return capital(with_unit(column, said)), text, below, about or None
 
 
 def _screen(asked: Question) -> Screen:

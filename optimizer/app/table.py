@@ -10,7 +10,7 @@ import streamlit as st
 
 from ..analysis.compare import VS
 from ..assumptions.naming import choice_in_words, in_words
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, unit_for
 from ..assumptions.problems import InputError
 from ..model.outputs import heading, output_of, with_unit, written
 from ..report.files.markup import as_text
@@ -51,12 +51,16 @@ def table(frame: "pd.DataFrame", alt_text: str) -> None:
         content["unit"] = np.array([_unit(u, power) for u, power in zip(bare["unit"], powers, strict=True)], object)
     headers = {}
     for name, values in content.items():
+        unit, factor = (
+            unit_for(values, units[name]) if name in numbers and name in units else (units.get(name, "1"), 1.0)
+        )
+        content[name] = values = values / factor if factor != 1 else values
         power = _power(values) if name in numbers and name not in by_row else 0
         content[name] = values / 10.0**power if power else values
         called = (
             name if not name.endswith(VS) else f"{name.removesuffix(VS)} / {frame.attrs.get('reference', 'reference')}"
         )
-        headers[name] = as_text(_header(called, units.get(name, "1"), power))
+        headers[name] = as_text(_header(called, unit, power))
     shown = pd.DataFrame({headers[name]: values for name, values in content.items()})
     widths = {headers[name]: _narrow(values, headers[name]) for name, values in content.items() if name not in numbers}
     if len(shown) * len(numbers) > MOST_WRITTEN:

@@ -19,6 +19,7 @@ One comma ("1,5", "1,000") and several points ("1.000.000") mean decimals to som
 
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -30,9 +31,11 @@ __all__ = [
     "amount",
     "human",
     "in_bytes",
+    "in_unit",
     "parse_number",
     "percent",
     "times",
+    "unit_for",
 ]
 
 SECONDS_PER_HOUR = 3600.0
@@ -54,7 +57,14 @@ _POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}\D*")
 _SAME = str.maketrans("\u00a0\u2007\u2009\u202f\u2019\u2212", "    '-")
 """What print uses for a space, an apostrophe and a minus sign."""
 _HUMAN = ((12, "T"), (9, "B"), (6, "M"), (3, "K"))
-_BYTES = {"T": "TB", "B": "GB", "M": "MB", "K": "KB"}
+_POWERS = {suffix: power for power, suffix in _HUMAN} | {"": 0}
+_LADDERS = (
+    {"bytes": 0, "KB": 3, "MB": 6, "GB": 9, "TB": 12, "PB": 15, "EB": 18},
+    {"W": 0, "kW": 3, "MW": 6, "GW": 9, "TW": 12},
+    {"Wh": 0, "kWh": 3, "MWh": 6, "GWh": 9, "TWh": 12},
+    {"ms": -3, "s": 0},
+)
+"""Units of one quantity, with the power of ten of each."""
 _HOW = "write a plain count or a human number such as 100B, 150T, 1.3e15, 1_000, 38% or 1/3"
 
 
@@ -167,7 +177,8 @@ def amount(value: float, unit: str = "", was: float | None = None) -> str:
 
     def short(number: float, digits: int) -> str:
         text = human(number, digits)
-        return in_bytes(text) if unit == "bytes" else text
+        written, said = in_unit(text, unit)
+        return f"{written} {said}" if said != unit else text
 
     for digits in range(4, 17):
         text = short(value, digits)
@@ -176,14 +187,44 @@ def amount(value: float, unit: str = "", was: float | None = None) -> str:
     return repr(value)
 
 
-def in_bytes(text: str) -> str:
-    """A number of bytes that `human` wrote, in the units of bytes where it has a letter.
+def in_bytes(size: float) -> str:
+    """A number of bytes to four digits: 1.3243e12 -> "1.324 TB"."""
+    return " ".join(in_unit(human(size), "bytes"))
 
-    >>> in_bytes("401B"), in_bytes("12.1T"), in_bytes("512")
-    ('401 GB', '12.1 TB', '512')
+
+def in_unit(text: str, unit: str) -> tuple[str, str]:
+    """A number that `human` wrote, and its unit: a letter (K, M, B, T) before a unit of bytes, power, energy or time goes into the unit.
+
+    >>> in_unit("401B", "bytes"), in_unit("11.4K", "GB"), in_unit("1.2K", "kWh/Mtok"), in_unit("23.2", "ms"), in_unit("3K", "USD")
+    (('401', 'GB'), ('11.4', 'TB'), ('1.2', 'MWh/Mtok'), ('23.2', 'ms'), ('3K', 'USD'))
 
     """
-    return f"{text[:-1]} {_BYTES[text[-1]]}" if text[-1:] in _BYTES else text
+    first, per, rest = unit.partition("/")
+    ladder, letter = _ladder(first), text[-1:] if text[-1:] in _POWERS else ""
+    if not ladder or not letter:
+        return text, unit
+    power = ladder[first] + _POWERS[letter]
+    name = max((name for name in ladder if ladder[name] <= power), key=ladder.__getitem__)
+    left = next(suffix for suffix, at in _POWERS.items() if at == power - ladder[name])
+    return text[:-1] + left, name + per + rest
+
+
+def unit_for(values: Iterable[float], unit: str) -> tuple[str, float]:
+    """The unit in which the largest of several numbers has no letter, and the factor to divide them by.
+
+    >>> unit_for([2.1e9, 1.32e12], "bytes"), unit_for([8.0, 151.0], "kW"), unit_for([1e6], "tokens")
+    (('TB', 1000000000000.0), ('kW', 1.0), ('tokens', 1.0))
+
+    """
+    if not _ladder(unit.partition("/")[0]):
+        return unit, 1.0
+    text = human(max((abs(v) for v in values if math.isfinite(v)), default=0.0))
+    written, name = in_unit(text, unit)
+    return name, 10.0 ** (_POWERS.get(text[-1:], 0) - _POWERS.get(written[-1:], 0))
+
+
+def _ladder(unit: str) -> dict[str, int]:
+    return next((names for names in _LADDERS if unit in names), {})
 
 
 def percent(share: float, digits: int = 3) -> str:

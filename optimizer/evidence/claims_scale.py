@@ -94,7 +94,7 @@ def _long_contexts(own: Placement, real: Placement) -> Shown:
         token = float(r.kv_held_bytes) / s.scenario.deployment.context_tokens
         room = float(r.memory_bytes - r.weight_bytes / r.stages)
         each = (
-            f"{quantity_text(n, 'tokens')} take {human(n * token / 1e9, 3)} GB, {human(room / (n * token), 2)} sequences fit"
+            f"{quantity_text(n, 'tokens')} take {quantity_text(n * token, 'bytes')}, {human(room / (n * token), 2)} sequences fit"
             for n in LONG_CONTEXTS
         )
         cost = by_key(context_points(s, [1e5, 1e6]), "context_tokens", "usd_per_mtok_decode")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from ..assumptions.numbers import human, in_bytes, percent, times
+from ..assumptions.numbers import human, in_unit, percent, times, unit_for
 from .cache import KEEP_SECONDS
 
 __all__ = [
@@ -351,14 +351,12 @@ def quantity_text(value: float, unit: str, column: str = "") -> str:
 
     >>> quantity_text(1.114e11, "parameters"), quantity_text(52.43, "1", "overtraining_vs_law"), quantity_text(0.25, "1")
     ('111B parameters', '52.4x', '0.25')
-    >>> quantity_text(1.21e13, "bytes"), quantity_text(512, "bytes")
-    ('12.1 TB', '512 bytes')
+    >>> quantity_text(1.21e13, "bytes"), quantity_text(512, "bytes"), quantity_text(1.07e4, "GB")
+    ('12.1 TB', '512 bytes', '10.7 TB')
 
     """
-    text = written(value, column, 3, unit) or "n/a"
-    if unit == "bytes" and (short := in_bytes(text)) != text:
-        return short
-    return text if unit in ("1", "") else f"{text} {unit}"
+    text, said = in_unit(written(value, column, 3, unit) or "n/a", unit)
+    return text if said in ("1", "") else f"{text} {said}"
 
 
 def range_text(low: float, high: float, unit: str, column: str = "") -> str:
@@ -368,4 +366,5 @@ def range_text(low: float, high: float, unit: str, column: str = "") -> str:
     ('99B to 130B parameters', '25x to 106x')
 
     """
-    return f"{quantity_text(low, '1', column)} to {quantity_text(high, unit, column)}"
+    said, factor = unit_for((low, high), unit)
+    return f"{quantity_text(low / factor, '1', column)} to {quantity_text(high / factor, said, column)}"

@@ -7,7 +7,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from ..assumptions.attention import attends
 from ..assumptions.goal import BudgetGoal, LossGoal, ParamsGoal, TokensGoal
-from ..assumptions.numbers import human
+from ..assumptions.numbers import human, in_bytes
 from ..assumptions.quantisation import quantised
 from ..assumptions.question import like_line
 from ..assumptions.scenario import Scenario
@@ -137,7 +137,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
     if path == "limits.max_training_bytes_per_chip":
         need = float(training_bytes_per_chip(scenario, SMALLEST_USEFUL))
         return (
-            f"{small} fill {human(need)} bytes of a chip in pre-training, above {path}. "
+            f"{small} fill {in_bytes(need)} of a chip in pre-training, above {path}. "
             "Lower pretraining.tokens_per_chip, or set pretraining.recomputation = 'full'."
         )
     if path == "limits.max_seconds_to_first_token":
@@ -161,7 +161,7 @@ def _no_size_fits(scenario: Scenario, path: str) -> str:
         sequences, fits = d.batch_size or 1.0, float(memory_batch(r))
         context = math.floor(float(longest_context(scenario, SMALLEST_USEFUL)))
         shorter = f"a context of {context:,} tokens or less, " if context >= 1 else ""
-        cache, memory = (f"{human(float(size) / 1e9)} GB" for size in (sequences * r.kv_held_bytes, r.memory_bytes))
+        cache, memory = (in_bytes(float(size)) for size in (sequences * r.kv_held_bytes, r.memory_bytes))
         return (
             f"{human(sequences)} {'sequence' if sequences == 1 else 'sequences'} of deployment.context_tokens = "
             f"{human(d.context_tokens)} tokens do not fit: their cache takes "
@@ -215,13 +215,13 @@ def _reasons(scenario: Scenario, found: Room) -> list[str]:
         block, field = path.split(".")
         value = getattr(getattr(scenario, block), field)
         meaning = {
-            "limits.max_training_bytes_per_chip": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_training_bytes_per_chip": f"{in_bytes(value)} ({human(math.exp(found.most_params))} parameters)",
             "limits.max_seconds_to_first_token": f"{human(value)} s ({human(math.exp(found.most_params))} parameters)",
             "deployment.prefill_chips": f"{value:g}, the memory of so many chips ({human(math.exp(found.most_params))} parameters)",
             "deployment.target_tokens_per_second": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.min_tokens_per_second_per_user": f"{human(value)} tokens/s ({human(math.exp(found.most_params))} parameters)",
             "limits.max_params": f"{human(value)} parameters",
-            "limits.max_bytes": f"{human(value)} bytes ({human(math.exp(found.most_params))} parameters)",
+            "limits.max_bytes": f"{in_bytes(value)} ({human(math.exp(found.most_params))} parameters)",
             "limits.max_train_tokens": f"{human(value)} tokens",
             "limits.max_epochs": f"{value:g} epochs ({human(math.exp(found.most_tokens))} tokens)",
             "limits.max_training_days": f"{value:g} days on {human(limits.fleet_chips or 0)} chips",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..analysis.laws import in_band
 from ..analysis.placement import Placement, misfits
 from ..analysis.plans import needs_answer
 from ..assumptions.goal import BudgetGoal
@@ -31,12 +32,15 @@ __all__ = [
     "nearby",
     "saving",
     "served",
+    "spread",
     "unpriced",
     "unspent",
     "verdict",
 ]
 
 RATIO = "overtraining_vs_rule_of_20"
+
+_FEW = "None is known to be fitted beyond 2.7B active parameters: read the spread, not one law."
 
 SPENT = 1e-6
 """Share of a budget that counts as all of it."""
@@ -133,10 +137,28 @@ def experts(laws: Mapping[str, Solution]) -> str:
         else f"no answer under {law_in_words(law)}"
         for law, best in laws.items()
     ]
-    return (
-        f"Laws of experts, active parameters: {'; '.join(found)}. None is known to be fitted beyond 2.7B active parameters: "
-        "read the spread, not one law."
+    return f"Laws of experts, active parameters: {'; '.join(found)}. {_FEW}"
+
+
+def spread(solved: "pd.DataFrame", claim: float, *, experts: bool) -> tuple[str, str]:
+    """Between which ratios the laws of `every_law` put the optimum and how many hold a claim, and how to read that.
+
+    Args:
+        solved: the rows of credible laws that have an answer; a law of the scenario's own counts where it is one of experts.
+        claim: an over-training ratio.
+        experts: whether they are laws of experts.
+
+    """
+    ratios: list[float] = solved[RATIO].tolist()
+    low, high = times(min(ratios)), times(max(ratios))
+    between = f"between {low} and {high}" if low != high else f"at {low}"
+    laws = "laws of experts" if experts else "credible laws of dense training"
+    found = (
+        f"The {laws} put this scenario's optimum {between}; with its RL policy, traffic and prices {times(claim)} lies within the 5 % band "
+        f"of {int(in_band(solved, claim).sum())} of {len(solved)}."
     )
+    posterior = "A posterior describes the error of one fit, not that of extrapolation: the spread between laws is the better guide."
+    return found, f"They have no posterior. {_FEW}" if experts else posterior
 
 
 def unpriced(best: Solution) -> str:

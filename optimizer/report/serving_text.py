@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.placement import GIGA, Placement
+from ..analysis.placement import Placement
 from ..analysis.serving import endless_saving, fast_mode, key_figures, prompts_of
-from ..assumptions.numbers import human, percent
+from ..assumptions.numbers import human, in_unit, percent, unit_for
 from ..assumptions.warned import warnings
 from ..evidence.claims import Claim
 from ..model.accuracy import serving_error
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["claims_text", "frame_grid", "serving_text"]
 
 _TABLE_WIDTH = 110
+_Scales = Mapping[str, tuple[str, float]]
+"""The unit that a column is written in, and what its numbers are divided by, by column."""
 
 
 def claims_text(claims: Sequence[Claim]) -> RenderableType:
@@ -54,18 +56,19 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
     records, units = frame.to_dict("records"), frame.attrs["units"]
     answered = [row for row in records if not row.get("does_not_fit")]
     columns = [str(c) for c in frame if c != "does_not_fit"]
+    scales = {c: unit_for((row[c] for row in answered if isinstance(row[c], float)), unit) for c, unit in units.items()}
     same = [
         c
         for c in columns
         if c in ("memory_share", "usd_per_mtok_prefill", "offer", "prefill_chips")
-        and len({_cell(c, row[c], units) for row in answered}) == 1
+        and len({_cell(c, row[c], scales) for row in answered}) == 1
     ]
     shown = [
-        Column(short(c), _unit(c, units), [_cell(c, row[c], units) for row in records], c in units)
+        Column(short(c), _unit(c, scales), [_cell(c, row[c], scales) for row in records], c in units)
         for c in columns
         if c not in same
     ]
-    notes = [f"{short(c)} {_cell(c, answered[0][c], units)} {_unit(c, units)}".rstrip() for c in same]
+    notes = [f"{short(c)} {_cell(c, answered[0][c], scales)} {_unit(c, scales)}".rstrip() for c in same]
     below = [f"In every row: {', '.join(notes)}."] if notes else []
     below += [
         f"Does not fit: {reason}" for reason in sorted({r["does_not_fit"] for r in records if r.get("does_not_fit")})
@@ -73,21 +76,23 @@ def frame_grid(frame: "pd.DataFrame", title: str) -> RenderableType:
     return Group(Blocks(shown, 1, title), *map(Text, below))
 
 
-def _unit(column: str, units: Mapping[str, str]) -> str:
-    unit = units.get(column, "")
-    return "" if unit in ("1", short(column)) else {"bytes": "GB", "sequences": "seq."}.get(unit, unit)
+def _unit(column: str, scales: _Scales) -> str:
+    unit, _ = scales.get(column, ("", 1.0))
+    return "" if unit in ("1", short(column)) else {"sequences": "seq."}.get(unit, unit)
 
 
-def _cell(column: str, value: object, units: Mapping[str, str]) -> str:
+def _cell(column: str, value: object, scales: _Scales) -> str:
     if not isinstance(value, float):
         return "" if value is None else str(value)
-    return written(value / GIGA if units.get(column) == "bytes" else value, column, 3)
+    return written(value / scales.get(column, ("", 1.0))[1], column, 3)
 
 
 def serving_text(s: Placement, tables: Mapping[str, "pd.DataFrame"]) -> RenderableType:
     """A model on a chip: key figures first, then every sweep."""
     chip, prompts = s.scenario.money.serve_chip, prompts_of(s)
-    figures = [(name, written(value, name, unit=unit), unit) for name, (value, unit) in key_figures(s).items()]
+    figures = [
+        (name, *in_unit(written(value, name, unit=unit), unit)) for name, (value, unit) in key_figures(s).items()
+    ]
     titles = {
         "capacity": "Capacity: replicas and chips for users who decode at once, and the smallest number of chips that does",
         "loop": "Closed loop: requests of one length, prompts and answers on the same chips",

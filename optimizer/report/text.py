@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ..analysis.placement import Placement, operating_point
 from ..assumptions.naming import title
-from ..assumptions.numbers import human, percent
+from ..assumptions.numbers import human, in_unit, percent
 from ..assumptions.question import goal_line, law_line, limits_line, rl_line, traffic_line
 from ..model.cost import Design, research_cost
 from ..model.outputs import PHASES, POSITIVE, heading, quantity_text, units_of, written
@@ -66,7 +66,9 @@ def _needs(best: Solution) -> list[tuple[str, str, str]]:
     needs = best.needs()
     units = units_of(needs, "")
     return [
-        (heading(name), written(value, name), units[name]) for name, value in needs.items() if not math.isnan(value)
+        (heading(name), *in_unit(written(value, name), units[name]))
+        for name, value in needs.items()
+        if not math.isnan(value)
     ]
 
 

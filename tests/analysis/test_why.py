@@ -12,7 +12,7 @@ from optimizer.evidence.reproduction import waterfall
 from optimizer.model.cost import Design, design_of
 from optimizer.model.quality import loss
 from optimizer.report import chart
-from optimizer.report.sentences import held, verdict
+from optimizer.report.sentences import held, spread, verdict
 
 RATIO = "overtraining_vs_rule_of_20"
 
@@ -76,10 +76,31 @@ def test_every_law_is_asked_the_same_question(lecture):
 
 
 def test_a_law_of_its_own_comes_first(lecture):
-    for s in (load("frontier-moe-chat"), lecture.update({"law.alpha": 0.35})):
+    s = lecture.update({"law.alpha": 0.35})
+    found = every_law(s)
+    assert found["kind"].tolist() == ["own"] + ["law"] * 4 + ["stress test"] * 5
+    assert found[RATIO].iloc[0] == solve(s).overtraining.vs_rule_of_20
+
+
+def test_each_kind_of_law_is_asked_and_called_by_its_own_name(lecture):
+    """Experts under laws of experts, dense models under laws of dense training, in the table and in the sentence."""
+    experts = load("frontier-moe-chat")
+    changed = experts.update({"law.a": 20})
+    for s, kinds in ((experts, ["law"] * 3), (changed, ["own", "law", "law"])):
         found = every_law(s)
-        assert found["kind"].tolist() == ["own"] + ["law"] * 4 + ["stress test"] * 5
+        assert found["kind"].tolist() == kinds
         assert found[RATIO].iloc[0] == solve(s).overtraining.vs_rule_of_20
+        assert found.index[1:].tolist() == ["abnar", "krajewski"]
+        said = " ".join(spread(found, 100, experts=True))
+        assert said.startswith("The laws of experts put")
+        assert "of 3." in said
+        assert "dense" not in said
+    assert found.index[0] == "ludziejewski (changed: a = 20) (this scenario's)"
+    found = every_law(lecture).query("kind == 'law'")
+    said = " ".join(spread(found, 100, experts=False))
+    assert said.startswith("The credible laws of dense training put this scenario's optimum between 52.4x and 120x")
+    assert "within the 5 % band of 4 of 4." in said
+    assert "experts" not in said
 
 
 OPTIMISED = {"rl": {"policy": "optimised"}, "goal.like_rl_tokens": "133T"}

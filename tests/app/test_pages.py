@@ -6,7 +6,7 @@ import pytest
 
 from optimizer import Design, cost, load, presets, size_table, solve
 from optimizer.analysis.placement import operating_point, placement, placement_of
-from optimizer.analysis.serving import batch_points, key_figures, prompts_of
+from optimizer.analysis.serving import batch_points, key_figures, pipeline_points, prompts_of
 from optimizer.analysis.throughput import throughput
 from optimizer.app.pins import Pin
 from optimizer.app.said import escaped, said
@@ -188,16 +188,24 @@ def test_the_numbers_of_a_chart_are_numbers(page, names):
 def test_serving_is_that_of_the_scenario_whatever_its_chip_and_experts():
     """Weights of every expert of the law, 65 / 3 for 32; a price of one's own is kept."""
     at = opened(
-        "serving", preset="frontier-moe-chat", money__serve_chip__usd_per_chip_hour="1", deployment__placement="given"
-    )
-    given = {"money.serve_chip.usd_per_chip_hour": 1, "deployment.placement": "given"}
+        "serving", preset="frontier-moe-chat", money__serve_chip__usd_per_chip_hour="1", deployment__placement="given",
+        deployment__chips="16",
+    )  # fmt: skip
+    given = {"money.serve_chip.usd_per_chip_hour": 1, "deployment.placement": "given", "deployment.chips": 16}
     best = solve(load("frontier-moe-chat", given))
     weights = float(best.design.n_params) * 65 / 3
     assert shown(at)["Weights per stage (GB)"] == human(weights / 1e9, 3)
+    room = key_figures(placement_of(best))["memory left for cache"][0]
+    assert room > 1e3
+    assert shown(at)["Memory left for cache (TB)"] == f"{room / 1e3:.3g}"
     s = placement_of(best)
     assert s.scenario.money.serve_chip.usd_per_chip_hour == 1
     assert s.scenario.serving.load_factor == 0.6
     assert at.dataframe[0].value["decode cost (USD/Mtok)"].tolist() == batch_points(s)["usd_per_mtok_decode"].tolist()
+    at.selectbox(key="serving_table").set_value("pipeline")
+    run(at)
+    stages = at.dataframe[0].value["weights per stage (GB)"].tolist()
+    assert stages == pytest.approx((pipeline_points(s)["weight_bytes_per_stage"] / 1e9).tolist())
     at.session_state["question"].change({"deployment.sparsity": 2})
     run(at)
     assert worded("deployment.sparsity = 2 disagrees with law.experts = 32")[1:] in at.warning[0].value.replace(

@@ -77,6 +77,7 @@ def test_charts_follow_a_page_that_turns_dark_while_it_is_open(visit):
 
 
 def test_a_phone_needs_no_sideways_scroll(visit):
+    tables = 0
     for address in addresses(visit()):
         page = visit(address, viewport=PHONE, is_mobile=True, has_touch=True)
         page.get_by_role("heading", level=1).first.wait_for()
@@ -85,6 +86,13 @@ def test_a_phone_needs_no_sideways_scroll(visit):
             """() => [document.documentElement, document.querySelector('[data-testid=stMain]')].map(n => n.scrollWidth - n.clientWidth)"""
         )
         assert max(wide) <= 0, address
+        # A table of text that is wider than the page scrolls by itself, and hides its last columns.
+        ends = page.evaluate(
+            "() => [...document.querySelectorAll('[data-testid=stTable] table')].map(t => t.getBoundingClientRect().right)"
+        )
+        assert all(end <= PHONE["width"] for end in ends), (address, ends)
+        tables += len(ends)
+    assert tables >= 3, "the arithmetic and the accountings of the page Method"
 
 
 def test_a_phone_shows_a_claim_as_lines_with_the_names_of_its_columns(visit):

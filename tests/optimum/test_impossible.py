@@ -27,7 +27,7 @@ IMPOSSIBLE = {
     ),
     "little memory": (
         {"limits.max_bytes": 1e9, "limits.bytes_per_param": 1},
-        "limits.max_bytes = 1B bytes (1B parameters)",
+        "limits.max_bytes = 1 GB (1B parameters)",
     ),
     "few epochs": (
         {"limits.max_epochs": 2, "limits.unique_tokens": "0.5T"},

@@ -36,7 +36,7 @@ from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
 from optimizer.report.chart.drawing import autosize, pixels
 from optimizer.report.chart.rows import MOST_MARKS
-from optimizer.report.chart.theme import NAMED
+from optimizer.report.chart.theme import NAMED, page_style
 
 SMALL = {"law": None, "deployment": None, "money": None, "serving": None, "pretraining": None}
 
@@ -99,6 +99,10 @@ def test_every_chart_renders_with_numbers_as_people_write_them(frames, name, dar
     assert not [word for word in shown if re.fullmatch(r"[\d.]+[GkYZE]x?", word)], shown
     assert not [word for word in shown if "NaN" in word or "undefined" in word or "null" in word]
     assert ('fill="#0e1117"' in picture) == dark
+    # In a browser what has the colour of a light or a dark page follows the page: such an ink on a coloured mark would turn with it.
+    pages = "|".join(page_style(dark=one)["background"] for one in (False, True))
+    inks = re.findall(rf'<text[^>]*fill="(?:{pages})"[^>]*>', picture)
+    assert not [ink for ink in inks if "stroke=" not in ink], "only the edge of a letter is painted like the page"
 
 
 NEEDED = {
@@ -244,6 +248,24 @@ def test_the_histogram_of_draws_holds_them_all(frames):
     assert f"which {percent((ratio >= 100).mean())} of the draws reach" in spec["description"]
     with pytest.raises(InputError, match="several traffics"):
         chart.draws(draws(load("lecture-2026"), 10, served=["20T", "200T"]))
+
+
+@pytest.mark.parametrize("width", [210, 560])
+def test_labels_of_quantiles_lie_on_no_line_and_on_no_other_label(frames, width):
+    picture = svg(chart.draws(frames["draws"], reference=100).properties(width=width))
+    labels = re.findall(
+        r'text-anchor="(\w+)" transform="translate\(([-\d.]+),([-\d.]+)\)"[^>]*>(\d+ %: [^<]+)<', picture
+    )
+    lines = re.findall(r'transform="translate\([-\d.]+,([-\d.]+)\)"[^>]*stroke-width="2"', picture)
+    assert (len(labels), len(lines)) == (3, 4)
+    boxes = []
+    for anchor, at, down, text in labels:
+        wide = 5.5 * len(text)
+        left = float(at) - {"start": 0, "middle": wide / 2, "end": wide}[anchor]
+        assert 0 <= left < left + wide <= width
+        assert not [other for other in boxes if other[2] == down and left < other[1] and other[0] < left + wide], labels
+        boxes.append((left, left + wide, down))
+        assert float(down) < min(map(float, lines))
 
 
 def test_the_rule_of_20_is_named_on_the_map_and_drawn_to_be_seen(frames):

@@ -4,6 +4,7 @@ import io
 from html import unescape
 
 import jax
+import pandas as pd
 import pydantic
 import pytest
 from rich.console import Console
@@ -13,7 +14,9 @@ from optimizer import load, presets, solve, sources
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.question import taken_as_given
 from optimizer.assumptions.warned import warnings
+from optimizer.model.outputs import units_of
 from optimizer.report.sentences import saving, unspent
+from optimizer.report.serving_text import frame_grid
 from optimizer.report.text import solution_text
 
 HELD = {"goal": {"kind": "budget", "budget": 1e30}, "limits.max_params": "100B"}
@@ -40,7 +43,7 @@ def test_a_chinchilla_plan_that_cannot_be_served_is_reported_without_a_cost():
     best, said = solve(load("lecture-2026", UNSERVED)), io.StringIO()
     Console(file=said, width=400).print(solution_text(best))
     for text in (saving(best), said.getvalue()):
-        assert "does not fit the memory of the replica and so has no cost: it needs 870 GB for weights" in text
+        assert "does not fit the memory of the replica and so has no cost: it needs 869.6 GB for weights" in text
         assert "hold 576 GB for both. Take deployment.chips = 13 or more" in text
         assert "nan" not in text
         assert "saves" not in text
@@ -58,6 +61,19 @@ def test_a_chinchilla_plan_that_cannot_be_served_is_reported_without_a_cost():
     assert "is too slow for this deployment and so has no cost: deployment.target_tokens_per_second asks" in saving(
         slow
     )
+
+
+def test_a_column_of_the_terminal_is_in_the_unit_of_its_largest_number():
+    frame = pd.DataFrame(
+        {"pipeline_stages": [1.0, 4.0], "weight_bytes_per_stage": [1.32e12, 3.3e11], "step_ms": [2.5e4, 9.0]}
+    )
+    frame.attrs["units"] = units_of([*frame], "")
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(frame_grid(frame, "Stages"))
+    lines = [line.split() for line in shown.getvalue().splitlines()]
+    assert ["TB", "s"] in lines
+    assert ["1", "1.32", "25"] in lines
+    assert ["4", "0.33", "0.009"] in lines
 
 
 def test_what_the_optimum_saves(lecture):

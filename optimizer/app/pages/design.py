@@ -8,7 +8,7 @@ from optimizer.app.said import problems, said, warned
 from optimizer.app.state import question
 from optimizer.app.table import table
 from optimizer.app.work import worked
-from optimizer.assumptions.numbers import human, parse_number
+from optimizer.assumptions.numbers import human, in_unit, parse_number
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.outputs import heading, units_of, written
@@ -79,5 +79,6 @@ def _shown(found: Solution) -> None:
     if money.discount_rate:
         needs["cost_nominal"] = found.nominal_cost
     units = units_of(needs, money.currency)
-    st.markdown("\n".join(f"- {heading(k)}: {written(v, k)} {units[k]}".rstrip() for k, v in needs.items() if v == v))
+    lines = (f"{heading(k)}: {' '.join(in_unit(written(v, k), units[k]))}".rstrip() for k, v in needs.items() if v == v)
+    st.markdown("\n".join(f"- {line}" for line in lines))
     show.download(frame, "given-design", found.scenario, ("csv", "xlsx", "md"))

@@ -15,6 +15,7 @@ from optimizer.app.state import question
 from optimizer.app.table import table
 from optimizer.assumptions.hardware import PRECISIONS
 from optimizer.assumptions.naming import choice_in_words
+from optimizer.assumptions.numbers import in_unit
 from optimizer.assumptions.problems import InputError
 from optimizer.assumptions.tables import rows
 from optimizer.model.accuracy import serving_error
@@ -111,10 +112,9 @@ def _point(found: Callable[[], Placement]) -> None:
 
 def _figures(s: Placement) -> None:
     figures = [("Active parameters", written(s.n_params, "n_params", 4), None, "parameters that one token uses")]
-    figures += [
-        (capital(with_unit(name, unit)), written(value, name, 3, unit), None, ABOUT[name])
-        for name, (value, unit) in key_figures(s).items()
-    ]
+    for name, (value, given) in key_figures(s).items():
+        text, unit = in_unit(written(value, name, 3, given), given)
+        figures.append((capital(with_unit(name, unit)), text, None, ABOUT[name]))
     show.metrics(figures)
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from optimizer.analysis import why
-from optimizer.analysis.laws import in_band
 from optimizer.app import show
 from optimizer.app.said import escaped, problems, said
 from optimizer.app.state import question
@@ -18,7 +17,7 @@ from optimizer.optimum.solution import Solution
 from optimizer.report import chart
 from optimizer.report.chart.theme import capital
 from optimizer.report.reproduction_text import ACCOUNTING_HEAD, accounting_rows
-from optimizer.report.sentences import held, saving
+from optimizer.report.sentences import held, saving, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +93,7 @@ def _board() -> None:
         "D*/20N* at the quality of 100B on 200T: mean over data sets (lowest to highest law), and laws whose 5 % band holds 100x. "
         "On the command line: `overtrain reproduce`."
     )
-    st.table([dict(zip(ACCOUNTING_HEAD, row, strict=True)) for row in accounting_rows(cells)], border="horizontal")
+    show.blocks([dict(zip(ACCOUNTING_HEAD, row, strict=True)) for row in accounting_rows(cells)], "accountings")
     s = lecture.pinned(lecture.lecture())
     show.chart(chart.staircase, found, scenario=s, name="lecture")
 
@@ -103,17 +102,13 @@ def laws(best: Solution) -> None:
     """The optimum under every law."""
     s = best.asked
     found = worked(s, "every law", lambda progress: why.every_law(s, progress))
-    solved = found.query("kind == 'law' and status == 'optimal'")
+    experts = s.law.shape is not None
+    solved = found.query("status == 'optimal' and " + ("kind != 'stress test'" if experts else "kind == 'law'"))
     if not len(solved):
         problems([f"{law_in_words(str(law))}: {sentence}" for law, sentence in found["message"].items()])
         return
-    ratios: list[float] = solved[OUTPUT].tolist()
-    inside = int(in_band(solved, lecture.CLAIM).sum())
-    st.markdown(
-        f"**The credible laws of dense training put this scenario's optimum between {times(min(ratios))} and "
-        f"{times(max(ratios))}; with its RL policy, traffic and prices 100x lies within the 5 % band of {inside} of {len(solved)}.** A "
-        "posterior describes the error of one fit, not that of extrapolation: the spread between laws is the better guide."
-    )
+    bold, plain = spread(solved, lecture.CLAIM, experts=experts)
+    st.markdown(f"**{escaped(bold)}** {escaped(plain)}")
     show.chart(chart.band_against_law, found, OUTPUT, reference=lecture.CLAIM)
     for law, sentence in zip(found.index, found["message"].tolist(), strict=True):
         if sentence:

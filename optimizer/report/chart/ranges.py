@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["band_against_law", "regret_heat_map"]
 
 _REGRET = ["plan_tokens", "future_tokens", "n_params", "train_tokens", "regret", "in_band"]
+_LIGHT = "#fdfdfd"
+"""Ink on a dark cell: another white than that of a page, which turns dark with it."""
 _STRESS = "stress test"
 _LAWS = ("own", "law", _STRESS)
 """Kinds of row that are about a law, not a summary."""
@@ -42,7 +44,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "future": said[row["future_tokens"]],
             "regret": row["regret"],
             "in_band": row["in_band"],
-            "label": f"+{100 * max(row['regret'], 0.0):.1f} %",
+            "label": f"+{100 * max(row['regret'], 0.0):{'.0f' if row['regret'] >= 1 else '.1f'}} %",
             "design": f"{quantity_text(row['n_params'], 'parameters')} on {quantity_text(row['train_tokens'], 'tokens')}",
         }
         for row in rows
@@ -59,7 +61,7 @@ def regret_heat_map(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
         color=alt.Color("regret:Q", scale=alt.Scale(scheme="blues", domain=[0, highest]), legend=None)
     )
     frames = whole.transform_filter("datum.in_band").mark_rect(fillOpacity=0, stroke=ACCENT, strokeWidth=2.5)
-    ink = alt.condition(f"datum.regret > {0.5 * highest}", alt.value("#ffffff"), alt.value("#10151c"))
+    ink = alt.condition(f"datum.regret > {0.5 * highest}", alt.value(_LIGHT), alt.value("#10151c"))
     texts = whole.mark_text(fontSize=13).encode(text=alt.Text("label:N"), color=ink)
     worst = max(drawn, key=lambda row: row["regret"])
     return finished(

@@ -21,8 +21,8 @@ __all__ = ["draws"]
 
 BARS = 40
 LEVELS = (0.1, 0.5, 0.9)
-LABELS = 16
-"""pixels at the top for the labels of the quantiles"""
+ROW, LABELS = 14, 30
+"""Pixels at the top for a row of labels of the quantiles, and for both rows."""
 
 
 @Drawn
@@ -77,8 +77,8 @@ def draws(
         if count
     ]
     marks = [
-        {"x": float(v), "text": f"{percent(q)}: {quantity_text(float(v), unit, output)}"}
-        for q, v in zip(LEVELS, np.quantile(found, LEVELS), strict=True)
+        {"x": float(v), "text": f"{percent(q)}: {quantity_text(float(v), unit, output)}", "side": side}
+        for q, v, side in zip(LEVELS, np.quantile(found, LEVELS), ("left", "center", "right"), strict=True)
     ]
     x = alt.X("low:Q", scale=around, axis=output_axis(output, unit, ticks))
     histogram = (
@@ -97,17 +97,16 @@ def draws(
         )
     )
     quantiles = alt.Chart(data(marks)).encode(x=alt.X("x:Q"))
+    below = {"y": alt.value(LABELS), "y2": alt.Y2Value("height")}
     layers = [
         histogram,
-        quantiles.mark_rule(color=MAIN, strokeWidth=2).encode(tooltip=tips(text="quantile")),
-        quantiles.mark_text(align="left", dx=4, baseline="top").encode(y=alt.value(0), text=alt.Text("text:N")),
+        quantiles.mark_rule(color=MAIN, strokeWidth=2).encode(tooltip=tips(text="quantile"), **below),
+        *_outward(quantiles),
     ]
     compared = ""
     if reference is not None:
         text = quantity_text(reference, unit, output)
-        layers.append(
-            reference_line(reference, text).encode(y=alt.value(LABELS), y2=alt.Y2Value("height"))
-        )  # below the labels
+        layers.append(reference_line(reference, text).encode(**below))
         above = percent(float((found >= reference).mean()))
         compared = f"; dashed: {text}, which {above} of the draws reach"
     unanswered = len(values) - len(found)
@@ -121,3 +120,20 @@ def draws(
         height=300,
         dark=dark,
     )
+
+
+def _outward(quantiles: alt.Chart) -> list[alt.Chart]:
+    """Labels above three lines that lie on no other label at any width: the outer ones outwards, the middle one above them."""
+    room = "6 * length(datum.text)"
+    left = quantiles.transform_filter("datum.side == 'left'").mark_text(align="right", baseline="top")
+    middle = quantiles.transform_filter("datum.side == 'center'").mark_text(align="center", baseline="top")
+    right = quantiles.transform_filter("datum.side == 'right'").mark_text(align="left", baseline="top")
+    places = (
+        (left, f"max(scale('x', datum.x) - 4, {room})", ROW),
+        (middle, "scale('x', datum.x)", 0),
+        (right, f"min(scale('x', datum.x) + 4, width - {room})", ROW),
+    )
+    return [
+        layer.encode(x=alt.XValue(alt.ExprRef(place)), y=alt.value(y), text=alt.Text("text:N"))
+        for layer, place, y in places
+    ]
