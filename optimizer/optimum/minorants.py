@@ -27,7 +27,7 @@ NODES = 64
 """Nodes that a row looks at in one pass."""
 BLOCK, _CHUNK = 1 << 9, 1 << 7
 """Rows of one call, and of them those whose grids fit in the cache."""
-PLACES = 8
+PLACES = 16
 """Arrays of placements are as long as a multiple of it, so that another number of them compiles nothing."""
 FAR = 40.0
 """Ends of the coordinate of `curve`."""
