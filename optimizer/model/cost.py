@@ -13,6 +13,7 @@ References:
 
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -270,10 +271,10 @@ def served_by(scenario: Scenario, n_params: Numeric) -> Served:
     return _served(scenario, n_params, r, decode_seconds(scenario, r))
 
 
-def served_by_regime(scenario: Scenario, n_params: Numeric) -> Served:
-    """`served_by` in every regime of decoding, on a leading axis."""
+def served_by_regime(scenario: Scenario, n_params: Numeric, bounds: Sequence[Numeric] | None = None) -> Served:
+    """`served_by` in every regime of decoding, on a leading axis; `bounds` as `decode_seconds_by_regime` takes them."""
     r = replica(scenario, n_params)
-    return _served(scenario, n_params, r, decode_seconds_by_regime(scenario, r))
+    return _served(scenario, n_params, r, decode_seconds_by_regime(scenario, r, bounds))
 
 
 def _served(scenario: Scenario, n_params: Numeric, r: Replica, decode_seconds: Numeric) -> Served:

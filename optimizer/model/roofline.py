@@ -40,6 +40,7 @@ from .step import below_one, decoded_seconds, prompt_seconds, step_time
 __all__ = [
     "SERVED",
     "Serves",
+    "batch_bounds",
     "batch_size",
     "batch_within",
     "by_worst",
@@ -47,10 +48,11 @@ __all__ = [
     "decode_seconds",
     "decode_seconds_by_regime",
     "fastest_step",
+    "largest_batch",
     "longest_step",
     "prompts_excess",
     "regimes",
-    "sequences",
+    "serves",
     "serving_excess",
     "serving_limits",
     "usd_per_decode_token",
@@ -64,15 +66,6 @@ _TINY_BATCH, _MOVES, _LONGEST_MOVE = 1e-3, 6, 1.5
 BatchWithin = Callable[[Replica, Numeric], Numeric]
 Serves = Bool[Array, "..."] | Bool[np.ndarray, "..."] | np.bool_ | bool
 _MOST_LN = 60.0  # ln 1/B where far more is missing than a sequence
-
-
-def _batches(scenario: Scenario, r: Replica, within: BatchWithin) -> Sequence[Numeric]:
-    """B at each bound: memory, and a speed when there is one.
-
-    Below 1 where not even one sequence is allowed, and falling further the more is missing.
-    """
-    found, speed = [memory_batch(r)], _speed(scenario)
-    return found if speed is None else [*found, within(with_prompts(scenario, r), r.kept_tokens / speed)]
 
 
 def _inverse(batch: Numeric) -> Numeric:
@@ -166,8 +159,10 @@ def _speed(scenario: Scenario) -> Numeric | None:
     return None if not given else given[0] if len(given) == 1 else numpy_for(*given).maximum(*given)
 
 
-def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_within) -> Numeric:
-    """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1.
+def batch_bounds(scenario: Scenario, r: Replica, within: BatchWithin = batch_within) -> Sequence[Numeric]:
+    """B at each bound: the fixed size; or memory, and a speed when there is one.
+
+    Below 1 where not even one sequence is allowed, and falling further the more is missing.
 
     Args:
         scenario: with its placement given.
@@ -176,16 +171,21 @@ def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_withi
 
     """
     if scenario.deployment.batch_size is not None:
-        return scenario.deployment.batch_size + 0.0 * r.kv_held_bytes
-    bounds = _batches(scenario, r, within)
+        return [scenario.deployment.batch_size + 0.0 * r.kv_held_bytes]
+    found, speed = [memory_batch(r)], _speed(scenario)
+    return found if speed is None else [*found, within(with_prompts(scenario, r), r.kept_tokens / speed)]
+
+
+def batch_size(scenario: Scenario, r: Replica, within: BatchWithin = batch_within) -> Numeric:
+    """Sequences per step: the fixed size, or the largest that memory and the asked speed allow, at least 1; as `batch_bounds`."""
+    return largest_batch(batch_bounds(scenario, r, within))
+
+
+def largest_batch(bounds: Sequence[Numeric]) -> Numeric:
+    """`batch_size`, from `batch_bounds`."""
     if numpy_for(*bounds) is np:
         return np.maximum(reduce(np.minimum, bounds), 1.0)
     return jnp.maximum(-largest(jnp.stack([-jnp.asarray(x, float) for x in bounds])), 1.0)
-
-
-def sequences(scenario: Scenario, n_params: Numeric) -> Numeric:
-    """Sequences per step of a model of this size; NaN without the roofline."""
-    return batch_size(scenario, replica(scenario, n_params)) if scenario.serving.by_roofline else jnp.nan
 
 
 def regimes(scenario: Scenario) -> int:
@@ -194,22 +194,22 @@ def regimes(scenario: Scenario) -> int:
     return 2 if bounded else 1
 
 
-def decode_seconds_by_regime(scenario: Scenario, r: Replica) -> Float[Array, "regime ..."]:
+def decode_seconds_by_regime(
+    scenario: Scenario, r: Replica, bounds: Sequence[Numeric] | None = None
+) -> Float[Array, "regime ..."]:
     """Stage-seconds per decoded token in every regime, on a leading axis; the cost is the largest.
 
-    All are smooth, beyond the limits too.
+    All are smooth, beyond the limits too. `bounds` are those of `batch_bounds`, which are computed where they are left out.
     """
-    if scenario.deployment.batch_size is not None:
-        batches, inverse = [scenario.deployment.batch_size + 0.0 * r.kv_held_bytes], jnp.reciprocal
-    else:
-        batches, inverse = _batches(scenario, r, batch_within), _inverse
+    bounds = batch_bounds(scenario, r) if bounds is None else bounds
+    inverse = _inverse if scenario.deployment.batch_size is None else jnp.reciprocal
 
     def seconds(batch: Numeric) -> Numeric:
         x = inverse(batch)
         return step_time(r, 1 / x).total * x / r.kept_tokens
 
     # Mapped over the bounds on the batch, so that a program holds the step once and not once a regime.
-    return jnp.asarray(jax.vmap(seconds)(jnp.stack([jnp.asarray(b, float) for b in batches])))
+    return jnp.asarray(jax.vmap(seconds)(jnp.stack([jnp.asarray(b, float) for b in bounds])))
 
 
 def decode_seconds(scenario: Scenario, r: Replica) -> Numeric:
@@ -313,7 +313,11 @@ def can_serve(scenario: Scenario, n_params: Numeric) -> Serves:
         return jnp.full(jnp.shape(n_params), True)
     if decides(scenario):
         return over_places(_serves_at_place, scenario, n_params)[0]
-    excess = serving_excess(scenario, n_params)
+    return serves(scenario, serving_excess(scenario, n_params))
+
+
+def serves(scenario: Scenario, excess: dict[str, Numeric]) -> Serves:
+    """`can_serve`, from `serving_excess`."""
     if scenario.deployment.batch_size is not None:
         excess = {path: value for path, value in excess.items() if path.endswith("chips")}
     return reduce(numpy_for(*excess.values()).maximum, excess.values()) <= SERVED

@@ -17,7 +17,8 @@ from ..assumptions.scenario import Scenario
 from ..compiling import compiled
 from ..model.cost import Served, served_by_regime
 from ..model.prompts import computed_per_output, prompts_delay
-from ..model.roofline import can_serve, regimes, sequences, serving_excess
+from ..model.replica import replica
+from ..model.roofline import batch_bounds, largest_batch, regimes, serves, serving_excess
 from ..model.total import placed
 
 __all__ = ["Needs", "NeedsAt", "expanded", "expanded_at", "needs_at", "serving_alone"]
@@ -29,7 +30,7 @@ class Needs(NamedTuple):
     served: Served
     """in every regime of decoding"""
     batch: Float[Array, ""]
-    """sequences of a decode step"""
+    """sequences of a decode step, of the size that the polynomials are about"""
     serves: Float[Array, ""]
     """1 where some batch serves the size, 0 where none does"""
     excess: Float[Array, " limit"]
@@ -84,8 +85,11 @@ def expanded_at(
 def _expansion(scenario: Scenario, ln_n: Float[Array, ""]) -> Float[Array, "3 need"]:
     def needs(ln_n: Float[Array, ""]) -> Float[Array, " need"]:
         n = jnp.exp(ln_n)
-        served, excess = served_by_regime(scenario, n), serving_excess(scenario, n)
-        parts = (*served, sequences(scenario, n), can_serve(scenario, n), *excess.values())
+        bounds, excess = batch_bounds(scenario, replica(scenario, n)), serving_excess(scenario, n)
+        served = served_by_regime(scenario, n, bounds)
+        # Without derivatives, which nobody asks for and which would make the program a third larger.
+        batch = jax.lax.stop_gradient(largest_batch(bounds))
+        parts = (*served, batch, serves(scenario, excess), *excess.values())
         return jnp.concatenate([jnp.atleast_1d(jnp.asarray(part, float)) for part in parts])
 
     def slope(ln_n: Float[Array, ""]) -> tuple[Float[Array, " need"], Float[Array, " need"]]:
