@@ -1,13 +1,14 @@
 """A cost below which no placement serves any design of a loss: of each placement, cell by cell along those designs.
 
 A cell runs from (N_i, D_i) to (N_i+1, D_i+1), N rising and D falling. A placement's cost rises with N and with D, so no design in the cell
-costs less than C(N_i, D_i+1).
+costs less than C(N_i, D_i+1). Where RL tokens are decided it has all designs of the loss from N_i to N_i+1: D and R cost what they do at
+N_i, and leave as much of the loss to reach as at N_i+1.
 
 All placements of a kind are computed side by side in NumPy. Only the designs and the batch within a speed are compiled programs: small
 ones, of which the second is the same for nearly all scenarios.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +19,25 @@ from ..assumptions.quantisation import quantised
 from ..assumptions.quantity import Numeric
 from ..assumptions.scenario import Scenario
 from ..compiling import compiled
-from ..model.cost import Served, design_of, lifecycle_cost_served
+from ..model.cost import Design, Served, design_of, lifecycle_cost_served
 from ..model.loop import first_token_excess
 from ..model.placements import at_place
 from ..model.prompts import own_prompt_chips
+from ..model.quality import target_inner_sum
 from ..model.replica import Replica, replica
 from ..model.roofline import SERVED, batch_size, batch_within, can_serve
 from ..model.step import decoded_seconds, prompt_seconds
 from .curve import curve
+from .dual import least_training
 from .prompt_sizes import alike, beaten, prompts_at
 from .structure import general
 
 __all__ = ["least_in_cells"]
+
+_LN_MIDDLE = 23.0
+"""ln N at coordinate 0 where RL tokens are decided."""
+
+_CostOf = Callable[[Served], Float[np.ndarray, "placement cell"]]
 
 
 def least_in_cells(
@@ -40,23 +48,49 @@ def least_in_cells(
     Of placements that differ in the chips of prompts alone, in each cell only the one counts whose prompts cost least at both of its ends.
 
     Args:
-        listed: placements of one scenario, of goal `loss` without decided RL tokens.
-        edges: coordinates of `curve`.
+        listed: placements of one scenario, of goal `loss`.
+        edges: coordinates of `curve`, or of ln N where RL tokens are decided.
         along: the placement whose curve has them; the first one listed where it is left out.
 
     """
     if not listed:
         return np.empty((0, len(edges) - 1))
-    ln_n, ln_d = _designs(listed[0] if along is None else along, edges)
-    if not ((np.diff(ln_n) >= 0).all() and (np.diff(ln_d) <= 0).all()):
-        return np.zeros((len(listed), len(edges) - 1))
+    first = listed[0] if along is None else along
+    if first.rl.decided:
+        n = np.exp(edges + _LN_MIDDLE)
+        cost = _with_rl(first, n)
+    else:
+        ln_n, ln_d = _designs(first, edges)
+        if not ((np.diff(ln_n) >= 0).all() and (np.diff(ln_d) <= 0).all()):
+            return np.zeros((len(listed), len(edges) - 1))
+        n = np.exp(ln_n)
+        cost = _at_corners(first, design_of(first, n[:-1], np.exp(ln_d[1:])))
     found = np.empty((len(listed), len(edges) - 1))
     kinds = [s.deployment.parallelism for s in listed]
     for kind in dict.fromkeys(kinds):
         some = [i for i, other in enumerate(kinds) if other == kind]
         with np.errstate(all="ignore"):  # a size far beyond any replica leaves the range of 64-bit floats
-            found[some] = _of_a_kind([listed[i] for i in some], np.exp(ln_n[:-1]), np.exp(ln_d[1:]))
+            found[some] = _of_a_kind([listed[i] for i in some], n[:-1], cost)
     return found
+
+
+def _at_corners(first: Scenario, corners: Design) -> _CostOf:
+    """What the designs at the corners of the cells cost."""
+    return lambda served: np.asarray(lifecycle_cost_served(first, corners, served).total)
+
+
+def _with_rl(first: Scenario, n: Float[np.ndarray, " edge"]) -> _CostOf:
+    """What D, R and serving cost in each cell at least. Repetition is left out: it makes no token worth more."""
+    law = first.law.chinchilla
+    left = np.asarray(target_inner_sum(first)) - law.A * n[1:] ** -law.alpha
+
+    def cost(served: Served) -> Float[np.ndarray, "placement cell"]:
+        one = lifecycle_cost_served(first, Design(n[:-1], 1.0, 1.0), served)
+        prices = np.asarray(one.pretraining), np.asarray(one.rl)
+        training = least_training(*prices, left, (law.B, law.beta), first.rl.return_term(first.law))
+        return np.asarray(training + one.prefill + one.decode)
+
+    return cost
 
 
 def _designs(along: Scenario, edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, "2 edge"]:
@@ -75,9 +109,9 @@ def _few_bits(tree: Hashable, leaves: Float[Array, " leaf"], edges: Float[Array,
 
 
 def _of_a_kind(
-    listed: Sequence[Scenario], n: Float[np.ndarray, " cell"], d: Float[np.ndarray, " cell"]
+    listed: Sequence[Scenario], n: Float[np.ndarray, " cell"], cost_of: _CostOf
 ) -> Float[np.ndarray, "placement cell"]:
-    """Bounds of placements with one kind of parallelism, from the least N and the least D of each cell."""
+    """Bounds of placements with one kind of parallelism, from the least N of each cell and what a model costs there at least."""
     first, (places, row) = listed[0], alike(listed)
     decode, prefill, held, keeps = (part[row] for part in _decoding(places, n))
     if own_prompt_chips(first):
@@ -85,7 +119,7 @@ def _of_a_kind(
         keeps = np.logical_and(keeps, excess == 0)
     if first.limits.max_seconds_to_first_token is not None:
         keeps = np.logical_and(keeps, first_token_excess(_side_by_side(listed), n) <= SERVED)
-    cost = np.asarray(lifecycle_cost_served(first, design_of(first, n, d), Served(decode, prefill, held)).total)
+    cost = cost_of(Served(decode, prefill, held))
     known = ~np.isnan(np.where(keeps, cost, 0.0)).any(axis=1, keepdims=True)
     bounds = np.where(known, np.where(keeps, cost, np.inf), 0.0)
     counts = np.logical_and(keeps, known)

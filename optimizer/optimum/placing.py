@@ -76,10 +76,8 @@ def chosen(scenario: Scenario, found: _Found) -> Chosen:
         return Chosen(scenario, scenario, *found(scenario), listed=1)
     if isinstance(scenario.goal, DecidedGoal):
         return _decided(scenario, listed, found)
-    if isinstance(scenario.goal, BudgetGoal) and not scenario.rl.decided:
-        looked = _within_budget(scenario, listed, found)
-    else:
-        looked = _look(listed, found)
+    by_budget = isinstance(scenario.goal, BudgetGoal)
+    looked = _within_budget(scenario, listed, found) if by_budget else _look(listed, found)
     if looked.best is None:
         raise _none_answers(scenario, listed, found, compared=looked.compared)
     return Chosen(scenario, *looked.best, listed=len(listed), compared=looked.compared)
@@ -102,7 +100,7 @@ def _look(listed: Sequence[Scenario], found: _Found, least: float = math.inf) ->
     Bounds are for goal `loss`. Whenever a better one is found, they are made closer by finer cells where the rest may still be better.
     """
     best, compared, edges = None, True, _EDGES
-    bounded = all(isinstance(s.goal, LossGoal) and not s.rl.decided for s in listed)
+    bounded = all(isinstance(s.goal, LossGoal) for s in listed)
     cells = least_in_cells(listed, edges) if bounded else np.zeros((len(listed), 1))
     left, close_to = np.arange(len(listed)), math.inf
     while len(left):

@@ -8,7 +8,7 @@ from optimizer.assumptions.library import load
 from optimizer.model.limits import limit_excess
 from optimizer.model.placements import placed_as, placements
 from optimizer.optimum.batch import solve_batch
-from optimizer.optimum.placing import _cost
+from optimizer.optimum.placing import _cost, _least_costs
 from optimizer.optimum.program import Rows
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.optimum.solve import _found, solve
@@ -152,3 +152,42 @@ def test_a_placement_is_told_from_every_other_of_its_list():
         assert len({place.whole for place in listed}) == len(listed) > 4
         for place in listed:
             assert (f"(prompts on {place.prefill_chips:g})" in place.whole) == (place.prefill_chips != place.chips)
+
+
+def test_where_rl_tokens_are_decided_few_placements_are_solved(monkeypatch):
+    """The optimum of a loss is found by every goal, and bounds are close enough to exclude most placements."""
+    scenario = asked(
+        "dense", **{"rl.policy": "optimised", "goal.like_rl_tokens": 1e13, "deployment.parallelism": "tensor"}
+    )
+    listed, costs, best = placements(scenario), brute_force(scenario), solve(scenario)
+    bounds = {
+        (s.deployment.chips, s.deployment.prefill_chips): b for s, b in zip(listed, _least_costs(listed), strict=True)
+    }
+    for chips in {chips for chips, _ in costs}:
+        # With as many chips to decode, the chips for prompts that cost least are bounded.
+        found, place = min((cost, place) for place, cost in costs.items() if place[0] == chips)
+        assert 0.97 * found < bounds[place] <= found * (1 + 1e-12)
+    assert float(best.cost.total) == pytest.approx(min(costs.values()), rel=1e-12)
+
+    solved = []
+
+    def counted(s, *known):
+        solved.append(s)
+        return _found(s, *known)
+
+    monkeypatch.setattr("optimizer.optimum.solve._found", counted)
+    for goal in (
+        scenario.goal,
+        {"kind": "params", "params": float(best.design.n_params)},
+        {"kind": "tokens", "tokens": float(best.design.train_tokens)},
+        {"kind": "budget", "budget": float(best.cost.total)},
+    ):
+        solved.clear()
+        again = solve(scenario.update({"goal": goal}))
+        if again.scenario.goal.kind == "tokens":  # a larger size may have the same run for its best
+            assert again.design.train_tokens == pytest.approx(best.design.train_tokens, rel=1e-7)
+            assert again.design.n_params >= best.design.n_params * (1 - 1e-7)
+        else:
+            np.testing.assert_allclose(again.design, best.design, rtol=1e-7)
+        assert again.certificate.certified_global
+        assert 1 <= len(solved) < len(listed) / 2, goal
