@@ -102,7 +102,8 @@ def law_input(scenario: Scenario, law: Names | None, over: Over | None = None) -
     if not isinstance(scenario.law, ChinchillaLaw):
         return (
             None,
-            f"Law {law_in_words(scenario.law.title)} of kind {scenario.law.kind} is held: the sample is one of dense laws.",
+            f"The law of {law_in_words(scenario.law.title)} is held, and its error is not in these numbers: the sample is of laws of dense "
+            "training, this is one of experts.",
         )
     if law == ACROSS:
         table, few = {name: drawn_laws()[f"law.{name}"] for name in COEFFICIENTS}, False

@@ -14,7 +14,9 @@ from .terminal import grid
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["sensitivity_text"]
+__all__ = ["TOGETHER", "sensitivity_text"]
+
+TOGETHER = "The coefficients of a law belong together: one of them moved alone leaves the fit."
 
 
 def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataFrame", top: int = 16) -> RenderableType:
@@ -32,7 +34,7 @@ def sensitivity_text(name: str, elasticities: "pd.DataFrame", tornado: "pd.DataF
         f"Held by {', '.join(held)} (marked *): the values are true for as long as the same limits hold."
         if held
         else "",
-        "The coefficients of a law belong together: one of them moved alone leaves the fit.",
+        TOGETHER,
     ]
     band = tornado.attrs["band"]
     reach = [

@@ -12,6 +12,8 @@ from ..assumptions.naming import in_words
 from ..assumptions.numbers import human, percent, times
 from ..assumptions.published_laws import law_in_words
 from ..assumptions.quantisation import fitted_on, served_bits
+from ..assumptions.scenario import Scenario
+from ..model.accuracy import serving_error
 from ..model.outputs import heading, quantity_text
 from ..model.quality import loss_of_few_bits
 from ..model.total import total_params
@@ -33,6 +35,7 @@ __all__ = [
     "saving",
     "served",
     "spread",
+    "uncounted",
     "unpriced",
     "unspent",
     "verdict",
@@ -159,6 +162,13 @@ def spread(solved: "pd.DataFrame", claim: float, *, experts: bool) -> tuple[str,
     )
     posterior = "A posterior describes the error of one fit, not that of extrapolation: the spread between laws is the better guide."
     return found, f"They have no posterior. {_FEW}" if experts else posterior
+
+
+def uncounted(scenario: Scenario) -> str:
+    """What numbers at the point values leave out: the error of the law, and that of serving where the roofline prices it."""
+    if not scenario.serving.by_roofline:
+        return "The error of the law is not in these numbers."
+    return f"The errors of the law and of serving are not in these numbers. {serving_error(scenario)}"
 
 
 def unpriced(best: Solution) -> str:

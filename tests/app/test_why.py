@@ -5,11 +5,13 @@ import pytest
 
 from optimizer import draws, load, sobol, solve
 from optimizer.analysis.why import every_law, reasoning, staircase
+from optimizer.app.said import said
 from optimizer.app.work import kept
 from optimizer.assumptions.naming import worded
 from optimizer.assumptions.numbers import percent, times
 from optimizer.assumptions.published_laws import law_in_words, law_names
 from optimizer.evidence.claims import claims
+from optimizer.report.sentences import uncounted
 
 from .session import opened, run
 
@@ -86,6 +88,7 @@ def test_shares_of_the_spread_are_the_librarys(lecture):
 
 def test_the_spread_is_that_of_the_librarys_draws(lecture):
     at = opened("sensitivity")
+    assert said(uncounted(lecture)) in at.caption[-1].value, "elasticities are at the point values"
     at.segmented_control(key="sensitivity_view").set_value("Monte Carlo")
     run(at)
     reached = percent((draws(lecture, 2000)[RATIO].dropna() >= 100).mean())

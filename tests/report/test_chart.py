@@ -34,7 +34,9 @@ from optimizer.assumptions.scenario import Scenario
 from optimizer.evidence.runs import example_runs
 from optimizer.model.outputs import quantity_text
 from optimizer.report import chart
+from optimizer.report.chart.bars import ends_of
 from optimizer.report.chart.drawing import autosize, pixels
+from optimizer.report.chart.marks import series_legend
 from optimizer.report.chart.rows import MOST_MARKS
 from optimizer.report.chart.theme import NAMED, page_style
 
@@ -248,6 +250,19 @@ def test_the_histogram_of_draws_holds_them_all(frames):
     assert f"which {percent((ratio >= 100).mean())} of the draws reach" in spec["description"]
     with pytest.raises(InputError, match="several traffics"):
         chart.draws(draws(load("lecture-2026"), 10, served=["20T", "200T"]))
+
+
+def test_a_legend_has_no_more_columns_than_have_room():
+    """Vega cuts off what is beyond 342 pixels on a phone, 520 on half of a page. A letter takes up to 7."""
+    for name, phone, half in (("Frontier MoE rack, changed 2", 1, 2), ("Lecture 2026", 2, 3)):
+        room = int(re.search(r"/ (\d+)\)", str(series_legend([name, "b"]).columns))[1])
+        assert (max(342 // room, 1), min(520 // room, 3)) == (phone, half)
+
+
+def test_an_end_of_a_bar_is_in_the_unit_that_keeps_it_short():
+    row = {"assumption": "deployment.kv_bytes_per_token", "unit": "bytes/token", "low": 3.51e4, "high": 512.0}
+    row |= {"output_low": 1.0, "output_high": 3.0}
+    assert [end["label"] for end in ends_of(row, 2.0, "1", "n_params")] == ["35.1 KB/token", "512"]
 
 
 @pytest.mark.parametrize("width", [210, 560])

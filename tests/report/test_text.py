@@ -11,11 +11,13 @@ from rich.console import Console
 
 import optimizer
 from optimizer import load, presets, solve, sources
+from optimizer.analysis.law_input import ACROSS, law_input
 from optimizer.assumptions.numbers import human, percent
 from optimizer.assumptions.question import taken_as_given
 from optimizer.assumptions.warned import warnings
+from optimizer.model.accuracy import serving_error
 from optimizer.model.outputs import units_of
-from optimizer.report.sentences import saving, unspent
+from optimizer.report.sentences import saving, uncounted, unspent
 from optimizer.report.serving_text import frame_grid
 from optimizer.report.text import solution_text
 
@@ -74,6 +76,15 @@ def test_a_column_of_the_terminal_is_in_the_unit_of_its_largest_number():
     assert ["TB", "s"] in lines
     assert ["1", "1.32", "25"] in lines
     assert ["4", "0.33", "0.009"] in lines
+
+
+def test_numbers_at_the_point_values_say_which_errors_they_leave_out(lecture):
+    rack = load("frontier-moe-rack")
+    assert uncounted(lecture) == "The error of the law is not in these numbers."
+    assert serving_error(rack) in uncounted(rack)
+    note = law_input(rack, ACROSS)[1]
+    assert note.startswith("The law of Ludziejewski et al. 2025 is held, and its error is not in these numbers")
+    assert "of experts" in note
 
 
 def test_what_the_optimum_saves(lecture):

@@ -73,7 +73,8 @@ def _results(known: dict[str, Pin]) -> None:
     st.header("Outputs")
     error = serving_errors(best.scenario for best in answered.values())
     st.caption(
-        f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal. {error}".rstrip()
+        f"Each output of each pinned scenario, and its ratio to {escaped(reference)}; 1x means equal. "
+        f"The error of the law is not in them. {error}".rstrip()
     )
     table(frame, "Outputs of the pinned scenarios and their ratios")
     show.download(frame, "comparison", plans[reference].scenario, ("csv", "xlsx", "md"))

@@ -1,5 +1,7 @@
 """Page Uncertainty: elasticities, tornado, regret, fan chart, Monte Carlo and Sobol indices."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from optimizer.analysis.elasticities import elasticities
@@ -20,13 +22,19 @@ from optimizer.model.outputs import SENSITIVE, heading
 from optimizer.optimum.base import in_base_class
 from optimizer.optimum.solution import InfeasibleError
 from optimizer.report import chart
-from optimizer.report.sentences import carried, carried_variance
+from optimizer.report.sensitivity import TOGETHER
+from optimizer.report.sentences import carried, carried_variance, uncounted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = 400
 MANY = 2000
 # Width of an interval above which the order of the bars is uncertain. Streamlit would print a docstring here.
 WIDE = 0.2
+# Letters from which on a note is folded.
+LONG = 500
 SOBOL_SIZES = [2**k for k in range(5, 13)]
 ELASTICITIES, TORNADO, REGRET, FAN, DRAWN, SOBOL = VIEWS = (
     *("Elasticities", "Tornado", "Regret", "Fan chart", "Monte Carlo", "Sobol indices"),
@@ -65,18 +73,19 @@ def _look(s: Scenario) -> None:
         if view == ELASTICITIES:
             frame = worked(s, "elasticities", lambda _: elasticities(s), ask=slow)
             show.chart(chart.elasticity_bars, frame, output, scenario=s)
+            st.caption(said(f"{TOGETHER} {uncounted(s)}"))
         elif view == TORNADO:
             frame = worked(s, f"tornado {output}", lambda progress: tornado(s, output, progress=progress), ask=slow)
             st.markdown(escaped(carried(frame)))
             show.chart(chart.tornado, frame, scenario=s)
-            st.caption(said(" ".join(frame.attrs["notes"])))
+            _notes(frame)
         elif view == REGRET:
             wrong_forecast(s)
         elif view == DRAWN:
             frame = worked(s, "draws", lambda progress: draws(s, MANY, progress=progress), ask=slow)
             claim = lecture.CLAIM if output == SENSITIVE[0] else None
             show.chart(chart.draws, frame, output, scenario=s, reference=claim)
-            st.caption(said(" ".join(frame.attrs["notes"])))
+            _notes(frame)
         elif view == SOBOL:
             _sobol(s, output)
         else:
@@ -87,7 +96,7 @@ def _look(s: Scenario) -> None:
                 ask=slow,
             )
             show.chart(chart.fan, frame, output, scenario=s)
-            st.caption(said(" ".join(frame.attrs["notes"])))
+            _notes(frame)
     except (InputError, InfeasibleError) as error:
         problems(str(error).split("\n"))
 
@@ -98,6 +107,7 @@ def wrong_forecast(s: Scenario) -> None:
     slow = not in_base_class(s)
     frame = worked(s, "regret", lambda progress: regret(s, served, served, progress=progress), ask=slow)
     show.chart(chart.regret_heat_map, frame, scenario=s)
+    st.caption(said(uncounted(s)))
 
 
 def _sobol(s: Scenario, output: str) -> None:
@@ -126,11 +136,21 @@ def _sobol(s: Scenario, output: str) -> None:
         + (
             "the order of the bars is uncertain; take more samples."
             if width > WIDE
-            else "narrow enough to rank the bars."
+            else "narrow enough to tell large shares from small ones."
         )
         + f" {percent(frame.attrs['answered'])} of the samples had answers everywhere."
     )
-    st.caption(said(" ".join(frame.attrs["notes"])))
+    _notes(frame)
+
+
+def _notes(frame: "pd.DataFrame") -> None:
+    """What was drawn and held; lists of many assumptions are folded, as they fill a screen."""
+    notes: tuple[str, ...] = frame.attrs["notes"]
+    short, long = ([note for note in notes if (len(note) > LONG) is is_long] for is_long in (False, True))
+    st.caption(said(" ".join(short)))
+    if long:
+        with st.expander("Held at the scenario's own values"):
+            st.caption(said(" ".join(long)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import altair as alt
 
 from ...analysis.tornado import QUANTILE
 from ...assumptions.naming import in_words
-from ...assumptions.numbers import human, percent
+from ...assumptions.numbers import human, in_unit, percent
 from ...model.outputs import heading, quantity_text
 from .drawing import Drawing, Drawn, data, finished
 from .marks import bars_by, end_labels, rule, tips
@@ -111,7 +111,10 @@ def ends_of(row: dict[str, Any], base: float, unit: str, output: str) -> list[di
 
 def _end(row: dict[str, Any], end: str) -> str:
     """The low or the high of an assumption in short; of the law, the share of laws that lie below."""
-    return percent(row[end]) if row["unit"] == QUANTILE else human(row[end], 3)
+    if row["unit"] == QUANTILE:
+        return percent(row[end])
+    text, unit = in_unit(human(row[end], 3), row["unit"])
+    return text if unit == row["unit"] else f"{text} {unit}"
 
 
 def _result(value: float, unit: str, output: str) -> str:
@@ -215,7 +218,7 @@ def sobol_bars(
         [*bars, spans],
         f"Sobol indices of {heading(output)}",
         f"of its logarithm: total (hollow), first order (filled); lines: {percent(frame.attrs['confidence'])} intervals"
-        + (f"\n{cut}" if cut else ""),
+        + (f"\n{cut} with a share" if cut else ""),
         f"Bar chart of Sobol indices of {heading(output)}. {in_words(first['assumption'])} explains most: total {first['total']:.2f}, "
         f"first order {first['first']:.2f}.",
         height={"step": STEP * 1.4, "for": "position"},

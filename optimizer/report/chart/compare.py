@@ -60,7 +60,7 @@ def valleys(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     (along, n_ticks), (around, c_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "cost"))
     x = alt.X("n:Q", scale=along, axis=output_axis("n_params", "parameters", n_ticks, optimal=False))
     y = alt.Y("cost:Q", scale=around, axis=output_axis(value, unit, c_ticks))
-    legend = series_legend(columns=3)
+    legend = series_legend(plans)
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
     dash = alt.StrokeDash("plan:N", scale=in_turn(plans, DASHES), legend=legend)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
@@ -115,21 +115,24 @@ def bills(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
             "value": r[value],
             "cost": quantity_text(r[value], unit, value),
             "share": written(r["share"], "share"),
-            "label": f"{quantity_text(r[value], unit, value)}  {r['plan']}",
         }
         for r in rows
     ]
     plans, phases = (list(dict.fromkeys(r[k] for r in drawn)) for k in ("plan", "phase"))
+    few = len(plans) <= len(COLOURS)  # colours repeat beyond, and then each bar has the name of its plan
+    for row in drawn:
+        row["label"] = row["cost"] if few else f"{row['cost']}  {row['plan']}"
     most = max(r["value"] for r in drawn) or 1.0
     title = with_unit(value, unit) if same else "share of the plan's cost"
-    along = alt.Scale(domain=[0, 1.6 * most], nice=False)
+    along = alt.Scale(domain=[0, (1.25 if few else 1.6) * most], nice=False)
     whole = alt.Chart(data(drawn)).encode(
         x=alt.X("value:Q", scale=along, axis=axis(title, tickCount=5, output=value)),
         y=names_axis("phase", phases),
         yOffset=alt.YOffset("plan:N", sort=plans),
         tooltip=tips(plan="plan", phase="phase", cost="cost", share="share of the plan"),
     )
-    bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=None))
+    below = series_legend(plans) if few else None
+    bars = whole.mark_bar().encode(color=alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=below))
     texts = whole.mark_text(align="left", dx=5, baseline="middle").encode(text=alt.Text("label:N"))
     said = "; ".join(f"{r['plan']}, {r['phase']}: {r['cost']}" + (f" ({r['share']})" if same else "") for r in drawn)
     return finished(
@@ -169,7 +172,7 @@ def maps(frame: "pd.DataFrame", *, dark: bool = False) -> Drawing:
     (across, n_ticks), (upward, d_ticks) = (scale([r[k] for r in drawn], log=True) for k in ("n", "d"))
     x = alt.X("n:Q", scale=across, axis=output_axis("n_params", "parameters", n_ticks, optimal=False))
     y = alt.Y("d:Q", scale=upward, axis=output_axis("train_tokens", "tokens", d_ticks, optimal=False))
-    legend = series_legend(columns=3)
+    legend = series_legend(plans)
     colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=legend)
     shape = alt.Shape("plan:N", scale=in_turn(plans, SHAPES), legend=legend)
     tooltip = tips(plan="plan", kind="design", size="size", tokens="training tokens")
@@ -225,14 +228,14 @@ def tornados(frame: "pd.DataFrame", *, top: int = 8, dark: bool = False) -> Draw
     ends = [{**end, "plan": r["plan"]} for r in shown for end in ends_of(r, r["output_base"], unit, output)]
     bases = {r["plan"]: r["output_base"] for r in shown}
     around, ticks = scale([*bases.values(), *(end["to"] for end in ends)])
-    colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(columns=3))
+    colour = alt.Color("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(plans))
     whole = alt.Chart(data(ends)).encode(
         x=alt.X("from:Q", scale=around, axis=output_axis(output, unit, ticks)),
         x2=alt.X2("to:Q"),
         y=names_axis("assumption", [in_words(name) for name in widest]),
         yOffset=alt.YOffset("plan:N", sort=plans),
         color=colour,
-        stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(columns=3)),
+        stroke=alt.Stroke("plan:N", scale=in_turn(plans, COLOURS), legend=series_legend(plans)),
         tooltip=tips(plan="plan", at="assumption", path="path", result=heading(output)),
     )
     bars = [

@@ -1,12 +1,12 @@
 """Marks, tooltips and legends that several charts use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
 from .drawing import data
-from .theme import ACCENT, MAIN, QUIET, page_style
+from .theme import ACCENT, MAIN, QUIET, WIDTH, page_style
 
 __all__ = ["bars_by", "end_labels", "legend", "outlined", "reference_line", "rule", "series_legend", "tips", "touched"]
 
@@ -16,13 +16,15 @@ def tips(**titles: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
-def legend(columns: int = 1, **more: Any) -> alt.Legend:
+def legend(columns: Any = 1, **more: Any) -> alt.Legend:
     """A legend below the chart, without a title; more than one column is cut off on a phone where names are long."""
     return alt.Legend(title=None, orient="bottom", labelLimit=260, columns=columns, **more)
 
 
-def series_legend(columns: int = 1, **more: Any) -> alt.Legend:
-    """A legend of series, each with its mark and without the stroke of its line."""
+def series_legend(names: Sequence[str] = (), **more: Any) -> alt.Legend:
+    """A legend of series, each with its mark and without the stroke of its line; of `names` in three columns or as many as have room."""
+    room = 32 + 7 * max(map(len, names), default=WIDTH)
+    columns: Any = alt.ExprRef(f"clamp(floor((containerSize()[0] || {WIDTH}) / {room}), 1, 3)") if names else 1
     return legend(columns, symbolSize=150, symbolStrokeWidth=0, symbolOpacity=1, **more)
 
 

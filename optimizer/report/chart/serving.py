@@ -194,7 +194,7 @@ def chip_frontier(
     if others:
         quiet = alt.Chart(data(others)).encode(x=x, y=y, detail=alt.Detail("chip:N"), tooltip=shown)
         layers += [quiet.mark_line(color=QUIET, strokeWidth=1, opacity=0.6), touched(quiet, 60)]
-    below = series_legend(3)
+    below = series_legend(best)
     named = alt.Chart(data([r for r in drawn if r["chip"] in looks])).encode(
         x=x,
         y=y,
