@@ -262,7 +262,7 @@ def test_a_legend_has_no_more_columns_than_have_room():
 def test_an_end_of_a_bar_is_in_the_unit_that_keeps_it_short():
     row = {"assumption": "deployment.kv_bytes_per_token", "unit": "bytes/token", "low": 3.51e4, "high": 512.0}
     row |= {"output_low": 1.0, "output_high": 3.0}
-    assert [end["label"] for end in ends_of(row, 2.0, "1", "n_params")] == ["35.1 KB/token", "512"]
+    assert [end["label"] for end in ends_of(row, 2.0, "1", "n_params")] == ["35.1 KB", "512"]
 
 
 @pytest.mark.parametrize("width", [210, 560])

@@ -114,7 +114,7 @@ def _end(row: dict[str, Any], end: str) -> str:
     if row["unit"] == QUANTILE:
         return percent(row[end])
     text, unit = in_unit(human(row[end], 3), row["unit"])
-    return text if unit == row["unit"] else f"{text} {unit}"
+    return text if unit == row["unit"] else f"{text} {unit.partition('/')[0]}"
 
 
 def _result(value: float, unit: str, output: str) -> str:
