@@ -34,9 +34,6 @@ from .structure import general
 
 __all__ = ["least_in_cells"]
 
-_LN_MIDDLE = 23.0
-"""ln N at coordinate 0 where RL tokens are decided."""
-
 _CostOf = Callable[[Served], Float[np.ndarray, "placement cell"]]
 
 
@@ -49,7 +46,7 @@ def least_in_cells(
 
     Args:
         listed: placements of one scenario, of goal `loss`.
-        edges: coordinates of `curve`, or of ln N where RL tokens are decided.
+        edges: coordinates of `curve`; where RL tokens are decided, logits of the share of z that N leaves to D and R.
         along: the placement whose curve has them; the first one listed where it is left out.
 
     """
@@ -57,8 +54,9 @@ def least_in_cells(
         return np.empty((0, len(edges) - 1))
     first = listed[0] if along is None else along
     if first.rl.decided:
-        n = np.exp(edges + _LN_MIDDLE)
-        cost = _with_rl(first, n)
+        n, cost = _with_rl(first, edges)
+        if not (np.diff(n) >= 0).all():
+            return np.zeros((len(listed), len(edges) - 1))
     else:
         ln_n, ln_d = _designs(first, edges)
         if not ((np.diff(ln_n) >= 0).all() and (np.diff(ln_d) <= 0).all()):
@@ -79,10 +77,12 @@ def _at_corners(first: Scenario, corners: Design) -> _CostOf:
     return lambda served: np.asarray(lifecycle_cost_served(first, corners, served).total)
 
 
-def _with_rl(first: Scenario, n: Float[np.ndarray, " edge"]) -> _CostOf:
-    """What D, R and serving cost in each cell at least. Repetition is left out: it makes no token worth more."""
-    law = first.law.chinchilla
-    left = np.asarray(target_inner_sum(first)) - law.A * n[1:] ** -law.alpha
+def _with_rl(first: Scenario, edges: Float[np.ndarray, " edge"]) -> tuple[Float[np.ndarray, " edge"], _CostOf]:
+    """N at the edges, and what D, R and serving cost in each cell at least. Repetition is left out: it makes no token worth more."""
+    law, z = first.law.chinchilla, np.asarray(target_inner_sum(first))
+    with np.errstate(all="ignore"):
+        n = (law.A / z * (1 + np.exp(edges))) ** (1 / law.alpha)
+        left = z / (1 + np.exp(-edges[1:]))
 
     def cost(served: Served) -> Float[np.ndarray, "placement cell"]:
         one = lifecycle_cost_served(first, Design(n[:-1], 1.0, 1.0), served)
@@ -90,7 +90,7 @@ def _with_rl(first: Scenario, n: Float[np.ndarray, " edge"]) -> _CostOf:
         training = least_training(*prices, left, (law.B, law.beta), first.rl.return_term(first.law))
         return np.asarray(training + one.prefill + one.decode)
 
-    return cost
+    return np.asarray(n), cost
 
 
 def _designs(along: Scenario, edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, "2 edge"]:

@@ -33,7 +33,7 @@ BEST = {"deployment.placement": "best", "deployment.parallelism": None}
 
 
 def scenarios(count: int):
-    """Chips, traffic, context, size, speed and goal drawn at random, half with experts."""
+    """Chips, traffic, context, size, speed and goal drawn at random, half with experts, of many a third with RL tokens decided."""
     draw = np.random.default_rng(17)
     for i in range(count):
         changes = {
@@ -48,6 +48,8 @@ def scenarios(count: int):
             changes |= {"deployment.pipeline_stages": 1}
         if i % 2:
             changes |= {"law": "besiroglu", "deployment.sparsity": 1.0, "deployment.expert_share": None}
+        if i % 3 == 2:
+            changes |= {"rl.policy": "optimised", "goal.like_rl_tokens": 1e13}
         yield load("frontier-moe-rack", changes)
 
 
