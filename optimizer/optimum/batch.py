@@ -24,7 +24,7 @@ from ..model.placements import LISTED_BY, decides, moves_serving, placements
 from .answers import Answers
 from .base import Optimum, optimum, separable
 from .blocks import BLOCK, CURVE_BLOCK, FEW, baselines, in_blocks
-from .compared import Compared, comparable, compared
+from .compared import Compared, around, comparable, compared
 from .rows import Batch, as_batch, as_batches
 from .search import ROUNDS
 from .solution import Status
@@ -177,7 +177,8 @@ def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None, ser
     base, names = batch.base, limit_names(batch.base)
     closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
-    served = tabulated(asked.base) if groups else served
+    if groups:
+        served, near = tabulated(asked.base), around(asked) if near is None else near
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     equation = [(None, BLOCK if len(left) > BLOCK else FEW, None)] if closed else []
     quick = (

@@ -35,7 +35,7 @@ from .needs import serving_alone
 from .prompt_sizes import alike, beaten, decoding, prompts_at
 from .rows import Batch
 
-__all__ = ["Compared", "comparable", "compared"]
+__all__ = ["Compared", "around", "comparable", "compared"]
 
 _FINE = 32
 """Cells of the table in a cell of the first pass."""
@@ -47,8 +47,10 @@ _AMOUNTS = 1 << 10
 """Amounts of traffic that are looked at for rows that differ in nothing else."""
 _KEPT = 4
 """Tables that are kept, of up to 10 MB each."""
-_MANY = 1 << 12
-"""Such rows from which that takes less time than to look at each of them."""
+_MANY, _MANY_GIVEN = 1 << 12, 1 << 15
+"""Such rows from which that takes less time than to look at each of them; and, with a placement that is given, than to scan each, programs
+that are loaded for it counted.
+"""
 
 
 class Compared(NamedTuple):
@@ -116,7 +118,10 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
         listed: their placements.
 
     """
-    amounts = _amounts(batch)
+    return _compared(batch, listed, _amounts(batch, _MANY))
+
+
+def _compared(batch: Batch, listed: Sequence[Scenario], amounts: np.ndarray | None) -> Compared:
     seen = _by_cells(batch, listed) if amounts is None else _along(batch, listed, amounts)
     ln_n, *_, counts = seen.table
     # Whether a placement counts in one of a row's open cells.
@@ -125,6 +130,15 @@ def compared(batch: Batch, listed: Sequence[Scenario]) -> Compared:
     end = np.clip(np.searchsorted(ln_n, seen.most, "left"), begin, len(ln_n) - 1)
     bounds = np.where((so_far[:, end] > so_far[:, begin]).T, seen.bounds, np.inf)
     return Compared(seen.listed, bounds, seen.left, seen.right)
+
+
+def around(batch: Batch) -> Compared | None:
+    """Between which designs the optima of many rows lie that differ in the amount of traffic alone, with a placement that is given.
+
+    None for others, which a scan of each finds in less time.
+    """
+    amounts = _amounts(batch, _MANY_GIVEN)
+    return None if amounts is None else _compared(batch, [batch.base], amounts)
 
 
 class _Seen(NamedTuple):
@@ -142,10 +156,10 @@ class _Seen(NamedTuple):
     table: _Table
 
 
-def _amounts(batch: Batch) -> np.ndarray | None:
+def _amounts(batch: Batch, many: int) -> np.ndarray | None:
     """The amount of traffic of each of many rows that differ in nothing else; else None."""
     moved = {path: values for path, values in batch.varied.items() if np.ptp(values) > 0}
-    if len(batch.rows) < _MANY or not moved or not {*moved} <= {*_TOKENS}:
+    if len(batch.rows) < many or not moved or not {*moved} <= {*_TOKENS}:
         return None
     some = [*moved.values()]
     first, last = some[0], some[-1]

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 from optimizer.model.placements import placements
 from optimizer.model.quality import target_inner_sum
 from optimizer.optimum.batch import solve_batch
-from optimizer.optimum.compared import compared
+from optimizer.optimum.compared import around, compared
 from optimizer.optimum.minorants import _least_between, log_convex, standing_for
 from optimizer.optimum.prompt_sizes import beaten
 from optimizer.optimum.rows import as_batch
@@ -89,6 +89,25 @@ def test_what_is_known_before_a_placement_is_solved(monkeypatch):
         v = np.log(z / (np.asarray(law.A) * found["n_params"].to_numpy() ** -np.asarray(law.alpha)) - 1)
         assert (near.left <= v + 1e-9)[served].all()
         assert (v <= near.right + 1e-9)[served].all()
+
+
+def test_rows_that_differ_in_traffic_alone_are_searched_between_chords(monkeypatch):
+    """With a placement that is given."""
+    monkeypatch.setattr("optimizer.optimum.batch.TABULATED", 1)
+    scenario = placements(next(scenarios(1)))[4]
+    frame, found = pd.DataFrame({"traffic.share": np.geomspace(1e-4, 1, ROWS)}), []
+    for many in (ROWS + 1, 1):
+        monkeypatch.setattr("optimizer.optimum.compared._MANY_GIVEN", many)
+        rows = as_batch(scenario, {"traffic.share": frame["traffic.share"].to_numpy()}).totalled()
+        found.append((solve_batch(scenario, frame), around(rows)))
+    (scanned, none), (between, near) = found
+    assert none is None
+    assert (scanned["status"] == "optimal").all()
+    assert (between["status"] == "optimal").all()
+    # At a kink of the cost a bracket holds N.
+    for column, within in {"n_params": 1e-10, "train_tokens": 1e-9, "cost_total": 1e-12}.items():
+        np.testing.assert_allclose(between[column], scanned[column], rtol=within, err_msg=column)
+    assert ((near.right - near.left) < 0.5).all()
 
 
 def test_lines_meet_below_convex_functions():
