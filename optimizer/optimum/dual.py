@@ -30,7 +30,7 @@ def least_training(
     by_tokens: Coefficients,
     by_rl: Coefficients,
 ) -> Float[np.ndarray, "..."]:
-    """A cost below which no D and R leave at most `left` of the inner sum; infinite where `left` is 0 or less.
+    """The least that D and R cost which leave at most `left` of the inner sum, from below; infinite where `left` is 0 or less.
 
     Args:
         a: cost of a token of D, above 0.
