@@ -178,7 +178,8 @@ def _solve_batch(batch: Batch, table: Answers, near: Compared | None = None, ser
     closed = separable(base) and not base.rl.decided and (base.law.plain or base.law.repeats)
     left, unanswered = np.arange(len(batch.rows)), []
     if groups:
-        served, near = tabulated(asked.base), around(asked) if near is None else near
+        served = tabulated(asked.base)
+        near = around(asked) if near is None else near
     # A search ends with the slowest row of its block: few rounds for all come before many for the few that need them.
     equation = [(None, BLOCK if len(left) > BLOCK else FEW, None)] if closed else []
     quick = (
@@ -250,14 +251,13 @@ def _solve_compared(batch: Batch, table: Answers) -> None:
     table.no_answer(batch.rows[~served], "infeasible", Status.INFEASIBLE.value)
     for i in np.flatnonzero(~served)[:SENTENCES]:
         _solve_alone(batch, int(i), table)
-    costs, tables = np.full(len(batch.rows), np.inf), dict[int, Table | None]()
+    costs, many = np.full(len(batch.rows), np.inf), len(batch.rows) >= TABULATED
     for first in (True, False):
         for k, candidate in enumerate(listed[i] for i in found.listed):
             which = np.flatnonzero(guess == k if first else (guess != k) & (found.bounds[:, k] < costs))
-            if len(which) and k not in tables:
-                tables[k] = tabulated(candidate) if len(batch.rows) >= TABULATED else None
-            near = found.only(which)
-            _take_better(asked, candidate, which, costs, table, anyway=first, near=near, served=tables.get(k))
+            if len(which):
+                own, near = tabulated(candidate) if many else None, found.only(which)
+                _take_better(asked, candidate, which, costs, table, anyway=first, near=near, served=own)
 
 
 def _take_better(
@@ -272,8 +272,6 @@ def _take_better(
     served: Table | None = None,
 ) -> None:
     """Solve some rows at one placement, and write down where it is better than what there is, or all of them."""
-    if not len(which):
-        return
     own = Answers(len(which), table.columns, table.asked)
     some = batch.only(which)._replace(base=candidate, rows=np.arange(len(which)), refused={})
     _solve_batch(some, own, near, served)

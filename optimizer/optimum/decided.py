@@ -31,6 +31,11 @@ from .solution import KKT_TOLERANCE, InfeasibleError
 __all__ = ["Balance", "balance", "best_there"]
 
 _PARAMS, _TOKENS = 0, 1
+_WORDS = (
+    ("goal.params", "size", "parameters", "training tokens", "", "smaller model"),
+    ("goal.tokens", "run", "training tokens", "parameters", " on so many tokens", "shorter run"),
+)
+"""Of N and D decided: its path, what it is of, its unit and that of the other one, what goes with that one, and what to plan instead."""
 _SAME = 1e-9
 _LN_LARGEST = 600.0
 """ln of the largest count whose products 64-bit floats hold."""
@@ -101,42 +106,28 @@ def best_there(at: Balance) -> Point:
     missed = abs(found.x[at.given] - x[at.given])
     if not found.kkt_residual < KKT_TOLERANCE or missed <= _SAME:
         return found
-    sentence = (_not_the_best_size if at.given == _PARAMS else _not_the_best_run)(at, found)
+    sentence = _not_the_best(at, found)
     if sentence is None:
         raise ArithmeticError(f"what is found differs from what is decided by {missed:.1e}")
     raise InfeasibleError(sentence)
 
 
-def _not_the_best_size(at: Balance, found: Point) -> str | None:
-    asked, other = human(math.exp(at.x[0])), human(math.exp(found.x[0]))
+def _not_the_best(at: Balance, found: Point) -> str | None:
+    """Why another design reaches the loss for less; None where nothing explains it."""
+    goal, kind, this, other, on, shorter = _WORDS[at.given]
+    asked, least = human(math.exp(at.x[at.given])), human(math.exp(found.x[at.given]))
     if at.beyond:
+        most = human(math.exp(at.cap))
+        limit = at.limits.compute_by or (at.limits.tokens_by, at.limits.params_by)[at.given]
         return (
-            f"goal.params = {asked} is not the best size for any quality within the limits: with at most "
-            f"{human(math.exp(at.cap))} training tokens, {other} parameters reach the same "
-            f"loss for less. Raise {at.limits.compute_by or at.limits.tokens_by}, or plan a smaller model."
+            f"{goal} = {asked} is not the best {kind} for any quality within the limits: with at most {most} {other}{on}, "
+            f"{least} {this} reach the same loss for less. Raise {limit}, or plan a {shorter}."
         )
     if not is_convex(at.rows.scenario):
         return (
-            f"goal.params = {asked} is not the best size for any quality: its cost is least among sizes near it for "
-            f"{human(math.exp(at.x[1]))} training tokens, but {other} parameters reach the same loss for less. Set goal.params near "
-            f"{other}, or fix the batch with deployment.batch_size."
-        )
-    return None
-
-
-def _not_the_best_run(at: Balance, found: Point) -> str | None:
-    asked, other = human(math.exp(at.x[1])), human(math.exp(found.x[1]))
-    if at.beyond:
-        return (
-            f"goal.tokens = {asked} is not the best run for any quality within the limits: with at most {human(math.exp(at.cap))} "
-            f"parameters on so many tokens, {other} training tokens reach the same loss for less. Raise {at.limits.compute_by}, or plan a "
-            "shorter run."
-        )
-    if not is_convex(at.rows.scenario):
-        return (
-            f"goal.tokens = {asked} is not the best run for any quality: its cost is least among runs near it for "
-            f"{human(math.exp(at.x[0]))} parameters, but {other} training tokens reach the same loss for less. Set goal.tokens near "
-            f"{other}, or fix the batch with deployment.batch_size."
+            f"{goal} = {asked} is not the best {kind} for any quality: its cost is least among {kind}s near it for "
+            f"{human(math.exp(at.x[1 - at.given]))} {other}, but {least} {this} reach the same loss for less. Set {goal} near "
+            f"{least}, or fix the batch with deployment.batch_size."
         )
     return None
 

@@ -87,7 +87,7 @@ def _expansion(scenario: Scenario, ln_n: Float[Array, ""]) -> Float[Array, "3 ne
         n = jnp.exp(ln_n)
         bounds, excess = batch_bounds(scenario, replica(scenario, n)), serving_excess(scenario, n)
         served = served_by_regime(scenario, n, bounds)
-        # Without derivatives, which nobody asks for and which would make the program a third larger.
+        # Without derivatives: none is asked for, and they would make the program a third larger.
         batch = jax.lax.stop_gradient(largest_batch(bounds))
         parts = (*served, batch, serves(scenario, excess), *excess.values())
         return jnp.concatenate([jnp.atleast_1d(jnp.asarray(part, float)) for part in parts])
